@@ -1,0 +1,3 @@
+module tftl
+
+go 1.26
