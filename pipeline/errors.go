@@ -10,12 +10,18 @@ type Kind int
 
 // The kinds of error that a user tells apart.
 const (
-	Other    Kind = iota // anything else: a disk, a bug
-	Usage                // what was asked for makes no sense
-	Data                 // the data set or an image of it
-	Model                // the model
-	Gate                 // a metric missed what was demanded of it
-	Diverged             // training left the finite numbers
+	Other      Kind = iota // anything else: a disk, a bug
+	BadUsage               // what was asked for makes no sense
+	BadData                // the data set or an image of it
+	BadModel               // the model
+	GateFailed             // a metric missed what was demanded of it
+	Diverged               // training left the finite numbers
+)
+
+// Deprecated: the old names, until nobody uses them.
+const (
+	Usage = BadUsage
+	Data  = BadData
 )
 
 // Error is an error with a kind and, where there is one, a next step to try.

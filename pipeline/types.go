@@ -109,3 +109,11 @@ type Metric struct {
 // Measure turns predictions into figures. It is passed to Fit, which knows
 // none by name.
 type Measure func([]Prediction) []Metric
+
+// Model is an exported network. A stage is a graph of its own, so one is open
+// at a time.
+type Model interface {
+	Open(ctx context.Context, stage string) (Stage, error)
+	// Export writes what a checkpoint holds as a SavedModel that serves, into dir, which exists.
+	Export(ctx context.Context, checkpoint, dir string, labels []string) error
+}

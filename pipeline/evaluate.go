@@ -1,0 +1,68 @@
+package pipeline
+
+import (
+	"context"
+	"math"
+	"slices"
+)
+
+// Predictor is a network in inference mode. What it takes is its own affair:
+// pixels for one that serves, features for a stage's head.
+type Predictor interface {
+	Predict(ctx context.Context, b Batch) ([]Prediction, error)
+}
+
+// Evaluate predicts every sample of a source, in its order.
+func Evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress) ([]Prediction, error) {
+	return evaluate(ctx, source, p, batchSize, progress, Event{Phase: "evaluate"})
+}
+
+func evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress, event Event) ([]Prediction, error) {
+	event.Total = source.Len()
+	predictions := make([]Prediction, 0, source.Len())
+	for batch, err := range batches(ctx, source, 0, sequence(source.Len()), batchSize) {
+		if err != nil {
+			return nil, err
+		}
+		some, err := p.Predict(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		predictions = append(predictions, some...)
+		event.Done = len(predictions)
+		progress.report(event)
+	}
+	return predictions, ctx.Err()
+}
+
+// top is what a stage trains, as a Predictor over features.
+type top struct{ stage Stage }
+
+func (t top) Predict(ctx context.Context, features Batch) ([]Prediction, error) {
+	logits, err := t.stage.Logits(ctx, features)
+	if err != nil {
+		return nil, err
+	}
+	predictions := make([]Prediction, len(features.Samples))
+	classes := len(logits) / max(len(predictions), 1)
+	for i := range predictions {
+		row := logits[i*classes : (i+1)*classes : (i+1)*classes]
+		predictions[i] = Prediction{Sample: features.Samples[i], Logits: row, Probabilities: Softmax(row)}
+	}
+	return predictions, nil
+}
+
+// Softmax is exp(z - max z) over its sum, computed in float64.
+func Softmax(logits []float32) []float32 {
+	highest, sum := float64(slices.Max(logits)), 0.0
+	exps := make([]float64, len(logits))
+	for i, z := range logits {
+		exps[i] = math.Exp(float64(z) - highest)
+		sum += exps[i]
+	}
+	probabilities := make([]float32, len(logits))
+	for i, e := range exps {
+		probabilities[i] = float32(e / sum)
+	}
+	return probabilities
+}

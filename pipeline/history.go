@@ -1,0 +1,61 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+)
+
+// Epoch is one line of a run's history: only what repeats from run to run.
+type Epoch struct {
+	Stage        string
+	Epoch        int      // from 1 over the whole run
+	Step         int      // steps taken so far
+	LearningRate float64  // of its last step
+	Train        []Metric // over the epoch's batches, each before its update
+	Validation   []Metric // after the epoch; named without val_
+	Best         bool     // better than all before it
+}
+
+// Value finds a figure by its name as Keras has it: loss, val_loss, …
+func (e Epoch) Value(name string) (float64, bool) {
+	for _, m := range e.figures() {
+		if m.Name == name {
+			return m.Value, true
+		}
+	}
+	return 0, false
+}
+
+func (e Epoch) figures() []Metric {
+	figures := append([]Metric(nil), e.Train...)
+	for _, m := range e.Validation {
+		figures = append(figures, Metric{"val_" + m.Name, m.Value})
+	}
+	return figures
+}
+
+// MarshalJSON writes one flat object, the figures under Keras' names in the
+// order they were measured. One that is not finite is null.
+func (e Epoch) MarshalJSON() ([]byte, error) {
+	stage, err := json.Marshal(e.Stage)
+	if err != nil {
+		return nil, err
+	}
+	line := fmt.Appendf(nil, `{"stage":%s,"epoch":%d,"step":%d,"lr":%s`, stage, e.Epoch, e.Step, number(e.LearningRate))
+	for _, m := range e.figures() {
+		line = fmt.Appendf(line, `,%q:%s`, m.Name, number(m.Value))
+	}
+	return fmt.Appendf(line, `,"best":%t}`, e.Best), nil
+}
+
+func number(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "null"
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "null"
+	}
+	return string(text)
+}

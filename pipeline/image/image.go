@@ -1,0 +1,154 @@
+// Package image turns encoded images into pixel tensors: decode and resize, as
+// a TensorFlow graph built with tfgo and run once an image, many at a time. One
+// bad image would fail a whole batch inside one graph run; here it is one error
+// that names it.
+//
+// Its pixels are those of tf.io.decode_image and tf.image.resize to the last
+// bit: same kernels. It knows nothing of data sets or files.
+package image
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	tf "github.com/galeone/tensorflow/tensorflow/go"
+	"github.com/galeone/tensorflow/tensorflow/go/op"
+	"github.com/galeone/tfgo"
+	"golang.org/x/sync/errgroup"
+
+	"tftl/internal/tensor"
+	"tftl/pipeline"
+)
+
+// Options say what becomes of an image. A model's own description has them.
+type Options struct {
+	Height, Width int
+	Interpolation string // tf.image.resize's: bilinear, nearest, bicubic, area, lanczos3
+	Workers       int    // images decoded at a time; 0 for one a processor
+}
+
+// Decoder decodes and resizes. It is safe for concurrent use.
+type Decoder struct {
+	options Options
+	session *tf.Session
+	encoded tf.Output
+	pixels  tf.Output
+}
+
+// NewDecoder builds the graph.
+func NewDecoder(o Options) (*Decoder, error) {
+	if o.Workers < 0 {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "--workers %d: must be 0 or more", o.Workers)
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	root := tfgo.NewRoot()
+	in := op.Placeholder(tfgo.NewScope(root), tf.String, op.PlaceholderShape(tf.ScalarShape()))
+	decoded := op.DecodeImage(root, in, op.DecodeImageChannels(3), op.DecodeImageExpandAnimations(false))
+	batched := op.ExpandDims(root, decoded, op.Const(root.SubScope("axis"), int32(0)))
+	out, err := resize(root, batched, o)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := root.Finalize()
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	// Its own threads would fight over the processors with the workers, and
+	// with the network: one image's decoding has no use for them.
+	session, err := tf.NewSession(graph, singleThreaded())
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	return &Decoder{options: o, session: session, encoded: in, pixels: out}, nil
+}
+
+// Close ends the session.
+func (d *Decoder) Close() error { return d.session.Close() }
+
+// resize is what tf.image.resize does for a method: [1,H,W,3] uint8 to float32.
+func resize(s *op.Scope, images tf.Output, o Options) (tf.Output, error) {
+	size := op.Const(s.SubScope("size"), []int32{int32(o.Height), int32(o.Width)})
+	switch o.Interpolation {
+	case "bilinear":
+		return op.ResizeBilinear(s, images, size, op.ResizeBilinearHalfPixelCenters(true)), nil
+	case "nearest":
+		near := op.ResizeNearestNeighbor(s, images, size, op.ResizeNearestNeighborHalfPixelCenters(true))
+		return op.Cast(s, near, tf.Float), nil
+	case "bicubic":
+		return op.ResizeBicubic(s, images, size, op.ResizeBicubicHalfPixelCenters(true)), nil
+	case "area":
+		return op.ResizeArea(s, images, size), nil
+	case "lanczos3":
+		// tf.image.resize computes the scale as size / input size in float32.
+		shape := op.Slice(s, op.Shape(s, images), op.Const(s.SubScope("from"), []int32{1}), op.Const(s.SubScope("n"), []int32{2}))
+		scale := op.Div(s, op.Cast(s.SubScope("to"), size, tf.Float), op.Cast(s.SubScope("of"), shape, tf.Float))
+		zero := op.Const(s.SubScope("zero"), []float32{0, 0})
+		resized := s.AddOperation(tf.OpSpec{ // the binding has no function for it
+			Type:  "ScaleAndTranslate",
+			Input: []tf.Input{images, size, scale, zero},
+			Attrs: map[string]any{"kernel_type": "lanczos3", "antialias": false},
+		})
+		return resized.Output(0), nil
+	}
+	return tf.Output{}, pipeline.Errorf(pipeline.BadModel, "interpolation %q: must be one of %s", o.Interpolation,
+		strings.Join([]string{"bilinear", "nearest", "bicubic", "area", "lanczos3"}, ", "))
+}
+
+// Decode makes a batch of encoded images: pixels [N,H,W,3], 0 to 255, in the
+// samples' order. An image that cannot be decoded is an error of kind
+// pipeline.BadData that names its sample; with several, the first of the batch.
+func (d *Decoder) Decode(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error) {
+	size := d.options.Height * d.options.Width * 3
+	batch := pipeline.Batch{
+		Samples: slices.Clone(samples),
+		Shape:   []int64{int64(len(encoded)), int64(d.options.Height), int64(d.options.Width), 3},
+		Data:    make([]float32, len(encoded)*size),
+	}
+	failures := make([]error, len(encoded))
+	var group errgroup.Group
+	group.SetLimit(d.options.Workers)
+	for i := range encoded {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			failures[i] = d.one(encoded[i], batch.Data[i*size:(i+1)*size])
+			return nil
+		})
+	}
+	_ = group.Wait()
+	if err := ctx.Err(); err != nil {
+		return pipeline.Batch{}, err
+	}
+	for i, err := range failures {
+		if err != nil {
+			return pipeline.Batch{}, pipeline.Errorf(pipeline.BadData, "image %s: %w", samples[i].ID, err)
+		}
+	}
+	return batch, nil
+}
+
+func (d *Decoder) one(encoded []byte, into []float32) error {
+	if len(encoded) == 0 {
+		return fmt.Errorf("the file is empty")
+	}
+	in, err := tf.NewTensor(string(encoded))
+	if err != nil {
+		return err
+	}
+	defer tensor.Free(in)
+	results, err := d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: in}, []tf.Output{d.pixels}, nil)
+	if err != nil {
+		return explain(encoded, err)
+	}
+	defer tensor.Free(results...)
+	if copied := copy(into, tensor.View(results[0])); copied != len(into) {
+		return fmt.Errorf("decoded to %v", results[0].Shape())
+	}
+	return nil
+}

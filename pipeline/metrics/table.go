@@ -1,0 +1,145 @@
+package metrics
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	nameRunes   = 32 // longest class name in the first column
+	headerRunes = 8  // longest class name above a column of the confusion matrix
+	matrixLimit = 12 // most classes whose confusion matrix fits a terminal
+	pairLimit   = 10 // most confused pairs that stand in for a larger one
+)
+
+// WriteTable writes the report for people: a row for each class, the
+// averages, and the confusion matrix, or the most confused pairs of classes
+// where the matrix would be too wide. The last two lines are "Test Loss: "
+// and "Test Accuracy: ", each with four decimals.
+//
+// Columns are aligned by counting runes. Class names are other people's
+// folder names: what a terminal would not print, or obey, is escaped as in Go.
+func (r Report) WriteTable(w io.Writer) error {
+	var b strings.Builder
+	r.writeScores(&b)
+	b.WriteByte('\n')
+	if len(r.Classes) <= matrixLimit {
+		r.writeMatrix(&b)
+	} else {
+		r.writePairs(&b)
+	}
+	fmt.Fprintf(&b, "\nTest Loss: %.4f\nTest Accuracy: %.4f\n", r.Loss, r.Accuracy)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write the evaluation table: %w", err)
+	}
+	return nil
+}
+
+// writeScores has accuracy where classification_report has it, under f1.
+func (r Report) writeScores(b *strings.Builder) {
+	line := func(name string, s Scores, support int) []string {
+		return []string{name, decimals(s.Precision), decimals(s.Recall), decimals(s.F1), strconv.Itoa(support)}
+	}
+	total := strconv.Itoa(r.Samples)
+	rows := [][]string{{"class", "precision", "recall", "f1", "support"}}
+	for _, c := range r.Classes {
+		rows = append(rows, line(display(c.Name, nameRunes), c.Scores, c.Support))
+	}
+	rows = append(rows,
+		nil,
+		[]string{"accuracy", "", "", decimals(r.Accuracy), total},
+		[]string{"balanced accuracy", "", "", decimals(r.BalancedAccuracy), total},
+		line("macro avg", r.Macro, r.Samples),
+		line("weighted avg", r.Weighted, r.Samples))
+	writeAligned(b, rows)
+}
+
+func (r Report) writeMatrix(b *strings.Builder) {
+	b.WriteString("Confusion matrix: a row for each true class, a column for each predicted one\n")
+	header := []string{""}
+	for _, c := range r.Classes {
+		header = append(header, display(c.Name, headerRunes))
+	}
+	rows := [][]string{header}
+	for i, counts := range r.ConfusionMatrix {
+		row := []string{display(r.Classes[i].Name, nameRunes)}
+		for _, n := range counts {
+			row = append(row, strconv.Itoa(n))
+		}
+		rows = append(rows, row)
+	}
+	writeAligned(b, rows)
+}
+
+func (r Report) writePairs(b *strings.Builder) {
+	type pair struct{ label, predicted, count int }
+	var pairs []pair
+	for i, counts := range r.ConfusionMatrix {
+		for j, n := range counts {
+			if i != j && n > 0 {
+				pairs = append(pairs, pair{i, j, n})
+			}
+		}
+	}
+	if len(pairs) == 0 {
+		b.WriteString("No class was taken for another\n")
+		return
+	}
+	// Stable, so that equal counts stay in the order of the classes.
+	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(b.count, a.count) })
+	b.WriteString("Most confused classes\n")
+	rows := [][]string{{"true class", "predicted", "samples", "of"}}
+	for _, p := range pairs[:min(len(pairs), pairLimit)] {
+		rows = append(rows, []string{
+			display(r.Classes[p.label].Name, nameRunes), display(r.Classes[p.predicted].Name, nameRunes),
+			strconv.Itoa(p.count), strconv.Itoa(r.Classes[p.label].Support),
+		})
+	}
+	writeAligned(b, rows)
+	if rest := len(pairs) - pairLimit; rest > 0 {
+		fmt.Fprintf(b, "and %d more pairs\n", rest)
+	}
+}
+
+// writeAligned writes rows in columns: the first aligned left, the others
+// right. A row without cells is an empty line.
+func writeAligned(b *strings.Builder, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == 0 {
+				fmt.Fprintf(b, "%-*s", widths[i], cell)
+			} else {
+				fmt.Fprintf(b, "  %*s", widths[i], cell)
+			}
+		}
+		b.WriteByte('\n')
+	}
+}
+
+// display makes a class name safe for a terminal and at most limit runes long.
+// It is cut in the middle, for names of one data set often begin alike.
+func display(name string, limit int) string {
+	if name == "" {
+		return `""`
+	}
+	quoted := strconv.Quote(name)
+	safe := []rune(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`))
+	if len(safe) <= limit {
+		return string(safe)
+	}
+	tail := (limit - 1) / 2
+	return string(safe[:limit-1-tail]) + "…" + string(safe[len(safe)-tail:])
+}
+
+func decimals(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }

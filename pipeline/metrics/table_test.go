@@ -1,0 +1,174 @@
+package metrics_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+)
+
+// report evaluates a model that is sure of what it predicts: counts[i][j]
+// samples of class i as class j.
+func report(t *testing.T, classes []string, counts [][]int) metrics.Report {
+	t.Helper()
+	var predictions []pipeline.Prediction
+	for label, row := range counts {
+		for predicted, n := range row {
+			for range n {
+				p := predict(label, make([]float32, len(classes))...)
+				p.Probabilities[predicted] = 1
+				predictions = append(predictions, p)
+			}
+		}
+	}
+	r, err := metrics.Evaluate(predictions, classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func table(t *testing.T, r metrics.Report) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestWriteTable(t *testing.T) {
+	r := report(t, []string{"bird", "mammal", "unseen"}, [][]int{{48, 2, 0}, {1, 149, 0}, {0, 0, 0}})
+	r.Loss = 0.12344
+	const want = `class              precision  recall      f1  support
+bird                  0.9796  0.9600  0.9697       50
+mammal                0.9868  0.9933  0.9900      150
+unseen                0.0000  0.0000  0.0000        0
+
+accuracy                              0.9850      200
+balanced accuracy                     0.9767      200
+macro avg             0.6554  0.6511  0.6532      200
+weighted avg          0.9850  0.9850  0.9849      200
+
+Confusion matrix: a row for each true class, a column for each predicted one
+        bird  mammal  unseen
+bird      48       2       0
+mammal     1     149       0
+unseen     0       0       0
+
+Test Loss: 0.1234
+Test Accuracy: 0.9850
+`
+	if got := table(t, r); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestWriteTableOfManyClasses(t *testing.T) {
+	const n = 14
+	var classes []string
+	counts := make([][]int, n)
+	for i := range n {
+		classes = append(classes, fmt.Sprintf("class %d", i))
+		counts[i] = make([]int, n)
+		counts[i][i] = 5
+		counts[i][(i+1)%n] = 1
+	}
+	right := report(t, classes, diagonal(n, 5))
+	counts[9][2] = 7
+	got := table(t, report(t, classes, counts))
+	const want = `
+Most confused classes
+true class  predicted  samples  of
+class 9       class 2        7  13
+class 0       class 1        1   6
+class 1       class 2        1   6
+class 2       class 3        1   6
+class 3       class 4        1   6
+class 4       class 5        1   6
+class 5       class 6        1   6
+class 6       class 7        1   6
+class 7       class 8        1   6
+class 8       class 9        1   6
+and 5 more pairs
+
+Test Loss: `
+	if !strings.Contains(got, want) || strings.Contains(got, "matrix") {
+		t.Errorf("got:\n%s\nwant in it:\n%s", got, want)
+	}
+	if got := table(t, right); !strings.Contains(got, "No class was taken for another\n") {
+		t.Errorf("a model without errors:\n%s", got)
+	}
+}
+
+func diagonal(n, value int) [][]int {
+	rows := make([][]int, n)
+	for i := range rows {
+		rows[i] = make([]int, n)
+		rows[i][i] = value
+	}
+	return rows
+}
+
+func TestWriteTableOfHostileNames(t *testing.T) {
+	for name, c := range map[string]struct{ class, want string }{
+		"escape sequence": {"\x1b[31mred", `\x1b[31mred`},
+		"line break":      {"a\nb\tc", `a\nb\tc`},
+		"bidi override":   {"gpj.\u202excod", `gpj.\u202excod`},
+		"not UTF-8":       {"a\xffb", `a\xffb`},
+		"a real escape":   {`a\nb`, `a\\nb`},
+		"quotes":          {`12" "x"`, `12" "x"`},
+		"nothing":         {"", `""`},
+		"hebrew":          {"חתול", "חתול"},
+		"emoji":           {"🐈 cat", "🐈 cat"},
+		"long":            {strings.Repeat("a", 30) + strings.Repeat("é", 30), strings.Repeat("a", 16) + "…" + strings.Repeat("é", 15)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := table(t, report(t, []string{c.class, "dog"}, [][]int{{2, 1}, {0, 3}}))
+			lines := strings.Split(got, "\n")
+			if !strings.HasPrefix(lines[1], c.want+"  ") {
+				t.Errorf("got line %q, want it to begin with %q", lines[1], c.want)
+			}
+			if n := utf8.RuneCountInString(lines[0]); n != utf8.RuneCountInString(lines[1]) || n != utf8.RuneCountInString(lines[2]) {
+				t.Errorf("lines are not aligned:\n%s", got)
+			}
+			for _, r := range got {
+				if r != '\n' && !unicode.IsPrint(r) {
+					t.Errorf("%q is in the table", r)
+				}
+			}
+		})
+	}
+}
+
+func TestWriteTableShortensTheMatrixHeader(t *testing.T) {
+	got := table(t, report(t, []string{"photographs of cats", "photographs of dogs"}, diagonal(2, 1)))
+	if !strings.Contains(got, "\n                     phot…ats  phot…ogs\nphotographs of cats         1         0\n") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+func TestWriteTableEndsWithWhatIsNotFinite(t *testing.T) {
+	r := report(t, []string{"cat", "dog"}, diagonal(2, 1))
+	r.Loss = math.NaN()
+	if got := table(t, r); !strings.HasSuffix(got, "\n\nTest Loss: NaN\nTest Accuracy: 1.0000\n") {
+		t.Errorf("got:\n%s", got)
+	}
+}
+
+type brokenPipe struct{ err error }
+
+func (b brokenPipe) Write([]byte) (int, error) { return 0, b.err }
+
+func TestWriteTableHandsOnAnError(t *testing.T) {
+	want := errors.New("broken pipe")
+	if err := report(t, []string{"cat", "dog"}, diagonal(2, 1)).WriteTable(brokenPipe{want}); !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}

@@ -1,0 +1,149 @@
+// Package rundir is the run folder: what a run was asked for, what it did, and
+// what it learnt, each in a file that is whole or absent.
+//
+//	config.json         every option as it was resolved, seed, digests
+//	labels.txt          the classes, one a line, in the order of the outputs
+//	data.csv            which image was in which part
+//	history.jsonl       a line an epoch; repeats from run to run
+//	timing.jsonl        seconds; does not
+//	checkpoints/best    the best weights so far
+//	checkpoints/last    where the run stood
+//	model/              the trained SavedModel
+//	evaluation.json     the test figures, predictions.csv beside it
+//
+// It knows no TensorFlow: whoever saves a checkpoint passes in how.
+package rundir
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tftl/internal/atomicfile"
+	"tftl/pipeline"
+)
+
+// Dir is a run folder.
+type Dir struct{ Path string }
+
+// Create makes the folder for a new run. One that exists and is not empty is
+// refused, unless overwrite is set and it holds a run, which is then removed.
+func Create(path string, overwrite bool) (Dir, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
+	}
+	if len(entries) > 0 {
+		if !overwrite || !Is(path) {
+			hint := "choose another --output, or --overwrite to replace the run"
+			if !Is(path) {
+				hint = "choose another --output"
+			}
+			return Dir{}, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return Dir{}, fmt.Errorf("output: %w", err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(path, "checkpoints"), 0o755); err != nil {
+		return Dir{}, fmt.Errorf("output: %w", err)
+	}
+	return Dir{path}, nil
+}
+
+// Is says whether a folder is a run's.
+func Is(path string) bool {
+	_, err := os.Stat(filepath.Join(path, "config.json"))
+	return err == nil
+}
+
+// Open is the run in a folder.
+func Open(path string) (Dir, error) {
+	if !Is(path) {
+		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json", path)
+	}
+	d := Dir{path}
+	return d, errors.Join(
+		atomicfile.RecoverDir(d.Model()),
+		atomicfile.RecoverDir(filepath.Dir(d.Checkpoint(pipeline.Best))),
+		atomicfile.RecoverDir(filepath.Dir(d.Checkpoint(pipeline.Last))),
+	)
+}
+
+// File is the path of a file of the run.
+func (d Dir) File(name string) string { return filepath.Join(d.Path, name) }
+
+// Model is the folder of the trained model.
+func (d Dir) Model() string { return d.File("model") }
+
+// WriteJSON writes a document, indented.
+func (d Dir) WriteJSON(name string, document any) error {
+	data, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return atomicfile.WriteFile(d.File(name), append(data, '\n'), 0o644)
+}
+
+// ReadJSON reads one.
+func (d Dir) ReadJSON(name string, into any) error {
+	data, err := os.ReadFile(d.File(name))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s: %w", d.File(name), err)
+	}
+	return nil
+}
+
+// WriteLabels writes the classes. A class is a folder's name: one with a line
+// break in it cannot be told from two.
+func (d Dir) WriteLabels(classes []string) error {
+	for _, c := range classes {
+		if strings.ContainsAny(c, "\r\n") {
+			return pipeline.Errorf(pipeline.BadData, "class %q: a line break in its name", c)
+		}
+	}
+	return atomicfile.WriteFile(d.File("labels.txt"), []byte(strings.Join(classes, "\n")+"\n"), 0o644)
+}
+
+// Epoch appends a line to the history. It is part of pipeline.Recorder.
+func (d Dir) Epoch(e pipeline.Epoch) error { return d.Append("history.jsonl", e) }
+
+// Append adds a line of JSON to a file and syncs it.
+func (d Dir) Append(name string, document any) error {
+	data, err := json.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	file, err := os.OpenFile(d.File(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(data, '\n'))
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+// Checkpoint is the path prefix of a checkpoint, as tf.train.load_checkpoint
+// takes it. It is part of pipeline.Recorder.
+func (d Dir) Checkpoint(name string) string {
+	return filepath.Join(d.Path, "checkpoints", name, "ckpt")
+}
+
+// Save replaces a checkpoint by what save writes, or leaves the old one. It is
+// part of pipeline.Recorder.
+func (d Dir) Save(name string, save func(prefix string) error) error {
+	return atomicfile.ReplaceDir(filepath.Dir(d.Checkpoint(name)), func(tmp string) error {
+		return save(filepath.Join(tmp, "ckpt"))
+	})
+}
+
+// ReplaceModel replaces the trained model by what export writes into an empty folder.
+func (d Dir) ReplaceModel(export func(dir string) error) error {
+	return atomicfile.ReplaceDir(d.Model(), export)
+}

@@ -1,0 +1,55 @@
+// Package schedule decides what the loop does next: the learning rate of a
+// step, whether an epoch is the best one, whether to stop. All of it is pure
+// functions of the step and of the history so far, so that a resumed run
+// decides as the first one did. It keeps no state and knows no network.
+package schedule
+
+import (
+	"math"
+
+	"tftl/pipeline"
+)
+
+// Constant is one learning rate for every step.
+func Constant(rate float64) pipeline.Schedule { return func(int) float64 { return rate } }
+
+// EarlyStopping ends a stage that has stopped getting better, as Keras'
+// callback of that name does.
+type EarlyStopping struct {
+	Monitor  string  // a figure of the history: val_loss, val_accuracy, …
+	Higher   bool    // whether more of it is better
+	MinDelta float64 // what counts as better, to stop by
+	Patience int     // epochs without that before the stage ends; 0 never ends one
+}
+
+// Watch is a pipeline.Watch. The best epoch is the one strictly better than
+// all before it in the whole run, however little; patience counts within the
+// newest epoch's stage. A figure that is not a number is never better.
+func (e EarlyStopping) Watch(history []pipeline.Epoch) pipeline.Verdict {
+	if len(history) == 0 {
+		return pipeline.Verdict{}
+	}
+	worst := math.Inf(1)
+	best, reference, wait, isBest := worst, worst, 0, false
+	for i, epoch := range history {
+		if i > 0 && epoch.Stage != history[i-1].Stage {
+			wait = 0
+		}
+		value, ok := epoch.Value(e.Monitor)
+		if !ok {
+			value = math.NaN()
+		}
+		if e.Higher {
+			value = -value
+		}
+		if isBest = value < best; isBest {
+			best = value
+		}
+		if value < reference-e.MinDelta || math.IsInf(reference, 1) && value < worst {
+			reference, wait = value, 0
+		} else {
+			wait++
+		}
+	}
+	return pipeline.Verdict{Best: isBest, Stop: e.Patience > 0 && wait >= e.Patience}
+}

@@ -1,0 +1,73 @@
+package schedule
+
+import (
+	"math"
+	"testing"
+
+	"tftl/pipeline"
+)
+
+// run feeds values one after the other and returns the epochs (from 1) that
+// were best, and the one at which the stage was ended (0: never).
+func run(e EarlyStopping, values ...float64) (best []int, stop int) {
+	var history []pipeline.Epoch
+	for i, v := range values {
+		history = append(history, pipeline.Epoch{Stage: "head", Validation: []pipeline.Metric{{Name: "loss", Value: v}}})
+		verdict := e.Watch(history)
+		if verdict.Best {
+			best = append(best, i+1)
+		}
+		if verdict.Stop && stop == 0 {
+			stop = i + 1
+		}
+	}
+	return best, stop
+}
+
+func TestEarlyStopping(t *testing.T) {
+	nan := math.NaN()
+	for _, test := range []struct {
+		name   string
+		e      EarlyStopping
+		values []float64
+		best   []int
+		stop   int
+	}{
+		{"gets better", EarlyStopping{Patience: 2}, []float64{3, 2, 1}, []int{1, 2, 3}, 0},
+		{"stops", EarlyStopping{Patience: 2}, []float64{3, 4, 4}, []int{1}, 3},
+		{"equal is not better", EarlyStopping{Patience: 2}, []float64{3, 3, 3}, []int{1}, 3},
+		{"recovers in time", EarlyStopping{Patience: 2}, []float64{3, 4, 2, 4, 4}, []int{1, 3}, 5},
+		{"never stops", EarlyStopping{Patience: 0}, []float64{3, 4, 5, 6, 7, 8}, []int{1}, 0},
+		{"too little is best but not enough to go on", EarlyStopping{Patience: 2, MinDelta: 0.5}, []float64{3, 2.9, 2.8}, []int{1, 2, 3}, 3},
+		{"higher", EarlyStopping{Patience: 1, Higher: true}, []float64{0.5, 0.6, 0.6}, []int{1, 2}, 3},
+		{"not a number is never best", EarlyStopping{Patience: 3}, []float64{nan, 3, nan, 2}, []int{2, 4}, 0},
+		{"all not numbers", EarlyStopping{Patience: 2}, []float64{nan, nan, nan}, nil, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.e.Monitor = "val_loss"
+			best, stop := run(test.e, test.values...)
+			if len(best) != len(test.best) || stop != test.stop {
+				t.Fatalf("best %v stop %d, want %v and %d", best, stop, test.best, test.stop)
+			}
+			for i := range best {
+				if best[i] != test.best[i] {
+					t.Errorf("best %v, want %v", best, test.best)
+				}
+			}
+		})
+	}
+}
+
+func TestPatienceStartsAnewWithAStage(t *testing.T) {
+	epoch := func(stage string, v float64) pipeline.Epoch {
+		return pipeline.Epoch{Stage: stage, Validation: []pipeline.Metric{{Name: "loss", Value: v}}}
+	}
+	e := EarlyStopping{Monitor: "val_loss", Patience: 2}
+	history := []pipeline.Epoch{epoch("head", 1), epoch("head", 2), epoch("block5", 3)}
+	if v := e.Watch(history); v.Stop || v.Best {
+		t.Errorf("%+v: a worse first epoch of a stage neither ends it nor is the best", v)
+	}
+	if v := e.Watch(append(history, epoch("block5", 3))); !v.Stop {
+		t.Error("the second one does not end it")
+	}
+}

@@ -1,0 +1,178 @@
+package savedmodels
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	tf "github.com/galeone/tensorflow/tensorflow/go"
+	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
+	"golang.org/x/sys/cpu"
+	"google.golang.org/protobuf/proto"
+
+	"tftl/pipeline"
+)
+
+// Precision is what a session computes in.
+type Precision string
+
+// The precisions. Float32 equals Keras within rounding. BFloat16 multiplies in
+// bfloat16 where that is safe and adds in float32; TF32 is a GPU's own.
+const (
+	Auto     Precision = "auto"
+	Float32  Precision = "float32"
+	BFloat16 Precision = "bfloat16"
+	TF32     Precision = "tf32"
+)
+
+// Options are those of a session.
+type Options struct {
+	Precision Precision // Auto, Float32 or BFloat16
+	Threads   int       // of one operation and between operations; 0 for as many as the machine has
+	Device    string    // "auto", "cpu", "gpu" or "gpu:N"
+}
+
+// Runtime is what the options came to on this machine.
+type Runtime struct {
+	TensorFlow   string    `json:"tensorflow"` // version of the library
+	Devices      []string  `json:"devices"`    // as TensorFlow names them: CPU:0, GPU:0
+	Precision    Precision `json:"precision"`  // never Auto
+	Threads      int       `json:"threads"`    // 0: as many as there are
+	Instructions string    `json:"instructions"`
+	config       *tf.SessionOptions
+}
+
+// Resolve decides what the options mean here. The decision depends on the
+// device and the instruction set alone, never on a timing, so that runs repeat.
+func Resolve(o Options) (*Runtime, error) {
+	config := &for_core_protos_go_proto.ConfigProto{
+		IntraOpParallelismThreads: int32(o.Threads),
+		InterOpParallelismThreads: int32(o.Threads),
+		GpuOptions:                &for_core_protos_go_proto.GPUOptions{AllowGrowth: true},
+		GraphOptions: &for_core_protos_go_proto.GraphOptions{
+			RewriteOptions: &for_core_protos_go_proto.RewriterConfig{},
+		},
+	}
+	if o.Threads < 0 {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "--threads %d: must be 0 or more", o.Threads)
+	}
+	wantGPU, err := selectDevice(config, o.Device)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions()}
+	if r.Devices, err = devices(config); err != nil {
+		return nil, err
+	}
+	gpu := len(r.Devices) > 0 && strings.HasPrefix(r.Devices[len(r.Devices)-1], "GPU")
+	if wantGPU && !gpu {
+		return nil, pipeline.WithHint(
+			pipeline.Errorf(pipeline.BadUsage, "--device %s: TensorFlow sees no such GPU here (it sees %s)", o.Device, strings.Join(r.Devices, ", ")),
+			"a GPU needs a libtensorflow built for it (LIBTENSORFLOW=…) and its driver; tftl version lists what is seen")
+	}
+	if r.Precision, err = resolvePrecision(o.Precision, gpu); err != nil {
+		return nil, err
+	}
+	switch r.Precision {
+	case BFloat16:
+		rewrite := config.GraphOptions.RewriteOptions
+		if gpu {
+			rewrite.AutoMixedPrecision = for_core_protos_go_proto.RewriterConfig_ON
+		}
+		rewrite.AutoMixedPrecisionOnednnBfloat16 = for_core_protos_go_proto.RewriterConfig_ON
+	case Float32:
+		if gpu { // TF32 is on unless CUDA's libraries are told otherwise before they start
+			if err := os.Setenv("NVIDIA_TF32_OVERRIDE", "0"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	data, err := proto.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	r.config = &tf.SessionOptions{Config: data}
+	return r, nil
+}
+
+func selectDevice(config *for_core_protos_go_proto.ConfigProto, device string) (wantGPU bool, err error) {
+	kind, number, numbered := strings.Cut(device, ":")
+	switch {
+	case device == "" || device == "auto":
+		return false, nil
+	case device == "cpu":
+		config.DeviceCount = map[string]int32{"GPU": 0}
+		return false, nil
+	case kind == "gpu":
+		if numbered {
+			if n, err := strconv.Atoi(number); err != nil || n < 0 {
+				break
+			}
+			config.GpuOptions.VisibleDeviceList = number
+		}
+		return true, nil
+	}
+	return false, pipeline.Errorf(pipeline.BadUsage, "--device %q: must be auto, cpu, gpu or gpu:N", device)
+}
+
+func resolvePrecision(p Precision, gpu bool) (Precision, error) {
+	switch p {
+	case Float32, BFloat16:
+		return p, nil
+	case Auto, "":
+		switch {
+		case gpu:
+			return TF32, nil
+		case cpu.X86.HasAMXBF16 || cpu.X86.HasAVX512BF16:
+			return BFloat16, nil
+		}
+		return Float32, nil
+	}
+	return "", pipeline.Errorf(pipeline.BadUsage, "--precision %q: must be auto, float32 or bfloat16", p)
+}
+
+// instructions names the widest instruction set that TensorFlow's kernels pick
+// from: two of them round differently.
+func instructions() string {
+	switch {
+	case cpu.X86.HasAMXBF16:
+		return "amx"
+	case cpu.X86.HasAVX512BF16:
+		return "avx512_bf16"
+	case cpu.X86.HasAVX512VNNI:
+		return "avx512_vnni"
+	case cpu.X86.HasAVX512F:
+		return "avx512"
+	case cpu.X86.HasAVX2:
+		return "avx2"
+	case cpu.X86.HasAVX:
+		return "avx"
+	}
+	return "baseline"
+}
+
+// devices lists what a session sees, CPU first: CPU:0, GPU:0.
+func devices(config *for_core_protos_go_proto.ConfigProto) ([]string, error) {
+	data, err := proto.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	session, err := tf.NewSession(tf.NewGraph(), &tf.SessionOptions{Config: data})
+	if err != nil {
+		return nil, fmt.Errorf("tensorflow: %w", firstLine(err))
+	}
+	defer session.Close()
+	list, err := session.ListDevices()
+	if err != nil {
+		return nil, fmt.Errorf("tensorflow: %w", firstLine(err))
+	}
+	var names []string
+	for _, d := range list {
+		// /job:localhost/replica:0/task:0/device:CPU:0
+		if _, name, ok := strings.Cut(d.Name, "/device:"); ok && !strings.HasPrefix(name, "XLA") {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,174 @@
+package savedmodels
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"tftl/internal/tensor"
+	"tftl/pipeline"
+)
+
+// Plain says what a SavedModel without the contract leaves unsaid.
+type Plain struct {
+	Output  string   // what it returns: "probabilities" or "logits"
+	Rescale float64  // what pixels from 0 to 255 are multiplied with; 0 for 1
+	Labels  []string // the classes in the order of its outputs
+}
+
+// Predictor is a network opened for serving.
+type Predictor struct {
+	graph         *graph
+	signature     string
+	input         string
+	probabilities string // names of outputs; empty where it has none
+	logits        string
+	rescale       float32
+	// Labels are the classes in order of the outputs, Input what images are made into.
+	Labels []string
+	Input  Input
+}
+
+// Predictor opens the model for serving. plain is for a model without the
+// contract, and must be its zero value for one that has it.
+func (m *Model) Predictor(plain Plain) (*Predictor, error) {
+	def := metaGraph(m.saved, tagServe)
+	if def == nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: no MetaGraph is tagged %s", m.Dir, tagServe)
+	}
+	p := &Predictor{signature: "serving_default", rescale: 1}
+	var err error
+	if m.Description == nil {
+		err = p.plain(m.Dir, signatures(def), plain)
+	} else {
+		err = p.contract(m, plain)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.graph, err = open(m.Dir, def, m.Runtime); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Predictor) contract(m *Model, plain Plain) error {
+	if plain.Output != "" || plain.Rescale != 0 || plain.Labels != nil {
+		return pipeline.Errorf(pipeline.BadUsage, "model %s: says itself what its output, scale and labels are: --output, --rescale and --labels are for models that do not", m.Dir)
+	}
+	if len(m.Description.Labels) == 0 {
+		return pipeline.WithHint(
+			pipeline.Errorf(pipeline.BadModel, "model %s: was not trained: its head has no classes yet", m.Dir),
+			"tftl fit trains it; evaluate and predict take the run's folder")
+	}
+	p.input, p.probabilities, p.logits = "images", "probabilities", "logits"
+	p.Labels, p.Input = m.Description.Labels, m.Description.Input
+	return nil
+}
+
+func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
+	i := slices.IndexFunc(have, func(s Signature) bool { return s.Name == p.signature })
+	if i < 0 && len(have) == 1 {
+		i = 0
+	}
+	if i < 0 {
+		return pipeline.Errorf(pipeline.BadModel, "model %s: signature %q is missing", dir, p.signature)
+	}
+	s := have[i]
+	bad := func(format string, args ...any) error {
+		return pipeline.Errorf(pipeline.BadModel, "model %s: signature %q: %w", dir, s.Name, fmt.Errorf(format, args...))
+	}
+	switch {
+	case len(s.Inputs) != 1 || len(s.Outputs) != 1:
+		return bad("has %d inputs and %d outputs, not one of each", len(s.Inputs), len(s.Outputs))
+	case s.Inputs[0].DType != "float32" || !fits(s.Inputs[0].Shape, []int64{-1, -1, -1, 3}):
+		return bad("takes %v, not float32 images [?,height,width,3]", s.Inputs[0])
+	case s.Outputs[0].DType != "float32" || !fits(s.Outputs[0].Shape, []int64{-1, -1}):
+		return bad("returns %v, not float32 [?,classes]", s.Outputs[0])
+	case len(s.Inputs[0].Shape) != 4 || s.Inputs[0].Shape[1] < 1 || s.Inputs[0].Shape[2] < 1:
+		return bad("does not say how large its images are: %v", s.Inputs[0])
+	}
+	switch plain.Output {
+	case "probabilities":
+		p.probabilities = s.Outputs[0].Name
+	case "logits":
+		p.logits = s.Outputs[0].Name
+	case "":
+		return pipeline.WithHint(
+			pipeline.Errorf(pipeline.BadModel, "model %s: has no assets.extra/tftl.json to say what its output is", dir),
+			"say it: --output probabilities or --output logits, --labels FILE, and --rescale 1/255 where it wants that")
+	default:
+		return pipeline.Errorf(pipeline.BadUsage, "--output %q: must be probabilities or logits", plain.Output)
+	}
+	if len(plain.Labels) < 2 {
+		return pipeline.Errorf(pipeline.BadUsage, "model %s: its classes are not known: name them with --labels FILE, one a line", dir)
+	}
+	if plain.Rescale != 0 {
+		p.rescale = float32(plain.Rescale)
+	}
+	p.signature, p.input, p.Labels = s.Name, s.Inputs[0].Name, plain.Labels
+	p.Input = Input{Size: [2]int{int(s.Inputs[0].Shape[1]), int(s.Inputs[0].Shape[2])}, Interpolation: "bilinear"}
+	return nil
+}
+
+// Predict runs the network on pixels ([N,H,W,3], 0 to 255): a prediction a
+// sample. It is safe for concurrent use.
+func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipeline.Prediction, error) {
+	if p.rescale != 1 {
+		images.Data = slices.Clone(images.Data)
+		for i := range images.Data {
+			images.Data[i] *= p.rescale
+		}
+	}
+	outputs := slices.DeleteFunc([]string{p.logits, p.probabilities}, func(s string) bool { return s == "" })
+	results, err := p.graph.feed(ctx, p.signature, p.input, images, outputs...)
+	if err != nil {
+		return nil, err
+	}
+	defer tensor.Free(results...)
+	n, c := len(images.Samples), len(p.Labels)
+	rows := make([][]float32, len(results))
+	for i, r := range results {
+		values := slices.Clone(tensor.View(r))
+		if c == 2 && len(values) == n && n > 0 {
+			values = pair(values, outputs[i] == p.logits)
+		}
+		if len(values) != n*c {
+			return nil, pipeline.Errorf(pipeline.BadModel, "the model returns %v for %d images, but there are %d labels", r.Shape(), n, c)
+		}
+		rows[i] = values
+	}
+	predictions := make([]pipeline.Prediction, n)
+	for i := range predictions {
+		predictions[i].Sample = images.Samples[i]
+		for k, name := range outputs {
+			row := rows[k][i*c : (i+1)*c : (i+1)*c]
+			if name == p.logits {
+				predictions[i].Logits = row
+			} else {
+				predictions[i].Probabilities = row
+			}
+		}
+		if p.probabilities == "" {
+			predictions[i].Probabilities = pipeline.Softmax(predictions[i].Logits)
+		}
+	}
+	return predictions, nil
+}
+
+// pair makes two columns of a lone sigmoid's: its logit beside a zero, its
+// probability beside the rest to one.
+func pair(values []float32, logits bool) []float32 {
+	two := make([]float32, 0, 2*len(values))
+	for _, v := range values {
+		first := float32(0)
+		if !logits {
+			first = 1 - v
+		}
+		two = append(two, first, v)
+	}
+	return two
+}
+
+// Close lets the session go.
+func (p *Predictor) Close() { p.graph.close() }

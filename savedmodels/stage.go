@@ -1,0 +1,159 @@
+package savedmodels
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	tf "github.com/galeone/tensorflow/tensorflow/go"
+
+	"tftl/internal/tensor"
+	"tftl/pipeline"
+)
+
+// stage implements pipeline.Stage over one training MetaGraph.
+type stage struct {
+	*graph
+	info       StageInfo
+	optimizers []string
+}
+
+func (s *stage) Init(ctx context.Context, classes, units int, seed uint64) error {
+	if classes < 2 {
+		return pipeline.Errorf(pipeline.BadUsage, "a head needs two or more classes, not %d", classes)
+	}
+	inputs, err := scalars(map[string]any{
+		"classes": int32(classes),
+		"units":   int32(max(units, 1)),
+		"seed":    []int32{int32(seed), int32(seed >> 32)},
+	})
+	if err != nil {
+		return err
+	}
+	return s.do(ctx, "init", inputs)
+}
+
+func (s *stage) Begin(ctx context.Context) error { return s.do(ctx, "begin", nil) }
+
+// do calls a signature for its effect.
+func (s *stage) do(ctx context.Context, signature string, inputs feeds) error {
+	results, err := s.call(ctx, signature, inputs, "step")
+	tensor.Free(results...)
+	return err
+}
+
+func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
+	results, err := s.feed(ctx, "features", "images", images, "features")
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
+	defer tensor.Free(results...)
+	images.Shape = slices.Clone(results[0].Shape())
+	images.Data = slices.Clone(tensor.View(results[0]))
+	return images, nil
+}
+
+func (s *stage) Logits(ctx context.Context, features pipeline.Batch) ([]float32, error) {
+	results, err := s.feed(ctx, "logits", "features", features, "logits")
+	if err != nil {
+		return nil, err
+	}
+	defer tensor.Free(results...)
+	return slices.Clone(tensor.View(results[0])), nil
+}
+
+// feed calls a signature on a batch's data alone.
+func (g *graph) feed(ctx context.Context, signature, input string, b pipeline.Batch, outputs ...string) ([]*tf.Tensor, error) {
+	data, err := tensor.Floats(b.Shape, b.Data)
+	if err != nil {
+		return nil, err
+	}
+	return g.call(ctx, signature, feeds{input: data}, outputs...)
+}
+
+func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperparameters) (pipeline.Result, error) {
+	optimizer := slices.Index(s.optimizers, h.Optimizer)
+	if optimizer < 0 {
+		return pipeline.Result{}, pipeline.Errorf(pipeline.BadUsage, "optimizer %q: this model has %v", h.Optimizer, s.optimizers)
+	}
+	n := len(b.Samples)
+	if n == 0 || len(b.Weights) != n || len(b.Targets)%n != 0 {
+		return pipeline.Result{}, fmt.Errorf("a step on %d samples with %d weights and %d targets", n, len(b.Weights), len(b.Targets))
+	}
+	inputs, err := scalars(map[string]any{
+		"lr":           float32(h.LearningRate),
+		"optimizer":    int32(optimizer),
+		"momentum":     float32(h.Momentum),
+		"weight_decay": float32(h.WeightDecay),
+		"l2":           float32(h.L2),
+		"clip":         float32(h.ClipNorm),
+		"dropout":      float32(h.Dropout),
+	})
+	if err != nil {
+		return pipeline.Result{}, err
+	}
+	for name, part := range map[string]struct {
+		shape  []int64
+		values []float32
+	}{
+		"features": {b.Shape, b.Data},
+		"targets":  {[]int64{int64(n), int64(len(b.Targets) / n)}, b.Targets},
+		"weights":  {[]int64{int64(n)}, b.Weights},
+	} {
+		if inputs[name], err = tensor.Floats(part.shape, part.values); err != nil {
+			return pipeline.Result{}, err
+		}
+	}
+	results, err := s.call(ctx, "step", inputs, "loss", "penalty", "logits", "finite")
+	if err != nil {
+		return pipeline.Result{}, err
+	}
+	defer tensor.Free(results...)
+	return pipeline.Result{
+		Loss:    float64(tensor.View(results[0])[0]),
+		Penalty: float64(tensor.View(results[1])[0]),
+		Logits:  slices.Clone(tensor.View(results[2])),
+		Finite:  results[3].Value().(bool),
+	}, nil
+}
+
+func (s *stage) Save(ctx context.Context, prefix string) error {
+	// SaveV2 makes no folders and names none in its error.
+	if _, err := os.Stat(filepath.Dir(prefix)); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if err := s.save(ctx, prefix); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", prefix, err)
+	}
+	return nil
+}
+
+func (s *stage) Restore(ctx context.Context, prefix string) error {
+	if _, err := os.Stat(prefix + ".index"); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if err := s.restore(ctx, prefix); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", prefix, err)
+	}
+	return nil
+}
+
+func (s *stage) Close() error {
+	s.close()
+	return nil
+}
+
+// scalars makes tensors of small Go values.
+func scalars(values map[string]any) (feeds, error) {
+	inputs := feeds{}
+	for name, v := range values {
+		t, err := tf.NewTensor(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		inputs[name] = t
+	}
+	return inputs, nil
+}
