@@ -55,13 +55,13 @@ type Source interface {
 // Hyperparameters are what one training step takes beside its examples. Zero
 // switches each but the learning rate off.
 type Hyperparameters struct {
-	Optimizer    string  `json:"optimizer"`     // a name that the model lists: "adam", "sgd"
-	LearningRate float64 `json:"learning_rate"` // above 0
-	Momentum     float64 `json:"momentum"`      // SGD's, from 0 to below 1
-	WeightDecay  float64 `json:"weight_decay"`  // decoupled, as Keras' optimizers have it
-	L2           float64 `json:"l2"`            // times the sum of squares of the head's kernels
-	ClipNorm     float64 `json:"clip_norm"`     // largest global norm of the gradients
-	Dropout      float64 `json:"dropout"`       // rate, from 0 to below 1
+	Optimizer    string  `json:"optimizer"`    // a name that the model lists: "adam", "sgd"
+	LearningRate float64 `json:"-"`            // above 0; the schedule's
+	Momentum     float64 `json:"momentum"`     // SGD's, from 0 to below 1
+	WeightDecay  float64 `json:"weight_decay"` // decoupled, as Keras' optimizers have it
+	L2           float64 `json:"l2"`           // times the sum of squares of the head's kernels
+	ClipNorm     float64 `json:"clip_norm"`    // largest global norm of the gradients
+	Dropout      float64 `json:"dropout"`      // rate, from 0 to below 1
 }
 
 // Result is what one step leaves behind.

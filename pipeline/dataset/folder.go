@@ -1,0 +1,165 @@
+package dataset
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"tftl/pipeline"
+)
+
+// listFolder lists class folders, which lie directly below the root or below
+// the folders of its parts.
+func listFolder(root string) (listing, error) {
+	t, err := walk(root)
+	if err != nil {
+		return listing{}, err
+	}
+	l := listing{root: root, ignored: t.ignored}
+	if len(t.links) > 0 {
+		l.warn("linked folders were not followed: %s", quoted(t.links))
+	}
+	dirs, err := t.partFolders(&l)
+	if err != nil {
+		return listing{}, err
+	}
+	l.what = "class folders"
+	if !l.split {
+		dirs[train] = "."
+		t.warnOfParts(&l)
+	}
+	var names, listed []string
+	for p, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		names = append(names, dir+"/")
+		if l.parts[p], err = t.classFolders(dir, part(p) == train); err != nil {
+			return listing{}, err
+		}
+		for _, im := range l.parts[p] {
+			listed = append(listed, im.id)
+		}
+	}
+	if l.split {
+		l.what += " in " + strings.Join(names, ", ")
+	}
+	if stray := without(t.images, listed); len(stray) > 0 {
+		l.ignored += len(stray)
+		l.warn("images in no class folder are left out: %s", quoted(stray))
+	}
+	return l, nil
+}
+
+// partNamed tells which part a folder of this name is.
+func partNamed(name string) (part, bool) {
+	switch strings.ToLower(name) {
+	case "train":
+		return train, true
+	case "val", "valid", "validation":
+		return validation, true
+	case "test":
+		return test, true
+	}
+	return 0, false
+}
+
+// partFolders finds the parts' folders, and whether there are any. They must
+// be all that holds images: a class beside them, or a part taken for a class,
+// would be trained on without anyone noticing.
+func (t *tree) partFolders(l *listing) (dirs [3]string, err error) {
+	depth := map[string]int{} // how far below a top folder its images lie
+	for _, image := range t.images {
+		top, rest, _ := strings.Cut(image, "/")
+		depth[top] = max(depth[top], 1+strings.Count(rest, "/"))
+	}
+	var others []string
+	for _, dir := range t.folders["."] {
+		p, named := partNamed(dir)
+		if !named {
+			if depth[dir] > 0 {
+				others = append(others, dir)
+			}
+			continue
+		}
+		if dirs[p] != "" {
+			err := pipeline.Errorf(pipeline.BadData, "%s: both %s and %s are the %v part", t.root, dirs[p], dir, p)
+			return dirs, pipeline.WithHint(err, "leave one of them")
+		}
+		dirs[p] = dir
+	}
+	l.split = dirs != [3]string{}
+	if !l.split || len(others) == 0 {
+		return dirs, nil
+	}
+	if dirs[validation] == "" && dirs[test] == "" && depth[dirs[train]] == 1 {
+		l.split = false
+		l.warn("%s is taken for a class, for it holds images and lies beside %s", dirs[train], quoted(others))
+		return [3]string{}, nil
+	}
+	err = pipeline.Errorf(pipeline.BadData, "%s: beside the parts %s there are other folders of images: %s", t.root,
+		quoted(slices.DeleteFunc(dirs[:], func(dir string) bool { return dir == "" })), quoted(others))
+	return dirs, pipeline.WithHint(err, "keep either class folders or train, val and test, which hold them")
+}
+
+// classFolders lists the images of the class folders in dir. Each must have
+// one where all are needed.
+func (t *tree) classFolders(dir string, all bool) ([]item, error) {
+	where := path.Join(t.root, dir)
+	var items []item
+	stray := false
+	filled := map[string]bool{}
+	for _, image := range t.images {
+		key, below := image, true
+		if dir != "." {
+			key, below = strings.CutPrefix(image, dir+"/")
+		}
+		if !below {
+			continue
+		}
+		class, _, nested := strings.Cut(key, "/")
+		if !nested {
+			stray = true
+			continue
+		}
+		filled[class] = true
+		items = append(items, item{id: image, class: class, key: key, stored: t.file(image)})
+	}
+	classes := t.folders[dir]
+	hint := "put the images of each class into a folder of its own there"
+	if len(t.links) > 0 {
+		hint = "linked folders are not followed: give the folders themselves"
+	}
+	switch {
+	case len(classes) == 0 && stray:
+		err := pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where)
+		return nil, pipeline.WithHint(err, "%s", hint)
+	case len(classes) == 0:
+		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "%s has no class folders", where), "%s", hint)
+	case len(items) == 0:
+		err := pipeline.Errorf(pipeline.BadData, "%s: no %s in its class folders", where, formats)
+		return nil, pipeline.WithHint(err, "%s", hint)
+	}
+	empty := without(classes, slices.Collect(maps.Keys(filled)))
+	if all && len(empty) > 0 {
+		err := pipeline.Errorf(pipeline.BadData, "%s: no %s in class folder %s", where, formats, quoted(empty))
+		return nil, pipeline.WithHint(err, "remove it, or put the images of the class into it")
+	}
+	return items, nil
+}
+
+// warnOfParts sees the mistake of parts under other names, training_set and
+// test_set say, which look like classes: all hold folders of the same names.
+func (t *tree) warnOfParts(l *listing) {
+	tops := t.folders["."]
+	alike := map[string]bool{}
+	for _, dir := range tops {
+		alike[fmt.Sprintf("%q", t.folders[dir])] = true
+	}
+	if len(tops) > 1 && len(alike) == 1 && len(t.folders[tops[0]]) > 1 {
+		l.warn("all classes hold the same folders, %s: if %s are parts, name them train, val, test",
+			quoted(t.folders[tops[0]]), quoted(tops))
+	}
+}

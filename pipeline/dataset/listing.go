@@ -1,0 +1,120 @@
+package dataset
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"tftl/pipeline"
+)
+
+// listing is what a kind of source finds.
+type listing struct {
+	root     string
+	what     string
+	parts    [3][]item // all of it in train, where the source does not tell parts apart
+	split    bool      // whether it does
+	ignored  int
+	warnings []string
+}
+
+// item is an image as its source lists it.
+type item struct {
+	id     string // becomes Sample.ID
+	class  string
+	key    string // the same key, the same place in a cut
+	stored stored
+}
+
+func (l *listing) warn(format string, args ...any) {
+	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
+}
+
+// cut takes the parts that are not given from train, and sees to it that none
+// comes out empty.
+func (l *listing) cut(fractions [3]float64, options Options, classes []string) error {
+	var how string
+	switch {
+	case len(l.parts[validation]) > 0:
+		return nil
+	case len(l.parts[test]) > 0:
+		both := fractions[train] + fractions[validation]
+		fractions = [3]float64{fractions[train] / both, fractions[validation] / both, 0}
+		how = fmt.Sprintf(", validation cut from train (%.3g)", fractions[validation])
+	default:
+		how = fmt.Sprintf(", cut into train, validation and test (%.3g, %.3g, %.3g)",
+			fractions[train], fractions[validation], fractions[test])
+	}
+	given := l.parts[test]
+	total := len(l.parts[train])
+	if options.Exact {
+		l.parts = cutExactly(l.parts[train], fractions, options.Seed)
+		l.what += how + fmt.Sprintf(" exactly, with seed %d", options.Seed)
+	} else {
+		l.parts = cutByName(l.parts[train], fractions)
+		l.what += how + " by file name"
+	}
+
+	var err error
+	if missing := without(classes, classesOf(l.parts[train])); len(missing) > 0 {
+		err = pipeline.Errorf(pipeline.BadData, "%s: the split leaves train no image of %s", l.root, quoted(missing))
+	}
+	for p, f := range fractions {
+		if f > 0 && len(l.parts[p]) == 0 {
+			err = pipeline.Errorf(pipeline.BadData, "%s: the split of %d images leaves %v empty", l.root, total, part(p))
+		}
+	}
+	if fractions[test] == 0 {
+		l.parts[test] = given
+	}
+	switch {
+	case err != nil && options.Exact:
+		return pipeline.WithHint(err, "add images, or ask for fewer parts with --split")
+	case err != nil:
+		return pipeline.WithHint(err, "--split-exact makes the parts as large as --split says")
+	}
+	return nil
+}
+
+// set numbers the classes.
+func (l *listing) set(classes []string) *Set {
+	var parts [3]Part
+	for p, items := range l.parts {
+		entries := make([]entry, len(items))
+		for i, im := range items {
+			label, ok := slices.BinarySearch(classes, im.class)
+			if !ok {
+				label = -1
+			}
+			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: 1}, im.stored}
+		}
+		if len(classes) > 0 { // what has no labels is in the order in which it was asked for
+			slices.SortFunc(entries, byID)
+		}
+		parts[p] = Part{entries}
+	}
+	return &Set{
+		Description: l.what,
+		Classes:     classes,
+		Train:       parts[train], Validation: parts[validation], Test: parts[test],
+		Ignored:  l.ignored,
+		Warnings: l.warnings,
+	}
+}
+
+func classesOf(items []item) []string {
+	have := map[string]bool{}
+	for _, im := range items {
+		have[im.class] = true
+	}
+	return slices.Sorted(maps.Keys(have))
+}
+
+// without is what of names is not in others.
+func without(names, others []string) []string {
+	have := make(map[string]bool, len(others))
+	for _, name := range others {
+		have[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return have[name] })
+}

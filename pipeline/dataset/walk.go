@@ -1,0 +1,142 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tftl/pipeline"
+)
+
+// formats names what is taken for an image.
+const formats = "JPEG, PNG, BMP, GIF or WebP image"
+
+// tree is what lies below a folder, by slash paths from it.
+type tree struct {
+	root    string
+	folders map[string][]string // the names of the folders in a folder, in bytewise order
+	images  []string            // in bytewise order
+	links   []string            // to folders; they are not followed
+	ignored int                 // files that are no images
+}
+
+func walk(root string) (*tree, error) {
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	if !info.IsDir() {
+		return nil, pipeline.Errorf(pipeline.BadData, "%s is not a folder", root)
+	}
+	t := &tree{root: root, folders: map[string][]string{}}
+	if err := t.walk("."); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	slices.Sort(t.images) // a walk yields a/b before a-b; bytes have it after
+	return t, nil
+}
+
+func (t *tree) walk(dir string) error {
+	entries, err := os.ReadDir(string(t.file(dir)))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if unseen(e.Name()) {
+			continue
+		}
+		mode := e.Type()
+		if mode&fs.ModeSymlink != 0 {
+			mode = 0 // where it leads nowhere, reading it will say so
+			if info, err := os.Stat(string(t.file(name))); err == nil {
+				mode = info.Mode().Type()
+			}
+			if mode.IsDir() {
+				t.links = append(t.links, name)
+				continue
+			}
+		}
+		if mode.IsDir() {
+			t.folders[dir] = append(t.folders[dir], e.Name())
+			if err := t.walk(name); err != nil {
+				return err
+			}
+			continue
+		}
+		image := mode.IsRegular() // a pipe would be waited for
+		if image && !imageName(name) {
+			if image, err = imageContent(string(t.file(name))); err != nil {
+				return err
+			}
+		}
+		if image {
+			t.images = append(t.images, name)
+		} else {
+			t.ignored++
+		}
+	}
+	return nil
+}
+
+func (t *tree) file(name string) file { return file(filepath.Join(t.root, filepath.FromSlash(name))) }
+
+// unseen is what an operating system keeps to itself: hidden files and
+// folders, and those that file managers and archivers leave behind.
+func unseen(name string) bool {
+	switch strings.ToLower(name) {
+	case "thumbs.db", "desktop.ini", "__macosx", "@eadir":
+		return true
+	}
+	return strings.HasPrefix(name, ".")
+}
+
+// imageName tells whether a file claims to be an image. It is one then,
+// whatever is in it: a claim that is wrong is an error to be shown, when it is
+// decoded, and not a file to be passed over.
+func imageName(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp":
+		return true
+	}
+	return false
+}
+
+// imageContent tells by its first bytes whether a file of another name is an
+// image all the same.
+func imageContent(name string) (bool, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, 16)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, err
+	}
+	head = head[:n]
+	starts := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
+	switch {
+	case starts("\xff\xd8\xff"), starts("\x89PNG\r\n\x1a\n"), starts("GIF87a"), starts("GIF89a"):
+		return true, nil
+	case n < len(head):
+		return false, nil
+	case starts("RIFF"):
+		return string(head[8:12]) == "WEBP", nil
+	case starts("BM"):
+		// Two letters may begin any text: the reserved bytes are 0, and the size
+		// of the second header, 12 to 124, has one byte of the two here.
+		return string(head[6:10]) == "\x00\x00\x00\x00" && head[14] >= 12 && head[14] <= 124 && head[15] == 0, nil
+	}
+	return false, nil
+}

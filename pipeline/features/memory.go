@@ -1,0 +1,53 @@
+package features
+
+import (
+	"errors"
+	"io"
+	"syscall"
+)
+
+// slabSize is how much memory is asked for at once. What of it is not written
+// to costs nothing.
+const slabSize = 64 << 20
+
+// memory keeps records in RAM outside Go's heap. There, a cache of some
+// gigabytes would let the collector wait for as many gigabytes of garbage.
+type memory struct {
+	slabs []slab
+	used  int // of the last slab
+}
+
+type slab []byte
+
+// ReadAt implements io.ReaderAt.
+func (s slab) ReadAt(p []byte, offset int64) (int, error) {
+	n := copy(p, s[offset:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (m *memory) append(p []byte) (io.ReaderAt, int64, error) {
+	if len(m.slabs) == 0 || m.used+len(p) > len(m.slabs[len(m.slabs)-1]) {
+		s, err := syscall.Mmap(-1, 0, max(slabSize, len(p)), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		if err != nil {
+			return nil, 0, err
+		}
+		m.slabs, m.used = append(m.slabs, s), 0
+	}
+	last := m.slabs[len(m.slabs)-1]
+	at := m.used
+	m.used += copy(last[at:], p)
+	return last, int64(at), nil
+}
+
+// Close gives the memory back. No record in it may be read any more.
+func (m *memory) Close() error {
+	var errs []error
+	for _, s := range m.slabs {
+		errs = append(errs, syscall.Munmap(s))
+	}
+	m.slabs = nil
+	return errors.Join(errs...)
+}

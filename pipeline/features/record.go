@@ -1,0 +1,157 @@
+package features
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"math"
+	"slices"
+)
+
+// Digest is the SHA-256 of an image's bytes as they are stored.
+type Digest [sha256.Size]byte
+
+// How the values of a record are written. FORMAT.md is the specification.
+const (
+	bfloat16 = 1 // the upper 16 bits of each value, for the lower are zero
+	float32s = 2 // all 32 bits
+)
+
+const (
+	recordHeader = 64 // bytes before the payload
+	maxRank      = 4
+	maxElements  = 1 << 29 // 2 GiB in the wider encoding
+)
+
+// le is how every number in a segment is written.
+var le = binary.LittleEndian
+
+// castagnoli is CRC-32C, which processors compute at the speed of memory.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// record is where the activations of one image lie.
+type record struct {
+	in       io.ReaderAt
+	offset   int64 // of the payload in it
+	length   int   // of the payload in bytes
+	sum      uint32
+	encoding byte
+	shape    []int64 // of one image; shared and never written to
+	older    *record // of the same image, to fall back on
+}
+
+// elements is the product of shape, or -1 where it is no shape of a record.
+func elements(shape []int64) int {
+	if len(shape) > maxRank {
+		return -1
+	}
+	n := int64(1)
+	for _, d := range shape {
+		if d < 0 || d > maxElements {
+			return -1
+		}
+		if n *= d; n > maxElements { // neither factor was above it: no overflow
+			return -1
+		}
+	}
+	return int(n)
+}
+
+// encode makes a whole record, header and payload. The values must fill shape.
+func encode(d Digest, shape []int64, values []float32) []byte {
+	var low uint32
+	for _, v := range values {
+		low |= math.Float32bits(v)
+	}
+	encoding, width := byte(float32s), 4
+	if low&0xffff == 0 {
+		encoding, width = bfloat16, 2
+	}
+
+	out := make([]byte, recordHeader+width*len(values))
+	payload := out[recordHeader:]
+	if encoding == bfloat16 {
+		for i, v := range values {
+			le.PutUint16(payload[2*i:2*i+2], uint16(math.Float32bits(v)>>16))
+		}
+	} else {
+		for i, v := range values {
+			le.PutUint32(payload[4*i:4*i+4], math.Float32bits(v))
+		}
+	}
+
+	copy(out, d[:])
+	out[32], out[33] = encoding, byte(len(shape))
+	for i, dim := range shape {
+		le.PutUint32(out[36+4*i:], uint32(dim))
+	}
+	le.PutUint32(out[52:], uint32(len(payload)))
+	le.PutUint32(out[56:], crc32.Checksum(payload, castagnoli))
+	le.PutUint32(out[60:], crc32.Checksum(out[:60], castagnoli))
+	return out
+}
+
+// parse reads the header of a record that starts at offset. It returns nil
+// where the header is not one that encode writes.
+func parse(header []byte, in io.ReaderAt, offset int64) (Digest, *record) {
+	if crc32.Checksum(header[:60], castagnoli) != le.Uint32(header[60:]) {
+		return Digest{}, nil
+	}
+	rank := int(header[33])
+	if rank > maxRank {
+		return Digest{}, nil
+	}
+	r := &record{
+		in:       in,
+		offset:   offset + recordHeader,
+		length:   int(le.Uint32(header[52:])),
+		sum:      le.Uint32(header[56:]),
+		encoding: header[32],
+		shape:    make([]int64, rank),
+	}
+	for i := range r.shape {
+		r.shape[i] = int64(le.Uint32(header[36+4*i:]))
+	}
+	if n := elements(r.shape); n < 0 || r.length != n*r.width() {
+		return Digest{}, nil
+	}
+	return Digest(header[:32]), r
+}
+
+// width is how many bytes a value takes, or -1 in an unknown encoding.
+func (r *record) width() int {
+	switch r.encoding {
+	case bfloat16:
+		return 2
+	case float32s:
+		return 4
+	}
+	return -1
+}
+
+// read fills dst with the record's values. It is false, and dst is anything,
+// unless the payload is to the last bit what was written.
+func (r *record) read(dst []float32, buffer *[]byte) bool {
+	if r.length != len(dst)*r.width() {
+		return false
+	}
+	*buffer = slices.Grow((*buffer)[:0], r.length)[:r.length]
+	payload := *buffer
+	if n, _ := r.in.ReadAt(payload, r.offset); n != r.length {
+		return false
+	}
+	if crc32.Checksum(payload, castagnoli) != r.sum {
+		return false
+	}
+	if r.encoding == bfloat16 {
+		for i := range dst {
+			dst[i] = math.Float32frombits(uint32(le.Uint16(payload[2*i:2*i+2])) << 16)
+		}
+	} else {
+		for i := range dst {
+			dst[i] = math.Float32frombits(le.Uint32(payload[4*i : 4*i+4]))
+		}
+	}
+	return true
+}

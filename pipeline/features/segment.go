@@ -1,0 +1,180 @@
+package features
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	magic         = "TFTLFEAT"
+	version       = 1
+	segmentHeader = 48 // bytes before the first record
+	suffix        = ".features"
+)
+
+// errForeign is about a segment that is whole but not for us to read.
+var errForeign = errors.New("a segment of another version or space")
+
+// segment is a file that this process alone appends to. A shared lock, held
+// while it is open, keeps others from removing it.
+type segment struct {
+	file *os.File
+	end  int64 // of the last whole record
+}
+
+// createSegment starts a segment in folder under a name that nobody has.
+func createSegment(folder string, space [sha256.Size]byte) (*segment, error) {
+	// The time comes first, so that names sort by age: see Store.add.
+	name := fmt.Sprintf("%016x-%s%s", time.Now().UnixNano(), rand.Text(), suffix)
+	f, err := os.OpenFile(filepath.Join(folder, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	// Only segments that hold something are removed by others, so none is
+	// between its creation and its lock.
+	lock(f, syscall.LOCK_SH)
+	header := make([]byte, segmentHeader)
+	copy(header, magic)
+	le.PutUint32(header[8:], version)
+	copy(header[12:], space[:])
+	le.PutUint32(header[44:], crc32.Checksum(header[:44], castagnoli))
+	s := &segment{file: f}
+	if _, _, err := s.append(header); err != nil {
+		os.Remove(f.Name())
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// append adds p whole, or leaves the segment as it was.
+func (s *segment) append(p []byte) (io.ReaderAt, int64, error) {
+	if _, err := s.file.WriteAt(p, s.end); err != nil {
+		// Were this to fail too, a reader still sees that the tail is damaged.
+		s.file.Truncate(s.end)
+		return nil, 0, err
+	}
+	at := s.end
+	s.end += int64(len(p))
+	return s.file, at, nil
+}
+
+// Close releases the segment, to be read and removed by others.
+func (s *segment) Close() error { return s.file.Close() }
+
+// scan calls add with every record of a segment of size bytes, and returns
+// where the last of them ends: what follows, if anything, cannot be trusted.
+// Headers alone are read, so that gigabytes are opened in milliseconds; a
+// payload is checked whenever it is read.
+func scan(in io.ReaderAt, size int64, space [sha256.Size]byte, add func(Digest, *record)) (end int64, err error) {
+	if size < segmentHeader {
+		return 0, nil
+	}
+	buf := make([]byte, recordHeader)
+	header := buf[:segmentHeader]
+	if err := readFull(in, header, 0); err != nil {
+		return 0, err
+	}
+	switch {
+	case string(header[:8]) != magic:
+		return 0, nil
+	case le.Uint32(header[8:]) != version:
+		return 0, errForeign
+	case crc32.Checksum(header[:44], castagnoli) != le.Uint32(header[44:]):
+		return 0, nil
+	case [sha256.Size]byte(header[12:44]) != space:
+		return 0, errForeign
+	}
+	end = segmentHeader
+	for size-end >= recordHeader {
+		if err := readFull(in, buf, end); err != nil {
+			return end, err
+		}
+		d, r := parse(buf, in, end)
+		if r == nil || size-r.offset < int64(r.length) {
+			break
+		}
+		add(d, r)
+		end = r.offset + int64(r.length)
+	}
+	return end, nil
+}
+
+// readFull is ReadAt without io.EOF for a read that ends with the file.
+func readFull(in io.ReaderAt, p []byte, offset int64) error {
+	if n, err := in.ReadAt(p, offset); n < len(p) {
+		return err
+	}
+	return nil
+}
+
+// openSegment opens another process's segment, or one of a process that has
+// ended, and calls add with its records. damaged tells that some were lost.
+// The file is nil where nothing of it is of use.
+func openSegment(path string, space [sha256.Size]byte, add func(Digest, *record)) (f *os.File, damaged bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		// Somebody may have made room since the folder was listed.
+		return nil, !errors.Is(err, os.ErrNotExist)
+	}
+	lock(f, syscall.LOCK_SH)
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, true
+	}
+	end, err := scan(f, info.Size(), space, add)
+	switch {
+	case errors.Is(err, errForeign):
+		f.Close()
+		return nil, false
+	case err != nil:
+		damaged = true
+	case end < info.Size():
+		damaged = cut(f, end)
+	}
+	if end == 0 {
+		f.Close()
+		return nil, damaged
+	}
+	// The time of the last use decides what is removed first.
+	now := time.Now()
+	os.Chtimes(path, now, now)
+	return f, damaged
+}
+
+// cut removes what a killed writer or a bad disk left behind the last good
+// record, so that it is reported once and takes no room. It is false where
+// another process has the segment open: that one may be about to finish it.
+func cut(f *os.File, end int64) bool {
+	defer lock(f, syscall.LOCK_SH)
+	if lock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return false
+	}
+	// A cache that cannot be written to can still be read.
+	if end == 0 {
+		os.Remove(f.Name())
+	} else {
+		os.Truncate(f.Name(), end)
+	}
+	return true
+}
+
+// lock locks a file until it is closed. On a file system without locks every
+// call fails: then nothing is ever removed or cut, and all else works.
+func lock(f *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), how)
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}

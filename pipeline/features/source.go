@@ -1,0 +1,265 @@
+package features
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"tftl/pipeline"
+)
+
+// Source is a pipeline.Source of activations: those of the images in Encoded
+// below the cut of a network. It is safe for concurrent use, and its fields are
+// not changed once it is in use.
+//
+// A batch holds samples and activations. Its targets and weights are left to
+// whoever trains, for they are not part of what is cached.
+type Source struct {
+	Encoded pipeline.Encoded
+	// Decode turns images into pixels, [N,H,W,3]. An error names the sample.
+	Decode func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
+	// Compute runs the frozen part: pipeline.Stage's Features. What it gives for
+	// an image must not depend on the others in its batch.
+	Compute func(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error)
+	// Store has the space of what Decode and Compute do. With nil, every batch
+	// is read, decoded and computed.
+	Store *Store
+	// Workers is how many images are read at once; 0 is one for each CPU.
+	Workers int
+
+	mu      sync.Mutex
+	digests []Digest // of the images as first read; zero: not yet
+	shape   []int64  // of one image's activations, as Compute gives them; nil: not yet
+}
+
+// image is one sample on its way through a Source.
+type image struct {
+	index   int
+	sample  pipeline.Sample
+	digest  Digest
+	encoded []byte // nil until it is needed
+}
+
+// Len is the number of images.
+func (s *Source) Len() int { return s.Encoded.Len() }
+
+// Sample is image i without its contents.
+func (s *Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
+
+// Batch gives activations, from the Store where it has them. An image is
+// hashed once; one that has to be read again and is another by then is an
+// error, for a run over changing data means nothing. The epoch is ignored.
+func (s *Source) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batch, error) {
+	if len(index) == 0 {
+		return pipeline.Batch{}, errors.New("features: an empty batch was asked for")
+	}
+	images := s.images(index)
+	if err := s.identify(ctx, images); err != nil {
+		return pipeline.Batch{}, err
+	}
+	out := pipeline.Batch{Samples: make([]pipeline.Sample, len(images))}
+	for i, im := range images {
+		out.Samples[i] = im.sample
+	}
+	shape := s.expect(images)
+	width := elements(shape)
+	var missing []int // positions in images
+	if shape != nil {
+		out.Shape = append([]int64{int64(len(images))}, shape...)
+		out.Data = make([]float32, len(images)*width)
+	}
+	for i, im := range images {
+		if shape == nil || !s.Store.Get(im.digest, shape, out.Data[i*width:(i+1)*width]) {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+
+	lacking := make([]image, len(missing))
+	for i, m := range missing {
+		lacking[i] = images[m]
+	}
+	computed, err := s.fromScratch(ctx, lacking)
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
+	if len(missing) == len(images) {
+		out.Shape, out.Data = computed.Shape, computed.Data
+		return out, nil
+	}
+	if !slices.Equal(shape, computed.Shape[1:]) {
+		// The shape was a record's word. Compute's is now known, so that next
+		// time every record that differs from it is taken for damaged.
+		return s.Batch(ctx, epoch, index)
+	}
+	for i, m := range missing {
+		copy(out.Data[m*width:(m+1)*width], computed.Data[i*width:(i+1)*width])
+	}
+	return out, nil
+}
+
+// images are the samples of index with what is known of them.
+func (s *Source) images(index []int) []image {
+	out := make([]image, len(index))
+	for i, at := range index {
+		out[i] = image{index: at, sample: s.Encoded.Sample(at)}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.digests != nil {
+		for i, at := range index {
+			out[i].digest = s.digests[at]
+		}
+	}
+	return out
+}
+
+// identify reads those images whose digest is not known.
+func (s *Source) identify(ctx context.Context, images []image) error {
+	return s.read(ctx, images, func(im image) bool { return im.digest == Digest{} })
+}
+
+// expect is the shape of one image's activations, or nil where neither Compute
+// nor a stored record has told it.
+func (s *Source) expect(images []image) []int64 {
+	if s.Store == nil {
+		return nil
+	}
+	s.mu.Lock()
+	shape := s.shape
+	s.mu.Unlock()
+	for i := 0; shape == nil && i < len(images); i++ {
+		shape, _ = s.Store.Shape(images[i].digest)
+	}
+	return shape
+}
+
+// fromScratch reads, decodes and computes images, and stores the result.
+func (s *Source) fromScratch(ctx context.Context, images []image) (pipeline.Batch, error) {
+	if err := s.read(ctx, images, func(im image) bool { return im.encoded == nil }); err != nil {
+		return pipeline.Batch{}, err
+	}
+	pixels, err := s.decode(ctx, images)
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
+	computed, _, err := s.compute(ctx, images, pixels)
+	return computed, err
+}
+
+func (s *Source) decode(ctx context.Context, images []image) (pipeline.Batch, error) {
+	encoded := make([][]byte, len(images))
+	samples := make([]pipeline.Sample, len(images))
+	for i, im := range images {
+		encoded[i], samples[i] = im.encoded, im.sample
+	}
+	return s.Decode(ctx, encoded, samples)
+}
+
+// compute runs the frozen part and stores what it gives. stored is false where
+// the Store refused any of it.
+func (s *Source) compute(ctx context.Context, images []image, pixels pipeline.Batch) (out pipeline.Batch, stored bool, err error) {
+	out, err = s.Compute(ctx, pixels)
+	if err != nil {
+		return out, false, err
+	}
+	if len(out.Shape) == 0 || out.Shape[0] != int64(len(images)) {
+		return out, false, fmt.Errorf("features: %d images gave activations of shape %v", len(images), out.Shape)
+	}
+	shape := out.Shape[1:]
+	width := elements(shape)
+	if width < 0 || len(images)*width != len(out.Data) {
+		return out, false, fmt.Errorf("features: %d activations do not fill shape %v", len(out.Data), out.Shape)
+	}
+	s.mu.Lock()
+	if s.shape == nil {
+		s.shape = slices.Clone(shape)
+	}
+	known := s.shape
+	s.mu.Unlock()
+	if !slices.Equal(known, shape) {
+		return out, false, fmt.Errorf("features: activations of one image have shape %v, and had %v before", shape, known)
+	}
+	stored = true
+	for i, im := range images {
+		stored = s.Store.Put(im.digest, shape, out.Data[i*width:(i+1)*width]) && stored
+	}
+	return out, stored, nil
+}
+
+// read reads and hashes those images that want holds for, in parallel. Of
+// several errors it returns that of the first image.
+func (s *Source) read(ctx context.Context, images []image, want func(image) bool) error {
+	var todo []int
+	for i, im := range images {
+		if want(im) {
+			todo = append(todo, i)
+		}
+	}
+	errs := make([]error, len(todo))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(s.workers(), len(todo)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(todo) || ctx.Err() != nil {
+					return
+				}
+				if errs[i] = s.readOne(&images[todo[i]]); errs[i] != nil {
+					next.Store(int64(len(todo))) // those before it are under way
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Source) workers() int {
+	if s.Workers > 0 {
+		return s.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (s *Source) readOne(im *image) error {
+	encoded, err := s.Encoded.Bytes(im.index)
+	if err != nil {
+		return err
+	}
+	im.encoded = encoded
+	if s.Store == nil {
+		return nil // nothing is looked up
+	}
+	im.digest = sha256.Sum256(encoded)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.digests == nil {
+		s.digests = make([]Digest, s.Encoded.Len())
+	}
+	switch s.digests[im.index] {
+	case im.digest:
+	case Digest{}:
+		s.digests[im.index] = im.digest
+	default:
+		err := pipeline.Errorf(pipeline.Data, "%s: the image has changed since the run first read it", im.sample.ID)
+		return pipeline.WithHint(err, "start the run again, on data that stays as it is")
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package features
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"tftl/pipeline"
+)
+
+// work is what one part of the frozen pass hands to the next: a batch of
+// images that are not in the store, and how many were found in it meanwhile.
+type work struct {
+	images []image
+	cached int
+	pixels pipeline.Batch
+}
+
+// Warm is the frozen pass: it reads every image once and fills the Store with
+// the activations that it lacks, in batches of batchSize. Reading, decoding and
+// computing overlap, and a few batches are in memory at a time.
+//
+// progress, which may be nil, is told how many images are done with, and how
+// many of them were cached; the calls come one after another. Once the Store
+// refuses something the remaining images are read and hashed and not computed,
+// for Batch would have to compute them again. Without a Store there is nothing
+// to do.
+func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, cached int)) error {
+	if s.Store == nil {
+		return nil
+	}
+	if batchSize < 1 {
+		return pipeline.Errorf(pipeline.Usage, "features: batch size %d is not positive", batchSize)
+	}
+	pass, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	read, decoded := make(chan work), make(chan work, 1)
+	var full atomic.Bool // the store has refused something
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(read)
+		if err := s.findMissing(pass, batchSize, read); err != nil {
+			cancel(err)
+		}
+	})
+	wg.Go(func() {
+		defer close(decoded)
+		if err := s.decodeAll(pass, read, decoded, &full); err != nil {
+			cancel(err)
+		}
+	})
+
+	var done, cached int
+	for w := range decoded {
+		if pass.Err() != nil {
+			continue // until the others have seen it, too
+		}
+		if len(w.images) > 0 && !full.Load() { // then it was decoded, too
+			_, stored, err := s.compute(pass, w.images, w.pixels)
+			if err != nil {
+				cancel(err)
+				continue
+			}
+			full.Store(!stored)
+		}
+		cached += w.cached
+		done += w.cached + len(w.images)
+		if progress != nil {
+			progress(done, cached)
+		}
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return context.Cause(pass)
+}
+
+// findMissing reads all images and sends those that are not stored.
+func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work) error {
+	var next work
+	window := max(batchSize, 4*s.workers())
+	for start, n := 0, s.Len(); start < n; start += window {
+		index := make([]int, min(window, n-start))
+		for i := range index {
+			index[i] = start + i
+		}
+		images := s.images(index)
+		if err := s.read(ctx, images, func(image) bool { return true }); err != nil {
+			return err
+		}
+		for _, im := range images {
+			if _, ok := s.Store.Shape(im.digest); ok {
+				next.cached++
+				continue
+			}
+			next.images = append(next.images, im)
+			if len(next.images) < batchSize {
+				continue
+			}
+			if err := send(ctx, to, next); err != nil {
+				return err
+			}
+			next = work{}
+		}
+		if next.cached > 0 { // images that are cached are progress, too
+			if err := send(ctx, to, work{cached: next.cached}); err != nil {
+				return err
+			}
+			next.cached = 0
+		}
+	}
+	if len(next.images) == 0 {
+		return nil
+	}
+	return send(ctx, to, next)
+}
+
+// decodeAll decodes each batch, while an earlier one is computed.
+func (s *Source) decodeAll(ctx context.Context, from <-chan work, to chan<- work, full *atomic.Bool) error {
+	for w := range from {
+		if len(w.images) > 0 && !full.Load() {
+			var err error
+			if w.pixels, err = s.decode(ctx, w.images); err != nil {
+				return err
+			}
+		}
+		if err := send(ctx, to, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func send(ctx context.Context, to chan<- work, w work) error {
+	select {
+	case to <- w:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,59 @@
+package rundir
+
+import "tftl/pipeline"
+
+// Config is config.json: every option as it was resolved, so that the run can
+// be repeated and evaluated from its folder.
+type Config struct {
+	Tftl     string   `json:"tftl"` // version of the program
+	Seed     uint64   `json:"seed"`
+	Data     Data     `json:"data"`
+	Model    Model    `json:"model"`
+	Training Training `json:"training"`
+	Runtime  any      `json:"runtime"` // TensorFlow, devices, precision
+}
+
+// Data is what was trained on.
+type Data struct {
+	Path       string     `json:"path"` // absolute
+	TakenFor   string     `json:"taken_for"`
+	Split      [3]float64 `json:"split"`
+	Exact      bool       `json:"split_exact"`
+	SHA256     string     `json:"sha256"` // of names, labels and parts
+	Train      int        `json:"train"`  // images
+	Validation int        `json:"validation"`
+	Test       int        `json:"test"`
+}
+
+// Model is the exported network that the run began with.
+type Model struct {
+	Path          string `json:"path"` // absolute
+	Backbone      string `json:"backbone"`
+	WeightsOrigin string `json:"weights_origin"`
+	WeightsSHA256 string `json:"weights_sha256"`
+	Units         int    `json:"units"` // 0 where the head has no hidden layer
+}
+
+// Training is how.
+type Training struct {
+	BatchSize int                      `json:"batch_size"`
+	Stages    []Stage                  `json:"stages"`
+	Hyper     pipeline.Hyperparameters `json:"hyperparameters"`
+	Monitor   string                   `json:"monitor"`
+	MinDelta  float64                  `json:"min_delta"`
+	Patience  int                      `json:"patience"`
+}
+
+// Stage is one stage of the plan.
+type Stage struct {
+	Name         string  `json:"name"`
+	Epochs       int     `json:"epochs"`
+	LearningRate float64 `json:"learning_rate"`
+}
+
+// ReadConfig reads config.json.
+func (d Dir) ReadConfig() (Config, error) {
+	var c Config
+	err := d.ReadJSON("config.json", &c)
+	return c, err
+}
