@@ -1,14 +1,53 @@
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static const char level[] = "TF_CPP_MIN_LOG_LEVEL=3";
+static int kept = -1; // the real stderr while the libraries start
+
+static int verbose(char **argv) {
+	for (int i = 1; argv[i] && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--verbose")) return 1;
+	return 0;
+}
+
+// Starts the program again with the level set: libc makes the environment
+// anew after this, so setting a variable now has no effect.
+static void with_level(char **argv, char **envp) {
+	size_t n = 0, name = strcspn(level, "=") + 1;
+	for (; envp[n]; n++)
+		if (!strncmp(envp[n], level, name)) return;
+	char **longer = malloc((n + 2) * sizeof *longer);
+	if (!longer) return;
+	longer[0] = (char *)level;
+	memcpy(longer + 1, envp, (n + 1) * sizeof *longer);
+	execve("/proc/self/exe", argv, longer); // where it fails, the lines are shown
+	free(longer);
+}
 
 // Run by the loader before the constructors of the libraries that the
-// executable needs, TensorFlow's among them.
-static void quiet(int argc, char **argv, char **envp) {
-	(void)envp;
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "--verbose")) return;
-	setenv("TF_CPP_MIN_LOG_LEVEL", "3", 0);
+// executable needs: some of TensorFlow's lines are written there, and obey no
+// level.
+static void hush(int argc, char **argv, char **envp) {
+	(void)argc;
+	if (verbose(argv)) return;
+	with_level(argv, envp);
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null < 0) return;
+	kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (kept >= 0) dup2(null, STDERR_FILENO);
+	close(null);
 }
 
 __attribute__((section(".preinit_array"), used))
-static void (*const run_quiet)(int, char **, char **) = quiet;
+static void (*const run_hush)(int, char **, char **) = hush;
+
+// Run after them, before Go: stderr is itself again.
+__attribute__((constructor))
+static void speak(void) {
+	if (kept < 0) return;
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	kept = -1;
+}

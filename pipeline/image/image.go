@@ -152,3 +152,29 @@ func (d *Decoder) one(encoded []byte, into []float32) error {
 	}
 	return nil
 }
+
+// Source is a pipeline.Source of pixels. The epoch changes nothing.
+type Source struct {
+	Encoded pipeline.Encoded
+	Decoder *Decoder
+}
+
+// Len is the number of images.
+func (s Source) Len() int { return s.Encoded.Len() }
+
+// Sample is image i without its contents.
+func (s Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
+
+// Batch reads and decodes.
+func (s Source) Batch(ctx context.Context, _ int, index []int) (pipeline.Batch, error) {
+	encoded := make([][]byte, len(index))
+	samples := make([]pipeline.Sample, len(index))
+	for i, at := range index {
+		var err error
+		if encoded[i], err = s.Encoded.Bytes(at); err != nil {
+			return pipeline.Batch{}, err
+		}
+		samples[i] = s.Encoded.Sample(at)
+	}
+	return s.Decoder.Decode(ctx, encoded, samples)
+}

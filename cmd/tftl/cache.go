@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/features"
+	"tftl/pipeline/image"
+	"tftl/savedmodels"
+)
+
+// cacheOptions say where frozen features are kept.
+type cacheOptions struct {
+	off bool
+	features.Options
+}
+
+func newCacheFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cache", Value: "disk", Usage: "disk, ram, or off: then every epoch runs the frozen part", Category: cacheFlags},
+		&cli.StringFlag{Name: "cache-dir", Usage: "`DIR` that runs share", DefaultText: "tftl/features in the user's cache folder", Category: cacheFlags},
+		&cli.StringFlag{Name: "cache-size", Value: "10GB", Usage: "most that it may hold; what does not fit is computed again every epoch", Category: cacheFlags},
+	}
+}
+
+func newCacheOptions(c *cli.Context) (o cacheOptions, err error) {
+	if o.MaxBytes, err = parseBytes(c.String("cache-size")); err != nil {
+		return o, err
+	}
+	switch where := c.String("cache"); where {
+	case "off":
+		o.off = true
+	case "ram":
+	case "disk":
+		if o.Dir = c.String("cache-dir"); o.Dir == "" {
+			user, err := os.UserCacheDir()
+			if err != nil {
+				return o, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "no folder for the feature cache: %w", err), "name one with --cache-dir, or use --cache ram")
+			}
+			o.Dir = filepath.Join(user, "tftl", "features")
+		}
+	default:
+		return o, pipeline.Errorf(pipeline.BadUsage, "--cache %q: must be disk, ram or off", where)
+	}
+	return o, nil
+}
+
+func newDecoder(in savedmodels.Input, workers int) (*image.Decoder, error) {
+	return image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Workers: workers})
+}
+
+// inputs makes a stage's sources out of a data set: images, decoder and the
+// frozen part behind the feature cache.
+type inputs struct {
+	t        terminal
+	o        fitOptions
+	model    *savedmodels.Model
+	set      *dataset.Set
+	decoder  *image.Decoder
+	progress *progress
+	store    *features.Store
+}
+
+func newInputs(t terminal, o fitOptions, model *savedmodels.Model, set *dataset.Set, decoder *image.Decoder, p *progress) *inputs {
+	return &inputs{t: t, o: o, model: model, set: set, decoder: decoder, progress: p}
+}
+
+// open is a pipeline.Inputs. It runs the frozen pass over both parts.
+func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (train, validation pipeline.Source, err error) {
+	if err := in.openStore(name); err != nil {
+		return nil, nil, err
+	}
+	source := func(part dataset.Part) *features.Source {
+		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: stage.Features, Store: in.store, Workers: in.o.workers}
+	}
+	first, second := source(in.set.Train), source(in.set.Validation)
+	if in.store == nil {
+		in.t.say("feature cache off: every epoch runs the frozen part")
+		return first, second, nil
+	}
+	in.progress.start()
+	event := pipeline.Event{Phase: "features", Stage: name, Total: first.Len() + second.Len()}
+	var done, cached int // of the parts before
+	for _, s := range []*features.Source{first, second} {
+		err := s.Warm(ctx, in.o.batchSize, func(d, c int) {
+			event.Done, event.Cached = done+d, cached+c
+			in.progress.event(event)
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		done, cached = event.Done, event.Cached
+	}
+	in.progress.featuresDone(event)
+	stats := in.store.Stats()
+	switch {
+	case stats.WriteError != nil:
+		in.t.warn("the feature cache cannot be written: %v; what it lacks is computed again every epoch (--cache-dir, --cache ram)", stats.WriteError)
+	case stats.Refused > 0:
+		in.t.warn("the feature cache is full (--cache-size): what it lacks is computed again every epoch")
+	}
+	if stats.Damaged > 0 {
+		in.t.warn("%d damaged records of the feature cache were computed again", stats.Damaged)
+	}
+	return first, second, nil
+}
+
+func (in *inputs) openStore(stage string) error {
+	if in.o.cache.off {
+		return nil
+	}
+	space, err := in.model.FeatureSpace(stage)
+	if err != nil {
+		return err
+	}
+	in.close()
+	in.store, err = features.Open(in.o.cache.Options, space)
+	return err
+}
+
+func (in *inputs) close() {
+	if in.store != nil {
+		_ = in.store.Close() // what was stored is stored; there is nothing to lose
+	}
+}

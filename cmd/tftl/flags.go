@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"tftl/pipeline"
+	"tftl/savedmodels"
+)
+
+// Categories of flags in --help.
+const (
+	dataFlags    = "data"
+	machineFlags = "machine"
+	cacheFlags   = "feature cache"
+	trainFlags   = "training"
+	plainFlags   = "a model without assets.extra/tftl.json"
+)
+
+// terminal is where a command writes: results to out, all else to err.
+type terminal struct {
+	out, err io.Writer
+	quiet    bool
+	live     bool // err is a terminal: a progress bar may be drawn
+}
+
+func newTerminal(c *cli.Context) terminal {
+	t := terminal{out: c.App.Writer, err: c.App.ErrWriter, quiet: c.Bool("quiet")}
+	if f, ok := t.err.(*os.File); ok {
+		t.live = term.IsTerminal(int(f.Fd()))
+	}
+	return t
+}
+
+// say writes a line for the person who watches.
+func (t terminal) say(format string, args ...any) {
+	if !t.quiet {
+		fmt.Fprintf(t.err, format+"\n", args...)
+	}
+}
+
+// warn is said with --quiet too.
+func (t terminal) warn(format string, args ...any) {
+	fmt.Fprintf(t.err, "tftl: warning: "+format+"\n", args...)
+}
+
+func commonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress, only warnings and errors"},
+		&cli.BoolFlag{Name: "verbose", Usage: "TensorFlow's own log lines too"},
+	}
+}
+
+// runtimeFlags are those of every command that runs a model.
+func runtimeFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "auto, float32 or bfloat16; auto is bfloat16 where the CPU has it (AMX, AVX512-BF16), TF32 on a GPU", Category: machineFlags},
+		&cli.IntFlag{Name: "threads", Usage: "processors for TensorFlow; 0 for all", Category: machineFlags},
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, gpu or gpu:N", Category: machineFlags},
+	}, commonFlags()...)
+}
+
+func batchFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "batch-size", Aliases: []string{"b"}, Value: 32, Usage: "images a step"},
+		&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images decoded at a time; 0 for one a processor", Category: machineFlags},
+	}
+}
+
+func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) {
+	return savedmodels.Resolve(savedmodels.Options{
+		Precision: savedmodels.Precision(c.String("precision")),
+		Threads:   c.Int("threads"),
+		Device:    c.String("device"),
+	})
+}
+
+// requireFlags is the library's check of required flags with our exit code.
+func requireFlags(c *cli.Context, names ...string) error {
+	for _, name := range names {
+		if c.String(name) == "" {
+			return usageError(c, fmt.Errorf("--%s is missing", name), false)
+		}
+	}
+	return nil
+}
+
+// noArguments refuses what a command would silently pass over.
+func noArguments(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usageError(c, fmt.Errorf("unexpected argument %q", c.Args().First()), false)
+	}
+	return nil
+}
+
+// atLeast checks integer flags.
+func atLeast(c *cli.Context, least int, names ...string) error {
+	for _, name := range names {
+		if v := c.Int(name); v < least {
+			return pipeline.Errorf(pipeline.BadUsage, "--%s %d: must be %d or more", name, v, least)
+		}
+	}
+	return nil
+}
+
+// parseBytes reads a size: 500MB, 2GiB, 1000000.
+func parseBytes(text string) (int64, error) {
+	number := strings.TrimRight(text, "KMGTiBb ")
+	unit := strings.ToUpper(strings.TrimSpace(text[len(number):]))
+	scale := map[string]float64{
+		"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+		"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
+	}[unit]
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || scale == 0 || !(value >= 0 && value*scale < 1<<62) {
+		return 0, pipeline.Errorf(pipeline.BadUsage, "%q is no size: write 500MB, 2GiB or a number of bytes", text)
+	}
+	return int64(value * scale), nil
+}
+
+// parseSplit reads three fractions: 0.7,0.15,0.15.
+func parseSplit(text string) (split [3]float64, err error) {
+	parts := strings.Split(text, ",")
+	bad := pipeline.Errorf(pipeline.BadUsage, "--split %q: must be three fractions, for train, validation and test, such as 0.7,0.15,0.15", text)
+	if len(parts) != 3 {
+		return split, bad
+	}
+	for i, part := range parts {
+		if split[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64); err != nil {
+			return split, bad
+		}
+	}
+	return split, nil
+}
+
+// defaultOutput is the first of runs/NAME-1, runs/NAME-2 … that is free.
+func defaultOutput(data string) string {
+	name := "run"
+	if absolute, err := filepath.Abs(data); err == nil {
+		name = filepath.Base(absolute)
+	}
+	for i := 1; ; i++ {
+		path := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
+		if _, err := os.Stat(path); err != nil {
+			return path
+		}
+	}
+}
