@@ -17,6 +17,16 @@ type Epoch struct {
 	Best         bool     // better than all before it
 }
 
+// BestOf is the best epoch of a history, if any was.
+func BestOf(history []Epoch) (Epoch, bool) {
+	for i := len(history) - 1; i >= 0; i-- {
+		if history[i].Best {
+			return history[i], true
+		}
+	}
+	return Epoch{}, false
+}
+
 // Value finds a figure by its name as Keras has it: loss, val_loss, …
 func (e Epoch) Value(name string) (float64, bool) {
 	for _, m := range e.figures() {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/image"
+	"tftl/pipeline/rundir"
+	"tftl/savedmodels"
+)
+
+// plainModelFlags say what a plain Keras SavedModel leaves unsaid.
+func plainModelFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "output", Usage: "what it returns: probabilities or logits", Category: plainFlags},
+		&cli.StringFlag{Name: "rescale", Usage: "what pixels from 0 to 255 are multiplied with, such as 1/255", Category: plainFlags},
+		&cli.StringFlag{Name: "labels", Usage: "`FILE` of its classes, one a line, in the order of its outputs", Category: plainFlags},
+	}
+}
+
+func newPlain(c *cli.Context) (p savedmodels.Plain, err error) {
+	p.Output = c.String("output")
+	if text := c.String("rescale"); text != "" {
+		above, below, fraction := strings.Cut(text, "/")
+		p.Rescale, err = strconv.ParseFloat(above, 64)
+		if fraction && err == nil {
+			var divisor float64
+			divisor, err = strconv.ParseFloat(below, 64)
+			p.Rescale /= divisor
+		}
+		if err != nil || !(p.Rescale > 0 && p.Rescale < 1e9) {
+			return p, pipeline.Errorf(pipeline.BadUsage, "--rescale %q: must be a number above 0 or a fraction such as 1/255", text)
+		}
+	}
+	if path := c.String("labels"); path != "" {
+		file, err := os.Open(path)
+		if err != nil {
+			return p, pipeline.Errorf(pipeline.BadUsage, "--labels: %w", err)
+		}
+		defer file.Close()
+		if p.Labels, err = dataset.ReadLabels(file); err != nil {
+			return p, pipeline.Errorf(pipeline.BadUsage, "--labels %s: %w", path, err)
+		}
+	}
+	return p, nil
+}
+
+// openPredictor opens a run's model, or a SavedModel.
+func openPredictor(path string, plain savedmodels.Plain, r *savedmodels.Runtime) (*savedmodels.Predictor, error) {
+	if rundir.Is(path) {
+		run, err := rundir.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		path = run.Model()
+		if _, err := os.Stat(path); err != nil {
+			return nil, pipeline.Errorf(pipeline.BadModel, "run %s: has no trained model: it was not finished", run.Path)
+		}
+	}
+	model, err := savedmodels.Load(path, r)
+	if err != nil {
+		return nil, err
+	}
+	return model.Predictor(plain)
+}
+
+// predict runs a network that serves over images.
+func predict(ctx context.Context, t terminal, p *savedmodels.Predictor, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error) {
+	decoder, err := newDecoder(p.Input, workers)
+	if err != nil {
+		return nil, err
+	}
+	defer decoder.Close()
+	shown := newProgress(t, rundir.Dir{})
+	defer shown.end()
+	return pipeline.Evaluate(ctx, image.Source{Encoded: images, Decoder: decoder}, p, batchSize, shown.event)
+}
+
+// writePredictions writes a row a sample: path, the true label where there is
+// one, the predicted one, and every class's probability.
+func writePredictions(w io.Writer, predictions []pipeline.Prediction, labels []string, labelled bool) error {
+	out := csv.NewWriter(w)
+	header := []string{"path"}
+	if labelled {
+		header = append(header, "label")
+	}
+	header = append(header, "predicted", "probability")
+	for _, label := range labels {
+		header = append(header, "p("+label+")")
+	}
+	rows := [][]string{header}
+	for _, p := range predictions {
+		row := []string{p.Sample.ID}
+		if labelled {
+			row = append(row, labels[p.Sample.Label])
+		}
+		top := argmax(p.Probabilities)
+		row = append(row, labels[top], probability(p.Probabilities[top]))
+		for _, v := range p.Probabilities {
+			row = append(row, probability(v))
+		}
+		rows = append(rows, row)
+	}
+	return out.WriteAll(rows)
+}
+
+func probability(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
+
+// argmax is the first of the largest.
+func argmax(values []float32) int {
+	best := 0
+	for i, v := range values {
+		if v > values[best] {
+			best = i
+		}
+	}
+	return best
+}
