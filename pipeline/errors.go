@@ -18,12 +18,6 @@ const (
 	Diverged               // training left the finite numbers
 )
 
-// Deprecated: the old names, until nobody uses them.
-const (
-	Usage = BadUsage
-	Data  = BadData
-)
-
 // Error is an error with a kind and, where there is one, a next step to try.
 type Error struct {
 	Kind Kind

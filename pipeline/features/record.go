@@ -24,11 +24,10 @@ const (
 	maxElements  = 1 << 29 // 2 GiB in the wider encoding
 )
 
-// le is how every number in a segment is written.
-var le = binary.LittleEndian
-
-// castagnoli is CRC-32C, which processors compute at the speed of memory.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum is CRC-32C, which processors compute at the speed of memory.
+func checksum(p []byte) uint32 {
+	return crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) // one table for all calls
+}
 
 // record is where the activations of one image lie.
 type record struct {
@@ -69,6 +68,7 @@ func encode(d Digest, shape []int64, values []float32) []byte {
 		encoding, width = bfloat16, 2
 	}
 
+	le := binary.LittleEndian
 	out := make([]byte, recordHeader+width*len(values))
 	payload := out[recordHeader:]
 	if encoding == bfloat16 {
@@ -87,15 +87,16 @@ func encode(d Digest, shape []int64, values []float32) []byte {
 		le.PutUint32(out[36+4*i:], uint32(dim))
 	}
 	le.PutUint32(out[52:], uint32(len(payload)))
-	le.PutUint32(out[56:], crc32.Checksum(payload, castagnoli))
-	le.PutUint32(out[60:], crc32.Checksum(out[:60], castagnoli))
+	le.PutUint32(out[56:], checksum(payload))
+	le.PutUint32(out[60:], checksum(out[:60]))
 	return out
 }
 
 // parse reads the header of a record that starts at offset. It returns nil
 // where the header is not one that encode writes.
 func parse(header []byte, in io.ReaderAt, offset int64) (Digest, *record) {
-	if crc32.Checksum(header[:60], castagnoli) != le.Uint32(header[60:]) {
+	le := binary.LittleEndian
+	if checksum(header[:60]) != le.Uint32(header[60:]) {
 		return Digest{}, nil
 	}
 	rank := int(header[33])
@@ -141,9 +142,10 @@ func (r *record) read(dst []float32, buffer *[]byte) bool {
 	if n, _ := r.in.ReadAt(payload, r.offset); n != r.length {
 		return false
 	}
-	if crc32.Checksum(payload, castagnoli) != r.sum {
+	if checksum(payload) != r.sum {
 		return false
 	}
+	le := binary.LittleEndian
 	if r.encoding == bfloat16 {
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(le.Uint16(payload[2*i:2*i+2])) << 16)

@@ -3,9 +3,9 @@ package features
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,9 +43,9 @@ func createSegment(folder string, space [sha256.Size]byte) (*segment, error) {
 	lock(f, syscall.LOCK_SH)
 	header := make([]byte, segmentHeader)
 	copy(header, magic)
-	le.PutUint32(header[8:], version)
+	binary.LittleEndian.PutUint32(header[8:], version)
 	copy(header[12:], space[:])
-	le.PutUint32(header[44:], crc32.Checksum(header[:44], castagnoli))
+	binary.LittleEndian.PutUint32(header[44:], checksum(header[:44]))
 	s := &segment{file: f}
 	if _, _, err := s.append(header); err != nil {
 		os.Remove(f.Name())
@@ -86,9 +86,9 @@ func scan(in io.ReaderAt, size int64, space [sha256.Size]byte, add func(Digest, 
 	switch {
 	case string(header[:8]) != magic:
 		return 0, nil
-	case le.Uint32(header[8:]) != version:
+	case binary.LittleEndian.Uint32(header[8:]) != version:
 		return 0, errForeign
-	case crc32.Checksum(header[:44], castagnoli) != le.Uint32(header[44:]):
+	case checksum(header[:44]) != binary.LittleEndian.Uint32(header[44:]):
 		return 0, nil
 	case [sha256.Size]byte(header[12:44]) != space:
 		return 0, errForeign
@@ -139,7 +139,7 @@ func openSegment(path string, space [sha256.Size]byte, add func(Digest, *record)
 	case err != nil:
 		damaged = true
 	case end < info.Size():
-		damaged = cut(f, end)
+		damaged = cut(f, end, info.Size())
 	}
 	if end == 0 {
 		f.Close()
@@ -153,10 +153,14 @@ func openSegment(path string, space [sha256.Size]byte, add func(Digest, *record)
 
 // cut removes what a killed writer or a bad disk left behind the last good
 // record, so that it is reported once and takes no room. It is false where
-// another process has the segment open: that one may be about to finish it.
-func cut(f *os.File, end int64) bool {
+// another process has the segment open, or has written to it since it had size
+// bytes: what looked damaged was a record on its way.
+func cut(f *os.File, end, size int64) bool {
 	defer lock(f, syscall.LOCK_SH)
 	if lock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return false
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != size {
 		return false
 	}
 	// A cache that cannot be written to can still be read.

@@ -258,7 +258,7 @@ func (s *Source) readOne(im *image) error {
 	case Digest{}:
 		s.digests[im.index] = im.digest
 	default:
-		err := pipeline.Errorf(pipeline.Data, "%s: the image has changed since the run first read it", im.sample.ID)
+		err := pipeline.Errorf(pipeline.BadData, "%s: the image has changed since the run first read it", im.sample.ID)
 		return pipeline.WithHint(err, "start the run again, on data that stays as it is")
 	}
 	return nil

@@ -282,7 +282,7 @@ func (s *Store) store(d Digest, whole []byte) bool {
 // append writes p where there is room for it; in is nil where there is none.
 func (s *Store) append(p []byte) (in io.ReaderAt, at int64, err error) {
 	size := int64(len(p))
-	if s.out == nil {
+	if s.out == nil && s.dir != "" {
 		size += segmentHeader
 	}
 	if ok, err := s.room(size); !ok {

@@ -30,7 +30,7 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 		return nil
 	}
 	if batchSize < 1 {
-		return pipeline.Errorf(pipeline.Usage, "features: batch size %d is not positive", batchSize)
+		return pipeline.Errorf(pipeline.BadUsage, "features: batch size %d is not positive", batchSize)
 	}
 	pass, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
