@@ -62,6 +62,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	for _, command := range app.Commands {
 		command.OnUsageError = usageError
+		command.Before = fromConfig
 		for _, f := range command.Flags {
 			fromEnvironment(f)
 		}

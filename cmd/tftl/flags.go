@@ -61,6 +61,7 @@ func commonFlags() []cli.Flag {
 // runtimeFlags are those of every command that runs a model.
 func runtimeFlags() []cli.Flag {
 	return append([]cli.Flag{
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "YAML `FILE` of options by their names; flags and the environment win"},
 		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "auto, float32 or bfloat16; auto is bfloat16 where the CPU has it (AMX, AVX512-BF16), TF32 on a GPU", Category: machineFlags},
 		&cli.IntFlag{Name: "threads", Usage: "processors for TensorFlow; 0 for all", Category: machineFlags},
 		&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, gpu or gpu:N", Category: machineFlags},
