@@ -47,10 +47,10 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-// HintOf is the first hint in err's chain, or empty.
+// HintOf is the first hint in err's chain, joined errors too, or empty.
 func HintOf(err error) string {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if e, ok := err.(*Error); ok && e.Hint != "" {
+	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Hint != "" {
 			return e.Hint
 		}
 	}

@@ -48,8 +48,9 @@ type Inputs func(ctx context.Context, name string, stage Stage) (train, validati
 // Recorder keeps what a run leaves behind.
 type Recorder interface {
 	Epoch(Epoch) error
-	// Save gives save a path prefix and puts what it wrote in the named checkpoint's place.
-	Save(name string, save func(prefix string) error) error
+	// Save gives save a path prefix and puts what it wrote, with the state, in
+	// the named checkpoint's place.
+	Save(name string, state State, save func(prefix string) error) error
 	// Checkpoint is the path prefix of a saved checkpoint.
 	Checkpoint(name string) string
 }
@@ -60,32 +61,38 @@ const (
 	Last = "last" // where the run stands
 )
 
+// State is where a run stands: what Fit needs to go on from the last
+// checkpoint, beside the history, as if it had never stopped.
+type State struct {
+	Stage   int  `json:"stage"`    // in hand, an index of the plan's
+	Begun   bool `json:"begun"`    // whether the checkpoint has its weights
+	InStage int  `json:"in_stage"` // epochs of it that have ended
+	Began   int  `json:"began"`    // step at which it began
+	Step    int  `json:"step"`     // steps taken in all
+	Epochs  int  `json:"epochs"`   // ended in all: lines of the history
+	// The epoch in hand.
+	Batch   int     `json:"batch"`   // batches that are done
+	Seen    int     `json:"seen"`    // samples of them
+	Loss    float64 `json:"loss"`    // summed over those samples
+	Correct int     `json:"correct"` // of those samples
+}
+
+// Job is what Fit works on.
+type Job struct {
+	Plan     Plan
+	Model    Opener
+	Inputs   Inputs
+	Measure  Measure
+	Recorder Recorder
+	Progress Progress
+	// State and History are where to go on from; their zero values begin a run.
+	State   State
+	History []Epoch
+}
+
 // lastEvery is how often the last checkpoint is written: it can take longer
 // than an epoch on cached features. A killed run repeats that much.
 const lastEvery = 30 * time.Second
-
-// Event is one moment of a loop, for whoever shows progress.
-type Event struct {
-	Phase    string // "features", "train", "validate", "evaluate", or "epoch" when one has ended
-	Stage    string
-	Epoch    int // from 1 over the whole run
-	Epochs   int // of the whole plan
-	Done     int // samples
-	Total    int
-	Cached   int     // samples whose features were cached already
-	Loss     float64 // of the epoch so far
-	Accuracy float64
-	Record   Epoch // of phase "epoch"
-}
-
-// Progress is told of events, in order, by one goroutine at a time. It may be nil.
-type Progress func(Event)
-
-func (p Progress) report(e Event) {
-	if p != nil {
-		p(e)
-	}
-}
 
 // Fit trains the plan's stages one after the other and returns the history.
 //
@@ -94,157 +101,195 @@ func (p Progress) report(e Event) {
 // first begins from the best weights so far. When ctx ends, the step in hand
 // is finished and the last checkpoint written; the error is then ctx's.
 // An error of kind Diverged leaves the best checkpoint as it was.
-func Fit(ctx context.Context, plan Plan, model Opener, inputs Inputs, measure Measure, recorder Recorder, progress Progress) ([]Epoch, error) {
-	f := &fit{plan: plan, inputs: inputs, measure: measure, recorder: recorder, progress: progress, saved: time.Now()}
-	for _, s := range plan.Stages {
-		f.epochs += s.Epochs
-	}
-	for i := range plan.Stages {
-		if err := f.stage(ctx, model, i); err != nil {
-			return f.history, err
+func Fit(ctx context.Context, job Job) ([]Epoch, error) {
+	f := &fit{Job: job, saved: time.Now()}
+	for f.State.Stage < len(f.Plan.Stages) {
+		if err := f.stage(ctx); err != nil {
+			return f.History, err
 		}
 	}
-	return f.history, nil
+	return f.History, nil
 }
 
-// fit is the state of one call of Fit.
+// fit is a Job under way.
 type fit struct {
-	plan     Plan
-	inputs   Inputs
-	measure  Measure
-	recorder Recorder
-	progress Progress
-	epochs   int // of all stages
-	ended    int // epochs that the plan had for the stages before this one
-	step     int
-	history  []Epoch
-	saved    time.Time // of the last checkpoint
+	Job
+	stagePlan StagePlan
+	open      Stage
+	saved     time.Time // of the last checkpoint
 }
 
-func (f *fit) stage(ctx context.Context, model Opener, i int) (err error) {
-	plan := f.plan.Stages[i]
-	stage, err := model.Open(ctx, plan.Stage)
+// stage trains one stage, or what is left of it.
+func (f *fit) stage(ctx context.Context) (err error) {
+	f.stagePlan = f.Plan.Stages[f.State.Stage]
+	if f.open, err = f.Model.Open(ctx, f.stagePlan.Stage); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.open.Close()) }()
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	train, validation, err := f.Inputs(ctx, f.stagePlan.Stage, f.open)
 	if err != nil {
-		return err
+		return f.leave(ctx, err)
 	}
-	defer func() { err = errors.Join(err, stage.Close()) }()
-	if i == 0 {
-		err = stage.Init(ctx, f.plan.Classes, f.plan.Units, f.plan.Seed)
-	} else {
-		err = stage.Restore(ctx, f.recorder.Checkpoint(Best))
-	}
-	if err != nil {
-		return err
-	}
-	if err := stage.Begin(ctx); err != nil {
-		return err
-	}
-	train, validation, err := f.inputs(ctx, plan.Stage, stage)
-	if err != nil {
-		return err
-	}
-	first := f.step
-	for epoch := f.ended + 1; epoch <= f.ended+plan.Epochs; epoch++ {
-		verdict, err := f.epoch(ctx, plan, stage, train, validation, epoch, first)
+	for f.State.InStage < f.stagePlan.Epochs {
+		verdict, err := f.epoch(ctx, train, validation)
 		if err != nil {
-			return f.leave(ctx, stage, err)
+			return f.leave(ctx, err)
 		}
 		if verdict.Stop {
 			break
 		}
-		if time.Since(f.saved) >= lastEvery {
-			if err := f.saveLast(stage); err != nil {
-				return err
-			}
-		}
 	}
-	f.ended += plan.Epochs
-	return f.saveLast(stage)
+	f.State = State{Stage: f.State.Stage + 1, Step: f.State.Step, Epochs: f.State.Epochs}
+	if f.State.Stage < len(f.Plan.Stages) {
+		return nil // the next stage saves its beginning
+	}
+	return f.saveLast()
 }
 
-// epoch trains, validates and records one epoch.
-func (f *fit) epoch(ctx context.Context, plan StagePlan, stage Stage, train, validation Source, epoch, first int) (Verdict, error) {
-	record := Epoch{Stage: plan.Stage, Epoch: epoch}
-	event := Event{Phase: "train", Stage: plan.Stage, Epoch: epoch, Epochs: f.epochs, Total: train.Len()}
-	var loss float64
-	var correct int
-	hyper := plan.Hyper
-	for batch, err := range batches(ctx, train, epoch, Order(f.plan.Seed, epoch, train.Len()), f.plan.BatchSize) {
+// begin gives the open stage the weights that it starts or goes on from.
+func (f *fit) begin(ctx context.Context) error {
+	if f.State.Begun {
+		return f.open.Restore(ctx, f.Recorder.Checkpoint(Last))
+	}
+	var err error
+	if f.State.Stage == 0 {
+		err = f.open.Init(ctx, f.Plan.Classes, f.Plan.Units, f.Plan.Seed)
+	} else {
+		err = f.open.Restore(ctx, f.Recorder.Checkpoint(Best))
+	}
+	if err == nil {
+		err = f.open.Begin(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	f.State.Begun, f.State.Began = true, f.State.Step
+	if f.State.Stage == 0 {
+		return nil
+	}
+	// From here on the best checkpoint may become this stage's own: a resumed
+	// run must not begin the stage from that.
+	return f.saveLast()
+}
+
+// epoch trains what is left of an epoch, validates and records it.
+func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, error) {
+	s, number := &f.State, f.State.Epochs+1
+	event := Event{Stage: f.stagePlan.Stage, Epoch: s.InStage + 1, Epochs: f.stagePlan.Epochs}
+	order := Order(f.Plan.Seed, number, train.Len())
+	rest := order[min(s.Batch*f.Plan.BatchSize, len(order)):]
+	for batch, err := range batches(ctx, train, number, rest, f.Plan.BatchSize) {
 		if err == nil {
 			err = ctx.Err()
+		}
+		if err == nil {
+			err = f.step(ctx, batch)
 		}
 		if err != nil {
 			return Verdict{}, err
 		}
-		batch.target(f.plan.Classes)
-		hyper.LearningRate = plan.Schedule(f.step - first)
-		// A step that has begun is finished, so that its effect is whole.
-		result, err := stage.Step(context.WithoutCancel(ctx), batch, hyper)
-		if err != nil {
-			return Verdict{}, fmt.Errorf("stage %s, epoch %d: %w", plan.Stage, epoch, err)
-		}
-		if !result.Finite {
-			return Verdict{}, WithHint(
-				Errorf(Diverged, "stage %s, epoch %d, step %d: training diverged: a gradient is not finite (loss %g)", plan.Stage, epoch, f.step+1, result.Loss),
-				"a smaller --lr usually helps; the best checkpoint was kept")
-		}
-		f.step++
-		n := len(batch.Samples)
-		loss += result.Loss * float64(n)
-		correct += hits(batch.Samples, result.Logits)
-		event.Done += n
-		event.Loss, event.Accuracy = loss/float64(event.Done), float64(correct)/float64(event.Done)
-		f.progress.report(event)
+		event.Phase, event.Done, event.Total = "train", s.Seen, len(order)
+		event.Loss, event.Accuracy = s.Loss/float64(s.Seen), float64(s.Correct)/float64(s.Seen)
+		f.Progress.report(event)
 	}
-	record.Step, record.LearningRate = f.step, hyper.LearningRate
-	record.Train = []Metric{{"loss", event.Loss}, {"accuracy", event.Accuracy}}
 	if err := ctx.Err(); err != nil {
 		return Verdict{}, err
 	}
-	event = Event{Phase: "validate", Stage: plan.Stage, Epoch: epoch, Epochs: f.epochs}
-	predictions, err := evaluate(ctx, validation, top{stage}, f.plan.BatchSize, f.progress, event)
+	event.Phase = "validate"
+	predictions, err := evaluate(ctx, validation, top{f.open}, f.Plan.BatchSize, f.Progress, event)
 	if err != nil {
 		return Verdict{}, err
 	}
-	record.Validation = f.measure(predictions)
-	return f.conclude(stage, record)
+	verdict, err := f.conclude(Epoch{
+		Stage: f.stagePlan.Stage, Epoch: number, Step: s.Step, LearningRate: f.rate(s.Step - 1),
+		Train:      []Metric{{"loss", s.Loss / float64(s.Seen)}, {"accuracy", float64(s.Correct) / float64(s.Seen)}},
+		Validation: f.Measure(predictions),
+	})
+	if err != nil {
+		return Verdict{}, err
+	}
+	event.Phase, event.Record = "epoch", f.History[len(f.History)-1]
+	f.Progress.report(event)
+	return verdict, nil
+}
+
+func (f *fit) rate(step int) float64 { return f.stagePlan.Schedule(step - f.State.Began) }
+
+// step takes one step. One that has begun is finished, so that its effect is
+// whole and counted.
+func (f *fit) step(ctx context.Context, batch Batch) error {
+	s, hyper := &f.State, f.stagePlan.Hyper
+	hyper.LearningRate = f.rate(s.Step)
+	batch.target(f.Plan.Classes)
+	result, err := f.open.Step(context.WithoutCancel(ctx), batch, hyper)
+	if err != nil {
+		return fmt.Errorf("stage %s, epoch %d: %w", f.stagePlan.Stage, s.Epochs+1, err)
+	}
+	if !result.Finite {
+		return f.diverged(result.Loss)
+	}
+	s.Step++
+	s.Batch++
+	s.Seen += len(batch.Samples)
+	s.Loss += result.Loss * float64(len(batch.Samples))
+	s.Correct += hits(batch.Samples, result.Logits)
+	if time.Since(f.saved) >= lastEvery {
+		return f.saveLast()
+	}
+	return nil
+}
+
+// diverged is the error of a step that was not taken.
+func (f *fit) diverged(loss float64) error {
+	hint := "a smaller --lr usually helps"
+	if _, ok := BestOf(f.History); ok {
+		hint += "; the best checkpoint was kept"
+	}
+	err := Errorf(Diverged, "stage %s, epoch %d, step %d: training diverged: a gradient is not finite (loss %g)",
+		f.stagePlan.Stage, f.State.Epochs+1, f.State.Step+1, loss)
+	return WithHint(err, "%s", hint)
 }
 
 // conclude asks Watch, keeps the best weights, and then records: a line of the
 // history never speaks of a checkpoint that is not there.
-func (f *fit) conclude(stage Stage, record Epoch) (Verdict, error) {
-	verdict := f.plan.Watch(append(f.history, record))
+func (f *fit) conclude(record Epoch) (Verdict, error) {
+	verdict := f.Plan.Watch(append(f.History, record))
 	record.Best = verdict.Best
+	next := f.State
+	next.Epochs, next.InStage = next.Epochs+1, next.InStage+1
+	next.Batch, next.Seen, next.Loss, next.Correct = 0, 0, 0, 0
 	if verdict.Best {
-		if err := f.save(Best, stage); err != nil {
+		if err := f.save(Best, next); err != nil {
 			return Verdict{}, err
 		}
 	}
-	if err := f.recorder.Epoch(record); err != nil {
+	if err := f.Recorder.Epoch(record); err != nil {
 		return Verdict{}, err
 	}
-	f.history = append(f.history, record)
-	f.progress.report(Event{Phase: "epoch", Stage: record.Stage, Epoch: record.Epoch, Epochs: f.epochs, Record: record})
+	f.History, f.State = append(f.History, record), next
 	return verdict, nil
 }
 
 // leave writes the last checkpoint where the run was interrupted.
-func (f *fit) leave(ctx context.Context, stage Stage, err error) error {
+func (f *fit) leave(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return errors.Join(ctx.Err(), f.saveLast(stage))
+	return errors.Join(ctx.Err(), f.saveLast())
 }
 
-func (f *fit) saveLast(stage Stage) error {
+func (f *fit) saveLast() error {
 	f.saved = time.Now()
-	return f.save(Last, stage)
+	return f.save(Last, f.State)
 }
 
 // save is not for cancelling: a checkpoint is written whole.
-func (f *fit) save(name string, stage Stage) error {
-	return f.recorder.Save(name, func(prefix string) error {
-		return stage.Save(context.Background(), prefix)
+func (f *fit) save(name string, state State) error {
+	return f.Recorder.Save(name, state, func(prefix string) error {
+		return f.open.Save(context.Background(), prefix)
 	})
 }
 

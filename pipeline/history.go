@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Epoch is one line of a run's history: only what repeats from run to run.
@@ -68,4 +70,51 @@ func number(v float64) string {
 		return "null"
 	}
 	return string(text)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote; null is not a number.
+func (e *Epoch) UnmarshalJSON(data []byte) error {
+	var fixed struct {
+		Stage string  `json:"stage"`
+		Epoch int     `json:"epoch"`
+		Step  int     `json:"step"`
+		LR    float64 `json:"lr"`
+		Best  bool    `json:"best"`
+	}
+	if err := json.Unmarshal(data, &fixed); err != nil {
+		return err
+	}
+	*e = Epoch{Stage: fixed.Stage, Epoch: fixed.Epoch, Step: fixed.Step, LearningRate: fixed.LR, Best: fixed.Best}
+	// The figures are the members between, in their order.
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		value, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		figure := Metric{fmt.Sprint(name), math.NaN()}
+		if number, ok := value.(float64); ok {
+			figure.Value = number
+		} else if value != nil {
+			continue // stage, best
+		}
+		switch figure.Name {
+		case "epoch", "step", "lr":
+		default:
+			if validation, ok := strings.CutPrefix(figure.Name, "val_"); ok {
+				figure.Name = validation
+				e.Validation = append(e.Validation, figure)
+			} else {
+				e.Train = append(e.Train, figure)
+			}
+		}
+	}
+	return nil
 }

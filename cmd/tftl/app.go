@@ -40,12 +40,13 @@ EXIT CODES:
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
-		Name:            "tftl",
-		Usage:           "transfer learning for image classification",
-		Description:     description,
-		Version:         version,
-		HideVersion:     true,
-		HideHelpCommand: true,
+		Name:                      "tftl",
+		Usage:                     "transfer learning for image classification",
+		Description:               description,
+		Version:                   version,
+		HideVersion:               true,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true, // a stage's options have commas of their own
 		Commands: []*cli.Command{
 			newFitCommand(), newEvaluateCommand(), newPredictCommand(), newInspectCommand(), newVersionCommand(),
 		},
@@ -74,13 +75,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return report(stderr, err)
 }
 
-// report writes one error the way a person reads it and returns its exit code.
+// report writes one error the way a person reads it, in one line with perhaps
+// a hint below it, and returns its exit code.
 func report(w io.Writer, err error) int {
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") // joined errors have a line each
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "tftl: interrupted")
+		fmt.Fprintf(w, "tftl: %s\n", strings.ReplaceAll(text, context.Canceled.Error(), "interrupted"))
 		return exitInterrupted
 	}
-	fmt.Fprintf(w, "tftl: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(w, "tftl: %s\n", text)
 	if hint := pipeline.HintOf(err); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
@@ -120,6 +123,8 @@ func fromEnvironment(f cli.Flag) {
 	case *cli.Float64Flag:
 		f.EnvVars = names
 	case *cli.BoolFlag:
+		f.EnvVars = names
+	case *cli.StringSliceFlag:
 		f.EnvVars = names
 	}
 }

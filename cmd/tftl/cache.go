@@ -87,7 +87,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	event := pipeline.Event{Phase: "features", Stage: name, Total: first.Len() + second.Len()}
 	var done, cached int // of the parts before
 	for _, s := range []*features.Source{first, second} {
-		err := s.Warm(ctx, in.o.batchSize, func(d, c int) {
+		err := s.Warm(ctx, in.o.config.Training.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
 			in.progress.event(event)
 		})

@@ -60,18 +60,32 @@ func setFlag(c *cli.Context, given map[string]bool, name string, node ast.Node) 
 	if err := yaml.NodeToValue(node, &value); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	switch value.(type) {
-	case string, bool, int, int64, uint64, float64:
-	default:
-		return fmt.Errorf("%s: must be one value", name)
+	values := []any{value}
+	if list, ok := value.([]any); ok && isSlice(c, name) {
+		values = list
 	}
-	if given[name] {
-		return nil
-	}
-	if err := c.Set(name, fmt.Sprint(value)); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	for _, v := range values {
+		switch v.(type) {
+		case string, bool, int, int64, uint64, float64:
+		default:
+			return fmt.Errorf("%s: must be one value", name)
+		}
+		if given[name] {
+			continue
+		}
+		if err := c.Set(name, fmt.Sprint(v)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return nil
+}
+
+// isSlice says whether an option may be given more than once.
+func isSlice(c *cli.Context, name string) bool {
+	return slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool {
+		_, many := f.(*cli.StringSliceFlag)
+		return many && f.Names()[0] == name
+	})
 }
 
 func configError(path string, node ast.Node, err error) error {

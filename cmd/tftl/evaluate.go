@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -141,7 +142,11 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	if ownErr == nil {
 		return set, true, nil
 	}
-	if o.data == config.Data.Path {
+	data, err := filepath.Abs(o.data)
+	if err != nil {
+		return nil, false, err
+	}
+	if data == config.Data.Path {
 		return nil, false, ownErr
 	}
 	set, err = dataset.OpenLabelled(o.data)

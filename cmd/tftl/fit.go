@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -24,10 +23,12 @@ func newFitCommand() *cli.Command {
 		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test where DIR does not tell them apart; by a hash of each image's name", Category: dataFlags},
 		&cli.BoolFlag{Name: "split-exact", Usage: "exact sizes, by --seed; adding images moves others", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` that scripts/export.py wrote"},
+		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` of the run (default: runs/NAME-N, NAME the data's)"},
 		&cli.BoolFlag{Name: "overwrite", Usage: "replace a run that is there"},
 		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
-		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most", Category: trainFlags},
+		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most, a stage", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE]`, again for the next, deeper one: head, then the upper blocks by name with a small rate (default: head)", Category: trainFlags},
 		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "optimizer", Value: "adam", Usage: "adam or sgd", Category: trainFlags},
 		&cli.Float64Flag{Name: "momentum", Usage: "of sgd", Category: trainFlags},
@@ -55,7 +56,11 @@ epoch become OUTPUT/model, a SavedModel that serves.
 			if err != nil {
 				return err
 			}
-			r, err := resolveRuntime(c)
+			session := sessionOptions(c)
+			if o.resume {
+				o.repeat(&session)
+			}
+			r, err := savedmodels.Resolve(session)
 			if err != nil {
 				return err
 			}
@@ -66,22 +71,23 @@ epoch become OUTPUT/model, a SavedModel that serves.
 
 // runFit is the command without its command line.
 func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtime) error {
-	model, err := savedmodels.Load(o.model, r)
+	model, err := savedmodels.Load(o.config.Model.Path, r)
 	if err != nil {
 		return err
 	}
+	before := o.config
 	if err := o.resolve(model); err != nil {
 		return err
 	}
-	set, err := dataset.Open(o.data, o.dataset)
-	if err != nil {
-		return err
+	job := pipeline.Job{Model: model, Measure: metrics.Basic}
+	var run rundir.Dir
+	var set *dataset.Set
+	if o.resume {
+		run = rundir.Dir{Path: o.output}
+		set, err = o.takeUp(t, run, before, &job)
+	} else {
+		run, set, err = o.start(t)
 	}
-	if set.Validation.Len() == 0 {
-		return pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", o.data)
-	}
-	t.describe(set)
-	run, err := startRun(o, r, model, set)
 	if err != nil {
 		return err
 	}
@@ -91,20 +97,17 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	}
 	defer decoder.Close()
 	progress := newProgress(t, run)
-	plan := pipeline.Plan{
-		Classes: len(set.Classes), Units: o.units, Seed: o.seed, BatchSize: o.batchSize, Watch: o.stopping.Watch,
-		Stages: []pipeline.StagePlan{{Stage: "head", Epochs: o.epochs, Schedule: schedule.Constant(o.rate), Hyper: o.hyper}},
-	}
 	inputs := newInputs(t, o, model, set, decoder, progress)
 	defer inputs.close()
-	history, err := pipeline.Fit(ctx, plan, model, inputs.open, metrics.Basic, run, progress.event)
+	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(len(set.Classes)), inputs.open, run, progress.event
+	history, err := pipeline.Fit(ctx, job)
 	progress.end()
 	if err != nil {
 		return err
 	}
 	best, ok := pipeline.BestOf(history)
 	if !ok {
-		return pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", o.stopping.Monitor)
+		return pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", o.config.Training.Monitor)
 	}
 	err = run.ReplaceModel(func(dir string) error {
 		return model.Export(ctx, run.Checkpoint(pipeline.Best), dir, set.Classes)
@@ -115,52 +118,53 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	return writeFitResult(t, o, run, history, best)
 }
 
-// startRun makes the run folder and writes down what is to be done.
-func startRun(o fitOptions, r *savedmodels.Runtime, model *savedmodels.Model, set *dataset.Set) (rundir.Dir, error) {
-	data, err := filepath.Abs(o.data)
-	if err != nil {
-		return rundir.Dir{}, err
+// plan is the config as the loop takes it.
+func (o *fitOptions) plan(classes int) pipeline.Plan {
+	training := o.config.Training
+	plan := pipeline.Plan{
+		Classes: classes, Units: o.config.Model.Units, Seed: o.config.Seed, BatchSize: training.BatchSize, Watch: o.stopping().Watch,
 	}
-	dir, err := filepath.Abs(o.model)
-	if err != nil {
-		return rundir.Dir{}, err
+	for _, s := range training.Stages {
+		plan.Stages = append(plan.Stages, pipeline.StagePlan{
+			Stage: s.Name, Epochs: s.Epochs, Schedule: schedule.Constant(s.LearningRate), Hyper: training.Hyper,
+		})
 	}
+	return plan
+}
+
+// start opens the data, makes the run folder and writes down what is to be done.
+func (o *fitOptions) start(t terminal) (rundir.Dir, *dataset.Set, error) {
+	data := &o.config.Data
+	set, err := dataset.Open(data.Path, o.dataset())
+	if err != nil {
+		return rundir.Dir{}, nil, err
+	}
+	if set.Validation.Len() == 0 {
+		return rundir.Dir{}, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
+	}
+	t.describe(set)
+	data.TakenFor, data.SHA256 = set.Description, set.Digest()
+	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
 	run, err := rundir.Create(o.output, o.overwrite)
-	if err != nil {
-		return run, err
+	if err == nil {
+		err = run.WriteLabels(set.Classes)
 	}
-	if err := run.WriteLabels(set.Classes); err != nil {
-		return run, err
+	if err == nil {
+		err = atomicfile.Write(run.File("data.csv"), func(w io.Writer) error { return set.WriteCSV(w) })
 	}
-	if err := atomicfile.Write(run.File("data.csv"), func(w io.Writer) error { return set.WriteCSV(w) }); err != nil {
-		return run, err
+	if err == nil {
+		err = run.WriteJSON("config.json", o.config) // last: with it the folder is a run
 	}
-	return run, run.WriteJSON("config.json", rundir.Config{
-		Tftl: version,
-		Seed: o.seed,
-		Data: rundir.Data{
-			Path: data, TakenFor: set.Description, Split: o.dataset.Split, Exact: o.dataset.Exact, SHA256: set.Digest(),
-			Train: set.Train.Len(), Validation: set.Validation.Len(), Test: set.Test.Len(),
-		},
-		Model: rundir.Model{
-			Path: dir, Backbone: model.Description.Backbone, Units: o.units,
-			WeightsOrigin: model.Description.Weights.Origin, WeightsSHA256: model.Description.Weights.NetworkSHA256,
-		},
-		Training: rundir.Training{
-			BatchSize: o.batchSize, Hyper: o.hyper,
-			Stages:  []rundir.Stage{{Name: "head", Epochs: o.epochs, LearningRate: o.rate}},
-			Monitor: o.stopping.Monitor, MinDelta: o.stopping.MinDelta, Patience: o.stopping.Patience,
-		},
-		Runtime: r,
-	})
+	return run, set, err
 }
 
 func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch) error {
 	if o.json {
 		return writeJSON(t.out, map[string]any{"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best})
 	}
-	value, _ := best.Value(o.stopping.Monitor)
-	_, err := fmt.Fprintf(t.out, "best epoch %d of %d: %s %.4f\nmodel: %s\n", best.Epoch, len(history), o.stopping.Monitor, value, run.Model())
+	monitor := o.config.Training.Monitor
+	value, _ := best.Value(monitor)
+	_, err := fmt.Fprintf(t.out, "best epoch %d of %d: %s %.4f\nmodel: %s\n", best.Epoch, len(history), monitor, value, run.Model())
 	if err == nil {
 		t.say("next: tftl evaluate --model %s", run.Path)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,76 +11,106 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
 	"tftl/pipeline/schedule"
 	"tftl/savedmodels"
 )
 
-// fitOptions are what `tftl fit` was asked for.
+// fitOptions are what `tftl fit` was asked for. What decides the result is in
+// config, which is kept in the run's folder: a resumed run reads it from there.
 type fitOptions struct {
-	data      string
-	dataset   dataset.Options
-	model     string
+	config    rundir.Config
 	output    string
 	overwrite bool
-	epochs    int
-	batchSize int
-	units     int // 0: not given
-	seed      uint64
-	rate      float64 // NaN: not given
-	hyper     pipeline.Hyperparameters
-	stopping  schedule.EarlyStopping
+	resume    bool // config is that of the run in output
+	epochs    int  // of a stage that does not say
 	cache     cacheOptions
 	workers   int
 	json      bool
+}
+
+// dataset says how the data is to be cut.
+func (o *fitOptions) dataset() dataset.Options {
+	return dataset.Options{Split: o.config.Data.Split, Exact: o.config.Data.Exact, Seed: o.config.Seed}
+}
+
+// stopping is a pure function of the config, so that a resumed run decides as before.
+func (o *fitOptions) stopping() schedule.EarlyStopping {
+	t := o.config.Training
+	return schedule.EarlyStopping{
+		Monitor: t.Monitor, Higher: metrics.Higher(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
+	}
 }
 
 func newFitOptions(c *cli.Context) (o fitOptions, err error) {
 	if err := noArguments(c); err != nil {
 		return o, err
 	}
-	if err := requireFlags(c, "data", "model"); err != nil {
-		return o, err
-	}
-	if err := atLeast(c, 1, "epochs", "batch-size"); err != nil {
-		return o, err
-	}
 	if err := atLeast(c, 0, "patience", "units", "workers"); err != nil {
 		return o, err
 	}
-	o = fitOptions{
-		data: c.String("data"), model: c.String("model"), output: c.String("output"), overwrite: c.Bool("overwrite"),
-		epochs: c.Int("epochs"), batchSize: c.Int("batch-size"), units: c.Int("units"), seed: c.Uint64("seed"),
-		rate: math.NaN(), workers: c.Int("workers"), json: c.Bool("json"),
-		dataset: dataset.Options{Exact: c.Bool("split-exact"), Seed: c.Uint64("seed")},
-		hyper: pipeline.Hyperparameters{
-			Optimizer: c.String("optimizer"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay"),
-			L2: c.Float64("l2"), ClipNorm: c.Float64("clip-norm"), Dropout: c.Float64("dropout"),
-		},
-		stopping: schedule.EarlyStopping{Monitor: c.String("monitor"), MinDelta: c.Float64("min-delta"), Patience: c.Int("patience")},
+	o = fitOptions{output: c.String("output"), overwrite: c.Bool("overwrite"), epochs: c.Int("epochs"), workers: c.Int("workers"), json: c.Bool("json")}
+	if o.cache, err = newCacheOptions(c); err != nil {
+		return o, err
+	}
+	if run := c.String("resume"); run != "" {
+		return o, o.resumeFrom(c, run)
+	}
+	if err := requireFlags(c, "data", "model"); err != nil {
+		return o, err
 	}
 	if o.output == "" {
-		o.output = defaultOutput(o.data)
+		o.output = defaultOutput(c.String("data"))
 	}
-	if c.IsSet("units") && o.units == 0 {
-		return o, pipeline.Errorf(pipeline.BadUsage, "--units 0: must be 1 or more")
+	return o, o.configure(c)
+}
+
+// configure reads the flags that decide the result.
+func (o *fitOptions) configure(c *cli.Context) (err error) {
+	if err := atLeast(c, 1, "epochs", "batch-size"); err != nil {
+		return err
 	}
-	if c.IsSet("lr") {
-		o.rate = c.Float64("lr")
-		if !(o.rate > 0) || math.IsInf(o.rate, 0) {
-			return o, pipeline.Errorf(pipeline.BadUsage, "--lr %v: must be a number above 0", o.rate)
+	if c.IsSet("units") && c.Int("units") == 0 {
+		return pipeline.Errorf(pipeline.BadUsage, "--units 0: must be 1 or more")
+	}
+	o.config = rundir.Config{
+		Tftl:  version,
+		Seed:  c.Uint64("seed"),
+		Data:  rundir.Data{Exact: c.Bool("split-exact")},
+		Model: rundir.Model{Units: c.Int("units")},
+		Training: rundir.Training{
+			BatchSize: c.Int("batch-size"), LearningRate: c.Float64("lr"),
+			Hyper: pipeline.Hyperparameters{
+				Optimizer: c.String("optimizer"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay"),
+				L2: c.Float64("l2"), ClipNorm: c.Float64("clip-norm"), Dropout: c.Float64("dropout"),
+			},
+			Monitor: c.String("monitor"), MinDelta: c.Float64("min-delta"), Patience: c.Int("patience"),
+		},
+	}
+	if o.config.Data.Path, err = filepath.Abs(c.String("data")); err != nil {
+		return err
+	}
+	if o.config.Model.Path, err = filepath.Abs(c.String("model")); err != nil {
+		return err
+	}
+	if rate := o.config.Training.LearningRate; c.IsSet("lr") && (!(rate > 0) || math.IsInf(rate, 0)) {
+		return pipeline.Errorf(pipeline.BadUsage, "--lr %v: must be a number above 0", rate)
+	}
+	if err := checkHyper(o.config.Training.Hyper, o.config.Training.MinDelta); err != nil {
+		return err
+	}
+	if err := checkMonitor(o.config.Training.Monitor); err != nil {
+		return err
+	}
+	for _, text := range c.StringSlice("stage") {
+		stage, err := parseStage(text)
+		if err != nil {
+			return err
 		}
+		o.config.Training.Stages = append(o.config.Training.Stages, stage)
 	}
-	if err := checkHyper(o.hyper, o.stopping.MinDelta); err != nil {
-		return o, err
-	}
-	if o.stopping.Higher, err = checkMonitor(o.stopping.Monitor); err != nil {
-		return o, err
-	}
-	if o.dataset.Split, err = parseSplit(c.String("split")); err != nil {
-		return o, err
-	}
-	o.cache, err = newCacheOptions(c)
-	return o, err
+	o.config.Data.Split, err = parseSplit(c.String("split"))
+	return err
 }
 
 func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
@@ -103,35 +134,42 @@ func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
 }
 
 // checkMonitor knows every figure of the history: a misspelt one would never
-// improve. It returns whether more of it is better.
-func checkMonitor(name string) (higher bool, err error) {
+// improve.
+func checkMonitor(name string) error {
 	known := []string{"loss", "accuracy"}
 	for _, m := range metrics.Names() {
 		known = append(known, "val_"+m)
 	}
 	if !slices.Contains(known, name) {
-		return false, pipeline.Errorf(pipeline.BadUsage, "--monitor %q: must be one of %s", name, strings.Join(known, ", "))
+		return pipeline.Errorf(pipeline.BadUsage, "--monitor %q: must be one of %s", name, strings.Join(known, ", "))
 	}
-	return metrics.Higher(strings.TrimPrefix(name, "val_")), nil
+	return nil
 }
 
 // resolve fills in what the model decides, and checks what it cannot do.
-func (o *fitOptions) resolve(model *savedmodels.Model) error {
+func (o *fitOptions) resolve(model *savedmodels.Model) (err error) {
 	if err := model.Trainable(); err != nil {
 		return err
 	}
-	d := model.Description
-	if !slices.Contains(d.Optimizers, o.hyper.Optimizer) {
-		return pipeline.Errorf(pipeline.BadUsage, "--optimizer %q: model %s has %s", o.hyper.Optimizer, model.Dir, strings.Join(d.Optimizers, ", "))
+	d, training := model.Description, &o.config.Training
+	if !slices.Contains(d.Optimizers, training.Hyper.Optimizer) {
+		return pipeline.Errorf(pipeline.BadUsage, "--optimizer %q: model %s has %s", training.Hyper.Optimizer, model.Dir, strings.Join(d.Optimizers, ", "))
 	}
-	if math.IsNaN(o.rate) {
-		o.rate = d.LearningRate
+	if training.LearningRate == 0 {
+		training.LearningRate = d.LearningRate
 	}
-	switch {
-	case d.Head.Hidden == 0 && o.units != 0:
-		return pipeline.Errorf(pipeline.BadUsage, "--units %d: model %s has a head without hidden layers (%s)", o.units, model.Dir, d.Head.Pooling)
-	case d.Head.Hidden > 0 && o.units == 0:
-		o.units = 256
+	switch units := &o.config.Model.Units; {
+	case d.Head.Hidden == 0 && *units != 0:
+		return pipeline.Errorf(pipeline.BadUsage, "--units %d: model %s has a head without hidden layers (%s)", *units, model.Dir, d.Head.Pooling)
+	case d.Head.Hidden > 0 && *units == 0:
+		*units = 256
 	}
-	return nil
+	o.config.Model.Backbone, o.config.Model.WeightsOrigin = d.Backbone, d.Weights.Origin
+	o.config.Model.WeightsSHA256 = d.Weights.NetworkSHA256
+	r := model.Runtime
+	o.config.Runtime = rundir.Runtime{
+		TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,
+	}
+	training.Stages, err = resolveStages(training.Stages, model, o.epochs, training.LearningRate)
+	return err
 }

@@ -75,12 +75,16 @@ func batchFlags() []cli.Flag {
 	}
 }
 
-func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) {
-	return savedmodels.Resolve(savedmodels.Options{
+func sessionOptions(c *cli.Context) savedmodels.Options {
+	return savedmodels.Options{
 		Precision: savedmodels.Precision(c.String("precision")),
 		Threads:   c.Int("threads"),
 		Device:    c.String("device"),
-	})
+	}
+}
+
+func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) {
+	return savedmodels.Resolve(sessionOptions(c))
 }
 
 // requireFlags is the library's check of required flags with our exit code.

@@ -41,7 +41,7 @@ func (p *progress) event(e pipeline.Event) {
 		p.epochDone(e)
 	case "train":
 		p.trained = e.Done
-		p.draw(e, fmt.Sprintf("epoch %d/%d  loss %.4f  accuracy %.4f", e.Epoch, e.Epochs, e.Loss, e.Accuracy))
+		p.draw(e, fmt.Sprintf("%s epoch %d/%d  loss %.4f  accuracy %.4f", e.Stage, e.Epoch, e.Epochs, e.Loss, e.Accuracy))
 	case "features":
 		p.draw(e, "frozen pass")
 	default:
@@ -90,7 +90,7 @@ func (p *progress) featuresDone(e pipeline.Event) {
 func (p *progress) epochDone(e pipeline.Event) {
 	p.end()
 	var line strings.Builder
-	fmt.Fprintf(&line, "epoch %d/%d", e.Epoch, e.Epochs)
+	fmt.Fprintf(&line, "%s epoch %d/%d", e.Stage, e.Epoch, e.Epochs)
 	for _, name := range []string{"loss", "accuracy", "val_loss", "val_accuracy"} {
 		if value, ok := e.Record.Value(name); ok {
 			fmt.Fprintf(&line, "  %s %.4f", name, value)
@@ -102,7 +102,7 @@ func (p *progress) epochDone(e pipeline.Event) {
 	}
 	p.say("%s", line.String())
 	p.time(map[string]any{
-		"phase": "epoch", "stage": e.Stage, "epoch": e.Epoch, "images": p.trained,
+		"phase": "epoch", "stage": e.Stage, "epoch": e.Record.Epoch, "images": p.trained,
 		"train": p.seconds["train"], "validate": p.seconds["validate"], "checkpoint": p.seconds["epoch"],
 	})
 	p.reset()

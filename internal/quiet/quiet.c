@@ -1,4 +1,7 @@
+#define _GNU_SOURCE // fopencookie
+
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,9 +9,12 @@
 static const char level[] = "TF_CPP_MIN_LOG_LEVEL=3";
 static int kept = -1; // the real stderr while the libraries start
 
-static int verbose(char **argv) {
+static int verbose(char **argv, char **envp) {
 	for (int i = 1; argv[i] && strcmp(argv[i], "--"); i++)
 		if (!strcmp(argv[i], "--verbose")) return 1;
+	static const char name[] = "TFTL_VERBOSE=";
+	for (size_t i = 0, n = sizeof name - 1; envp[i]; i++)
+		if (!strncmp(envp[i], name, n) && envp[i][n] && strchr("1tT", envp[i][n])) return 1;
 	return 0;
 }
 
@@ -31,7 +37,7 @@ static void with_level(char **argv, char **envp) {
 // level.
 static void hush(int argc, char **argv, char **envp) {
 	(void)argc;
-	if (verbose(argv)) return;
+	if (verbose(argv, envp)) return;
 	with_level(argv, envp);
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null < 0) return;
@@ -43,11 +49,28 @@ static void hush(int argc, char **argv, char **envp) {
 __attribute__((section(".preinit_array"), used))
 static void (*const run_hush)(int, char **, char **) = hush;
 
-// Run after them, before Go: stderr is itself again.
+// Takes what C code prints to stderr from then on: libjpeg, for one, complains
+// of an image without naming it. The line that says why TensorFlow ends the
+// process, "F0000 …", is let through.
+static ssize_t fatal(void *none, const char *text, size_t n) {
+	(void)none;
+	int ends = n > 1 && text[0] == 'F' && text[1] >= '0' && text[1] <= '9';
+	if (ends && write(STDERR_FILENO, text, n) < 0) return 0;
+	return (ssize_t)n;
+}
+
+// Run after them, before Go: file descriptor 2 is itself again, for Go, and
+// stdio's stderr is not, for the libraries.
 __attribute__((constructor))
 static void speak(void) {
 	if (kept < 0) return;
 	dup2(kept, STDERR_FILENO);
 	close(kept);
 	kept = -1;
+	const char *wanted = getenv("TF_CPP_MIN_LOG_LEVEL");
+	if (wanted && strcmp(wanted, strchr(level, '=') + 1)) return;
+	FILE *muted = fopencookie(NULL, "w", (cookie_io_functions_t){.write = fatal});
+	if (!muted) return;
+	setvbuf(muted, NULL, _IONBF, 0);
+	stderr = muted;
 }

@@ -31,7 +31,7 @@ func explain(encoded []byte, err error) error {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	line, _, _ = strings.Cut(line, " [Op:")
 	line, _, _ = strings.Cut(line, "\t [[")
-	return fmt.Errorf("is a damaged %s: %s", format, strings.TrimSpace(line))
+	return fmt.Errorf("is a damaged or unsupported %s: %s", format, strings.TrimSpace(line))
 }
 
 // Format is what an image's first bytes say it is: JPEG, PNG, BMP, GIF, WebP,

@@ -3,14 +3,23 @@ package rundir
 import "tftl/pipeline"
 
 // Config is config.json: every option as it was resolved, so that the run can
-// be repeated and evaluated from its folder.
+// be gone on with, repeated and evaluated from its folder.
 type Config struct {
 	Tftl     string   `json:"tftl"` // version of the program
 	Seed     uint64   `json:"seed"`
 	Data     Data     `json:"data"`
 	Model    Model    `json:"model"`
 	Training Training `json:"training"`
-	Runtime  any      `json:"runtime"` // TensorFlow, devices, precision
+	Runtime  Runtime  `json:"runtime"`
+}
+
+// Runtime is what the run was computed with.
+type Runtime struct {
+	TensorFlow   string   `json:"tensorflow"`
+	Devices      []string `json:"devices"`
+	Precision    string   `json:"precision"`
+	Threads      int      `json:"threads"` // 0: as many as there are
+	Instructions string   `json:"instructions"`
 }
 
 // Data is what was trained on.
@@ -36,12 +45,13 @@ type Model struct {
 
 // Training is how.
 type Training struct {
-	BatchSize int                      `json:"batch_size"`
-	Stages    []Stage                  `json:"stages"`
-	Hyper     pipeline.Hyperparameters `json:"hyperparameters"`
-	Monitor   string                   `json:"monitor"`
-	MinDelta  float64                  `json:"min_delta"`
-	Patience  int                      `json:"patience"`
+	BatchSize    int                      `json:"batch_size"`
+	LearningRate float64                  `json:"learning_rate"` // of a stage that did not say
+	Stages       []Stage                  `json:"stages"`
+	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
+	Monitor      string                   `json:"monitor"`
+	MinDelta     float64                  `json:"min_delta"`
+	Patience     int                      `json:"patience"`
 }
 
 // Stage is one stage of the plan.

@@ -69,8 +69,8 @@ func Open(path string) (Dir, error) {
 	d := Dir{path}
 	return d, errors.Join(
 		atomicfile.RecoverDir(d.Model()),
-		atomicfile.RecoverDir(filepath.Dir(d.Checkpoint(pipeline.Best))),
-		atomicfile.RecoverDir(filepath.Dir(d.Checkpoint(pipeline.Last))),
+		atomicfile.RecoverDir(d.checkpoint(pipeline.Best)),
+		atomicfile.RecoverDir(d.checkpoint(pipeline.Last)),
 	)
 }
 
@@ -127,20 +127,6 @@ func (d Dir) Append(name string, document any) error {
 	}
 	_, err = file.Write(append(data, '\n'))
 	return errors.Join(err, file.Sync(), file.Close())
-}
-
-// Checkpoint is the path prefix of a checkpoint, as tf.train.load_checkpoint
-// takes it. It is part of pipeline.Recorder.
-func (d Dir) Checkpoint(name string) string {
-	return filepath.Join(d.Path, "checkpoints", name, "ckpt")
-}
-
-// Save replaces a checkpoint by what save writes, or leaves the old one. It is
-// part of pipeline.Recorder.
-func (d Dir) Save(name string, save func(prefix string) error) error {
-	return atomicfile.ReplaceDir(filepath.Dir(d.Checkpoint(name)), func(tmp string) error {
-		return save(filepath.Join(tmp, "ckpt"))
-	})
 }
 
 // ReplaceModel replaces the trained model by what export writes into an empty folder.

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/rundir"
+	"tftl/savedmodels"
+)
+
+// resumeFrom takes a run's own options. Only flags that cannot change the
+// result may stand beside --resume.
+func (o *fitOptions) resumeFrom(c *cli.Context, path string) error {
+	allowed := []string{"resume", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size"}
+	for _, name := range c.LocalFlagNames() {
+		if !slices.Contains(allowed, name) {
+			return pipeline.Errorf(pipeline.BadUsage, "--%s: cannot be changed with --resume: a run goes on with its own options", name)
+		}
+	}
+	run, err := rundir.Open(path)
+	if err != nil {
+		return err
+	}
+	o.output, o.resume = path, true
+	if o.config, err = run.ReadConfig(); err != nil {
+		return pipeline.Errorf(pipeline.BadUsage, "--resume %s: %w", path, err)
+	}
+	return nil
+}
+
+// repeat asks for what the run was computed with.
+func (o *fitOptions) repeat(session *savedmodels.Options) {
+	session.Threads = o.config.Runtime.Threads
+	if p := savedmodels.Precision(o.config.Runtime.Precision); p != savedmodels.TF32 {
+		session.Precision = p
+	}
+}
+
+// takeUp sees that the run's data and model are still what they were, and finds
+// where to go on. before is the config as the run's folder has it.
+func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, job *pipeline.Job) (*dataset.Set, error) {
+	if o.config.Model.WeightsSHA256 != before.Model.WeightsSHA256 {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", before.Model.Path)
+	}
+	if now, then := o.config.Runtime, before.Runtime; now.TensorFlow != then.TensorFlow || now.Instructions != then.Instructions || now.Precision != then.Precision {
+		t.warn("the run was begun with TensorFlow %s, %s, %s and goes on with %s, %s, %s: its figures may differ in the last digits",
+			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)
+	}
+	set, err := openRecorded(run, before.Data.Path, o.dataset())
+	if err != nil {
+		return nil, err
+	}
+	if set.Digest() != before.Data.SHA256 {
+		return nil, pipeline.Errorf(pipeline.BadData, "%s: is no longer the data that the run began with", before.Data.Path)
+	}
+	t.describe(set)
+	state, history, warning, err := run.Resume()
+	if err != nil {
+		return nil, err
+	}
+	if warning != "" {
+		t.warn("%s", warning)
+	}
+	t.say("going on after %d epochs and %d steps", state.Epochs, state.Step)
+	job.State, job.History = state, history
+	return set, nil
+}
