@@ -23,11 +23,16 @@ type StagePlan struct {
 	Stage    string // a name that the model has
 	Epochs   int    // at most
 	Schedule Schedule
-	Hyper    Hyperparameters // its LearningRate is Schedule's
+	Scale    Scale           // nil for none
+	Hyper    Hyperparameters // its LearningRate is Schedule's times Scale's
 }
 
 // Schedule is the learning rate of a step, counted from 0 within the stage.
 type Schedule func(step int) float64
+
+// Scale is what a stage's epochs so far make of the learning rate of its next
+// one. It must be a pure function, as Watch.
+type Scale func(stage []Epoch) float64
 
 // Watch looks at the history so far, the newest epoch last, and says whether
 // that epoch is the best and whether to end the stage. It must be a pure
@@ -216,7 +221,14 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 	return verdict, nil
 }
 
-func (f *fit) rate(step int) float64 { return f.stagePlan.Schedule(step - f.State.Began) }
+// rate is the learning rate of a step of the epoch in hand.
+func (f *fit) rate(step int) float64 {
+	rate := f.stagePlan.Schedule(step - f.State.Began)
+	if f.stagePlan.Scale != nil {
+		rate *= f.stagePlan.Scale(f.History[len(f.History)-f.State.InStage:])
+	}
+	return rate
+}
 
 // step takes one step. One that has begun is finished, so that its effect is
 // whole and counted.

@@ -10,9 +10,6 @@ import (
 	"tftl/pipeline"
 )
 
-// Constant is one learning rate for every step.
-func Constant(rate float64) pipeline.Schedule { return func(int) float64 { return rate } }
-
 // EarlyStopping ends a stage that has stopped getting better, as Keras'
 // callback of that name does.
 type EarlyStopping struct {
@@ -35,13 +32,7 @@ func (e EarlyStopping) Watch(history []pipeline.Epoch) pipeline.Verdict {
 		if i > 0 && epoch.Stage != history[i-1].Stage {
 			wait = 0
 		}
-		value, ok := epoch.Value(e.Monitor)
-		if !ok {
-			value = math.NaN()
-		}
-		if e.Higher {
-			value = -value
-		}
+		value := figure(epoch, e.Monitor, e.Higher)
 		if isBest = value < best; isBest {
 			best = value
 		}
