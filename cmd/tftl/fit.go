@@ -28,8 +28,14 @@ func newFitCommand() *cli.Command {
 		&cli.BoolFlag{Name: "overwrite", Usage: "replace a run that is there"},
 		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
 		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most, a stage", Category: trainFlags},
-		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE]`, again for the next, deeper one: head, then the upper blocks by name with a small rate (default: head)", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE][,schedule=…]`, again for the next, deeper one: head, then the upper blocks by name with a small rate (default: head)", Category: trainFlags},
 		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
+		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
+		&cli.Float64Flag{Name: "decay-rate", Value: 0.1, Usage: "of step and exponential: what the rate is multiplied by every --decay-epochs", Category: trainFlags},
+		&cli.IntFlag{Name: "decay-epochs", Value: 5, Usage: "of step and exponential", Category: trainFlags},
+		&cli.IntFlag{Name: "warmup-epochs", Usage: "in which the rate rises to begin with", Category: trainFlags},
+		&cli.Float64Flag{Name: "plateau-factor", Usage: "multiplies the rate where --monitor stops improving; 0 for never", Category: trainFlags},
+		&cli.IntFlag{Name: "plateau-patience", Value: 3, Usage: "epochs without improvement before that", Category: trainFlags},
 		&cli.StringFlag{Name: "optimizer", Value: "adam", Usage: "adam or sgd", Category: trainFlags},
 		&cli.Float64Flag{Name: "momentum", Usage: "of sgd", Category: trainFlags},
 		&cli.Float64Flag{Name: "weight-decay", Usage: "decoupled", Category: trainFlags},
@@ -99,7 +105,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	progress := newProgress(t, run)
 	inputs := newInputs(t, o, model, set, decoder, progress)
 	defer inputs.close()
-	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(len(set.Classes)), inputs.open, run, progress.event
+	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(set), inputs.open, run, progress.event
 	history, err := pipeline.Fit(ctx, job)
 	progress.end()
 	if err != nil {
@@ -119,15 +125,21 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 }
 
 // plan is the config as the loop takes it.
-func (o *fitOptions) plan(classes int) pipeline.Plan {
+func (o *fitOptions) plan(set *dataset.Set) pipeline.Plan {
 	training := o.config.Training
 	plan := pipeline.Plan{
-		Classes: classes, Units: o.config.Model.Units, Seed: o.config.Seed, BatchSize: training.BatchSize, Watch: o.stopping().Watch,
+		Classes: len(set.Classes), Units: o.config.Model.Units, Seed: o.config.Seed, BatchSize: training.BatchSize, Watch: o.stopping().Watch,
 	}
 	for _, s := range training.Stages {
-		plan.Stages = append(plan.Stages, pipeline.StagePlan{
-			Stage: s.Name, Epochs: s.Epochs, Schedule: schedule.Constant(s.LearningRate), Hyper: training.Hyper,
-		})
+		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: training.Hyper}
+		stage.Schedule = newSchedule(s, (set.Train.Len()+training.BatchSize-1)/training.BatchSize)
+		if p := training.Plateau; p.Factor > 0 {
+			stopping := o.stopping()
+			stage.Scale = schedule.Plateau{
+				Monitor: stopping.Monitor, Higher: stopping.Higher, MinDelta: stopping.MinDelta, Patience: p.Patience, Factor: p.Factor,
+			}.Scale
+		}
+		plan.Stages = append(plan.Stages, stage)
 	}
 	return plan
 }

@@ -80,6 +80,10 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 		Model: rundir.Model{Units: c.Int("units")},
 		Training: rundir.Training{
 			BatchSize: c.Int("batch-size"), LearningRate: c.Float64("lr"),
+			Rate: rundir.Rate{
+				Schedule: c.String("schedule"), DecayRate: c.Float64("decay-rate"), DecayEpochs: c.Int("decay-epochs"), WarmupEpochs: c.Int("warmup-epochs"),
+			},
+			Plateau: rundir.Plateau{Factor: c.Float64("plateau-factor"), Patience: c.Int("plateau-patience")},
 			Hyper: pipeline.Hyperparameters{
 				Optimizer: c.String("optimizer"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay"),
 				L2: c.Float64("l2"), ClipNorm: c.Float64("clip-norm"), Dropout: c.Float64("dropout"),
@@ -102,8 +106,14 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 	if err := checkMonitor(o.config.Training.Monitor); err != nil {
 		return err
 	}
+	if err := checkRate(o.config.Training.Rate); err != nil {
+		return err
+	}
+	if p := o.config.Training.Plateau; !(p.Factor >= 0 && p.Factor < 1) || p.Patience < 1 {
+		return pipeline.Errorf(pipeline.BadUsage, "--plateau-factor %v, --plateau-patience %d: must be from 0 to below 1, and 1 or more", p.Factor, p.Patience)
+	}
 	for _, text := range c.StringSlice("stage") {
-		stage, err := parseStage(text)
+		stage, err := parseStage(text, o.config.Training.Rate)
 		if err != nil {
 			return err
 		}
@@ -170,6 +180,6 @@ func (o *fitOptions) resolve(model *savedmodels.Model) (err error) {
 	o.config.Runtime = rundir.Runtime{
 		TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,
 	}
-	training.Stages, err = resolveStages(training.Stages, model, o.epochs, training.LearningRate)
+	training.Stages, err = resolveStages(*training, model, o.epochs)
 	return err
 }

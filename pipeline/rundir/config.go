@@ -47,6 +47,8 @@ type Model struct {
 type Training struct {
 	BatchSize    int                      `json:"batch_size"`
 	LearningRate float64                  `json:"learning_rate"` // of a stage that did not say
+	Rate         Rate                     `json:"rate"`          // likewise
+	Plateau      Plateau                  `json:"plateau"`
 	Stages       []Stage                  `json:"stages"`
 	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
 	Monitor      string                   `json:"monitor"`
@@ -54,11 +56,26 @@ type Training struct {
 	Patience     int                      `json:"patience"`
 }
 
+// Plateau lowers the rate where the monitored figure stops getting better.
+type Plateau struct {
+	Factor   float64 `json:"factor"` // 0: never
+	Patience int     `json:"patience"`
+}
+
 // Stage is one stage of the plan.
 type Stage struct {
 	Name         string  `json:"name"`
 	Epochs       int     `json:"epochs"`
 	LearningRate float64 `json:"learning_rate"`
+	Rate
+}
+
+// Rate is how a learning rate changes over a stage.
+type Rate struct {
+	Schedule     string  `json:"schedule"`      // constant, step, exponential or cosine
+	DecayRate    float64 `json:"decay_rate"`    // step, exponential: the factor
+	DecayEpochs  int     `json:"decay_epochs"`  // step, exponential: after how many epochs it has its whole effect
+	WarmupEpochs int     `json:"warmup_epochs"` // in which it rises to begin with
 }
 
 // ReadConfig reads config.json.
