@@ -90,14 +90,14 @@ type Job struct {
 	Measure  Measure
 	Recorder Recorder
 	Progress Progress
+	// SaveEvery is how long after one last checkpoint the next is written, 0
+	// for each step. One can take longer than an epoch on cached features; a
+	// killed run repeats what came after it. It changes no result.
+	SaveEvery time.Duration
 	// State and History are where to go on from; their zero values begin a run.
 	State   State
 	History []Epoch
 }
-
-// lastEvery is how often the last checkpoint is written: it can take longer
-// than an epoch on cached features. A killed run repeats that much.
-const lastEvery = 30 * time.Second
 
 // Fit trains the plan's stages one after the other and returns the history.
 //
@@ -248,7 +248,7 @@ func (f *fit) step(ctx context.Context, batch Batch) error {
 	s.Seen += len(batch.Samples)
 	s.Loss += result.Loss * float64(len(batch.Samples))
 	s.Correct += hits(batch.Samples, result.Logits)
-	if time.Since(f.saved) >= lastEvery {
+	if time.Since(f.saved) >= f.SaveEvery {
 		return f.saveLast()
 	}
 	return nil

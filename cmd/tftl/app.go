@@ -124,6 +124,8 @@ func fromEnvironment(f cli.Flag) {
 		f.EnvVars = names
 	case *cli.BoolFlag:
 		f.EnvVars = names
+	case *cli.DurationFlag:
+		f.EnvVars = names
 	case *cli.StringSliceFlag:
 		f.EnvVars = names
 	}

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,6 +27,7 @@ func newFitCommand() *cli.Command {
 		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` of the run (default: runs/NAME-N, NAME the data's)"},
 		&cli.BoolFlag{Name: "overwrite", Usage: "replace a run that is there"},
+		&cli.DurationFlag{Name: "checkpoint-every", Value: 30 * time.Second, Usage: "how much a killed run repeats; 0 for a checkpoint each step"},
 		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
 		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most, a stage", Category: trainFlags},
 		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE][,schedule=…]`, again for the next, deeper one: head, then the upper blocks by name with a small rate (default: head)", Category: trainFlags},
@@ -85,7 +87,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	if err := o.resolve(model); err != nil {
 		return err
 	}
-	job := pipeline.Job{Model: model, Measure: metrics.Basic}
+	job := pipeline.Job{Model: model, Measure: metrics.Basic, SaveEvery: o.saveEvery}
 	var run rundir.Dir
 	var set *dataset.Set
 	if o.resume {
@@ -157,16 +159,13 @@ func (o *fitOptions) start(t terminal) (rundir.Dir, *dataset.Set, error) {
 	t.describe(set)
 	data.TakenFor, data.SHA256 = set.Description, set.Digest()
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
-	run, err := rundir.Create(o.output, o.overwrite)
-	if err == nil {
-		err = run.WriteLabels(set.Classes)
-	}
-	if err == nil {
-		err = atomicfile.Write(run.File("data.csv"), func(w io.Writer) error { return set.WriteCSV(w) })
-	}
-	if err == nil {
-		err = run.WriteJSON("config.json", o.config) // last: with it the folder is a run
-	}
+	run, err := rundir.Create(o.output, o.overwrite, func(d rundir.Dir) error {
+		return errors.Join(
+			d.WriteLabels(set.Classes),
+			atomicfile.Write(d.File("data.csv"), set.WriteCSV),
+			d.WriteJSON("config.json", o.config),
+		)
+	})
 	return run, set, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,6 +27,7 @@ type fitOptions struct {
 	epochs    int  // of a stage that does not say
 	cache     cacheOptions
 	workers   int
+	saveEvery time.Duration
 	json      bool
 }
 
@@ -49,7 +51,7 @@ func newFitOptions(c *cli.Context) (o fitOptions, err error) {
 	if err := atLeast(c, 0, "patience", "units", "workers"); err != nil {
 		return o, err
 	}
-	o = fitOptions{output: c.String("output"), overwrite: c.Bool("overwrite"), epochs: c.Int("epochs"), workers: c.Int("workers"), json: c.Bool("json")}
+	o = fitOptions{output: c.String("output"), overwrite: c.Bool("overwrite"), epochs: c.Int("epochs"), workers: c.Int("workers"), saveEvery: c.Duration("checkpoint-every"), json: c.Bool("json")}
 	if o.cache, err = newCacheOptions(c); err != nil {
 		return o, err
 	}

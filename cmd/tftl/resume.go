@@ -14,7 +14,7 @@ import (
 // resumeFrom takes a run's own options. Only flags that cannot change the
 // result may stand beside --resume.
 func (o *fitOptions) resumeFrom(c *cli.Context, path string) error {
-	allowed := []string{"resume", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size"}
+	allowed := []string{"resume", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every"}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(allowed, name) {
 			return pipeline.Errorf(pipeline.BadUsage, "--%s: cannot be changed with --resume: a run goes on with its own options", name)

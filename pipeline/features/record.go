@@ -9,7 +9,8 @@ import (
 	"slices"
 )
 
-// Digest is the SHA-256 of an image's bytes as they are stored.
+// Digest is the SHA-256 of an image's bytes as they are stored, or of that and
+// the text of a variant.
 type Digest [sha256.Size]byte
 
 // How the values of a record are written. FORMAT.md is the specification.

@@ -26,6 +26,10 @@ type Source struct {
 	// Compute runs the frozen part: pipeline.Stage's Features. What it gives for
 	// an image must not depend on the others in its batch.
 	Compute func(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error)
+	// Variant, where it is set, tells in words what Decode makes of a sample that
+	// its bytes do not decide, such as a change drawn at random; empty for
+	// nothing. Activations are cached under it, too.
+	Variant func(pipeline.Sample) string
 	// Store has the space of what Decode and Compute do. With nil, every batch
 	// is read, decoded and computed.
 	Store *Store
@@ -74,7 +78,7 @@ func (s *Source) Batch(ctx context.Context, epoch int, index []int) (pipeline.Ba
 		out.Data = make([]float32, len(images)*width)
 	}
 	for i, im := range images {
-		if shape == nil || !s.Store.Get(im.digest, shape, out.Data[i*width:(i+1)*width]) {
+		if shape == nil || !s.Store.Get(s.key(im), shape, out.Data[i*width:(i+1)*width]) {
 			missing = append(missing, i)
 		}
 	}
@@ -136,9 +140,22 @@ func (s *Source) expect(images []image) []int64 {
 	shape := s.shape
 	s.mu.Unlock()
 	for i := 0; shape == nil && i < len(images); i++ {
-		shape, _ = s.Store.Shape(images[i].digest)
+		shape, _ = s.Store.Shape(s.key(images[i]))
 	}
 	return shape
+}
+
+// key is what an image's activations are stored under: its digest, or that of
+// its digest and variant.
+func (s *Source) key(im image) Digest {
+	if s.Variant == nil {
+		return im.digest
+	}
+	variant := s.Variant(im.sample)
+	if variant == "" {
+		return im.digest
+	}
+	return sha256.Sum256(append(im.digest[:], variant...))
 }
 
 // fromScratch reads, decodes and computes images, and stores the result.
@@ -189,7 +206,7 @@ func (s *Source) compute(ctx context.Context, images []image, pixels pipeline.Ba
 	}
 	stored = true
 	for i, im := range images {
-		stored = s.Store.Put(im.digest, shape, out.Data[i*width:(i+1)*width]) && stored
+		stored = s.Store.Put(s.key(im), shape, out.Data[i*width:(i+1)*width]) && stored
 	}
 	return out, stored, nil
 }

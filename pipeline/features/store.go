@@ -8,9 +8,9 @@
 // nothing, and nothing stale is ever served. FORMAT.md specifies the files. A
 // Source serves batches of activations from a Store and computes what it lacks.
 //
-// It is not for images under random augmentation, whose activations differ
-// every epoch, and it knows neither how images are decoded nor how features
-// are computed: both are passed in.
+// Of an image under random augmentation it keeps as many variants as it is
+// given, each found by the text of what was drawn for it. It knows neither how
+// images are decoded nor how features are computed: both are passed in.
 package features
 
 import (

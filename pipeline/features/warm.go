@@ -90,7 +90,7 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 			return err
 		}
 		for _, im := range images {
-			if _, ok := s.Store.Shape(im.digest); ok {
+			if _, ok := s.Store.Shape(s.key(im)); ok {
 				next.cached++
 				continue
 			}

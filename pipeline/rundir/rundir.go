@@ -30,29 +30,31 @@ import (
 // Dir is a run folder.
 type Dir struct{ Path string }
 
-// Create makes the folder for a new run. One that exists and is not empty is
-// refused, unless overwrite is set and it holds a run, which is then removed.
-func Create(path string, overwrite bool) (Dir, error) {
+// Create makes the folder of a new run with what fill writes into it, whole or
+// not at all. One that exists and is not empty is refused, unless overwrite is
+// set and it holds a run, whose place the new one then takes.
+func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
 	}
-	if len(entries) > 0 {
-		if !overwrite || !Is(path) {
-			hint := "choose another --output, or --overwrite to replace the run"
-			if !Is(path) {
-				hint = "choose another --output"
-			}
-			return Dir{}, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
+	if len(entries) > 0 && !(overwrite && Is(path)) {
+		hint := "choose another --output"
+		if Is(path) {
+			hint += ", --overwrite to replace the run, or --resume to go on with it"
 		}
-		if err := os.RemoveAll(path); err != nil {
-			return Dir{}, fmt.Errorf("output: %w", err)
-		}
+		return Dir{}, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
 	}
-	if err := os.MkdirAll(filepath.Join(path, "checkpoints"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
-	return Dir{path}, nil
+	err = atomicfile.ReplaceDir(path, func(tmp string) error {
+		if err := os.Mkdir(filepath.Join(tmp, "checkpoints"), 0o755); err != nil {
+			return err
+		}
+		return fill(Dir{tmp})
+	})
+	return Dir{path}, err
 }
 
 // Is says whether a folder is a run's.
