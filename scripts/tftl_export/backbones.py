@@ -26,7 +26,7 @@ class Backbone:
     is cached while it trains; None is the network's input.
     """
 
-    build: Callable[[keras.KerasTensor, str | None], keras.Model]  # of an input and `weights`
+    build: Callable[[keras.KerasTensor, str | None], keras.KerasTensor]  # input, weights; output
     size: int
     preprocess: str
     cuts: dict[str, str | None]
@@ -35,7 +35,7 @@ class Backbone:
     learning_rate: float = 1e-4
 
 
-def _tiny(images: keras.KerasTensor, weights: None) -> keras.Model:
+def _tiny(images: keras.KerasTensor, weights: None) -> keras.KerasTensor:
     """Two small blocks: for tests, exported in about a second."""
     del weights
     x = images
@@ -44,13 +44,12 @@ def _tiny(images: keras.KerasTensor, weights: None) -> keras.Model:
             filters, 3, padding="same", activation="relu", name=f"block{block}_conv1"
         )(x)
         x = keras.layers.MaxPooling2D(4, name=f"block{block}_pool")(x)
-    return keras.Model(images, x, name="tiny")
+    return x
 
 
-def _vgg16(images: keras.KerasTensor, weights: str | None) -> keras.Model:
-    return keras.applications.VGG16(
-        include_top=False, weights=weights, input_tensor=images, name="vgg16"
-    )
+def _vgg16(images: keras.KerasTensor, weights: str | None) -> keras.KerasTensor:
+    network = keras.applications.VGG16(include_top=False, weights=weights, input_tensor=images)
+    return network.outputs[0]
 
 
 BACKBONES = {
@@ -88,13 +87,14 @@ def build(name: str, size: int, weights: str, seed: int) -> tuple[keras.Model, s
     if size < backbone.minimum_size:
         raise ExportError(f"--image-size {size}: {name} needs at least {backbone.minimum_size}")
     keras.utils.set_random_seed(seed)
-    # A name of its own keeps Keras from numbering the inputs, and digests from depending on it.
+    # Names of our own: Keras would number its own, and the digests contain them.
     images = keras.Input((size, size, 3), name="images")
     if weights == "imagenet":
         if not backbone.imagenet:
             raise ExportError(f"--weights imagenet: Keras has none for {name}; use none or a file")
-        return _download(backbone, images), "ImageNet, from keras.applications"
-    network = backbone.build(images, None)
+        output = _download(backbone, images)
+        return keras.Model(images, output, name=name), "ImageNet, from keras.applications"
+    network = keras.Model(images, backbone.build(images, None), name=name)
     if weights == "none":
         return network, f"random, seed {seed}"
     if weights == "registry":
@@ -102,7 +102,7 @@ def build(name: str, size: int, weights: str, seed: int) -> tuple[keras.Model, s
     return network, _from_file(network, name, weights)
 
 
-def _download(backbone: Backbone, images: keras.KerasTensor) -> keras.Model:
+def _download(backbone: Backbone, images: keras.KerasTensor) -> keras.KerasTensor:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Keras' progress bar
             return backbone.build(images, "imagenet")
@@ -135,9 +135,12 @@ def _from_file(network: keras.Model, name: str, path: str) -> str:
             saved = keras.models.load_model(path, compile=False)
             network.set_weights(_same_network(saved, network).get_weights())
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # Keras only warns of layers that it skips
+            with warnings.catch_warnings(record=True) as skipped:
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("always", UserWarning)
                 network.load_weights(path)
+            if skipped:  # Keras leaves such layers as they were
+                raise ValueError(skipped[0].message)
     except Exception as error:  # h5py, zipfile and Keras each raise their own
         raise ExportError(
             f"--weights {path}: not weights of {name} without its top: {_first_line(error)}"

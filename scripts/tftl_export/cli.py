@@ -110,4 +110,6 @@ def _message(error: Exception) -> str:
     """One line, save for the hint that an ExportError may have below it."""
     if isinstance(error, tf.errors.OpError):
         return error.message.strip().partition("\n")[0]
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -1,0 +1,41 @@
+"""Exports that the tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Silence what Keras does not mean us by."""
+    config.addinivalue_line("filterwarnings", "ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory) -> Callable[..., Path]:
+    """Export with these arguments, once: later calls get the same folder, not to be changed."""
+    from tftl_export import cli
+
+    done: dict[tuple[str, ...], Path] = {}
+
+    def exported(*arguments: str) -> Path:
+        if arguments not in done:
+            folder = tmp_path_factory.mktemp("export") / "model"
+            assert cli.main([*arguments, "--output", str(folder)]) == 0
+            done[arguments] = folder
+        return done[arguments]
+
+    return exported
+
+
+@pytest.fixture
+def tiny(export) -> Callable[..., Path]:
+    """The tiny backbone with random weights and a head of this kind."""
+    return lambda head="flatten", *more: export(
+        "--backbone", "tiny", "--weights", "none", "--head", head, *more
+    )

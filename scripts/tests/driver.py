@@ -1,0 +1,94 @@
+"""Drives a MetaGraph as Go does: one session, signatures and saver_def by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+ADAM, SGD = 0, 1
+_OFF = {
+    "optimizer": ADAM,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "l2": 0.0,
+    "clip": 0.0,
+    "dropout": 0.0,
+}
+
+
+class MetaGraph:
+    """The MetaGraph of a SavedModel that has these tags."""
+
+    def __init__(self, model: Path, *tags: str):
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            self._def = tf.compat.v1.saved_model.load(self._session, list(tags), str(model))
+
+    def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+        """Feed and fetch everything that the signature names."""
+        signature_def = self._def.signature_def[signature]
+        assert set(inputs) == set(signature_def.inputs)
+        feed = {signature_def.inputs[name].name: value for name, value in inputs.items()}
+        return self._session.run({k: v.name for k, v in signature_def.outputs.items()}, feed)
+
+    def save(self, prefix: Path) -> Path:
+        """Write a checkpoint."""
+        saver = self._def.saver_def
+        self._session.run(saver.save_tensor_name, {saver.filename_tensor_name: str(prefix)})
+        return prefix
+
+    def restore(self, prefix: Path) -> None:
+        """Read a checkpoint."""
+        saver = self._def.saver_def
+        self._session.run(saver.restore_op_name, {saver.filename_tensor_name: str(prefix)})
+
+
+class Stage(MetaGraph):
+    """A training MetaGraph."""
+
+    def __init__(self, model: Path, name: str):
+        super().__init__(model, "train", name)
+
+    def init(self, classes: int, units: int = 16, seed: tuple[int, int] = (1, 0)) -> Stage:
+        """A fresh head, and a stage that begins."""
+        self.call("init", classes=classes, units=units, seed=seed)
+        self.call("begin")
+        return self
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """The frozen part."""
+        return self.call("features", images=images)["features"]
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """The trained part in inference mode."""
+        return self.call("logits", features=features)["logits"]
+
+    def step(self, features, targets, weights=None, lr=1e-4, **hyper) -> dict[str, np.ndarray]:
+        """One step; what is not given is off."""
+        if weights is None:
+            weights = np.ones(len(targets), np.float32)
+        inputs = {"features": features, "targets": targets, "weights": weights, "lr": lr}
+        return self.call("step", **inputs, **{**_OFF, **hyper})
+
+
+def variables(prefix: Path) -> dict[str, np.ndarray]:
+    """A checkpoint's variables by their readable names."""
+    reader = tf.train.load_checkpoint(str(prefix))
+    end = "/.ATTRIBUTES/VARIABLE_VALUE"
+    names = [name for name in reader.get_variable_to_shape_map() if name.endswith(end)]
+    return {name.removesuffix(end): reader.get_tensor(name) for name in names}
+
+
+def batches(seed: int, steps: int, n: int, size: int, classes: int, soft: bool = False):
+    """Random pixels and targets, [(images, targets)]."""
+    random = np.random.default_rng(seed)
+    made = []
+    for _ in range(steps):
+        images = random.integers(0, 256, (n, size, size, 3)).astype(np.float32)
+        targets = np.eye(classes, dtype=np.float32)[random.integers(0, classes, n)]
+        if soft:
+            targets = random.dirichlet(np.ones(classes), n).astype(np.float32)
+        made.append((images, targets))
+    return made

@@ -1,0 +1,191 @@
+"""The folder: MetaGraphs and their signatures, checkpoint keys, tftl.json and its digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+import tensorflow as tf
+from driver import MetaGraph, Stage, variables
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tftl_export import backbones, cli
+
+STAGES = ["head", "block2", "block1"]
+NETWORK = ["block1_conv1_kernel", "block1_conv1_bias", "block2_conv1_kernel", "block2_conv1_bias"]
+HEAD = ["hidden1_kernel", "hidden1_bias", "output_kernel", "output_bias"]
+
+
+def description(folder):
+    return json.loads((folder / "assets.extra" / "tftl.json").read_text())
+
+
+def meta_graphs(folder):
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return {tuple(graph.meta_info_def.tags): graph for graph in saved.meta_graphs}
+
+
+def test_the_folder_holds_what_the_contract_says(tiny):
+    files = {str(path.relative_to(tiny())) for path in tiny().rglob("*") if path.is_file()}
+    assert files == {
+        "saved_model.pb",
+        "variables/variables.index",
+        "variables/variables.data-00000-of-00001",
+        "assets.extra/tftl.json",
+    }
+    assert list(meta_graphs(tiny())) == [("serve",), *(("train", stage) for stage in STAGES)]
+
+
+SCALARS = ["lr", "momentum", "weight_decay", "l2", "clip", "dropout"]
+
+
+def shapes(infos):
+    return {
+        name: (tf.as_dtype(info.dtype).name, tf.TensorShape(info.tensor_shape).as_list())
+        for name, info in infos.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "head, features",
+    [
+        ("flatten", {"head": [32], "block2": [8, 8, 4], "block1": [32, 32, 3]}),
+        ("gap", {"head": [8], "block2": [8, 8, 4], "block1": [32, 32, 3]}),
+    ],
+)
+def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, features):
+    graphs = meta_graphs(tiny(head))
+    images = {"images": ("float32", [None, 32, 32, 3])}
+    matrix = ("float32", [None, None])
+    for stage, shape in features.items():
+        cached = {"features": ("float32", [None, *shape])}
+        want = {
+            "init": (
+                {"classes": ("int32", []), "units": ("int32", []), "seed": ("int32", [2])},
+                {"step": ("int64", [])},
+            ),
+            "begin": ({}, {"step": ("int64", [])}),
+            "features": (images, cached),
+            "step": (
+                {
+                    **cached,
+                    "targets": matrix,
+                    "weights": ("float32", [None]),
+                    "optimizer": ("int32", []),
+                    **{name: ("float32", []) for name in SCALARS},
+                },
+                {
+                    "loss": ("float32", []),
+                    "penalty": ("float32", []),
+                    "logits": matrix,
+                    "finite": ("bool", []),
+                },
+            ),
+            "logits": (cached, {"logits": matrix}),
+        }
+        check_signatures(graphs["train", stage], want)
+    outputs = {"probabilities": matrix, "logits": matrix}
+    serving = {
+        "serving_default": (images, outputs),
+        "serving_bytes": ({"bytes": ("string", [None])}, outputs),
+    }
+    check_signatures(graphs["serve",], serving)
+
+
+def check_signatures(graph, want):
+    have = {
+        name: (shapes(signature.inputs), shapes(signature.outputs))
+        for name, signature in graph.signature_def.items()
+        if not name.startswith("__saved_model")
+    }
+    assert have == want
+
+
+def test_every_training_metagraph_saves_the_same_variables(tiny, tmp_path):
+    want = {
+        *(f"network/{name}" for name in NETWORK),
+        *(f"head/{name}" for name in HEAD),
+        *(f"slots/{moment}/{n}" for moment in ("first", "second") for n in NETWORK + HEAD),
+        "step",
+        "iterations",
+        "seed",
+    }
+    assert set(variables(tiny() / "variables" / "variables")) == want
+    for stage in STAGES:
+        assert set(variables(Stage(tiny(), stage).save(tmp_path / stage))) == want
+    serve = variables(MetaGraph(tiny(), "serve").save(tmp_path / "serve"))
+    assert set(serve) == {name for name in want if name.startswith(("network/", "head/"))}
+
+
+@pytest.mark.parametrize("name", sorted(backbones.BACKBONES))
+def test_stages_share_out_the_layers(export, tiny, name):
+    folder = tiny("gap") if name == "tiny" else export("--weights", "none", "--image-size", "64")
+    size = description(folder)["input"]["size"][0]
+    base, _ = backbones.build(name, size, "none", seed=0)
+    layers = [layer for stage in description(folder)["stages"] for layer in stage["layers"]]
+    head = ["output"] if name == "tiny" else ["hidden1", "output"]
+    assert sorted(layers) == sorted([layer.name for layer in base.layers[1:]] + head)
+    stages = description(folder)["stages"]
+    parameters = [stage["parameters"] for stage in stages]
+    assert parameters[0] == 0 and parameters == sorted(parameters)
+    assert parameters[-1] == base.count_params()
+
+
+def test_the_description_says_what_was_exported(tiny):
+    about = description(tiny("gap", "--interpolation", "area", "--image-size", "48"))
+    assert about["contract"] == 1
+    assert about["backbone"] == "tiny"
+    assert about["weights"]["origin"] == "random, seed 0"
+    assert about["input"] == {"size": [48, 48], "interpolation": "area", "preprocess": "rescale"}
+    assert about["head"] == {"pooling": "gap", "hidden": 0, "inputs": 8}
+    assert [stage["name"] for stage in about["stages"]] == STAGES
+    assert [stage["features"] for stage in about["stages"]] == [[8], [12, 12, 4], [48, 48, 3]]
+    assert about["optimizers"] == ["adam", "sgd"]
+    assert about["learning_rate"] == 1e-3
+    assert about["versions"]["tensorflow"] == tf.__version__
+
+
+def test_digests_are_of_what_they_say(tiny):
+    weights = description(tiny())["weights"]
+    data = tiny() / "variables" / "variables.data-00000-of-00001"
+    assert weights["variables_sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
+    base, _ = backbones.build("tiny", 32, "none", seed=0)
+    arrays = b"".join(w.numpy().tobytes() for w in base.weights)
+    assert weights["network_sha256"] == hashlib.sha256(arrays).hexdigest()
+
+
+def frozen(folder):
+    return [stage["frozen_sha256"] for stage in description(folder)["stages"]]
+
+
+def test_two_exports_of_one_network_have_one_description(tiny, tmp_path):
+    arguments = ["--backbone", "tiny", "--weights", "none", "--head", "flatten"]
+    assert cli.main([*arguments, "-o", str(tmp_path / "again")]) == 0
+    assert description(tmp_path / "again") == description(tiny())
+
+
+def test_the_frozen_digest_follows_the_weights_and_not_the_seed(export, tmp_path):
+    file = tmp_path / "a.weights.h5"
+    base, _ = backbones.build("tiny", 32, "none", seed=5)
+    base.save_weights(file)
+
+    def digests(weights, *more):
+        return frozen(export("--backbone", "tiny", "--weights", weights, "--head", "gap", *more))
+
+    saved = digests(str(file))
+    assert digests(str(file), "--seed", "9") == saved == digests("none", "--seed", "5")
+    # block1 has no weights below its cut: its features are the preprocessed pixels.
+    assert [a == b for a, b in zip(saved, digests("none"), strict=True)] == [False, False, True]
+
+
+@pytest.mark.parametrize("change", [("--preprocess", "tf"), ("--image-size", "48")])
+def test_the_frozen_digest_follows_what_the_pixels_go_through(tiny, change):
+    plain, changed = frozen(tiny()), frozen(tiny("flatten", *change))
+    assert not set(plain) & set(changed)
+    assert len(set(plain)) == len(plain)
+
+
+def test_the_frozen_digest_follows_the_pooling_where_it_is_below_the_cut(tiny):
+    same = [a == b for a, b in zip(frozen(tiny("gap")), frozen(tiny("flatten")), strict=True)]
+    assert same == [False, True, True]
