@@ -33,3 +33,38 @@ func Basic(predictions []pipeline.Prediction) []pipeline.Metric {
 	}
 	return figures
 }
+
+// StandardErrors is a pipeline.Measure of how sure the mean figures are:
+// loss_se and accuracy_se are the standard deviation over the samples, with
+// n-1, over the root of n; NaN for fewer than two samples.
+func StandardErrors(predictions []pipeline.Prediction) []pipeline.Metric {
+	losses, hits := make([]float64, len(predictions)), make([]float64, len(predictions))
+	for i, p := range predictions {
+		var err error
+		if losses[i], err = Loss(p); err != nil {
+			losses[i] = math.NaN()
+		}
+		if argmax(p.Probabilities) == p.Sample.Label {
+			hits[i] = 1
+		}
+	}
+	return []pipeline.Metric{
+		{Name: "loss_se", Value: standardError(losses)},
+		{Name: "accuracy_se", Value: standardError(hits)},
+	}
+}
+
+func standardError(values []float64) float64 {
+	n := float64(len(values))
+	if n < 2 {
+		return math.NaN()
+	}
+	var sum, squares float64
+	for _, v := range values {
+		sum += v
+	}
+	for _, v := range values {
+		squares += (v - sum/n) * (v - sum/n)
+	}
+	return math.Sqrt(squares / (n - 1) / n)
+}

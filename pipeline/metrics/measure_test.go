@@ -60,3 +60,29 @@ func TestHigherIsTheDirectionOfABetterModel(t *testing.T) {
 		}
 	}
 }
+
+func TestStandardErrors(t *testing.T) {
+	predictions := make([]pipeline.Prediction, 10)
+	for i := range predictions { // 7 of 10 right, each with probability e^-1 for its class
+		q := float32(math.Exp(-1))
+		predictions[i] = pipeline.Prediction{Sample: pipeline.Sample{Label: 0}, Probabilities: []float32{q, 1 - q}}
+		if i < 7 {
+			predictions[i] = pipeline.Prediction{Sample: pipeline.Sample{Label: 1}, Probabilities: []float32{q, 1 - q}}
+		}
+	}
+	figures := metrics.StandardErrors(predictions)
+	want := math.Sqrt(0.7 * 0.3 * 10 / 9 / 10) // a proportion's, with n-1
+	if figures[1].Name != "accuracy_se" || math.Abs(figures[1].Value-want) > 1e-12 {
+		t.Errorf("%+v, want %g", figures[1], want)
+	}
+	right := -math.Log(1 - float64(float32(math.Exp(-1))))
+	spread := math.Abs(1-right) * want // losses take two values with those shares
+	if figures[0].Name != "loss_se" || math.Abs(figures[0].Value-spread) > 1e-7 {
+		t.Errorf("%+v, want %g", figures[0], spread)
+	}
+	for _, f := range metrics.StandardErrors(predictions[:1]) {
+		if !math.IsNaN(f.Value) {
+			t.Errorf("one sample has %+v", f)
+		}
+	}
+}
