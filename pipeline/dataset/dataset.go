@@ -1,13 +1,14 @@
 // Package dataset says where labelled images come from and which part of a
 // data set, train, validation or test, each belongs to.
 //
-// A kind of source (today folders with a sub-folder per class) makes a
-// listing: every image with its class, and with its part where the source
-// tells parts apart. What follows is the same for all kinds: numbering the
+// A kind of source (folders with a sub-folder per class, a CSV or TSV manifest,
+// TFRecord files, CIFAR's binary files) makes a listing: every image with its
+// class, and with its part where the source tells parts apart. What follows is
+// the same for all kinds: leaving out what is not wanted, numbering the
 // classes, cutting the parts that are not given, and the checks without which
-// training would fail late or, worse, not at all. Images are listed, not read:
-// decoding, augmenting and shuffling are others' work, and whether the bytes
-// are an image is found out there.
+// training would fail late or, worse, not at all. Images are listed and not
+// decoded: decoding, augmenting and shuffling are others' work, and whether the
+// bytes are an image is found out there.
 package dataset
 
 import (
@@ -60,8 +61,8 @@ func (s *Set) Subset(name string) (Part, error) {
 }
 
 // Digest is the SHA-256, in hex, of the classes and of which image is in
-// which part under which label. It does not cover what the images show, nor
-// where the root lies.
+// which part, under which label and with which weight. It does not cover what
+// the images show, nor where the root lies.
 func (s *Set) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "classes %q\n", s.Classes)
@@ -78,6 +79,8 @@ type Part struct{ entries []entry }
 // entry is an image with its place in the data set.
 type entry struct {
 	sample pipeline.Sample
+	key    string // as item has it
+	group  string
 	stored stored
 }
 
@@ -106,11 +109,16 @@ func (p Part) Bytes(i int) ([]byte, error) {
 	return b, nil
 }
 
-// Digest is the SHA-256, in hex, of the images' IDs and labels in their order.
+// Digest is the SHA-256, in hex, of the images' IDs, labels and weights in
+// their order.
 func (p Part) Digest() string {
 	h := sha256.New()
 	for _, e := range p.entries {
-		fmt.Fprintf(h, "%q %d\n", e.sample.ID, e.sample.Label)
+		fmt.Fprintf(h, "%q %d", e.sample.ID, e.sample.Label)
+		if e.sample.Weight != 1 {
+			fmt.Fprintf(h, " %g", e.sample.Weight)
+		}
+		fmt.Fprintln(h)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -12,15 +12,13 @@ import (
 
 // listFolder lists class folders, which lie directly below the root or below
 // the folders of its parts.
-func listFolder(root string) (listing, error) {
-	t, err := walk(root)
+func listFolder(root string, options Options) (listing, error) {
+	t, err := walk(root, options.FollowSymlinks)
 	if err != nil {
 		return listing{}, err
 	}
 	l := listing{root: root, ignored: t.ignored}
-	if len(t.links) > 0 {
-		l.warn("linked folders were not followed: %s", quoted(t.links))
-	}
+	t.warnOfLinks(&l)
 	dirs, err := t.partFolders(&l)
 	if err != nil {
 		return listing{}, err
@@ -36,7 +34,7 @@ func listFolder(root string) (listing, error) {
 			continue
 		}
 		names = append(names, dir+"/")
-		if l.parts[p], err = t.classFolders(dir, part(p) == train); err != nil {
+		if l.parts[p], err = t.classFolders(dir, part(p) == train, options.Classes); err != nil {
 			return listing{}, err
 		}
 		for _, im := range l.parts[p] {
@@ -104,9 +102,9 @@ func (t *tree) partFolders(l *listing) (dirs [3]string, err error) {
 	return dirs, pipeline.WithHint(err, "keep either class folders or train, val and test, which hold them")
 }
 
-// classFolders lists the images of the class folders in dir. Each must have
-// one where all are needed.
-func (t *tree) classFolders(dir string, all bool) ([]item, error) {
+// classFolders lists the images of the class folders in dir. Each of those that
+// are wanted must have one where all are needed; no names stand for all of them.
+func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, error) {
 	where := path.Join(t.root, dir)
 	var items []item
 	stray := false
@@ -125,12 +123,12 @@ func (t *tree) classFolders(dir string, all bool) ([]item, error) {
 			continue
 		}
 		filled[class] = true
-		items = append(items, item{id: image, class: class, key: key, stored: t.file(image)})
+		items = append(items, item{id: image, class: class, key: key, weight: 1, stored: t.file(image)})
 	}
 	classes := t.folders[dir]
 	hint := "put the images of each class into a folder of its own there"
 	if len(t.links) > 0 {
-		hint = "linked folders are not followed: give the folders themselves"
+		hint = "linked folders are not followed without --follow-symlinks"
 	}
 	switch {
 	case len(classes) == 0 && stray:
@@ -143,6 +141,9 @@ func (t *tree) classFolders(dir string, all bool) ([]item, error) {
 		return nil, pipeline.WithHint(err, "%s", hint)
 	}
 	empty := without(classes, slices.Collect(maps.Keys(filled)))
+	if len(wanted) > 0 {
+		empty = without(empty, without(empty, wanted))
+	}
 	if all && len(empty) > 0 {
 		err := pipeline.Errorf(pipeline.BadData, "%s: no %s in class folder %s", where, formats, quoted(empty))
 		return nil, pipeline.WithHint(err, "remove it, or put the images of the class into it")
@@ -161,5 +162,14 @@ func (t *tree) warnOfParts(l *listing) {
 	if len(tops) > 1 && len(alike) == 1 && len(t.folders[tops[0]]) > 1 {
 		l.warn("all classes hold the same folders, %s: if %s are parts, name them train, val, test",
 			quoted(t.folders[tops[0]]), quoted(tops))
+	}
+}
+
+func (t *tree) warnOfLinks(l *listing) {
+	switch {
+	case len(t.links) > 0 && t.follow:
+		l.warn("links that lead back to a folder they lie in were not followed: %s", quoted(t.links))
+	case len(t.links) > 0:
+		l.warn("linked folders were not followed (--follow-symlinks): %s", quoted(t.links))
 	}
 }

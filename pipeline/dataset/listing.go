@@ -14,6 +14,7 @@ type listing struct {
 	what     string
 	parts    [3][]item // all of it in train, where the source does not tell parts apart
 	split    bool      // whether it does
+	apart    string    // which parts came from elsewhere, for the description
 	ignored  int
 	warnings []string
 }
@@ -23,6 +24,8 @@ type item struct {
 	id     string // becomes Sample.ID
 	class  string
 	key    string // the same key, the same place in a cut
+	weight float32
+	group  string // empty: none
 	stored stored
 }
 
@@ -32,7 +35,7 @@ func (l *listing) warn(format string, args ...any) {
 
 // cut takes the parts that are not given from train, and sees to it that none
 // comes out empty.
-func (l *listing) cut(fractions [3]float64, options Options, classes []string) error {
+func (l *listing) cut(fractions [3]float64, options Options, by By, classes []string) error {
 	var how string
 	switch {
 	case len(l.parts[validation]) > 0:
@@ -51,8 +54,8 @@ func (l *listing) cut(fractions [3]float64, options Options, classes []string) e
 		l.parts = cutExactly(l.parts[train], fractions, options.Seed)
 		l.what += how + fmt.Sprintf(" exactly, with seed %d", options.Seed)
 	} else {
-		l.parts = cutByName(l.parts[train], fractions)
-		l.what += how + " by file name"
+		l.parts = cutByKey(l.parts[train], fractions)
+		l.what += how + map[By]string{ByName: " by file name", ByContent: " by content", ByGroup: " by group"}[by]
 	}
 
 	var err error
@@ -70,6 +73,8 @@ func (l *listing) cut(fractions [3]float64, options Options, classes []string) e
 	switch {
 	case err != nil && options.Exact:
 		return pipeline.WithHint(err, "add images, or ask for fewer parts with --split")
+	case err != nil && by == ByGroup:
+		return pipeline.WithHint(err, "a group is never divided: add groups, or change --split")
 	case err != nil:
 		return pipeline.WithHint(err, "--split-exact makes the parts as large as --split says")
 	}
@@ -86,7 +91,7 @@ func (l *listing) set(classes []string) *Set {
 			if !ok {
 				label = -1
 			}
-			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: 1}, im.stored}
+			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.stored}
 		}
 		if len(classes) > 0 { // what has no labels is in the order in which it was asked for
 			slices.SortFunc(entries, byID)
@@ -94,7 +99,7 @@ func (l *listing) set(classes []string) *Set {
 		parts[p] = Part{entries}
 	}
 	return &Set{
-		Description: l.what,
+		Description: l.what + l.apart,
 		Classes:     classes,
 		Train:       parts[train], Validation: parts[validation], Test: parts[test],
 		Ignored:  l.ignored,

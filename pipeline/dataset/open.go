@@ -6,61 +6,103 @@ import (
 	"tftl/pipeline"
 )
 
-// Options say how Open cuts the parts that the source does not tell apart.
+// By is what decides an image's part where a part is cut.
+type By string
+
+// The ways to cut. With none of them it is by group where the source has
+// groups, and by name elsewhere.
+const (
+	ByName    By = "name"    // its class and its name
+	ByContent By = "content" // its bytes, so that copies of a file stay together
+	ByGroup   By = "group"   // a manifest's column, so that a burst or a subject stays together
+)
+
+// Options say what of a source is wanted, and how Open cuts the parts that the
+// source does not tell apart.
 type Options struct {
+	// FollowSymlinks has links to folders followed in class folders.
+	FollowSymlinks bool
+	// AllowOutside lets a manifest name files that are not below its folder.
+	AllowOutside bool
+	// Validation and Test are sources of those parts, given apart. Where one
+	// tells parts apart itself, it is its part of that name that is meant, or
+	// its only one.
+	Validation, Test string
+	// Classes are those that are wanted; none stands for all.
+	Classes []string
+	// LimitPerClass is the most images of a class, in each part that the source
+	// tells apart, drawn by a hash of their names; 0 is any number.
+	LimitPerClass int
+
 	// Split is the fractions of train, validation and test; zero stands for
 	// 0.7, 0.15, 0.15. The first two are above 0; a test part may be done without.
 	Split [3]float64
+	// By is what the cut goes by.
+	By By
 	// Exact makes the sizes of the parts exact, class by class, at the price
-	// that adding an image may move others.
+	// that adding an image may move others. It goes by name alone.
 	Exact bool
-	// Seed tells one exact split from another. The split by name has none: it
-	// would be one more thing that must never change.
+	// Seed tells one exact split from another. The others have none: it would be
+	// one more thing that must never change.
 	Seed uint64
 }
 
-// Open lists a data set for training: a folder with a sub-folder per class.
+// Open lists a data set for training. What it is, Set.Description says:
 //
-// Folders below the root named train, val (or valid, or validation) and test,
-// in upper or lower case, are taken for the parts and hold the class folders.
-// Where train and test alone are there, validation is cut from train and test
-// stays untouched; where train and val alone are there, the test part is empty.
-// With train alone, or with the class folders directly below the root, all
-// three parts are cut. A folder named train that lies beside other folders of
-// images and holds its images itself is a class (of vehicles, say).
-//
-// Everything below a class folder belongs to the class. Hidden files and
+// A folder with a sub-folder per class. Folders below the root named train,
+// val (or valid, or validation) and test, in upper or lower case, are taken for
+// the parts and hold the class folders. A folder named train that lies beside
+// other folders of images and holds its images itself is a class (of vehicles,
+// say). Everything below a class folder belongs to the class. Hidden files and
 // folders are passed over; links to files are followed, links to folders are
-// not.
+// not unless it is asked for.
 //
-// Unless Exact is asked for, a cut goes by a hash of an image's class and of
-// its path below the class folder, so an image stays where it is when others
-// are added or the root is moved.
-func Open(root string, options Options) (*Set, error) {
+// A manifest, a table with a line of column names: path and label, and split,
+// weight and group where there is need of them. Paths are those from the
+// manifest's folder, with forward slashes. Its name ends in .csv or .tsv.
+//
+// TFRecord files of tf.train.Example with ImageNet's features, image/encoded
+// and image/class/label or image/class/text: one file, a folder of them, or a
+// pattern. Files named after parts (train-00000-of-00010) are these parts. What
+// is compressed is kept in memory.
+//
+// CIFAR-10 or CIFAR-100, the folder of their binary form.
+//
+// Where train and test alone are given, validation is cut from train and test
+// stays untouched; where train and validation alone are given, the test part is
+// empty. With train alone, or with nothing that tells parts apart, all three
+// parts are cut. Unless Exact is asked for, a cut goes by a hash of what
+// Options.By says, so an image stays where it is when others are added or the
+// root is moved.
+func Open(path string, options Options) (*Set, error) {
 	fractions, err := options.fractions()
 	if err != nil {
 		return nil, err
 	}
-	l, err := listFolder(root)
+	l, err := collect(path, options)
 	if err != nil {
 		return nil, err
 	}
 	if len(l.parts[train]) == 0 {
-		err := pipeline.Errorf(pipeline.BadData, "%s has no train folder beside its other parts", root)
-		return nil, pipeline.WithHint(err, "put the training images into train/, a folder for each class")
+		err := pipeline.Errorf(pipeline.BadData, "%s has no train part beside its others", path)
+		return nil, pipeline.WithHint(err, "put the training images into it: into train/, for folders, a folder for each class")
 	}
 	classes := classesOf(l.parts[train])
 	if len(classes) < 2 {
-		err := pipeline.Errorf(pipeline.BadData, "%s: training needs two or more classes; found only %s", root, quoted(classes))
-		return nil, pipeline.WithHint(err, "give the folder that holds a sub-folder for each class")
+		err := pipeline.Errorf(pipeline.BadData, "%s: training needs two or more classes; found only %s", path, quoted(classes))
+		return nil, pipeline.WithHint(err, "give the data that holds all of them: for folders, the one with a sub-folder for each")
 	}
 	for _, p := range [...]part{validation, test} {
 		if unknown := without(classesOf(l.parts[p]), classes); len(unknown) > 0 {
-			err := pipeline.Errorf(pipeline.BadData, "%s: %v has classes that train has not: %s", root, p, quoted(unknown))
+			err := pipeline.Errorf(pipeline.BadData, "%s: %v has classes that train has not: %s", path, p, quoted(unknown))
 			return nil, pipeline.WithHint(err, "train has %s", quoted(classes))
 		}
 	}
-	if err := l.cut(fractions, options, classes); err != nil {
+	by, err := l.rekey(options)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.cut(fractions, options, by, classes); err != nil {
 		return nil, err
 	}
 	for _, p := range [...]part{validation, test} {
@@ -71,11 +113,11 @@ func Open(root string, options Options) (*Set, error) {
 	return l.set(classes), nil
 }
 
-// OpenLabelled lists a data set for measuring a model: the same folders as
+// OpenLabelled lists a data set for measuring a model: the same sources as
 // Open, but nothing is cut, no part need be there and one class is enough.
-// Class folders directly below the root are all in Test.
-func OpenLabelled(root string) (*Set, error) {
-	l, err := listFolder(root)
+// What a source does not tell apart is all in Test.
+func OpenLabelled(path string, options Options) (*Set, error) {
+	l, err := collect(path, options)
 	if err != nil {
 		return nil, err
 	}

@@ -212,11 +212,11 @@ func TestErrors(t *testing.T) {
 		"empty":              {nil, dataset.Options{}, "has no class folders", "a folder of its own"},
 		"no classes":         {[]string{"1.jpg", "2.jpg"}, dataset.Options{}, "has images but no class folders", "a folder of its own"},
 		"no images":          {[]string{"a/1.txt", "b/"}, dataset.Options{}, "no JPEG, PNG, BMP, GIF or WebP image", "each class"},
-		"one class":          {images("cats", 9), dataset.Options{}, `two or more classes; found only "cats"`, "sub-folder for each class"},
+		"one class":          {images("cats", 9), dataset.Options{}, `two or more classes; found only "cats"`, "sub-folder for each"},
 		"one class in part":  {images("train/cats", 9), dataset.Options{}, `found only "cats"`, "sub-folder"},
 		"empty class":        {append(two, "c/"), dataset.Options{}, `in class folder "c"`, "remove it"},
 		"two validations":    {slices.Concat(in("train"), in("val"), in("valid")), dataset.Options{}, "both val and valid", "leave one"},
-		"no train":           {slices.Concat(in("test"), in("val")), dataset.Options{}, "no train folder", "put the training images"},
+		"no train":           {slices.Concat(in("test"), in("val")), dataset.Options{}, "no train part", "put the training images"},
 		"empty train":        {append(in("test"), "train/"), dataset.Options{}, "train has no class folders", "each class"},
 		"empty test":         {append(in("train"), "test/"), dataset.Options{}, "test has no class folders", "each class"},
 		"test unsorted":      {append(in("train"), "test/1.jpg"), dataset.Options{}, "test has images but no class folders", "each class"},
@@ -248,7 +248,7 @@ func TestRootIsNoFolder(t *testing.T) {
 	_, err := dataset.Open(filepath.Join(root, "none"), dataset.Options{})
 	checkError(t, err, pipeline.BadData, filepath.Join(root, "none"), "")
 	_, err = dataset.Open(filepath.Join(root, "a.jpg"), dataset.Options{})
-	checkError(t, err, pipeline.BadData, "a.jpg is not a folder", "")
+	checkError(t, err, pipeline.BadData, "a.jpg is no folder, no manifest and no TFRecord file", ".csv")
 }
 
 func TestSplitIsChecked(t *testing.T) {
@@ -291,13 +291,13 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestOpenLabelled(t *testing.T) {
-	flat, err := dataset.OpenLabelled(tree(t, "a/1.jpg", "b/1.jpg", "b/2.jpg"))
+	flat, err := dataset.OpenLabelled(tree(t, "a/1.jpg", "b/1.jpg", "b/2.jpg"), dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantIDs(t, "test", flat.Test, "a/1.jpg", "b/1.jpg", "b/2.jpg")
 
-	given, err := dataset.OpenLabelled(tree(t, "train/b/1.jpg", "test/a/1.jpg"))
+	given, err := dataset.OpenLabelled(tree(t, "train/b/1.jpg", "test/a/1.jpg"), dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestOpenLabelled(t *testing.T) {
 		t.Errorf("classes %q", given.Classes)
 	}
 
-	if one, err := dataset.OpenLabelled(tree(t, "test/a/1.jpg")); err != nil || one.Test.Len() != 1 {
+	if one, err := dataset.OpenLabelled(tree(t, "test/a/1.jpg"), dataset.Options{}); err != nil || one.Test.Len() != 1 {
 		t.Errorf("a test part of one class: %v", err)
 	}
 }

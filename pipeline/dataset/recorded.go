@@ -2,20 +2,23 @@ package dataset
 
 import (
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"strings"
 
 	"tftl/pipeline"
 )
 
-// WriteCSV writes which image is in which part: path,label,split. What it
-// writes is a manifest.
+// subsetNames are the parts as --subset and files have them.
+func subsetNames() [3]string { return [3]string{"train", "val", "test"} }
+
+// WriteCSV writes down which image is in which part: its ID, its class and its
+// part, as path,label,split. It is a run's record of its data, whatever kind of
+// source that is, and what OpenRecorded reads.
 func (s *Set) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	rows := [][]string{{"path", "label", "split"}}
+	rows := [][]string{{pathColumn, labelColumn, splitColumn}}
 	for i, p := range [...]Part{s.Train, s.Validation, s.Test} {
 		for _, e := range p.entries {
 			rows = append(rows, []string{e.sample.ID, s.Classes[e.sample.Label], subsetNames()[i]})
@@ -24,73 +27,72 @@ func (s *Set) WriteCSV(w io.Writer) error {
 	return out.WriteAll(rows)
 }
 
-func subsetNames() [3]string { return [3]string{"train", "val", "test"} }
-
-// Recorded is the set with its parts as WriteCSV recorded them, so that an
-// image which was trained on is never tested on, whatever was added since.
-// Images that are new are left out with a warning; one that is gone is an
-// error.
-func (s *Set) Recorded(r io.Reader) (*Set, error) {
-	rows, err := csv.NewReader(r).ReadAll()
+// OpenRecorded lists a data set with its classes and its parts as WriteCSV
+// recorded them, so that an image which was trained on is never tested on,
+// whatever was added since. Images that are not in it are left out with a warning;
+// one that is gone is an error. Of the options, those count that say where
+// images lie.
+func OpenRecorded(path string, options Options, record io.Reader) (*Set, error) {
+	rows, err := readRecord(record)
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "record of parts: %w", err)
 	}
-	if len(rows) == 0 || !slices.Equal(rows[0], []string{"path", "label", "split"}) {
-		return nil, pipeline.Errorf(pipeline.BadData, "record of parts: its first line is not path,label,split")
+	recorded := map[string]bool{}
+	for _, r := range rows {
+		recorded[r.label] = true
 	}
-	all, err := s.Subset("all")
+	wanted := options // no other class need have an image
+	wanted.Classes = slices.Sorted(maps.Keys(recorded))
+	l, err := gather(path, wanted)
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]entry, all.Len())
-	for _, e := range all.entries {
-		known[e.sample.ID] = e
+	known := map[string]item{}
+	for _, im := range slices.Concat(l.parts[:]...) {
+		known[im.id] = im
 	}
-	result := *s
-	parts := [3]*Part{&result.Train, &result.Validation, &result.Test}
-	for _, p := range parts {
-		*p = Part{}
-	}
+	l.parts = [3][]item{}
 	var gone []string
-	for i, row := range rows[1:] {
-		names := subsetNames()
-		p := slices.Index(names[:], row[2])
-		if p < 0 {
-			return nil, pipeline.Errorf(pipeline.BadData, "record of parts: line %d: split %q", i+2, row[2])
-		}
-		e, ok := known[row[0]]
-		if !ok || s.Classes[e.sample.Label] != row[1] {
-			gone = append(gone, row[0])
+	for _, r := range rows {
+		im, ok := known[r.path]
+		if !ok || im.class != r.label {
+			gone = append(gone, r.path)
 			continue
 		}
-		parts[p].entries = append(parts[p].entries, e)
-		delete(known, row[0])
+		l.parts[r.part] = append(l.parts[r.part], im)
+		delete(known, r.path)
 	}
 	if len(gone) > 0 {
 		return nil, pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadData, "images of the run are gone from the data set, or have another class: %s", quoted(gone)),
 			"put them back, or name another folder with --data")
 	}
-	if len(known) > 0 {
-		result.Warnings = append(slices.Clone(s.Warnings), fmt.Sprintf("%d images that were added since the run are left out", len(known)))
+	if n := len(known); n > 0 && len(options.Classes) == 0 && options.LimitPerClass == 0 {
+		l.warn("%d images that are in no part of the run are left out", n)
 	}
-	return &result, nil
+	l.what += ", parts as the run recorded them"
+	return l.set(classesOf(slices.Concat(l.parts[:]...))), nil
 }
 
-// ReadLabels reads classes, one a line.
-func ReadLabels(r io.Reader) ([]string, error) {
-	text, err := io.ReadAll(r)
+// readRecord reads what WriteCSV wrote.
+func readRecord(r io.Reader) ([]row, error) {
+	in := csv.NewReader(r)
+	header, err := in.Read()
+	if err != nil || !slices.Equal(header, []string{pathColumn, labelColumn, splitColumn}) {
+		return nil, fmt.Errorf("its first line is not %s,%s,%s", pathColumn, labelColumn, splitColumn)
+	}
+	lines, err := in.ReadAll()
 	if err != nil {
-		return nil, err
+		return nil, atLine(err)
 	}
-	var labels []string
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			labels = append(labels, line)
+	var rows []row
+	names := subsetNames()
+	for i, fields := range lines {
+		p := slices.Index(names[:], fields[2])
+		if p < 0 {
+			return nil, fmt.Errorf("line %d: split %q", i+2, fields[2])
 		}
+		rows = append(rows, row{path: fields[0], label: fields[1], part: part(p)})
 	}
-	if len(labels) < 2 {
-		return nil, errors.New("fewer than two labels")
-	}
-	return labels, nil
+	return rows, nil
 }

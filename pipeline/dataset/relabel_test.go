@@ -10,7 +10,7 @@ import (
 )
 
 func TestRelabel(t *testing.T) {
-	s, err := dataset.OpenLabelled(tree(t, "train/bird/1.jpg", "train/cat/1.jpg", "test/cat/2.jpg", "test/dog/1.jpg", "test/bird/2.jpg"))
+	s, err := dataset.OpenLabelled(tree(t, "train/bird/1.jpg", "train/cat/1.jpg", "test/cat/2.jpg", "test/dog/1.jpg", "test/bird/2.jpg"), dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,10 +31,10 @@ func (o Options) fractions() ([3]float64, error) {
 	return f, nil
 }
 
-// cutByName puts each item into the part that its key falls into. No item has
+// cutByKey puts each item into the part that its key falls into. No item has
 // a say in another's part. Test has the upper end, so that it stays the same
 // where train and validation alone are divided otherwise.
-func cutByName(items []item, fractions [3]float64) (parts [3][]item) {
+func cutByKey(items []item, fractions [3]float64) (parts [3][]item) {
 	for _, im := range items {
 		p, at := test, place(im.key)
 		if at < fractions[train] {

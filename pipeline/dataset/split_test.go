@@ -36,9 +36,9 @@ func TestPlaceIsTheFirst53BitsOfSHA256(t *testing.T) {
 	}
 }
 
-func TestCutByNameIsAboutTheFractions(t *testing.T) {
+func TestCutByKeyIsAboutTheFractions(t *testing.T) {
 	for _, f := range [][3]float64{{0.7, 0.15, 0.15}, {0.8, 0.2, 0}, {0.34, 0.33, 0.33}} {
-		got := lengths(cutByName(items("cats", 10_000), f))
+		got := lengths(cutByKey(items("cats", 10_000), f))
 		for p, n := range got {
 			// Four standard deviations of a binomial.
 			if off := math.Abs(float64(n) - 10_000*f[p]); off > 4*math.Sqrt(10_000*f[p]*(1-f[p])) {
@@ -55,41 +55,80 @@ func TestFractionsSumToOne(t *testing.T) {
 		t.Errorf("%v sums to %v, %v", f, sum, err)
 	}
 	// What rounding leaves out goes to no part that was not asked for.
-	if n := lengths(cutByName(items("c", 1000), [3]float64{0.5, 0.4, 0})); n[test] > 0 || n[train]+n[validation] != 1000 {
+	if n := lengths(cutByKey(items("c", 1000), [3]float64{0.5, 0.4, 0})); n[test] > 0 || n[train]+n[validation] != 1000 {
 		t.Errorf("without a test part: %v", n)
 	}
 }
 
-// FuzzAddingMovesNone cuts some names, and the same names among others.
+// content is an image of these bytes.
+type content string
+
+func (c content) read() ([]byte, error) { return []byte(c), nil }
+
+// FuzzAddingMovesNone cuts some images, and the same images among others, by
+// name, by content and by group. A line is an image: its content and its group
+// are its first letters.
 func FuzzAddingMovesNone(f *testing.F) {
 	f.Add("a.jpg\nb.jpg", "c.jpg\nd.jpg", 0.7, 0.15)
 	f.Add("1.png\n2.png\n3.png", "0.png\nx/1.png", 0.5, 0.5)
 	f.Add("\xff", "\n\n/", 0.1, 0.2)
 	f.Fuzz(func(t *testing.T, before, added string, forTrain, forValidation float64) {
-		fractions, err := Options{Split: [3]float64{forTrain, forValidation, 1 - forTrain - forValidation}}.fractions()
+		options := Options{Split: [3]float64{forTrain, forValidation, 1 - forTrain - forValidation}}
+		fractions, err := options.fractions()
 		if err != nil {
 			t.Skip()
 		}
 		var few, many []item
 		for i, name := range strings.Split(added+"\n"+before, "\n") {
-			im := item{id: name, class: "c", key: "c/" + name}
+			im := item{id: fmt.Sprint(i), class: "c", key: "c/" + name, group: name[:min(len(name), 2)], stored: content(name[:min(len(name), 1)])}
 			many = append(many, im)
 			if i > strings.Count(added, "\n") {
 				few = append(few, im)
 			}
 		}
-		was, is := cutByName(few, fractions), cutByName(many, fractions)
-		if n := lengths(is); n[0]+n[1]+n[2] != len(many) {
-			t.Fatalf("%d items became %v", len(many), n)
-		}
-		for p := range was {
-			for _, im := range was[p] {
-				if !slices.Contains(is[p], im) {
-					t.Errorf("%q left %v when others came", im.id, part(p))
+		few = append(few, item{id: "the one with a group", group: "g", stored: content("g")})
+		many = append(many, few[len(few)-1])
+		for _, options.By = range []By{ByName, ByContent, ByGroup} {
+			was, folded := partsAndFolds(t, few, fractions, options)
+			is, foldedAmongMore := partsAndFolds(t, many, fractions, options)
+			if len(is) != len(many) {
+				t.Fatalf("%d images became %d", len(many), len(is))
+			}
+			for id, p := range was {
+				if is[id] != p || folded[id] != foldedAmongMore[id] {
+					t.Errorf("by %s, image %s of %v and fold %d is in %v and fold %d when others come", options.By, id, p, folded[id], is[id], foldedAmongMore[id])
 				}
+			}
+			together := map[string]part{}
+			for _, im := range many {
+				key := map[By]string{ByName: im.key, ByContent: string(im.stored.(content)), ByGroup: im.group}[options.By]
+				if p, seen := together[key]; seen && key != "" && p != is[im.id] {
+					t.Errorf("by %s, %q is in two parts", options.By, key)
+				}
+				together[key] = is[im.id]
 			}
 		}
 	})
+}
+
+// partsAndFolds are those of each image.
+func partsAndFolds(t *testing.T, items []item, fractions [3]float64, options Options) (map[string]part, map[string]int) {
+	l := listing{parts: [3][]item{train: slices.Clone(items)}}
+	if by, err := l.rekey(options); err != nil || by != options.By {
+		t.Fatal(by, err)
+	}
+	parts := map[string]part{}
+	l.parts = cutByKey(l.parts[train], fractions)
+	for p, items := range l.parts {
+		for _, im := range items {
+			parts[im.id] = part(p)
+		}
+	}
+	folds, err := l.set([]string{"c"}).Folds(3, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parts, folds
 }
 
 func TestCutExactlySizes(t *testing.T) {

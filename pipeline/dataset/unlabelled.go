@@ -40,16 +40,16 @@ func (l *listing) addUnlabelled(name string) error {
 	}
 	if !info.IsDir() {
 		name = filepath.Clean(name)
-		l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), stored: file(name)})
+		l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: file(name)})
 		return nil
 	}
-	t, err := walk(name)
+	t, err := walk(name, false)
 	if err != nil {
 		return err
 	}
 	for _, image := range t.images {
 		f := t.file(image)
-		l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(string(f)), stored: f})
+		l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(string(f)), weight: 1, stored: f})
 	}
 	l.ignored += t.ignored
 	if len(t.links) > 0 {

@@ -22,11 +22,12 @@ type tree struct {
 	root    string
 	folders map[string][]string // the names of the folders in a folder, in bytewise order
 	images  []string            // in bytewise order
-	links   []string            // to folders; they are not followed
+	links   []string            // to folders that were not followed
 	ignored int                 // files that are no images
+	follow  bool                // links to folders are followed, but not in circles
 }
 
-func walk(root string) (*tree, error) {
+func walk(root string, follow bool) (*tree, error) {
 	info, err := os.Stat(root)
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
@@ -34,15 +35,21 @@ func walk(root string) (*tree, error) {
 	if !info.IsDir() {
 		return nil, pipeline.Errorf(pipeline.BadData, "%s is not a folder", root)
 	}
-	t := &tree{root: root, folders: map[string][]string{}}
-	if err := t.walk("."); err != nil {
+	t := &tree{root: root, folders: map[string][]string{}, follow: follow}
+	if err := t.walk(".", nil); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
 	slices.Sort(t.images) // a walk yields a/b before a-b; bytes have it after
 	return t, nil
 }
 
-func (t *tree) walk(dir string) error {
+// walk lists what is in dir. above are the folders that it lies in.
+func (t *tree) walk(dir string, above []fs.FileInfo) error {
+	here, err := os.Stat(string(t.file(dir)))
+	if err != nil {
+		return err
+	}
+	above = append(slices.Clip(above), here)
 	entries, err := os.ReadDir(string(t.file(dir)))
 	if err != nil {
 		return err
@@ -57,15 +64,16 @@ func (t *tree) walk(dir string) error {
 			mode = 0 // where it leads nowhere, reading it will say so
 			if info, err := os.Stat(string(t.file(name))); err == nil {
 				mode = info.Mode().Type()
-			}
-			if mode.IsDir() {
-				t.links = append(t.links, name)
-				continue
+				back := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
+				if mode.IsDir() && (!t.follow || slices.ContainsFunc(above, back)) {
+					t.links = append(t.links, name)
+					continue
+				}
 			}
 		}
 		if mode.IsDir() {
 			t.folders[dir] = append(t.folders[dir], e.Name())
-			if err := t.walk(name); err != nil {
+			if err := t.walk(name, above); err != nil {
 				return err
 			}
 			continue

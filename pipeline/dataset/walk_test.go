@@ -28,7 +28,7 @@ func TestWhatIsAnImage(t *testing.T) {
 	} {
 		write(t, filepath.Join(root, "b", name), content)
 	}
-	s, err := dataset.OpenLabelled(root)
+	s, err := dataset.OpenLabelled(root, dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestLinks(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(root, "a/pipe.jpg"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := dataset.OpenLabelled(root)
+	s, err := dataset.OpenLabelled(root, dataset.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,12 @@
+package tfrecord
+
+import "encoding/binary"
+
+// Append adds a record that holds data to a file's bytes.
+func Append(file, data []byte) []byte {
+	var header [headerSize]byte
+	binary.LittleEndian.PutUint64(header[:], uint64(len(data)))
+	binary.LittleEndian.PutUint32(header[8:], masked(header[:8]))
+	file = append(append(file, header[:]...), data...)
+	return binary.LittleEndian.AppendUint32(file, masked(data))
+}

@@ -1,0 +1,186 @@
+// Package check looks at a data set before a run trusts it: what would spoil
+// the run or its figures, and what a person should know.
+//
+// It reads and decodes every image once, small, through functions that are
+// passed in, and changes nothing on disk. What an image shows it does not
+// judge: a cat among the dogs is not found.
+//
+// Near duplicates are images that are alike when shrunk to 32 by 32 in grey:
+// one that was encoded again, scaled, made a little brighter or more vivid, or
+// turned grey. Mirrored, rotated or clearly cropped copies are not found, and
+// of a burst only the frames in which next to nothing moved. Two pictures that
+// differ in colour alone count as near duplicates. Cut-outs on white are alike
+// to begin with; near.go says how far from each other they stayed.
+package check
+
+import (
+	"context"
+	"crypto/sha256"
+	"path"
+	"strings"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+)
+
+// Decode turns images into pixels, [N,H,W,3], 0 to 255. An image that cannot be
+// decoded is an error of kind pipeline.BadData.
+type Decode func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
+
+// Header says what an image is without decoding it.
+type Header func(encoded []byte) (format string, width, height int, err error)
+
+// Reader is how images are read.
+type Reader struct {
+	Header Header
+	// Decode gives images of Side by Side, averaged over what each pixel stands for.
+	Decode  Decode
+	Workers int // images read at a time; 0 for one a processor
+}
+
+// Counts is the part of a check for which no image is read.
+func Counts(set *dataset.Set) *Report {
+	r := &Report{
+		TakenFor: set.Description, Warnings: set.Warnings, Ignored: set.Ignored,
+		Classes: make([]Class, len(set.Classes)), Formats: map[string]int{}, Findings: []Finding{},
+	}
+	for c, name := range set.Classes {
+		r.Classes[c].Name = name
+	}
+	for p, part := range parts(set) {
+		r.Images += part.Len()
+		for i := range part.Len() {
+			r.Classes[part.Sample(i).Label].Images[p]++
+		}
+		if part.Len() == 0 {
+			continue
+		}
+		for _, c := range r.Classes {
+			if c.Images[p] == 0 {
+				r.find(MissingClass, partNames()[p]+" has no image of "+c.Name)
+			}
+		}
+	}
+	r.weigh()
+	return r
+}
+
+// Run checks everything.
+func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline.Progress) (*Report, error) {
+	r := Counts(set)
+	var images []image
+	for p, part := range parts(set) {
+		for i := range part.Len() {
+			s := part.Sample(i)
+			file := File{Path: s.ID, Part: partNames()[p], Class: set.Classes[s.Label]}
+			images = append(images, image{File: file, sample: s, read: func() ([]byte, error) { return part.Bytes(i) }})
+		}
+	}
+	h := newHasher()
+	err := each(ctx, len(images), reader.Workers, progress, func(i int) error {
+		return images[i].inspect(ctx, reader, h)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.measure(images)
+	for _, im := range images {
+		switch {
+		case im.reason != "":
+			r.find(Unreadable, im.reason, im.File)
+		case im.blank:
+			r.find(Blank, "", im.File)
+		}
+		if claim := claimed(im.Path); claim != "" && im.format != "" && claim != im.format {
+			r.find(WrongExtension, "is a "+im.format, im.File)
+		}
+	}
+	exact := duplicates(images)
+	for _, group := range exact {
+		if len(group) > 1 {
+			r.findAlike(Duplicate, LeakedDuplicate, images, group)
+		}
+	}
+	near, err := nearDuplicates(ctx, images, exact)
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range near {
+		r.findAlike(NearDuplicate, LeakedNearDuplicate, images, group)
+	}
+	r.sort()
+	return r, nil
+}
+
+// image is what is kept of one.
+type image struct {
+	File
+	sample pipeline.Sample
+	read   func() ([]byte, error)
+
+	reason        string // why it cannot be used
+	digest        [sha256.Size]byte
+	format        string
+	width, height int
+	thumbnail     *thumbnail // nil where it cannot be decoded
+	blank         bool
+}
+
+// inspect fills in what an image's bytes tell. Its error ends the check: that
+// the image is bad is none.
+func (im *image) inspect(ctx context.Context, reader Reader, h *hasher) error {
+	encoded, err := im.read()
+	if err == nil {
+		im.digest = sha256.Sum256(encoded)
+		im.format, im.width, im.height, _ = reader.Header(encoded) // decoding says what is wrong
+		var batch pipeline.Batch
+		if batch, err = reader.Decode(ctx, [][]byte{encoded}, []pipeline.Sample{im.sample}); err == nil {
+			im.thumbnail, im.blank = h.thumbnail(batch.Data)
+			return nil
+		}
+	}
+	im.reason, err = reason(im.sample, err)
+	return err
+}
+
+// claimed is the format that a name's extension stands for, or empty.
+func claimed(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jpg", ".jpeg":
+		return "JPEG"
+	case ".png":
+		return "PNG"
+	case ".bmp":
+		return "BMP"
+	case ".gif":
+		return "GIF"
+	case ".webp":
+		return "WebP"
+	}
+	return ""
+}
+
+// duplicates are the images by their bytes, each in its place's order; an image
+// without a copy is a group of one. What cannot be decoded is in none.
+func duplicates(images []image) (groups [][]int) {
+	place := map[[sha256.Size]byte]int{}
+	for i, im := range images {
+		if im.thumbnail == nil {
+			continue
+		}
+		at, known := place[im.digest]
+		if !known {
+			at = len(groups)
+			place[im.digest] = at
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
+	}
+	return groups
+}
+
+func parts(set *dataset.Set) [3]dataset.Part {
+	return [3]dataset.Part{set.Train, set.Validation, set.Test}
+}
+
+func partNames() [3]string { return [3]string{"train", "val", "test"} }

@@ -1,0 +1,53 @@
+package dataset
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+
+	"tftl/pipeline"
+)
+
+// Folds deals all images into k folds, 0 to k-1, by ID, for a cross-validation
+// by others: each fold is held out once. They go by what the parts go by, so
+// images that stay together in a part share a fold, and none changes its fold
+// when others are added. With options.Exact the folds are as equal as they can
+// be in each class, in the test part as in the others, and not stable.
+func (s *Set) Folds(k int, options Options) (map[string]int, error) {
+	if k < 2 {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%d folds: must be 2 or more", k)
+	}
+	folds := map[string]int{}
+	if !options.Exact {
+		for _, p := range [...]Part{s.Train, s.Validation, s.Test} {
+			for _, e := range p.entries {
+				// Another hash than a part's: every fold has its share of every part.
+				folds[e.sample.ID] = int(place("fold "+e.key) * float64(k))
+			}
+		}
+		return folds, nil
+	}
+	at := 0
+	for _, p := range [...][]entry{slices.Concat(s.Train.entries, s.Validation.entries), s.Test.entries} {
+		for _, e := range drawn(p, options.Seed) {
+			folds[e.sample.ID] = at % k
+			at++
+		}
+	}
+	return folds, nil
+}
+
+// drawn is the entries class by class, each in an order drawn by the seed.
+func drawn(entries []entry, seed uint64) []entry {
+	order := make(map[string][sha256.Size]byte, len(entries))
+	for _, e := range entries {
+		order[e.sample.ID] = sha256.Sum256(append(binary.BigEndian.AppendUint64([]byte("fold "), seed), e.key...))
+	}
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b entry) int {
+		x, y := order[a.sample.ID], order[b.sample.ID]
+		return cmp.Or(cmp.Compare(a.sample.Label, b.sample.Label), slices.Compare(x[:], y[:]), byID(a, b))
+	})
+	return entries
+}

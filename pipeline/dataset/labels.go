@@ -1,0 +1,25 @@
+package dataset
+
+import (
+	"errors"
+	"io"
+	"strings"
+)
+
+// ReadLabels reads classes, one a line.
+func ReadLabels(r io.Reader) ([]string, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var labels []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			labels = append(labels, line)
+		}
+	}
+	if len(labels) < 2 {
+		return nil, errors.New("fewer than two labels")
+	}
+	return labels, nil
+}

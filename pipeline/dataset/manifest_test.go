@@ -1,0 +1,193 @@
+package dataset_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+)
+
+// manifest writes one into a folder of images a.jpg to d.jpg and x/e.jpg.
+func manifest(t *testing.T, name, text string) string {
+	t.Helper()
+	full := filepath.Join(tree(t, "a.jpg", "b.jpg", "c.jpg", "d.jpg", "x/e.jpg", "f, \"g\".jpg"), name)
+	write(t, full, text)
+	return full
+}
+
+func samples(p dataset.Part) []pipeline.Sample {
+	var list []pipeline.Sample
+	for i := range p.Len() {
+		list = append(list, p.Sample(i))
+	}
+	return list
+}
+
+func TestManifests(t *testing.T) {
+	a, b := pipeline.Sample{ID: "a.jpg", Label: 1, Weight: 1}, pipeline.Sample{ID: "b.jpg", Label: 0, Weight: 1}
+	e := pipeline.Sample{ID: "x/e.jpg", Label: 1, Weight: 1}
+	g := pipeline.Sample{ID: `f, "g".jpg`, Label: 0, Weight: 1}
+	half := func(s pipeline.Sample, w float32) pipeline.Sample { s.Weight = w; return s }
+	for name, c := range map[string]struct {
+		file, text string
+		train      []pipeline.Sample
+		test       []pipeline.Sample
+	}{
+		"plain":           {"m.csv", "path,label\na.jpg,dog\nb.jpg,cat\n", nil, []pipeline.Sample{a, b}},
+		"no last newline": {"m.csv", "path,label\na.jpg,dog\nb.jpg,cat", nil, []pipeline.Sample{a, b}},
+		"windows":         {"m.CSV", "\ufeffpath,label\r\na.jpg,dog\r\nb.jpg,cat\r\n", nil, []pipeline.Sample{a, b}},
+		"any order":       {"m.csv", "Label , note,PATH\ndog,first,a.jpg\ncat,,b.jpg\n", nil, []pipeline.Sample{a, b}},
+		"quotes":          {"m.csv", "path,label\n\"f, \"\"g\"\".jpg\",\"cat\"\nx/e.jpg, dog\n", nil, []pipeline.Sample{g, e}},
+		"tabs":            {"m.tsv", "path\tlabel\tsplit\n\"f, \"\"g\"\".jpg\"\tcat\tTest\na.jpg\tdog\ttrain\n", []pipeline.Sample{a}, []pipeline.Sample{g}},
+		"weights":         {"m.csv", "path,label,weight\na.jpg,dog,0.5\nb.jpg,cat,\nx/e.jpg,dog,0\n", nil, []pipeline.Sample{half(a, 0.5), b, half(e, 0)}},
+		"detours":         {"m.csv", "path,label\n./x/../a.jpg,dog\nx//e.jpg,dog\nb.jpg,cat\n", nil, []pipeline.Sample{a, b, e}},
+		"blank lines":     {"m.csv", "path,label\n\na.jpg,dog\n\n\nb.jpg,cat\n", nil, []pipeline.Sample{a, b}},
+		"empty splits":    {"m.csv", "path,label,split\na.jpg,dog,\nb.jpg,cat, \n", nil, []pipeline.Sample{a, b}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := dataset.OpenLabelled(manifest(t, c.file, c.text), dataset.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(samples(s.Test), sorted(c.test)) || !slices.Equal(samples(s.Train), c.train) {
+				t.Errorf("train %+v\ntest %+v", samples(s.Train), samples(s.Test))
+			}
+			for i := range s.Test.Len() {
+				if b, err := s.Test.Bytes(i); err != nil || string(b) != s.Test.Sample(i).ID {
+					t.Errorf("%q, %v", b, err)
+				}
+			}
+		})
+	}
+}
+
+func sorted(list []pipeline.Sample) []pipeline.Sample {
+	return slices.SortedFunc(slices.Values(list), func(a, b pipeline.Sample) int { return strings.Compare(a.ID, b.ID) })
+}
+
+func TestPartsOfAManifest(t *testing.T) {
+	s := open(t, manifest(t, "m.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,TRAIN\nc.jpg,x,val\nd.jpg,y,Valid\nx/e.jpg,x,validation\n"), dataset.Options{})
+	wantIDs(t, "train", s.Train, "a.jpg", "b.jpg")
+	wantIDs(t, "validation", s.Validation, "c.jpg", "d.jpg", "x/e.jpg")
+	if s.Test.Len() != 0 {
+		t.Errorf("test has %d", s.Test.Len())
+	}
+}
+
+func TestBadManifests(t *testing.T) {
+	head := "path,label,split,weight\n"
+	for name, c := range map[string]struct{ text, message, hint string }{
+		"empty":                 {"", "m.csv: is empty", ""},
+		"header alone":          {head, "has no images", ""},
+		"no header":             {"a.jpg,dog\nb.jpg,cat\n", `line 1: names no column path; it has "a.jpg", "dog"`, ""},
+		"no label":              {"path,class\na.jpg,dog\n", `line 1: names no column label`, ""},
+		"column twice":          {"path,label,Label\na.jpg,dog,dog\n", "line 1: column label is there twice", ""},
+		"empty label":           {head + "a.jpg,dog,,\nb.jpg, ,,\n", "m.csv: line 3: label is empty", ""},
+		"empty path":            {head + ",dog,,\n", "line 2: path is empty", ""},
+		"label of two lines":    {head + "a.jpg,\"d\no\",,\n", "line 2: label \"d\\no\" is more than one line", ""},
+		"too few columns":       {head + "a.jpg,dog\n", "line 2: has more or fewer columns than the first", ""},
+		"too many columns":      {head + "\na.jpg,dog,,,\n", "line 3: has more or fewer columns", ""},
+		"bare quote":            {head + "a\".jpg,dog,,\n", `line 2: column 2: bare "`, ""},
+		"open quote":            {head + "a.jpg,dog,,\n\"b.jpg,dog,,\nc.jpg,dog,,\n", "line 4: ", ""},
+		"after long quote":      {head + "a.jpg,dog,,\"\n\n1\"\nb.jpg,,,\n", "line 5: label is empty", ""},
+		"split":                 {head + "a.jpg,dog,training,\n", `line 2: split "training" is none of train, val, test`, ""},
+		"split here, not there": {head + "a.jpg,dog,,\nb.jpg,dog,train,\n", "line 2: split is empty, and not on other lines", ""},
+		"split there":           {head + "a.jpg,dog,train,\nb.jpg,dog,,\n", "line 3: split is empty", ""},
+		"weight":                {head + "a.jpg,dog,,much\n", `line 2: weight "much" is no number of 0 or more`, ""},
+		"weight below 0":        {head + "a.jpg,dog,,-1\n", "line 2: weight", ""},
+		"weight NaN":            {head + "a.jpg,dog,,NaN\n", "line 2: weight", ""},
+		"weight infinite":       {head + "a.jpg,dog,,1e39\n", "line 2: weight", ""},
+		"twice":                 {head + "a.jpg,dog,,\nb.jpg,dog,,\nx/../a.jpg,cat,,\n", "line 4: x/../a.jpg is on line 2 already", ""},
+		"missing":               {head + "a.jpg,dog,,\nnone.jpg,dog,,\n", "line 3: ", ""},
+		"a folder":              {head + "x,dog,,\n", "x is no file", ""},
+		"outside":               {head + "a.jpg,dog,,\n../b.jpg,dog,,\n", "line 3: ../b.jpg lies outside the manifest's folder", "--allow-outside"},
+		"by a detour":           {head + "x/../../b.jpg,dog,,\n", "line 2: x/../../b.jpg lies outside", "--allow-outside"},
+		"absolute":              {head + "/etc/passwd,dog,,\n", "line 2: /etc/passwd lies outside", "--allow-outside"},
+		"UTF-16":                {"\xff\xfep\x00a\x00t\x00h\x00", "is UTF-16: save it as UTF-8", ""},
+		"zero byte":             {head + "a\x00.jpg,dog,,\n", "line 2: ", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := manifest(t, "m.csv", c.text)
+			_, err := dataset.OpenLabelled(path, dataset.Options{})
+			checkError(t, err, pipeline.BadData, c.message, c.hint)
+			if !strings.HasPrefix(err.Error(), path) {
+				t.Errorf("%q does not begin with the file", err)
+			}
+		})
+	}
+}
+
+func TestAllowOutside(t *testing.T) {
+	root := tree(t, "lists/", "images/1.jpg", "images/2.jpg")
+	list := filepath.Join(root, "lists", "m.csv")
+	absolute := filepath.Join(root, "images", "2.jpg")
+	write(t, list, fmt.Sprintf("path,label\n../images/1.jpg,a\n%s,b\n", absolute))
+	s, err := dataset.OpenLabelled(list, dataset.Options{AllowOutside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "all", s.Test, "../images/1.jpg", filepath.ToSlash(absolute))
+	if b, err := s.Test.Bytes(0); err != nil || string(b) != "images/1.jpg" {
+		t.Errorf("%q, %v", b, err)
+	}
+	write(t, list, fmt.Sprintf("path,label\n../images/2.jpg,a\n%s,b\n", absolute))
+	_, err = dataset.OpenLabelled(list, dataset.Options{AllowOutside: true})
+	checkError(t, err, pipeline.BadData, "is on line 2 already", "")
+}
+
+// Unless another way is asked for, groups decide where there are groups.
+func TestGroups(t *testing.T) {
+	var names []string
+	var text strings.Builder
+	text.WriteString("path,label,group\n")
+	for i := range 120 {
+		name := fmt.Sprintf("%03d.jpg", i)
+		names = append(names, name)
+		fmt.Fprintf(&text, "%s,%s,burst %d\n", name, []string{"a", "b"}[i%2], i/6)
+	}
+	path := filepath.Join(tree(t, names...), "m.csv")
+	write(t, path, text.String())
+	partOf := func(s *dataset.Set) map[string]string {
+		parts := map[string]string{}
+		for _, name := range []string{"train", "val", "test"} {
+			for _, id := range ids(subset(t, s, name)) {
+				parts[id] = name
+			}
+		}
+		return parts
+	}
+	torn := func(s *dataset.Set) (n int) {
+		parts := partOf(s)
+		for i := range 120 {
+			if parts[names[i]] != parts[names[i/6*6]] {
+				n++
+			}
+		}
+		return n
+	}
+	s := open(t, path, dataset.Options{})
+	if torn(s) > 0 || !strings.HasSuffix(s.Description, "by group") || len(partOf(s)) != 120 {
+		t.Errorf("%d images are away from their groups: %s", torn(s), s.Description)
+	}
+	if n := torn(open(t, path, dataset.Options{By: dataset.ByName})); n == 0 {
+		t.Error("by name, all groups stay together")
+	}
+	_, err := dataset.Open(path, dataset.Options{Exact: true})
+	checkError(t, err, pipeline.BadUsage, "an exact split would tear apart what a split by group keeps together", "by name alone")
+	if s := open(t, path, dataset.Options{Exact: true, By: dataset.ByName}); s.Train.Len() != 84 {
+		t.Errorf("%d to train on", s.Train.Len())
+	}
+	_, err = dataset.Open(tree(t, append(images("a", 9), images("b", 9)...)...), dataset.Options{By: dataset.ByGroup})
+	checkError(t, err, pipeline.BadUsage, "has no groups to split by", "column named group")
+	_, err = dataset.Open(path, dataset.Options{By: "hue"})
+	checkError(t, err, pipeline.BadUsage, `a split by "hue": it is one of name, content, group`, "")
+
+	write(t, path, "path,label,split,group\n000.jpg,a,train,x\n001.jpg,b,train,y\n002.jpg,a,val,x\n003.jpg,a,test,z\n")
+	if s := open(t, path, dataset.Options{}); !slices.ContainsFunc(s.Warnings, func(w string) bool { return w == `groups that lie in several parts: "x"` }) {
+		t.Errorf("warnings %q", s.Warnings)
+	}
+}

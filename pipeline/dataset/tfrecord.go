@@ -1,0 +1,318 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tftl/internal/tfrecord"
+	"tftl/pipeline"
+)
+
+// The features of an example, as ImageNet's TFRecord files have them.
+const (
+	imageFeature = "image/encoded"
+	labelFeature = "image/class/label"
+	textFeature  = "image/class/text"
+	nameFeature  = "image/filename"
+)
+
+// maxInflated is the most that the GZIP files of a data set may hold between
+// them. They have no random access, so their images are kept in memory.
+const maxInflated = 2 << 30
+
+// listTFRecordFile lists a file by itself.
+func listTFRecordFile(name string) (listing, error) {
+	return listTFRecord(name, filepath.Dir(name), []string{name})
+}
+
+// listTFRecordPattern lists the files that match a pattern.
+func listTFRecordPattern(pattern string) (listing, error) {
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return listing{}, pipeline.Errorf(pipeline.BadData, "%s: %w", pattern, err)
+	}
+	for _, name := range names {
+		is, err := isTFRecord(name)
+		if err == nil && !is {
+			err = fmt.Errorf("%s is no TFRecord file", name)
+		}
+		if err != nil {
+			return listing{}, pipeline.Errorf(pipeline.BadData, "%s: %w", pattern, err)
+		}
+	}
+	if len(names) == 0 {
+		return listing{}, pipeline.Errorf(pipeline.BadData, "%s matches no file", pattern)
+	}
+	base := filepath.Dir(pattern[:strings.IndexAny(pattern, "*?[")] + "x")
+	return listTFRecord(pattern, base, names)
+}
+
+// listTFRecord reads all files once: a record's class is inside it, among all
+// else. base is the folder that IDs are relative to.
+func listTFRecord(root, base string, files []string) (listing, error) {
+	slices.Sort(files)
+	l := listing{root: root}
+	r := reader{left: maxInflated, names: map[int64]string{}}
+	var err error
+	var named, unnamed []string
+	var found [3][]example
+	for _, name := range files {
+		short, relErr := filepath.Rel(base, name)
+		if relErr != nil {
+			short = name
+		}
+		p, ok := shardPart(filepath.Base(name))
+		if ok {
+			named = append(named, short)
+		} else {
+			unnamed = append(unnamed, short)
+		}
+		if found[p], err = r.file(found[p], name, filepath.ToSlash(short)); err != nil {
+			return l, pipeline.Errorf(pipeline.BadData, "%w", err)
+		}
+	}
+	if l.split = len(named) > 0; l.split && len(unnamed) > 0 {
+		err := pipeline.Errorf(pipeline.BadData, "%s: beside %s, which are named after parts, there are other files: %s", root, quoted(named), quoted(unnamed))
+		return l, pipeline.WithHint(err, "give the files of one data set alone, with a pattern such as %s", filepath.Join(base, "train-*"))
+	}
+	classes := r.classes()
+	for p, examples := range found {
+		for _, e := range examples {
+			l.parts[p] = append(l.parts[p], e.item(classes))
+		}
+	}
+	l.what = fmt.Sprintf("TFRecord, %d files", len(files))
+	if len(files) == 1 {
+		l.what = "TFRecord, 1 file"
+	}
+	if r.compressed {
+		l.what += ", GZIP"
+	}
+	if l.split {
+		l.what += ", parts by their names"
+	}
+	l.warnings = missingShards(files)
+	return l, nil
+}
+
+// example is what a record says of its image, and where it is.
+type example struct {
+	id, text, filename string
+	label              int64 // -1: none
+	stored             stored
+}
+
+// item is the example with the name of its class.
+func (e example) item(classes map[int64]string) item {
+	class, ok := classes[e.label]
+	if !ok {
+		class = e.text
+	}
+	key := e.id
+	if e.filename != "" { // it stays the same where examples are dealt into other files
+		key = class + "/" + e.filename
+	}
+	return item{id: e.id, class: class, key: key, weight: 1, stored: e.stored}
+}
+
+// reader reads a data set's files one after the other.
+type reader struct {
+	left       int64            // bytes that may still be decompressed
+	names      map[int64]string // text by label; empty: none has been seen
+	compressed bool
+}
+
+// file adds the examples of one file.
+func (r *reader) file(to []example, name, short string) ([]example, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return r.records(to, bufio.NewReaderSize(f, 1<<18), name, short)
+}
+
+// records adds the examples of one file's contents. An error names the file
+// and the offset, which is one of the decompressed bytes where it has others.
+func (r *reader) records(to []example, in *bufio.Reader, name, short string) ([]example, error) {
+	var source io.Reader = in
+	where, inflated := name, false
+	if gzipped(in) {
+		unzip, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		r.compressed = true
+		where, inflated = name+", decompressed", true
+		source = bufio.NewReader(&limited{unzip, &r.left})
+	}
+	for i, offset := 0, int64(0); ; i++ {
+		data, next, err := tfrecord.Read(source, offset)
+		if errors.Is(err, io.EOF) {
+			return to, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", where, err)
+		}
+		e, image, err := readExample(data)
+		if err == nil {
+			err = r.know(e)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: record at byte %d: %w", where, offset, err)
+		}
+		e.id, e.stored = numbered(short, i), record{name, offset}
+		if inflated {
+			e.stored = held(image)
+		}
+		to = append(to, e)
+		offset = next
+	}
+}
+
+// gzipped tells whether GZIP data comes, and not a record of its first bytes' length.
+func gzipped(in *bufio.Reader) bool {
+	head, _ := in.Peek(12) // where there are fewer, those
+	return bytes.HasPrefix(head, []byte("\x1f\x8b")) && !tfrecord.IsHeader(head)
+}
+
+// know keeps the name of a label, which has one.
+func (r *reader) know(e example) error {
+	known, again := r.names[e.label]
+	switch {
+	case e.label < 0:
+	case known == "":
+		r.names[e.label] = e.text
+	case again && e.text != "" && e.text != known:
+		return fmt.Errorf("label %d is %q here and %q before", e.label, e.text, known)
+	}
+	return nil
+}
+
+// classes names every label: by its text, by its number where it has none,
+// and by both where two labels have one text, as ImageNet's two cranes.
+func (r *reader) classes() map[int64]string {
+	count := map[string]int{}
+	for _, text := range r.names {
+		count[text]++
+	}
+	classes := make(map[int64]string, len(r.names))
+	for label, text := range r.names {
+		switch {
+		case text == "":
+			classes[label] = strconv.FormatInt(label, 10)
+		case count[text] > 1:
+			classes[label] = fmt.Sprintf("%s (%d)", text, label)
+		default:
+			classes[label] = text
+		}
+	}
+	return classes
+}
+
+// readExample reads a record. The image shares its memory.
+func readExample(data []byte) (e example, image []byte, err error) {
+	features, err := tfrecord.ParseExample(data)
+	if err != nil {
+		return e, nil, err
+	}
+	image, err = oneBytes(features, imageFeature)
+	if err == nil && len(image) == 0 {
+		err = fmt.Errorf("has no %s", imageFeature)
+	}
+	if err != nil {
+		return e, nil, err
+	}
+	text, err := oneBytes(features, textFeature)
+	if err != nil {
+		return e, nil, err
+	}
+	filename, err := oneBytes(features, nameFeature)
+	if err != nil {
+		return e, nil, err
+	}
+	e = example{text: strings.TrimSpace(string(text)), filename: string(filename), label: -1}
+	labels, err := features[labelFeature].Ints()
+	switch {
+	case err != nil:
+	case len(labels) > 1:
+		err = fmt.Errorf("%s has %d values, not one", labelFeature, len(labels))
+	case len(labels) == 1 && labels[0] >= 0:
+		e.label = labels[0]
+	case len(labels) == 1:
+		err = fmt.Errorf("%s is %d", labelFeature, labels[0])
+	case e.text == "":
+		err = fmt.Errorf("has neither %s nor %s", labelFeature, textFeature)
+	}
+	return e, image, err
+}
+
+// oneBytes is a feature's one value, or nil where it has none.
+func oneBytes(features tfrecord.Example, name string) ([]byte, error) {
+	values, err := features[name].Bytes()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
+	case len(values) > 1:
+		return nil, fmt.Errorf("%s has %d values, not one", name, len(values))
+	case len(values) == 0:
+		return nil, nil
+	}
+	return values[0], nil
+}
+
+// record is an image in an example of a file that is not compressed.
+type record struct {
+	path   string
+	offset int64
+}
+
+func (r record) read() ([]byte, error) {
+	f, err := os.Open(r.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, _, err := tfrecord.Read(io.NewSectionReader(f, r.offset, math.MaxInt64-r.offset), r.offset)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("record at byte %d: the file ends before it", r.offset)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.path, err)
+	}
+	_, image, err := readExample(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: record at byte %d: %w", r.path, r.offset, err)
+	}
+	return image, nil
+}
+
+// held is an image that is kept in memory.
+type held string
+
+func (h held) read() ([]byte, error) { return []byte(h), nil }
+
+// limited reads as long as there is something left.
+type limited struct {
+	io.Reader
+	left *int64
+}
+
+func (l *limited) Read(into []byte) (int, error) {
+	if *l.left <= 0 {
+		err := pipeline.Errorf(pipeline.BadData, "the GZIP files hold more than 2 GiB, the most that is kept in memory")
+		return 0, pipeline.WithHint(err, "decompress the files: what they hold is then read when it is needed")
+	}
+	n, err := l.Reader.Read(into[:min(int64(len(into)), *l.left)])
+	*l.left -= int64(n)
+	return n, err
+}
