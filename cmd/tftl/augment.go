@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/image"
 )
+
+const augmentFlags = "augmentation, of the training part" // a category in --help
 
 // newAugmentFlags are Keras' ImageDataGenerator's, and two that it lacks.
 func newAugmentFlags() []cli.Flag {
@@ -32,9 +33,11 @@ func newAugmentFlags() []cli.Flag {
 	}
 }
 
-// newCopiesFlag is of use where there is a feature cache.
-func newCopiesFlag() cli.Flag {
-	return &cli.IntFlag{Name: "augment-copies", Usage: "cache `K` augmented copies of each image and train on one an epoch in turn; 0 draws anew and runs the frozen part every epoch", Category: augmentFlags}
+// newCopiesFlags are of use where there is a feature cache.
+func newCopiesFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "augment-copies", Usage: "cache `K` augmented copies of each image and train on one an epoch in turn; 0 draws anew and runs the frozen part every epoch", Category: augmentFlags},
+	}
 }
 
 // newAugmentation reads the flags: what was given, over what a preset says.
@@ -79,6 +82,9 @@ func newAugmentation(c *cli.Context) (a pipeline.Augmentation, err error) {
 		}
 	}
 	a.FillMode, a.Copies = c.String("fill-mode"), c.Int("augment-copies")
+	if a.Copies != 0 && !a.Enabled() {
+		return a, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "--augment-copies %d: there is no augmentation to copy", a.Copies), "such as --augment article")
+	}
 	return a, image.CheckAugmentation(a)
 }
 

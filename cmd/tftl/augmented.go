@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -20,8 +21,7 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 		s := source(in.set.Train)
 		return s, []*features.Source{s}, nil
 	}
-	first := in.augmenter == nil
-	if first {
+	if in.augmenter == nil { // one for all stages
 		in.t.describeAugmentation(a)
 		size := in.model.Description.Input.Size
 		var err error
@@ -32,9 +32,6 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 	if a.Copies == 0 {
 		pixels, err := in.pixels(source(in.set.Train))
 		return anew{pixels, in.augmenter, stage.Features}, nil, err
-	}
-	if in.store == nil {
-		return nil, nil, pipeline.Errorf(pipeline.BadUsage, "--augment-copies %d: needs the feature cache, which is off", a.Copies)
 	}
 	var epochs int
 	for _, s := range in.o.config.Training.Stages {
@@ -54,31 +51,64 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 		s.Variant = func(sample pipeline.Sample) string { return in.augmenter.Variant(epoch, sample) }
 		used[i] = s
 	}
-	in.t.say("%d augmented copies of each of %d images are cached: %d frozen passes, less what is cached already, and none in later epochs",
+	in.t.say("augmented copies: %d of each of %d images are cached, which takes %d frozen passes or what of them is not cached yet; epochs take none",
 		len(used), in.set.Train.Len(), len(used))
 	return used, used, nil
 }
 
-// pixels makes a source of features one of decoded images, which are kept in
-// memory as far as they fit.
+// pixels makes a source of features one of decoded images. They are kept in
+// memory, as float32 because resizing leaves no whole numbers, as far as they
+// fit; the others are decoded again every epoch.
 func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 	s.Compute = func(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) { return images, nil }
-	s.Store = in.decoded
-	const cost = "%d images are augmented anew and run through the frozen part in every epoch: a frozen pass an epoch (--augment-copies caches a few)"
-	if in.o.cache.off {
-		in.t.say("feature cache off: images are decoded every epoch")
-		in.t.say(cost, s.Len())
-		return s, nil
-	}
-	if in.decoded == nil {
+	size := in.model.Description.Input.Size
+	need := int64(s.Len()) * int64(size[0]*size[1]) * 3 * 4
+	kept := "decoded once"
+	switch room := pixelRoom(in.o.cache.MaxBytes); {
+	case in.o.cache.off:
+		kept = "decoded"
+	case in.decoded == nil:
 		var err error
-		if s.Store, err = features.Open(features.Options{MaxBytes: pixelRoom(in.o.cache.MaxBytes)}, "pixels"); err != nil {
+		if in.decoded, err = features.Open(features.Options{MaxBytes: room}, "pixels"); err != nil {
 			return nil, err
 		}
-		in.decoded = s.Store
+		if room > 0 && need > room {
+			kept = fmt.Sprintf("decoded (%d%% of them once: %.1f of %.1f GB fit into memory)", 100*room/need, float64(room)/1e9, float64(need)/1e9)
+		}
 	}
-	in.t.say(cost, s.Len())
+	s.Store = in.decoded
+	in.t.say("augmentation anew every epoch: %d images are %s, and pass the frozen part in each epoch (--augment-copies K caches K passes)", s.Len(), kept)
 	return s, nil
+}
+
+// pixelRoom is how many bytes decoded images may take: what the cache may, and
+// no more than half of the memory that is to spare.
+func pixelRoom(limit int64) int64 {
+	for _, source := range []struct{ file, field string }{
+		{"/proc/meminfo", "MemAvailable:"}, // kB
+		{"/sys/fs/cgroup/memory.max", ""},  // bytes, of a container
+	} {
+		text, err := os.ReadFile(source.file)
+		if err != nil {
+			continue // another system: the limit has to do
+		}
+		_, rest, _ := strings.Cut(string(text), source.field)
+		words := strings.Fields(rest)
+		if len(words) == 0 {
+			continue
+		}
+		bytes, err := strconv.ParseInt(words[0], 10, 64)
+		if err != nil {
+			continue // max: no limit
+		}
+		if len(words) > 1 && words[1] == "kB" {
+			bytes *= 1024
+		}
+		if limit == 0 || bytes/2 < limit {
+			limit = bytes / 2
+		}
+	}
+	return limit
 }
 
 // anew is a pipeline.Source that draws and computes every epoch.
@@ -97,4 +127,14 @@ func (s anew) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batch
 		return pixels, err
 	}
 	return s.frozen(ctx, pixels)
+}
+
+// copies is a pipeline.Source of augmented copies, one an epoch in turn.
+type copies []*features.Source
+
+func (c copies) Len() int                     { return c[0].Len() }
+func (c copies) Sample(i int) pipeline.Sample { return c[0].Sample(i) }
+
+func (c copies) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batch, error) {
+	return c[(epoch-1)%len(c)].Batch(ctx, epoch, index)
 }

@@ -55,6 +55,16 @@ func (s *Source) Len() int { return s.Encoded.Len() }
 // Sample is image i without its contents.
 func (s *Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
 
+// Digest is the SHA-256 of image i's bytes, or zero where it has not been read.
+func (s *Source) Digest(i int) Digest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.digests == nil {
+		return Digest{}
+	}
+	return s.digests[i]
+}
+
 // Batch gives activations, from the Store where it has them. An image is
 // hashed once; one that has to be read again and is another by then is an
 // error, for a run over changing data means nothing. The epoch is ignored.

@@ -127,7 +127,8 @@ func (d *Decoder) Decode(ctx context.Context, encoded [][]byte, samples []pipeli
 	}
 	for i, err := range failures {
 		if err != nil {
-			return pipeline.Batch{}, pipeline.Errorf(pipeline.BadData, "image %s: %w", samples[i].ID, err)
+			err := pipeline.Errorf(pipeline.BadData, "image %s: %w", samples[i].ID, err)
+			return pipeline.Batch{}, pipeline.WithHint(err, "--on-bad-image skip leaves such images out; tftl inspect finds them all")
 		}
 	}
 	return batch, nil
@@ -136,6 +137,9 @@ func (d *Decoder) Decode(ctx context.Context, encoded [][]byte, samples []pipeli
 func (d *Decoder) one(encoded []byte, into []float32) error {
 	if len(encoded) == 0 {
 		return fmt.Errorf("the file is empty")
+	}
+	if err := admit(encoded); err != nil {
+		return err
 	}
 	in, err := tf.NewTensor(string(encoded))
 	if err != nil {

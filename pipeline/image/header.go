@@ -1,0 +1,204 @@
+package image
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Limits on one image, against a small file that decodes to more than memory
+// holds. They are checked before TensorFlow sees the image.
+const (
+	// maxPixels is where Pillow raises its DecompressionBombError.
+	maxPixels = 2 * 89_478_485
+	maxBytes  = 256 << 20
+)
+
+// Header is what an image says of itself before its pixels.
+type Header struct {
+	Format        string // as Format has it
+	Width, Height int
+	// Pixels is how many decoding makes room for. It is more than Width times
+	// Height for a GIF of several frames: all are decoded to get the first.
+	Pixels int64
+}
+
+// ReadHeader finds an image's size where the libraries find it that decode it
+// in TensorFlow, in a microsecond or so. What it says of a damaged image may be
+// wrong, but decoding then never makes room for more.
+//
+// The standard library's DecodeConfig would not do: it refuses JPEGs that
+// libjpeg takes, and of a GIF it does not see the frames.
+func ReadHeader(encoded []byte) (Header, error) {
+	h := Header{Format: Format(encoded)}
+	var err error
+	switch h.Format {
+	case "JPEG":
+		err = h.jpeg(encoded)
+	case "PNG":
+		err = h.png(encoded)
+	case "GIF":
+		err = h.gif(encoded)
+	case "BMP":
+		err = h.bmp(encoded)
+	case "WebP":
+		err = h.webp(encoded)
+	default:
+		return h, errors.New("is no JPEG, PNG, BMP, GIF or WebP")
+	}
+	if err != nil {
+		return h, fmt.Errorf("is a damaged %s: %w", h.Format, err)
+	}
+	h.Pixels = max(h.Pixels, int64(h.Width)*int64(h.Height))
+	return h, nil
+}
+
+// admit refuses what is beyond the limits.
+func admit(encoded []byte) error {
+	if len(encoded) > maxBytes {
+		return fmt.Errorf("its %d bytes are more than the limit of %d", len(encoded), maxBytes)
+	}
+	h, err := ReadHeader(encoded)
+	if err != nil {
+		return err
+	}
+	if h.Pixels > maxPixels {
+		frames := ""
+		if h.Pixels > int64(h.Width)*int64(h.Height) {
+			frames = fmt.Sprintf(" (%d in all frames)", h.Pixels)
+		}
+		return fmt.Errorf("its %d x %d pixels%s are more than the limit of %d", h.Width, h.Height, frames, maxPixels)
+	}
+	return nil
+}
+
+// short is said of an image that ends before its size.
+const short = "it ends before its size is told"
+
+// jpeg walks the segments to the frame header, as libjpeg does: it passes over
+// stray bytes between them.
+func (h *Header) jpeg(b []byte) error {
+	for at := 2; at+1 < len(b); {
+		marker := b[at+1]
+		if b[at] != 0xff || marker == 0xff || marker == 0 {
+			at++ // stray, a fill byte, or a stuffed one
+			continue
+		}
+		at += 2
+		switch {
+		case marker == 0x01 || marker >= 0xd0 && marker <= 0xd7: // TEM, RSTn: no length
+			continue
+		case marker == 0xd8 || marker == 0xd9 || marker == 0xda: // SOI, EOI, SOS
+			return errors.New("it has no frame header")
+		}
+		if at+7 > len(b) {
+			return errors.New(short)
+		}
+		length := int(binary.BigEndian.Uint16(b[at:]))
+		if marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc { // SOFn, not DHT, JPG, DAC
+			h.Height, h.Width = int(binary.BigEndian.Uint16(b[at+3:])), int(binary.BigEndian.Uint16(b[at+5:]))
+			return nil
+		}
+		if length < 2 {
+			return fmt.Errorf("a segment of length %d", length)
+		}
+		at += length
+	}
+	return errors.New(short)
+}
+
+func (h *Header) png(b []byte) error {
+	if len(b) < 24 {
+		return errors.New(short)
+	}
+	if string(b[12:16]) != "IHDR" {
+		return errors.New("its first chunk is not IHDR")
+	}
+	width, height := binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])
+	if width > math.MaxInt32 || height > math.MaxInt32 { // the format's limit; their product would overflow
+		return fmt.Errorf("its size is %d x %d", width, height)
+	}
+	h.Width, h.Height = int(width), int(height)
+	return nil
+}
+
+// bmp reads the fields that TensorFlow's kernel reads, which knows one kind of
+// header. A negative height means rows from the top.
+func (h *Header) bmp(b []byte) error {
+	if len(b) < 26 {
+		return errors.New(short)
+	}
+	h.Width, h.Height = int(int32(binary.LittleEndian.Uint32(b[18:]))), int(int32(binary.LittleEndian.Uint32(b[22:])))
+	if h.Height < 0 {
+		h.Height = -h.Height
+	}
+	if h.Width < 0 {
+		return fmt.Errorf("its width is %d", h.Width)
+	}
+	return nil
+}
+
+func (h *Header) webp(b []byte) error {
+	if len(b) < 30 {
+		return errors.New(short)
+	}
+	switch chunk, body := string(b[12:16]), b[20:]; chunk {
+	case "VP8 ":
+		if string(body[3:6]) != "\x9d\x01\x2a" {
+			return errors.New("its frame has no start code")
+		}
+		h.Width, h.Height = int(binary.LittleEndian.Uint16(body[6:])&0x3fff), int(binary.LittleEndian.Uint16(body[8:])&0x3fff)
+	case "VP8L":
+		if body[0] != 0x2f {
+			return errors.New("its lossless frame has no signature")
+		}
+		sizes := binary.LittleEndian.Uint32(body[1:])
+		h.Width, h.Height = int(sizes&0x3fff)+1, int(sizes>>14&0x3fff)+1
+	case "VP8X": // the canvas; libwebp refuses a frame that does not lie in it
+		h.Width, h.Height = int(binary.LittleEndian.Uint32(body[4:])&0xffffff)+1, int(binary.LittleEndian.Uint32(body[6:])>>8)+1
+	default:
+		return fmt.Errorf("its first chunk is %q", chunk)
+	}
+	return nil
+}
+
+// gif walks the blocks and sums up the frames, each of which may be larger
+// than the screen. Where the walk ends early, giflib's ends, too.
+func (h *Header) gif(b []byte) error {
+	if len(b) < 13 {
+		return errors.New(short)
+	}
+	h.Width, h.Height = int(binary.LittleEndian.Uint16(b[6:])), int(binary.LittleEndian.Uint16(b[8:]))
+	for at := 13 + colours(b[10]); at < len(b); {
+		switch b[at] {
+		case 0x21: // an extension: a label, then sub-blocks
+			at = subBlocks(b, at+2)
+		case 0x2c:
+			if at+10 > len(b) {
+				return nil
+			}
+			h.Pixels += int64(binary.LittleEndian.Uint16(b[at+5:])) * int64(binary.LittleEndian.Uint16(b[at+7:]))
+			at = subBlocks(b, at+11+colours(b[at+9])) // past the code size
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// colours is the length of the colour table that a GIF's flags tell of.
+func colours(flags byte) int {
+	if flags&0x80 == 0 {
+		return 0
+	}
+	return 3 << (flags&7 + 1)
+}
+
+// subBlocks is where a chain of them ends that begins at an offset.
+func subBlocks(b []byte, at int) int {
+	for at < len(b) && b[at] != 0 {
+		at += 1 + int(b[at])
+	}
+	return at + 1
+}
