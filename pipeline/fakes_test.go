@@ -95,9 +95,6 @@ func (s *openNetwork) Begin(context.Context) error {
 func (s *openNetwork) Features(_ context.Context, images Batch) (Batch, error) { return images, nil }
 
 func (s *openNetwork) Step(ctx context.Context, b Batch, h Hyperparameters) (Result, error) {
-	if err := ctx.Err(); err != nil {
-		return Result{}, err
-	}
 	if err := s.call("step"); err != nil {
 		return Result{}, err
 	}
@@ -114,7 +111,7 @@ func (s *openNetwork) Step(ctx context.Context, b Batch, h Hyperparameters) (Res
 	}
 	result.Loss = float64(index[0])
 	s.steps = append(s.steps, taken{index, h, b})
-	return result, nil
+	return result, ctx.Err() // the update has had its effect
 }
 
 func (s *openNetwork) Logits(_ context.Context, b Batch) ([]float32, error) {

@@ -16,6 +16,16 @@ type Plan struct {
 	BatchSize int
 	Stages    []StagePlan
 	Watch     Watch
+	// Deeper is asked after each stage whether the next one is worth its while;
+	// nil trains them all. It must be a pure function, as Watch.
+	Deeper func(history []Epoch) bool
+	// ClassWeights multiply the weights of a class's samples in training, a
+	// figure for each label; nil leaves them as they are. Validation has none.
+	ClassWeights []float64
+	// LabelSmoothing s, from 0 to below 1, trains towards 1-s+s/C for a sample's
+	// class and s/C for each other, as Keras' losses do; for two classes that is
+	// its binary cross-entropy's, too. Validation's loss is not smoothed.
+	LabelSmoothing float64
 }
 
 // StagePlan is how one stage is trained.
@@ -148,6 +158,9 @@ func (f *fit) stage(ctx context.Context) (err error) {
 		}
 	}
 	f.State = State{Stage: f.State.Stage + 1, Step: f.State.Step, Epochs: f.State.Epochs}
+	if f.Plan.Deeper != nil && !f.Plan.Deeper(f.History) {
+		f.State.Stage = len(f.Plan.Stages)
+	}
 	if f.State.Stage < len(f.Plan.Stages) {
 		return nil // the next stage saves its beginning
 	}
@@ -162,8 +175,10 @@ func (f *fit) begin(ctx context.Context) error {
 	var err error
 	if f.State.Stage == 0 {
 		err = f.open.Init(ctx, f.Plan.Classes, f.Plan.Units, f.Plan.Seed)
-	} else {
+	} else if _, ok := BestOf(f.History); ok {
 		err = f.open.Restore(ctx, f.Recorder.Checkpoint(Best))
+	} else {
+		err = Errorf(Diverged, "stage %s: no epoch before it was any good", f.stagePlan.Stage)
 	}
 	if err == nil {
 		err = f.open.Begin(ctx)
@@ -235,7 +250,7 @@ func (f *fit) rate(step int) float64 {
 func (f *fit) step(ctx context.Context, batch Batch) error {
 	s, hyper := &f.State, f.stagePlan.Hyper
 	hyper.LearningRate = f.rate(s.Step)
-	batch.target(f.Plan.Classes)
+	batch.target(f.Plan)
 	result, err := f.open.Step(context.WithoutCancel(ctx), batch, hyper)
 	if err != nil {
 		return fmt.Errorf("stage %s, epoch %d: %w", f.stagePlan.Stage, s.Epochs+1, err)
@@ -305,13 +320,22 @@ func (f *fit) save(name string, state State) error {
 	})
 }
 
-// target fills in what a step trains towards: the sample's class, and its weight.
-func (b *Batch) target(classes int) {
-	b.Targets = make([]float32, len(b.Samples)*classes)
+// target fills in what a step trains towards: the sample's class, smoothed, and
+// its weight times its class's.
+func (b *Batch) target(p Plan) {
+	b.Targets = make([]float32, len(b.Samples)*p.Classes)
 	b.Weights = make([]float32, len(b.Samples))
+	others := p.LabelSmoothing / float64(p.Classes)
 	for i, s := range b.Samples {
-		b.Targets[i*classes+s.Label] = 1
+		row := b.Targets[i*p.Classes : (i+1)*p.Classes]
+		for c := range row {
+			row[c] = float32(others)
+		}
+		row[s.Label] = float32(1 - p.LabelSmoothing + others)
 		b.Weights[i] = s.Weight
+		if p.ClassWeights != nil {
+			b.Weights[i] *= float32(p.ClassWeights[s.Label])
+		}
 	}
 }
 

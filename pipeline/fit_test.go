@@ -63,8 +63,8 @@ func TestFitRecordsTheHistory(t *testing.T) {
 		t.Errorf("returned %v, recorded %v", history, r.history)
 	}
 	for i, e := range history {
-		// The fake's loss is a batch's first sample, and it is right about the
-		// odd ones, but takes 0 for 1 and 1 for neither first nor second: 0.
+		// The fake's loss is a batch's first sample. It takes sample 0 for class
+		// 1 and all others for class 0.
 		var loss float64
 		right := 0
 		for _, step := range n.steps[3*i : 3*i+3] {
@@ -196,6 +196,15 @@ func TestFitStopsWhereTrainingDiverges(t *testing.T) {
 	}
 }
 
+func TestNoStageBeginsWithoutABestEpoch(t *testing.T) {
+	job, n, _ := twoStages()
+	job.Plan.Watch = func([]Epoch) Verdict { return Verdict{} }
+	_, err := Fit(t.Context(), job)
+	if KindOf(err) != Diverged || n.opens != 0 {
+		t.Errorf("got %v, %d stages open", err, n.opens)
+	}
+}
+
 func TestHintOfDivergenceSpeaksOfNoCheckpointThatIsNotThere(t *testing.T) {
 	job, n, _ := job()
 	n.infinite = 1
@@ -259,7 +268,8 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 }
 
 // So does one that is killed, which has no time to save, from the checkpoint
-// before.
+// before. Each step takes a second: with eight between the checkpoints there is
+// one in the first stage, none in the second before its best epoch.
 func TestKilledRunGoesOn(t *testing.T) {
 	whole, n, r := twoStages()
 	want, err := Fit(t.Context(), whole)
@@ -267,36 +277,41 @@ func TestKilledRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	killed := errors.New("killed")
-	for _, every := range []time.Duration{0, time.Hour} {
-		for at := 1; ; at++ {
-			job, again, kept := twoStages()
-			job.SaveEvery = every
-			again.fail = func(string) error {
-				if len(again.calls) == at {
-					return killed
+	for _, every := range []time.Duration{0, 8 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			for at := 1; ; at++ {
+				job, again, kept := twoStages()
+				job.SaveEvery = every
+				again.fail = func(call string) error {
+					if call == "step" {
+						time.Sleep(time.Second)
+					}
+					if len(again.calls) == at {
+						return killed
+					}
+					return nil
 				}
-				return nil
-			}
-			if _, err := Fit(t.Context(), job); err == nil {
-				break // it has fewer calls
-			}
-			again.fail = nil
-			job.State = kept.states[Last]
-			kept.history = kept.history[:job.State.Epochs]
-			job.History = slices.Clone(kept.history)
-			history, err := Fit(t.Context(), job)
-			if err != nil {
-				t.Fatalf("killed at call %d, %s, then: %v", at, again.calls[at-1], err)
-			}
-			if !reflect.DeepEqual(history, want) || !reflect.DeepEqual(kept.history, want) {
-				t.Errorf("killed at call %d, %s: history\n%v, want\n%v", at, again.calls[at-1], history, want)
-			}
-			for _, name := range []string{Best, Last} {
-				if got, want := again.files[kept.Checkpoint(name)], n.files[r.Checkpoint(name)]; got != want {
-					t.Errorf("killed at call %d, %s: %s has %v, want %v", at, again.calls[at-1], name, got, want)
+				if _, err := Fit(t.Context(), job); err == nil {
+					break // it has fewer calls
+				}
+				again.fail = nil
+				job.State = kept.states[Last]
+				kept.history = kept.history[:job.State.Epochs]
+				job.History = slices.Clone(kept.history)
+				history, err := Fit(t.Context(), job)
+				if err != nil {
+					t.Fatalf("killed at call %d, %s, then: %v", at, again.calls[at-1], err)
+				}
+				if !reflect.DeepEqual(history, want) || !reflect.DeepEqual(kept.history, want) {
+					t.Errorf("killed at call %d, %s: history\n%v, want\n%v", at, again.calls[at-1], history, want)
+				}
+				for _, name := range []string{Best, Last} {
+					if got, want := again.files[kept.Checkpoint(name)], n.files[r.Checkpoint(name)]; got != want {
+						t.Errorf("killed at call %d, %s: %s has %v, want %v", at, again.calls[at-1], name, got, want)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

@@ -31,7 +31,7 @@ func BestOf(history []Epoch) (Epoch, bool) {
 
 // Value finds a figure by its name as Keras has it: loss, val_loss, …
 func (e Epoch) Value(name string) (float64, bool) {
-	for _, m := range e.figures() {
+	for _, m := range e.Figures() {
 		if m.Name == name {
 			return m.Value, true
 		}
@@ -39,7 +39,8 @@ func (e Epoch) Value(name string) (float64, bool) {
 	return 0, false
 }
 
-func (e Epoch) figures() []Metric {
+// Figures are what was measured, under Keras' names: loss, val_loss …
+func (e Epoch) Figures() []Metric {
 	figures := append([]Metric(nil), e.Train...)
 	for _, m := range e.Validation {
 		figures = append(figures, Metric{"val_" + m.Name, m.Value})
@@ -55,7 +56,7 @@ func (e Epoch) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	line := fmt.Appendf(nil, `{"stage":%s,"epoch":%d,"step":%d,"lr":%s`, stage, e.Epoch, e.Step, number(e.LearningRate))
-	for _, m := range e.figures() {
+	for _, m := range e.Figures() {
 		line = fmt.Appendf(line, `,%q:%s`, m.Name, number(m.Value))
 	}
 	return fmt.Appendf(line, `,"best":%t}`, e.Best), nil

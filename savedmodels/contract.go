@@ -170,11 +170,15 @@ func checkTensors(signature, role string, have, want []Tensor) error {
 	return nil
 }
 
-// fits says whether a declared shape can be the wanted one: where either has an
-// unknown dimension, or the declared one an unknown rank, the other decides.
+// anySize is a dimension of a wanted shape that may be known or not. One of -1
+// must not be: it is to take any number of images, or of classes.
+const anySize = -2
+
+// fits says whether a declared shape can be the wanted one: where it has an
+// unknown dimension or an unknown rank, it can.
 func fits(have, want []int64) bool {
 	if have == nil {
 		return true
 	}
-	return slices.EqualFunc(have, want, func(h, w int64) bool { return h == w || h < 0 || w < 0 })
+	return slices.EqualFunc(have, want, func(h, w int64) bool { return h == w || h < 0 || w == anySize })
 }

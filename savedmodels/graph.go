@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -26,8 +28,8 @@ type graph struct {
 // open loads the MetaGraph with these tags, its variables too.
 func open(dir string, def *metaGraphPB, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
-	err = try(func() {
-		g = &graph{model: tfgo.LoadModel(dir, tags, r.config), def: def}
+	err = literal(dir, func(dir string) error {
+		return try(func() { g = &graph{model: tfgo.LoadModel(dir, tags, r.config), def: def} })
 	})
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(tags, ", "), err)
@@ -51,6 +53,12 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	def := g.def.GetSignatureDef()[signature]
 	if def == nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "signature %q is missing", signature)
+	}
+	// Some kernels end the process over a tensor of another rank.
+	for name, t := range inputs {
+		if want := shape(def.Inputs[name]); !fits(want, t.Shape()) {
+			return nil, fmt.Errorf("signature %q: %s has shape %v, not %v", signature, name, t.Shape(), want)
+		}
 	}
 	var results []*tf.Tensor
 	err := try(func() {
@@ -77,7 +85,33 @@ func (g *graph) save(ctx context.Context, prefix string) error {
 }
 
 func (g *graph) restore(ctx context.Context, prefix string) error {
-	return g.saver(ctx, prefix, g.def.GetSaverDef().GetRestoreOpName()+":0")
+	dir, base := filepath.Split(prefix)
+	return literal(dir, func(dir string) error {
+		return g.saver(ctx, filepath.Join(dir, base), g.def.GetSaverDef().GetRestoreOpName()+":0")
+	})
+}
+
+// literal gives use a path to dir that is no pattern: TensorFlow looks for a
+// checkpoint's files as a shell would, and finds none where a folder is named
+// "photos [1]".
+func literal(dir string, use func(dir string) error) error {
+	if !strings.ContainsAny(dir, `*?[\`) {
+		return use(dir)
+	}
+	target, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "tftl-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	link := filepath.Join(tmp, "link")
+	if err := os.Symlink(target, link); err != nil {
+		return err
+	}
+	return use(link)
 }
 
 func (g *graph) saver(ctx context.Context, prefix, fetch string) error {

@@ -48,8 +48,8 @@ func readSavedModel(dir string) (*savedModelPB, error) {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: is not a SavedModel: it cannot be parsed", path)
 	}
 	index := filepath.Join(dir, "variables", "variables.index")
-	shards, _ := filepath.Glob(filepath.Join(dir, "variables", "variables.data-*"))
-	if _, err := os.Stat(index); err != nil || len(shards) == 0 {
+	shards, err := fs.Glob(os.DirFS(dir), "variables/variables.data-*")
+	if _, missing := os.Stat(index); missing != nil || err != nil || len(shards) == 0 {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: its variables are missing (%s and variables.data-*)", dir, index)
 	}
 	return saved, nil
@@ -78,20 +78,6 @@ func sameTags(a, b []string) bool {
 	slices.Sort(a)
 	slices.Sort(b)
 	return slices.Equal(a, b)
-}
-
-// stageNames lists the stages whose training MetaGraphs the model has, in the
-// file's order.
-func stageNames(saved *savedModelPB) []string {
-	var names []string
-	for _, graph := range saved.MetaGraphs {
-		tags := graph.GetMetaInfoDef().GetTags()
-		if len(tags) == 2 && slices.Contains(tags, tagTrain) {
-			i := (slices.Index(tags, tagTrain) + 1) % 2
-			names = append(names, tags[i])
-		}
-	}
-	return names
 }
 
 // Signature is what a SavedModel's function takes and returns.
@@ -139,17 +125,22 @@ func signatures(graph *metaGraphPB) []Signature {
 func tensors(infos map[string]*tensorPB) []Tensor {
 	var list []Tensor
 	for _, name := range slices.Sorted(maps.Keys(infos)) {
-		info := infos[name]
-		t := Tensor{Name: name, DType: dtypeName(info.GetDtype())}
-		if shape := info.GetTensorShape(); shape != nil && !shape.UnknownRank {
-			t.Shape = []int64{}
-			for _, d := range shape.Dim {
-				t.Shape = append(t.Shape, d.Size)
-			}
-		}
-		list = append(list, t)
+		list = append(list, Tensor{Name: name, DType: dtypeName(infos[name].GetDtype()), Shape: shape(infos[name])})
 	}
 	return list
+}
+
+// shape is a Tensor's.
+func shape(info *tensorPB) []int64 {
+	declared := info.GetTensorShape()
+	if declared == nil || declared.UnknownRank {
+		return nil
+	}
+	dims := []int64{}
+	for _, d := range declared.Dim {
+		dims = append(dims, d.Size)
+	}
+	return dims
 }
 
 func dtypeName(t types_go_proto.DataType) string {

@@ -81,9 +81,9 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 	switch {
 	case len(s.Inputs) != 1 || len(s.Outputs) != 1:
 		return bad("has %d inputs and %d outputs, not one of each", len(s.Inputs), len(s.Outputs))
-	case s.Inputs[0].DType != "float32" || !fits(s.Inputs[0].Shape, []int64{-1, -1, -1, 3}):
+	case s.Inputs[0].DType != "float32" || !fits(s.Inputs[0].Shape, []int64{-1, anySize, anySize, 3}):
 		return bad("takes %v, not float32 images [?,height,width,3]", s.Inputs[0])
-	case s.Outputs[0].DType != "float32" || !fits(s.Outputs[0].Shape, []int64{-1, -1}):
+	case s.Outputs[0].DType != "float32" || !fits(s.Outputs[0].Shape, []int64{-1, anySize}):
 		return bad("returns %v, not float32 [?,classes]", s.Outputs[0])
 	case len(s.Inputs[0].Shape) != 4 || s.Inputs[0].Shape[1] < 1 || s.Inputs[0].Shape[2] < 1:
 		return bad("does not say how large its images are: %v", s.Inputs[0])

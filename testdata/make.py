@@ -2,10 +2,16 @@
 """Make what the tests run on, below one folder: exported networks and photographs.
 
     tiny/, tiny-gap/    the tiny backbone with either head, random weights of seed 0
-    keras-softmax/      a plain Keras `model.export` of three classes, with keras-softmax.keras
-    keras-sigmoid/      the same of two classes and one sigmoid
+    broken/             tiny, each time with one thing that is not as the contract has it
+    keras-softmax/      a plain Keras `model.export`: red, green or blue, whichever is brightest;
+                        it wants pixels from 0 to 1; with keras-softmax.keras
+    keras-sigmoid/      the same for blue or red, with one output: that of red
+    keras-vector/       one that takes no images
     photos/             red/ and blue/, 40 JPEGs of 48x40 pixels each, easily told apart
     formats/            one picture as JPEG, PNG, BMP, GIF and WebP, and under wrong extensions
+    spoilt/             images that cannot be decoded, and one of photos/ again
+    pixels/             pictures of every kind and what TensorFlow decodes and resizes them to
+    stray.jpg           a JPEG that libjpeg complains of on stderr, and reads
 
 Whole or not at all: the folder appears when everything in it is made. Made again only where
 the exporter or this script is newer.
@@ -18,9 +24,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pixels
+import spoilt
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,14 +40,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", "-o", type=Path, required=True)
     output = parser.parse_args().output
-    sources = [Path(__file__), *sorted((ROOT / "scripts" / "tftl_export").glob("*.py"))]
+    sources = [*Path(__file__).parent.glob("*.py"), *(ROOT / "scripts/tftl_export").glob("*.py")]
     if output.is_dir() and output.stat().st_mtime > max(s.stat().st_mtime for s in sources):
         return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     work = output.with_name(output.name + ".new")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     photographs(work)
+    pixels.make(work / "pixels")
+    spoilt.make(work / "spoilt", work / "photos" / "red" / "red-00.jpg")
     networks(work)
+    broken(work)
+    keras_models(work)
     shutil.rmtree(output, ignore_errors=True)
     work.rename(output)
     os.utime(output)
@@ -60,31 +74,64 @@ def photographs(folder: Path) -> None:
         picture.save(formats / f"picture.{extension}")
     shutil.copy(formats / "picture.png", formats / "png-named.jpg")
     shutil.copy(formats / "picture.webp", formats / "webp-named.png")
+    whole = (formats / "picture.jpg").read_bytes()
+    (folder / "stray.jpg").write_bytes(whole[:-2] + b"stray" + whole[-2:])
 
 
 def networks(folder: Path) -> None:
-    """Exported by the exporter's own command line, and by Keras."""
+    """Exported by the exporter's own command line."""
     for name, head in (("tiny", "flatten"), ("tiny-gap", "gap")):
         command = [sys.executable, str(ROOT / "scripts" / "export.py"), "--backbone", "tiny"]
         command += ["--weights", "none", "--head", head, "--output", str(folder / name)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def broken(folder: Path) -> None:
+    """What Go has to find before anything runs."""
+    from tensorflow.core.framework.types_pb2 import DT_INT32
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    def write(name: str, change: Callable[[SavedModel], object]) -> None:
+        model = folder / "broken" / name
+        shutil.copytree(folder / "tiny", model)
+        saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
+        change(saved)
+        (model / "saved_model.pb").write_bytes(saved.SerializeToString(deterministic=True))
+
+    def head(saved: SavedModel) -> MetaGraphDef:
+        return next(g for g in saved.meta_graphs if "head" in g.meta_info_def.tags)
+
+    def dtype(saved: SavedModel) -> None:
+        head(saved).signature_def["step"].inputs["targets"].dtype = DT_INT32
+
+    def shape(saved: SavedModel) -> None:
+        head(saved).signature_def["features"].outputs["features"].tensor_shape.dim[1].size = 33
+
+    write("no-step", lambda saved: head(saved).signature_def.pop("step"))
+    write("no-head", lambda saved: saved.meta_graphs.remove(head(saved)))
+    write("no-graphs", lambda saved: saved.ClearField("meta_graphs"))
+    write("dtype", dtype)
+    write("shape", shape)
+
+
+def keras_models(folder: Path) -> None:
+    """Exported by Keras, without the contract."""
     import keras
 
-    keras.utils.set_random_seed(0)
-    for name, units, activation in (("softmax", 3, "softmax"), ("sigmoid", 1, "sigmoid")):
-        layers = keras.layers
-        model = keras.Sequential(
-            [
-                keras.Input((32, 32, 3)),
-                layers.Rescaling(1.0),
-                layers.Conv2D(4, 3, activation="relu"),
-                layers.GlobalAveragePooling2D(),
-                layers.Dense(units, activation=activation),
-            ]
-        )
-        model.export(folder / f"keras-{name}", verbose=False)
-        model.save(folder / f"keras-{name}.keras")
+    def write(name: str, dense: keras.layers.Dense, *weights: list) -> None:
+        pool = keras.layers.GlobalAveragePooling2D()
+        model = keras.Sequential([keras.Input((32, 32, 3)), pool, dense])
+        dense.set_weights([np.array(w, np.float32) for w in weights])
+        model.export(folder / name, verbose=False)
+        model.save(folder / f"{name}.keras")
+
+    softmax = keras.layers.Dense(3, activation="softmax")
+    write("keras-softmax", softmax, 10 * np.eye(3), [0, 0, 0])
+    sigmoid = keras.layers.Dense(1, activation="sigmoid")
+    write("keras-sigmoid", sigmoid, [[20], [0], [0]], [-10])
+    vector = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    vector.export(folder / "keras-vector", verbose=False)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,9 @@ type inputs struct {
 	decoder  *image.Decoder
 	progress *progress
 	store    *features.Store
+
+	augmenter *image.Augmenter // nil without augmentation
+	decoded   *features.Store  // of pixels that are augmented anew every epoch
 }
 
 func newInputs(t terminal, o fitOptions, model *savedmodels.Model, set *dataset.Set, decoder *image.Decoder, p *progress) *inputs {
@@ -78,15 +81,23 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	source := func(part dataset.Part) *features.Source {
 		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: stage.Features, Store: in.store, Workers: in.o.workers}
 	}
-	first, second := source(in.set.Train), source(in.set.Validation)
+	train, missing, err := in.training(stage, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	second := source(in.set.Validation)
 	if in.store == nil {
 		in.t.say("feature cache off: every epoch runs the frozen part")
-		return first, second, nil
+		return train, second, nil
 	}
 	in.progress.start()
-	event := pipeline.Event{Phase: "features", Stage: name, Total: first.Len() + second.Len()}
-	var done, cached int // of the parts before
-	for _, s := range []*features.Source{first, second} {
+	missing = append(missing, second)
+	event := pipeline.Event{Phase: "features", Stage: name}
+	for _, s := range missing {
+		event.Total += s.Len()
+	}
+	var done, cached int // of the sources before
+	for _, s := range missing {
 		err := s.Warm(ctx, in.o.config.Training.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
 			in.progress.event(event)
@@ -97,6 +108,9 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 		done, cached = event.Done, event.Cached
 	}
 	in.progress.featuresDone(event)
+	if len(missing) > 1 && name == in.o.config.Training.Stages[0].Name { // once a run
+		in.t.warnOfShared(missing[0], second)
+	}
 	stats := in.store.Stats()
 	switch {
 	case stats.WriteError != nil:
@@ -107,7 +121,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	if stats.Damaged > 0 {
 		in.t.warn("%d damaged records of the feature cache were computed again", stats.Damaged)
 	}
-	return first, second, nil
+	return train, second, nil
 }
 
 func (in *inputs) openStore(stage string) error {
@@ -118,13 +132,24 @@ func (in *inputs) openStore(stage string) error {
 	if err != nil {
 		return err
 	}
-	in.close()
+	in.closeStore()
 	in.store, err = features.Open(in.o.cache.Options, space)
 	return err
 }
 
-func (in *inputs) close() {
+// closeStore loses nothing: what was stored is stored.
+func (in *inputs) closeStore() {
 	if in.store != nil {
-		_ = in.store.Close() // what was stored is stored; there is nothing to lose
+		_ = in.store.Close()
+	}
+}
+
+func (in *inputs) close() {
+	in.closeStore()
+	if in.augmenter != nil {
+		_ = in.augmenter.Close()
+	}
+	if in.decoded != nil {
+		_ = in.decoded.Close()
 	}
 }

@@ -21,18 +21,20 @@ import (
 type evaluateOptions struct {
 	model     string
 	data      string // empty: the run's
+	dataset   dataset.Options
 	subset    string // empty: test, or all of a folder without parts
 	common    bool
 	plain     savedmodels.Plain
 	batchSize int
 	workers   int
+	onBad     string // fail or skip
 	json      bool
 }
 
 func newEvaluateCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "model", Usage: "`DIR` of a run or of a SavedModel"},
-		&cli.StringFlag{Name: "data", Usage: "`DIR` of photographs", DefaultText: "the run's own", Category: dataFlags},
+		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", DefaultText: "the run's own", Category: dataFlags},
 		&cli.StringFlag{Name: "subset", Usage: "train, val, test or all", DefaultText: "test, or all where the folder has no parts", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
@@ -46,7 +48,7 @@ began; evaluation.json and predictions.csv are then kept in the run's folder.
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt`,
-		Flags: slices.Concat(flags, plainModelFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(flags, sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o := evaluateOptions{
 				model: c.String("model"), data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
@@ -61,6 +63,12 @@ began; evaluation.json and predictions.csv are then kept in the run's folder.
 			}
 			if err == nil {
 				o.plain, err = newPlain(c)
+			}
+			if err == nil {
+				o.onBad, err = onBadImage(c)
+			}
+			if err == nil {
+				o.dataset, err = newDatasetOptions(c)
 			}
 			if err != nil {
 				return err
@@ -88,7 +96,7 @@ func runEvaluate(ctx context.Context, t terminal, o evaluateOptions, r *savedmod
 	if set, err = set.Relabel(predictor.Labels, o.common); err != nil {
 		return err
 	}
-	part, err := set.Subset(o.subset)
+	part, skipped, err := screenOne(ctx, t, set, o.subset, o.onBad, o.workers)
 	if err != nil {
 		return err
 	}
@@ -106,9 +114,16 @@ func runEvaluate(ctx context.Context, t terminal, o evaluateOptions, r *savedmod
 		return err
 	}
 	if own && o.subset == "test" {
-		if err := keepEvaluation(rundir.Dir{Path: o.model}, report, predictions, predictor.Labels); err != nil {
+		run := rundir.Dir{Path: o.model}
+		if err := keepEvaluation(run, report, predictions, predictor.Labels); err != nil {
 			return err
 		}
+		if err := writeBadImages(run.File("evaluation-"+badImagesFile), o.onBad, skipped); err != nil {
+			return err
+		}
+	}
+	if len(skipped) > 0 {
+		t.warn("bad images that were skipped, and that no figure covers: %d", len(skipped))
 	}
 	if o.json {
 		return writeJSON(t.out, report)
@@ -127,7 +142,7 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 		if o.data == "" {
 			return nil, false, pipeline.Errorf(pipeline.BadUsage, "--data is missing: %s is no run that could tell it", o.model)
 		}
-		set, err := dataset.OpenLabelled(o.data) // a folder without parts is all in test
+		set, err := dataset.OpenLabelled(o.data, o.dataset) // what has no parts is all in test
 		return set, false, err
 	}
 	run := rundir.Dir{Path: o.model}
@@ -138,7 +153,10 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	if o.data == "" {
 		o.data = config.Data.Path
 	}
-	set, ownErr := openRecorded(run, o.data, dataset.Options{Split: config.Data.Split, Exact: config.Data.Exact, Seed: config.Seed})
+	options := datasetOptions(config)
+	options.FollowSymlinks = options.FollowSymlinks || o.dataset.FollowSymlinks
+	options.AllowOutside = options.AllowOutside || o.dataset.AllowOutside
+	set, ownErr := openRecorded(run, o.data, options)
 	if ownErr == nil {
 		return set, true, nil
 	}
@@ -149,22 +167,18 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	if data == config.Data.Path {
 		return nil, false, ownErr
 	}
-	set, err = dataset.OpenLabelled(o.data)
+	set, err = dataset.OpenLabelled(o.data, o.dataset)
 	return set, false, err
 }
 
 // openRecorded opens a run's data set with its parts as they were recorded.
 func openRecorded(run rundir.Dir, data string, options dataset.Options) (*dataset.Set, error) {
-	set, err := dataset.Open(data, options)
-	if err != nil {
-		return nil, err
-	}
 	record, err := os.Open(run.File("data.csv"))
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
 	}
 	defer record.Close()
-	return set.Recorded(record)
+	return dataset.OpenRecorded(data, options, record)
 }
 
 // keepEvaluation writes the test figures into the run's folder.

@@ -20,8 +20,10 @@ import (
 
 func newFitCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "`DIR` with a folder per class, or with train/, val/ and test/ of such", Category: dataFlags},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test where DIR does not tell them apart; by a hash of each image's name", Category: dataFlags},
+		&cli.StringFlag{Name: "data", Usage: "`DATA`: a folder with a folder per class, or with train/, val/ and test/ of such; a manifest (.csv, .tsv); TFRecord files, a folder of them, or a pattern; CIFAR's binary form", Category: dataFlags},
+		&cli.StringFlag{Name: "val-data", Usage: "`DATA` of the validation part, where it is apart", Category: dataFlags},
+		&cli.StringFlag{Name: "test-data", Usage: "`DATA` of the test part, where it is apart", Category: dataFlags},
+		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test where DATA does not tell them apart; by a hash of each image's name, or of its group", Category: dataFlags},
 		&cli.BoolFlag{Name: "split-exact", Usage: "exact sizes, by --seed; adding images moves others", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` that scripts/export.py wrote"},
 		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
@@ -58,7 +60,7 @@ so that epochs take a fraction of that pass, in later runs too. The weights of t
 epoch become OUTPUT/model, a SavedModel that serves.
 
    tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 --output runs/first`,
-		Flags: slices.Concat(flags, newCacheFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), newBalanceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), newCopiesFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newFitOptions(c)
 			if err != nil {
@@ -90,11 +92,12 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	job := pipeline.Job{Model: model, Measure: metrics.Basic, SaveEvery: o.saveEvery}
 	var run rundir.Dir
 	var set *dataset.Set
+	var skipped []badImage
 	if o.resume {
 		run = rundir.Dir{Path: o.output}
 		set, err = o.takeUp(t, run, before, &job)
 	} else {
-		run, set, err = o.start(t)
+		run, set, skipped, err = o.start(ctx, t)
 	}
 	if err != nil {
 		return err
@@ -110,6 +113,9 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(set), inputs.open, run, progress.event
 	history, err := pipeline.Fit(ctx, job)
 	progress.end()
+	if len(skipped) > 0 {
+		t.warn("bad images that were skipped: %d, named in %s", len(skipped), run.File(badImagesFile))
+	}
 	if err != nil {
 		return err
 	}
@@ -131,6 +137,7 @@ func (o *fitOptions) plan(set *dataset.Set) pipeline.Plan {
 	training := o.config.Training
 	plan := pipeline.Plan{
 		Classes: len(set.Classes), Units: o.config.Model.Units, Seed: o.config.Seed, BatchSize: training.BatchSize, Watch: o.stopping().Watch,
+		ClassWeights: byLabel(training.ClassWeights, set.Classes), LabelSmoothing: training.LabelSmoothing,
 	}
 	for _, s := range training.Stages {
 		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: training.Hyper}
@@ -147,26 +154,37 @@ func (o *fitOptions) plan(set *dataset.Set) pipeline.Plan {
 }
 
 // start opens the data, makes the run folder and writes down what is to be done.
-func (o *fitOptions) start(t terminal) (rundir.Dir, *dataset.Set, error) {
+func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set *dataset.Set, skipped []badImage, err error) {
 	data := &o.config.Data
-	set, err := dataset.Open(data.Path, o.dataset())
-	if err != nil {
-		return rundir.Dir{}, nil, err
+	if set, err = dataset.Open(data.Path, datasetOptions(o.config)); err != nil {
+		return run, nil, nil, err
 	}
 	if set.Validation.Len() == 0 {
-		return rundir.Dir{}, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
+		return run, nil, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
 	}
 	t.describe(set)
+	if data.OnBadImage == skipBadImages {
+		if skipped, err = screenSet(ctx, t, set, o.workers); err != nil {
+			return run, nil, nil, err
+		}
+	}
+	if o.config.Training.ClassWeights, err = classWeights(o.classWeights, set); err != nil {
+		return run, nil, nil, err
+	}
+	if o.config.Training.ClassWeights == nil {
+		t.warnOfImbalance(set)
+	}
 	data.TakenFor, data.SHA256 = set.Description, set.Digest()
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
-	run, err := rundir.Create(o.output, o.overwrite, func(d rundir.Dir) error {
+	run, err = rundir.Create(o.output, o.overwrite, func(d rundir.Dir) error {
 		return errors.Join(
 			d.WriteLabels(set.Classes),
 			atomicfile.Write(d.File("data.csv"), set.WriteCSV),
+			writeBadImages(d.File(badImagesFile), data.OnBadImage, skipped),
 			d.WriteJSON("config.json", o.config),
 		)
 	})
-	return run, set, err
+	return run, set, skipped, err
 }
 
 func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch) error {

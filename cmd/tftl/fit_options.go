@@ -26,14 +26,42 @@ type fitOptions struct {
 	resume    bool // config is that of the run in output
 	epochs    int  // of a stage that does not say
 	cache     cacheOptions
-	workers   int
-	saveEvery time.Duration
-	json      bool
+	// classWeights is as it was given; what it stands for, config has.
+	classWeights string
+	workers      int
+	saveEvery    time.Duration
+	json         bool
 }
 
-// dataset says how the data is to be cut.
-func (o *fitOptions) dataset() dataset.Options {
-	return dataset.Options{Split: o.config.Data.Split, Exact: o.config.Data.Exact, Seed: o.config.Seed}
+// datasetOptions are those that a run opens its data with.
+func datasetOptions(config rundir.Config) dataset.Options {
+	d := config.Data
+	return dataset.Options{
+		Validation: d.ValidationPath, Test: d.TestPath, FollowSymlinks: d.FollowSymlinks, AllowOutside: d.AllowOutside,
+		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
+	}
+}
+
+// configureData writes down what newDatasetOptions read. Paths are made
+// absolute, for a run is evaluated and gone on with from anywhere.
+func configureData(c *cli.Context) (d rundir.Data, err error) {
+	o, err := newDatasetOptions(c)
+	if err != nil {
+		return d, err
+	}
+	d = rundir.Data{
+		Path: c.String("data"), ValidationPath: o.Validation, TestPath: o.Test, FollowSymlinks: o.FollowSymlinks, AllowOutside: o.AllowOutside,
+		Classes: o.Classes, LimitPerClass: o.LimitPerClass, Split: o.Split, Exact: o.Exact,
+	}
+	for _, path := range []*string{&d.Path, &d.ValidationPath, &d.TestPath} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
 }
 
 // stopping is a pure function of the config, so that a resumed run decides as before.
@@ -78,7 +106,6 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 	o.config = rundir.Config{
 		Tftl:  version,
 		Seed:  c.Uint64("seed"),
-		Data:  rundir.Data{Exact: c.Bool("split-exact")},
 		Model: rundir.Model{Units: c.Int("units")},
 		Training: rundir.Training{
 			BatchSize: c.Int("batch-size"), LearningRate: c.Float64("lr"),
@@ -93,7 +120,7 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 			Monitor: c.String("monitor"), MinDelta: c.Float64("min-delta"), Patience: c.Int("patience"),
 		},
 	}
-	if o.config.Data.Path, err = filepath.Abs(c.String("data")); err != nil {
+	if o.config.Data, err = configureData(c); err != nil {
 		return err
 	}
 	if o.config.Model.Path, err = filepath.Abs(c.String("model")); err != nil {
@@ -114,6 +141,16 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 	if p := o.config.Training.Plateau; !(p.Factor >= 0 && p.Factor < 1) || p.Patience < 1 {
 		return pipeline.Errorf(pipeline.BadUsage, "--plateau-factor %v, --plateau-patience %d: must be from 0 to below 1, and 1 or more", p.Factor, p.Patience)
 	}
+	o.classWeights, o.config.Training.LabelSmoothing = c.String("class-weights"), c.Float64("label-smoothing")
+	if err := checkSmoothing(o.config.Training.LabelSmoothing); err != nil {
+		return err
+	}
+	if o.config.Data.OnBadImage, err = onBadImage(c); err != nil {
+		return err
+	}
+	if o.config.Training.Augmentation, err = newAugmentation(c); err != nil {
+		return err
+	}
 	for _, text := range c.StringSlice("stage") {
 		stage, err := parseStage(text, o.config.Training.Rate)
 		if err != nil {
@@ -121,8 +158,7 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 		}
 		o.config.Training.Stages = append(o.config.Training.Stages, stage)
 	}
-	o.config.Data.Split, err = parseSplit(c.String("split"))
-	return err
+	return nil
 }
 
 func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
@@ -164,6 +200,9 @@ func (o *fitOptions) resolve(model *savedmodels.Model) (err error) {
 		return err
 	}
 	d, training := model.Description, &o.config.Training
+	if copies := training.Augmentation.Copies; copies > 0 && o.cache.off {
+		return pipeline.Errorf(pipeline.BadUsage, "--augment-copies %d: needs the feature cache, which is off", copies)
+	}
 	if !slices.Contains(d.Optimizers, training.Hyper.Optimizer) {
 		return pipeline.Errorf(pipeline.BadUsage, "--optimizer %q: model %s has %s", training.Hyper.Optimizer, model.Dir, strings.Join(d.Optimizers, ", "))
 	}

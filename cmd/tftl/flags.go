@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"encoding/csv"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"tftl/pipeline"
+	"tftl/pipeline/dataset"
 	"tftl/savedmodels"
 )
 
@@ -83,6 +86,46 @@ func sessionOptions(c *cli.Context) savedmodels.Options {
 	}
 }
 
+// sourceFlags say how a data set is to be read.
+func sourceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "follow-symlinks", Usage: "follow linked folders", Category: dataFlags},
+		&cli.BoolFlag{Name: "allow-outside", Usage: "a manifest may name files outside its folder", Category: dataFlags},
+	}
+}
+
+// choiceFlags say what of it is wanted.
+func choiceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "classes", Usage: "only these, separated by commas", DefaultText: "all", Category: dataFlags},
+		&cli.IntFlag{Name: "limit-per-class", Usage: "at most so many images of each class, drawn by a hash of their names; 0 for all", Category: dataFlags},
+	}
+}
+
+// newDatasetOptions reads the flags that say how a data set is read, chosen
+// from and cut, as far as the command has them.
+func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
+	o = dataset.Options{
+		Validation: c.String("val-data"), Test: c.String("test-data"),
+		FollowSymlinks: c.Bool("follow-symlinks"), AllowOutside: c.Bool("allow-outside"),
+		LimitPerClass: c.Int("limit-per-class"), Exact: c.Bool("split-exact"), Seed: c.Uint64("seed"),
+	}
+	if text := c.String("classes"); text != "" {
+		in := csv.NewReader(strings.NewReader(text)) // a name that has a comma is quoted
+		in.TrimLeadingSpace = true
+		if o.Classes, err = in.Read(); err != nil {
+			return o, pipeline.Errorf(pipeline.BadUsage, "--classes %q: must be names separated by commas", text)
+		}
+	}
+	if err := atLeast(c, 0, "limit-per-class"); err != nil {
+		return o, err
+	}
+	if text := c.String("split"); text != "" {
+		o.Split, err = parseSplit(text)
+	}
+	return o, err
+}
+
 func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) {
 	return savedmodels.Resolve(sessionOptions(c))
 }
@@ -145,11 +188,19 @@ func parseSplit(text string) (split [3]float64, err error) {
 	return split, nil
 }
 
+// patternless leaves out what makes a name a pattern.
+func patternless(r rune) rune {
+	if strings.ContainsRune("*?[]", r) {
+		return -1
+	}
+	return r
+}
+
 // defaultOutput is the first of runs/NAME-1, runs/NAME-2 … that is free.
 func defaultOutput(data string) string {
 	name := "run"
 	if absolute, err := filepath.Abs(data); err == nil {
-		name = filepath.Base(absolute)
+		name = cmp.Or(strings.Trim(strings.Map(patternless, filepath.Base(absolute)), "-"), name)
 	}
 	for i := 1; ; i++ {
 		path := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))

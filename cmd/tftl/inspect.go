@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -12,16 +13,50 @@ import (
 )
 
 func newInspectCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
+		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
+		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
+		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of --split-exact", Category: dataFlags},
+		&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images decoded at a time; 0 for one a processor", Category: machineFlags},
+		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
+	}
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "what a model is, and what it can and cannot do",
-		ArgsUsage: "MODEL",
-		Flags:     append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "one JSON document"}}, commonFlags()...),
+		Usage:     "what a model is and can do, or what is wrong with a data set",
+		ArgsUsage: "MODEL_OR_DATA",
+		Description: `A run or a SavedModel is described. Anything else is a data set, cut into its parts
+as fit would cut it; every image is read and decoded, and the exit code is 3 where
+something would spoil a run or its figures:
+
+   an image that cannot be read, or is of one colour
+   a class of which validation or test has no image
+   an image that is in several parts, byte for byte or nearly so
+
+These are warnings: a class three times as large as another, an extension of another
+format, and duplicates, near or exact, within a part. Near duplicates are images that
+are alike at 32 x 32 pixels in grey; a mirrored or cropped copy is not found.
+
+   tftl inspect photos
+   tftl inspect photos --json | jq '.findings[] | select(.spoils)'`,
+		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), commonFlags()),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usageError(c, fmt.Errorf("one model is to be named, not %d", c.NArg()), false)
+				return usageError(c, fmt.Errorf("one model or data set is to be named, not %d", c.NArg()), false)
 			}
-			return runInspect(newTerminal(c), c.Args().First(), c.Bool("json"))
+			path, t := c.Args().First(), newTerminal(c)
+			if isModel(path) {
+				return runInspect(t, path, c.Bool("json"))
+			}
+			if err := atLeast(c, 0, "workers"); err != nil {
+				return err
+			}
+			options, err := newDatasetOptions(c)
+			if err != nil {
+				return err
+			}
+			return runInspectData(c.Context, t, path, options, c.Int("workers"), c.Bool("json"))
 		},
 	}
 }

@@ -22,6 +22,7 @@ type predictOptions struct {
 	plain     savedmodels.Plain
 	batchSize int
 	workers   int
+	onBad     string // fail or skip
 	write     func(io.Writer, []pipeline.Prediction, []string) error
 }
 
@@ -38,7 +39,7 @@ func newPredictCommand() *cli.Command {
 		Description: `A folder stands for every image in it and below it.
 
    tftl predict --model runs/first cat.jpg more-photos --csv`,
-		Flags: slices.Concat(flags, plainModelFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(flags, []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o := predictOptions{
 				model: c.String("model"), paths: c.Args().Slice(), batchSize: c.Int("batch-size"), workers: c.Int("workers"),
@@ -53,6 +54,9 @@ func newPredictCommand() *cli.Command {
 			}
 			if err == nil {
 				o.plain, err = newPlain(c)
+			}
+			if err == nil {
+				o.onBad, err = onBadImage(c)
 			}
 			switch {
 			case err != nil:
@@ -89,7 +93,11 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 	for _, warning := range set.Warnings {
 		t.warn("%s", warning)
 	}
-	predictions, err := predict(ctx, t, predictor, set.Test, o.batchSize, o.workers)
+	images, _, err := screenOne(ctx, t, set, "test", o.onBad, o.workers)
+	if err != nil {
+		return err
+	}
+	predictions, err := predict(ctx, t, predictor, images, o.batchSize, o.workers)
 	if err != nil {
 		return err
 	}

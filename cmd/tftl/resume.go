@@ -49,7 +49,7 @@ func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, jo
 		t.warn("the run was begun with TensorFlow %s, %s, %s and goes on with %s, %s, %s: its figures may differ in the last digits",
 			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)
 	}
-	set, err := openRecorded(run, before.Data.Path, o.dataset())
+	set, err := openRecorded(run, before.Data.Path, datasetOptions(o.config))
 	if err != nil {
 		return nil, err
 	}

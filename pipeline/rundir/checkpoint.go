@@ -95,13 +95,13 @@ func (d Dir) verify(name string) (pipeline.State, error) {
 
 // digests are the SHA-256 of a checkpoint's files by their names.
 func digests(dir string) (map[string]string, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "ckpt.*"))
+	names, err := fs.Glob(os.DirFS(dir), "ckpt.*") // a folder's own name may look like a pattern
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]string{}
-	for _, path := range paths {
-		file, err := os.Open(path)
+	for _, name := range names {
+		file, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func digests(dir string) (map[string]string, error) {
 		if err = errors.Join(err, file.Close()); err != nil {
 			return nil, err
 		}
-		all[filepath.Base(path)] = hex.EncodeToString(h.Sum(nil))
+		all[name] = hex.EncodeToString(h.Sum(nil))
 	}
 	return all, nil
 }
@@ -122,13 +122,14 @@ func (d Dir) Resume() (state pipeline.State, history []pipeline.Epoch, warning s
 	state, err = d.verify(pipeline.Last)
 	if err != nil {
 		var before error
+		from := "the one before"
 		if state, before = d.verify(previous); before != nil {
-			state = pipeline.State{}
+			state, from = pipeline.State{}, "the beginning"
 		} else if before = d.promotePrevious(); before != nil {
 			return state, nil, "", before
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			warning = fmt.Sprintf("the last checkpoint cannot be used: %v; going on from the one before", err)
+			warning = fmt.Sprintf("the last checkpoint cannot be used: %v; going on from %s", err, from)
 		}
 	}
 	history, err = d.history(state.Epochs)

@@ -24,12 +24,20 @@ type Runtime struct {
 
 // Data is what was trained on.
 type Data struct {
-	Path       string     `json:"path"` // absolute
+	Path           string   `json:"path"`                      // absolute
+	ValidationPath string   `json:"validation_path,omitempty"` // of a part given apart; absolute
+	TestPath       string   `json:"test_path,omitempty"`       // likewise
+	FollowSymlinks bool     `json:"follow_symlinks"`
+	AllowOutside   bool     `json:"allow_outside"`
+	Classes        []string `json:"classes,omitempty"` // those that were wanted; all, where there are none
+	LimitPerClass  int      `json:"limit_per_class"`   // 0: none
+
 	TakenFor   string     `json:"taken_for"`
 	Split      [3]float64 `json:"split"`
 	Exact      bool       `json:"split_exact"`
 	SHA256     string     `json:"sha256"` // of names, labels and parts
-	Train      int        `json:"train"`  // images
+	OnBadImage string     `json:"on_bad_image"`
+	Train      int        `json:"train"` // images
 	Validation int        `json:"validation"`
 	Test       int        `json:"test"`
 }
@@ -51,9 +59,13 @@ type Training struct {
 	Plateau      Plateau                  `json:"plateau"`
 	Stages       []Stage                  `json:"stages"`
 	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
-	Monitor      string                   `json:"monitor"`
-	MinDelta     float64                  `json:"min_delta"`
-	Patience     int                      `json:"patience"`
+	Augmentation pipeline.Augmentation    `json:"augmentation"` // of the training part
+	// ClassWeights multiply the loss of a class's images in training; empty for none.
+	ClassWeights   map[string]float64 `json:"class_weights,omitempty"`
+	LabelSmoothing float64            `json:"label_smoothing"`
+	Monitor        string             `json:"monitor"`
+	MinDelta       float64            `json:"min_delta"`
+	Patience       int                `json:"patience"`
 }
 
 // Plateau lowers the rate where the monitored figure stops getting better.

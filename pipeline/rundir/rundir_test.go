@@ -1,0 +1,212 @@
+package rundir
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+)
+
+// create makes a run with a configuration.
+func create(t *testing.T, path string) Dir {
+	t.Helper()
+	d, err := Create(path, false, func(d Dir) error { return d.WriteJSON("config.json", Config{Seed: 1}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// names lists all files below a folder, and its empty folders.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if entries, _ := os.ReadDir(path); !e.IsDir() || len(entries) == 0 {
+			list = append(list, filepath.ToSlash(name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestCreateIsWholeOrNotAtAll(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "runs", "first")
+	broken := errors.New("broken")
+	_, err := Create(path, false, func(d Dir) error {
+		return errors.Join(d.WriteJSON("config.json", Config{}), broken)
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if got := names(t, root); !slices.Equal(got, []string{"runs"}) {
+		t.Errorf("a run that could not be made left %v", got)
+	}
+	d := create(t, path)
+	if got, want := names(t, root), []string{"runs/first/checkpoints", "runs/first/config.json"}; !slices.Equal(got, want) {
+		t.Errorf("made %v, want %v", got, want)
+	}
+	if d.Path != path || !Is(path) {
+		t.Errorf("it is at %s", d.Path)
+	}
+}
+
+func TestCreateOverwritesOnlyARun(t *testing.T) {
+	root := t.TempDir()
+	fill := func(d Dir) error { return d.WriteJSON("config.json", Config{Seed: 2}) }
+	foreign, empty, run := filepath.Join(root, "photos"), filepath.Join(root, "empty"), filepath.Join(root, "run")
+	for _, dir := range []string{foreign, empty} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(foreign, "a.jpg"), "a")
+	create(t, run)
+	write(t, filepath.Join(run, "report.html"), "old")
+	file := filepath.Join(root, "file")
+	write(t, file, "a")
+
+	for _, test := range []struct {
+		path      string
+		overwrite bool
+		ok        bool
+		hint      string
+	}{
+		{foreign, false, false, "choose another --output"},
+		{foreign, true, false, "choose another --output"},
+		{file, true, false, ""},
+		{run, false, false, "choose another --output, --overwrite to replace the run, or --resume to go on with it"},
+		{empty, false, true, ""},
+		{run, true, true, ""},
+	} {
+		_, err := Create(test.path, test.overwrite, fill)
+		switch {
+		case test.ok && err != nil:
+			t.Errorf("%s, %v: %v", test.path, test.overwrite, err)
+		case !test.ok && (pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), test.path)):
+			t.Errorf("%s, %v: %v", test.path, test.overwrite, err)
+		case pipeline.HintOf(err) != test.hint:
+			t.Errorf("%s, %v: hint %q", test.path, test.overwrite, pipeline.HintOf(err))
+		}
+	}
+	want := []string{"empty/checkpoints", "empty/config.json", "file", "photos/a.jpg", "run/checkpoints", "run/config.json"}
+	if got := names(t, root); !slices.Equal(got, want) {
+		t.Errorf("there is %v, want %v", got, want)
+	}
+}
+
+func TestConfigReturnsAsItWas(t *testing.T) {
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	want := Config{
+		Tftl: "v1", Seed: math.MaxUint64,
+		Data: Data{Path: "/photos", Split: [3]float64{0.7, 0.15, 0.15}, Exact: true, SHA256: "12", Train: 3},
+		Training: Training{
+			BatchSize: 32, Hyper: pipeline.Hyperparameters{Optimizer: "adam", Dropout: 0.5},
+			Stages: []Stage{{Name: "head", Epochs: 10, LearningRate: 1e-3, Rate: Rate{Schedule: "cosine"}}},
+		},
+		Runtime: Runtime{Devices: []string{"CPU:0"}},
+	}
+	if err := d.WriteJSON("config.json", want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.ReadConfig(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	write(t, d.File("config.json"), "{")
+	if _, err := d.ReadConfig(); err == nil || !strings.Contains(err.Error(), d.File("config.json")) {
+		t.Errorf("a broken one: %v", err)
+	}
+}
+
+func TestOpenFinishesWhatWasKilled(t *testing.T) {
+	if _, err := Open(t.TempDir()); pipeline.KindOf(err) != pipeline.BadUsage {
+		t.Errorf("no run: %v", err)
+	}
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	for name, text := range map[string]string{
+		".model.old":              "old",  // killed before the new one moved in
+		"checkpoints/.last.x.tmp": "half", // killed while it was written
+		"checkpoints/best":        "best",
+	} {
+		if err := os.Mkdir(d.File(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(d.File(name), "file"), text)
+	}
+	if _, err := Open(d.Path); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(t, d.Path), []string{"checkpoints/best/file", "config.json", "model/file"}; !slices.Equal(got, want) {
+		t.Errorf("there is %v, want %v", got, want)
+	}
+}
+
+func TestLabels(t *testing.T) {
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	if err := d.WriteLabels([]string{"bird", "a cat", "Ünïcode"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, d.File("labels.txt")); got != "bird\na cat\nÜnïcode\n" {
+		t.Errorf("wrote %q", got)
+	}
+	if err := d.WriteLabels([]string{"a", "b\nc"}); pipeline.KindOf(err) != pipeline.BadData {
+		t.Errorf("a class of two lines: %v", err)
+	}
+}
+
+func TestModelIsReplacedWhole(t *testing.T) {
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	export := func(text string, err error) func(string) error {
+		return func(dir string) error {
+			write(t, filepath.Join(dir, "saved_model.pb"), text)
+			return err
+		}
+	}
+	if err := d.ReplaceModel(export("one", nil)); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("broken")
+	if err := d.ReplaceModel(export("two", broken)); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "one" {
+		t.Errorf("after a failure the model is %q", got)
+	}
+	if err := d.ReplaceModel(export("three", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "three" {
+		t.Errorf("the model is %q", got)
+	}
+}

@@ -1,0 +1,83 @@
+"""Pixels as tf.io.decode_image and tf.image.resize make them, for Go's to be compared with.
+
+pixels/index.json lists the cases: image, interpolation, height, width, and the file of the
+expected pixels, float32, little endian, [height,width,3].
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3")
+# One smaller, one larger than the pictures, one larger in one direction alone; all odd.
+SIZES = ((17, 23), (61, 53), (31, 75))
+
+
+def make(folder: Path) -> None:
+    """Write the pictures, what they decode to, and the index."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    folder.mkdir()
+    index = []
+    for name in _pictures(folder):
+        decoded = tf.io.decode_image(
+            (folder / name).read_bytes(), channels=3, expand_animations=False
+        )
+        for interpolation in INTERPOLATIONS:
+            for size in SIZES:
+                pixels = tf.cast(tf.image.resize(decoded, size, interpolation), tf.float32)
+                expected = f"{len(index):03}.float32"
+                pixels.numpy().astype("<f4").tofile(folder / expected)
+                index.append(
+                    {
+                        "image": name,
+                        "interpolation": interpolation,
+                        "height": size[0],
+                        "width": size[1],
+                        "expected": expected,
+                    }
+                )
+    (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Every format and mode that TensorFlow decodes, some under a wrong extension."""
+    random = np.random.default_rng(0)
+    smooth = np.linspace(0, 255, 33 * 47 * 3).reshape(33, 47, 3)
+    noisy = (smooth + random.normal(0, 40, smooth.shape)).clip(0, 255).astype(np.uint8)
+    colour = Image.fromarray(noisy)
+    grey, alpha = colour.convert("L"), colour.convert("RGBA")
+    alpha.putalpha(grey)
+    deep = Image.fromarray(random.integers(0, 2**16, (33, 47), dtype=np.uint16))
+    turned = {"save_all": True, "append_images": [colour.rotate(180)]}
+    made = {
+        "colour.jpg": (colour, "JPEG", {}),
+        "colour.png": (colour, "PNG", {}),
+        "colour.bmp": (colour, "BMP", {}),
+        "colour.gif": (colour, "GIF", {}),
+        "colour.webp": (colour, "WEBP", {}),
+        "progressive.jpg": (colour, "JPEG", {"progressive": True}),
+        "unsampled.jpg": (colour, "JPEG", {"subsampling": 0}),
+        "cmyk.jpg": (colour.convert("CMYK"), "JPEG", {}),
+        "grey.jpg": (grey, "JPEG", {}),
+        "grey.png": (grey, "PNG", {}),
+        "alpha.png": (alpha, "PNG", {}),
+        "palette.png": (colour.convert("P"), "PNG", {}),
+        "deep.png": (deep, "PNG", {}),
+        "animated.gif": (colour, "GIF", turned),
+        "one-pixel.png": (colour.crop((5, 7, 6, 8)), "PNG", {}),
+        "png-named.jpg": (colour, "PNG", {}),
+        "jpg-named.bmp": (colour, "JPEG", {}),
+        "webp-named.gif": (colour, "WEBP", {}),
+        "bmp-named.png": (colour, "BMP", {}),
+        "gif-named.webp": (colour, "GIF", {}),
+    }
+    for name, (picture, kind, options) in made.items():
+        picture.save(folder / name, kind, **options)
+    return list(made)
