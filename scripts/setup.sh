@@ -1,61 +1,94 @@
 #!/bin/sh
 # setup.sh: everything that tftl is built and exported with, inside this repository.
 #
-#   .venv/               Python with the pinned packages of scripts/requirements.txt
-#   build/libtensorflow  include/ and lib/ of the TensorFlow that Go links with: the wheel's
-#                        own, or the installation that LIBTENSORFLOW names
+#   .venv/               Python with the pinned packages of requirements.txt
+#   build/libtensorflow  include/ and lib/ of the TensorFlow that Go links with: the wheel's own
 #
-# Idempotent: what is there and up to date is left alone.
+# Idempotent: what is there and up to date is left alone. With LIBTENSORFLOW=DIR the second is
+# not made, and DIR is checked instead.
 set -eu
 cd "$(dirname "$0")/.."
 
-die() { echo "setup: $*" >&2; exit 1; }
-need() { command -v "$1" >/dev/null 2>&1 || die "$1 is missing: $2"; }
+die() {
+	echo "setup: $*" >&2
+	exit 1
+}
 
-python=${PYTHON:-python3}
-need "$python" "install Python 3.11 (Debian: apt-get install python3 python3-venv)"
-need "${GO:-go}" "install Go 1.26 or later"
-need "${CC:-gcc}" "install a C compiler (Debian: apt-get install gcc libc6-dev)"
-"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
-	die "$($python -V) is not supported: the pinned packages need Python 3.11 to 3.13 (set PYTHON=)"
+need() { # a program, and what to do where it is missing
+	command -v "$1" >/dev/null 2>&1 || die "$1 is missing: $2"
+}
 
-stamp=.venv/.requirements
-if ! cmp -s scripts/requirements.txt "$stamp"; then
-	if [ ! -x .venv/bin/pip ]; then
-		"$python" -c 'import venv, ensurepip' 2>/dev/null ||
-			die "$python cannot make virtual environments (Debian: apt-get install python3-venv)"
-		"$python" -m venv .venv
-	fi
-	echo "setup: installing TensorFlow and the exporter's packages into .venv" >&2
-	.venv/bin/pip install --quiet --disable-pip-version-check --requirement scripts/requirements.txt ||
-		die "pip could not install scripts/requirements.txt; its reason stands above"
+prerequisites() {
+	[ "$(uname -s)" = Linux ] || die "$(uname -s) is not supported: TensorFlow's wheel holds its C library on Linux"
+	need "${GO:-go}" "install Go (Debian: apt-get install golang-go; or https://go.dev/dl)"
+	need "${CC:-gcc}" "install a C compiler (Debian: apt-get install gcc libc6-dev)"
+	echo '#include <stdlib.h>' | "${CC:-gcc}" -E -o /dev/null - 2>/dev/null ||
+		die "${CC:-gcc} finds no stdlib.h: install libc's headers (Debian: apt-get install libc6-dev)"
+	# go.mod names the version; Go 1.21 and later fetches it where GOTOOLCHAIN lets it.
+	reason=$("${GO:-go}" list -m 2>&1) || die "Go cannot be used: $(last "$reason")"
+}
+
+# virtual_environment makes .venv, or makes it anew where its Python has gone.
+virtual_environment() {
+	.venv/bin/python -c 'import pip' 2>/dev/null && return
+	python=${PYTHON:-python3}
+	need "$python" "install Python 3.11 to 3.13 (Debian: apt-get install python3-venv)"
+	"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
+		die "$python is $("$python" -V): the pinned packages need 3.11 to 3.13; set PYTHON to one of these"
+	"$python" -c 'import venv, ensurepip' 2>/dev/null ||
+		die "$python cannot make virtual environments (Debian: apt-get install python3-venv)"
+	rm -rf .venv
+	reason=$("$python" -m venv .venv 2>&1) || die "$python cannot make .venv: $(last "$reason")"
+}
+
+packages() {
+	stamp=.venv/requirements.txt # written when all of them are there
+	cmp -s scripts/requirements.txt "$stamp" && return
+	echo "setup: installing TensorFlow and the Python packages into .venv; a few minutes" >&2
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+		--requirement scripts/requirements.txt 2>build/pip.log ||
+		die "pip cannot install scripts/requirements.txt: $(last "$(grep ^ERROR build/pip.log)") (is the network up? build/pip.log has all of it)"
 	cp scripts/requirements.txt "$stamp"
-fi
+}
 
-lib=build/libtensorflow
+# libtensorflow lays links to the wheel's libraries: its C++ library holds the C API too; the
+# linker wants it under the C library's name, the loader under the name that is written in it.
+libtensorflow() {
+	lib=build/libtensorflow
+	wheel=$(echo .venv/lib/python3.*/site-packages/tensorflow)
+	[ -f "$wheel/libtensorflow_cc.so.2" ] || die "$wheel has no libtensorflow_cc.so.2: remove .venv and try again"
+	mkdir -p "$lib/lib"
+	link "../../$wheel/include" "$lib/include"
+	for name in libtensorflow.so libtensorflow_cc.so.2; do
+		link "../../../$wheel/libtensorflow_cc.so.2" "$lib/lib/$name"
+	done
+	for name in libtensorflow_framework.so libtensorflow_framework.so.2; do
+		link "../../../$wheel/libtensorflow_framework.so.2" "$lib/lib/$name"
+	done
+}
+
+link() { # target, link; left alone where it is right
+	[ "$(readlink "$2" || true)" = "$1" ] || ln -sfn "$1" "$2"
+}
+
+installed_libtensorflow() {
+	for file in include/tensorflow/c/c_api.h lib/libtensorflow.so lib/libtensorflow_framework.so; do
+		[ -e "$LIBTENSORFLOW/$file" ] || die "LIBTENSORFLOW=$LIBTENSORFLOW has no $file"
+	done
+}
+
+last() { # the last line of a text, without the tool's own prefix
+	echo "$1" | tail -n 1 | sed 's/^[a-z]*: //; s/^ERROR: //'
+}
+
+prerequisites
+mkdir -p build
+exec 9>build/setup.lock
+flock 9 # two makes at once
+virtual_environment
+packages
 if [ -n "${LIBTENSORFLOW:-}" ]; then
-	[ -f "$LIBTENSORFLOW/include/tensorflow/c/c_api.h" ] ||
-		die "LIBTENSORFLOW=$LIBTENSORFLOW has no include/tensorflow/c/c_api.h"
-	[ -e "$LIBTENSORFLOW/lib/libtensorflow.so" ] ||
-		die "LIBTENSORFLOW=$LIBTENSORFLOW has no lib/libtensorflow.so"
-	from=$(cd "$LIBTENSORFLOW" && pwd)
-	if [ "$(readlink "$lib" || true)" != "$from" ]; then
-		rm -rf "$lib" && mkdir -p build && ln -s "$from" "$lib"
-	fi
-	exit 0
+	installed_libtensorflow
+else
+	libtensorflow
 fi
-
-# The wheel's C++ library holds the C API too; the linker wants it under the C library's name,
-# the loader under the name that is written in it.
-wheel=$(.venv/bin/python -c 'import importlib.util as u; print(u.find_spec("tensorflow").submodule_search_locations[0])')
-[ -f "$wheel/libtensorflow_cc.so.2" ] || die "$wheel has no libtensorflow_cc.so.2"
-relative=../../..${wheel#"$PWD"}
-[ -L "$lib" ] && rm "$lib"
-mkdir -p "$lib/lib"
-ln -sfn "../..${wheel#"$PWD"}/include" "$lib/include"
-for name in libtensorflow.so libtensorflow_cc.so.2; do
-	ln -sf "$relative/libtensorflow_cc.so.2" "$lib/lib/$name"
-done
-for name in libtensorflow_framework.so libtensorflow_framework.so.2; do
-	ln -sf "$relative/libtensorflow_framework.so.2" "$lib/lib/$name"
-done

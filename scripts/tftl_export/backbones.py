@@ -32,7 +32,8 @@ class Backbone:
     cuts: dict[str, str | None]
     minimum_size: int = 32
     imagenet: bool = True  # Keras can download its ImageNet weights
-    learning_rate: float = 1e-4
+    files: bool = True  # weights of a file mean what they do in the network built without any
+    learning_rate: float = 1e-3  # of the head
 
 
 def _tiny(images: keras.KerasTensor, weights: None) -> keras.KerasTensor:
@@ -47,23 +48,119 @@ def _tiny(images: keras.KerasTensor, weights: None) -> keras.KerasTensor:
     return x
 
 
-def _vgg16(images: keras.KerasTensor, weights: str | None) -> keras.KerasTensor:
-    network = keras.applications.VGG16(include_top=False, weights=weights, input_tensor=images)
-    return network.outputs[0]
+def _application(name: str) -> Callable[[keras.KerasTensor, str | None], keras.KerasTensor]:
+    """A network of keras.applications, which is looked up when it is built."""
+
+    def build(images: keras.KerasTensor, weights: str | None) -> keras.KerasTensor:
+        function = getattr(keras.applications, name)
+        return function(include_top=False, weights=weights, input_tensor=images).outputs[0]
+
+    return build
+
+
+def _cuts(**cuts: str) -> dict[str, str | None]:
+    """Cuts from shallow to deep; the last stage, `all`, trains the whole network."""
+    return {**cuts, "all": None}
+
+
+def _vgg(name: str) -> Backbone:
+    return Backbone(
+        build=_application(name),
+        size=224,
+        preprocess="caffe",
+        cuts={f"block{i}": f"block{i - 1}_pool" for i in (5, 4, 3, 2)} | {"block1": None},
+        learning_rate=1e-4,
+    )
+
+
+def _resnet(name: str, blocks: int) -> Backbone:
+    return Backbone(
+        build=_application(name),
+        size=224,
+        preprocess="caffe",
+        cuts=_cuts(
+            conv5=f"conv4_block{blocks}_out",
+            conv4="conv3_block4_out",
+            conv3="conv2_block3_out",
+            conv2="pool1_pool",
+        ),
+    )
 
 
 BACKBONES = {
-    "vgg16": Backbone(
-        build=_vgg16,
+    "vgg16": _vgg("VGG16"),
+    "vgg19": _vgg("VGG19"),
+    "resnet50": _resnet("ResNet50", 6),
+    "resnet101": _resnet("ResNet101", 23),
+    "inception_v3": Backbone(
+        build=_application("InceptionV3"),
+        size=299,
+        preprocess="tf",
+        cuts=_cuts(mixed9="mixed8", mixed8="mixed7", mixed3="mixed2"),
+        minimum_size=75,
+    ),
+    "xception": Backbone(
+        build=_application("Xception"),
+        size=299,
+        preprocess="tf",
+        cuts=_cuts(block14="add_11", block13="add_10", block5="add_2", block2="block1_conv2_act"),
+        minimum_size=71,
+    ),
+    "mobilenet_v2": Backbone(
+        build=_application("MobileNetV2"),
         size=224,
-        preprocess="caffe",
-        cuts={
-            "block5": "block4_pool",
-            "block4": "block3_pool",
-            "block3": "block2_pool",
-            "block2": "block1_pool",
-            "block1": None,
-        },
+        preprocess="tf",
+        cuts=_cuts(
+            top="block_16_project_BN",
+            block13="block_12_add",
+            block6="block_5_add",
+            block3="block_2_add",
+        ),
+    ),
+    "densenet121": Backbone(
+        build=_application("DenseNet121"),
+        size=224,
+        preprocess="torch",
+        cuts=_cuts(conv5="pool4_pool", conv4="pool3_pool", conv3="pool2_pool", conv2="pool1"),
+    ),
+    "efficientnet_b0": Backbone(
+        build=_application("EfficientNetB0"),
+        size=224,
+        preprocess="none",  # it is the network's own first layers
+        cuts=_cuts(
+            top="block7a_project_bn",
+            block7="block6d_add",
+            block6="block5c_add",
+            block5="block4c_add",
+            block4="block3b_add",
+            block3="block2b_add",
+            block2="block1a_project_bn",
+        ),
+        files=False,
+    ),
+    "efficientnet_v2_s": Backbone(
+        build=_application("EfficientNetV2S"),
+        size=384,
+        preprocess="none",
+        cuts=_cuts(
+            top="block6o_add",
+            block6="block5i_add",
+            block5="block4f_add",
+            block4="block3d_add",
+            block3="block2d_add",
+            block2="block1b_add",
+        ),
+    ),
+    "convnext_tiny": Backbone(
+        build=_application("ConvNeXtTiny"),
+        size=224,
+        preprocess="none",
+        cuts=_cuts(
+            stage3="convnext_tiny_downsampling_block_2",
+            stage2="convnext_tiny_downsampling_block_1",
+            stage1="convnext_tiny_downsampling_block_0",
+            stage0="convnext_tiny_stem",
+        ),
     ),
     "tiny": Backbone(
         build=_tiny,
@@ -72,7 +169,6 @@ BACKBONES = {
         cuts={"block2": "block1_pool", "block1": None},
         minimum_size=16,
         imagenet=False,
-        learning_rate=1e-3,
     ),
 }
 
@@ -87,6 +183,7 @@ def build(name: str, size: int, weights: str, seed: int) -> tuple[keras.Model, s
     if size < backbone.minimum_size:
         raise ExportError(f"--image-size {size}: {name} needs at least {backbone.minimum_size}")
     keras.utils.set_random_seed(seed)
+    keras.backend.clear_session()  # so that layers without a name are numbered from the start
     # Names of our own: Keras would number its own, and the digests contain them.
     images = keras.Input((size, size, 3), name="images")
     if weights == "imagenet":
@@ -130,6 +227,11 @@ def _from_file(network: keras.Model, name: str, path: str) -> str:
     """Weights of this network from a .weights.h5, .h5 or .keras file."""
     if not os.path.isfile(path):
         raise ExportError(f"--weights {path}: no such file (nor one of imagenet, registry, none)")
+    if not BACKBONES[name].files:
+        raise ExportError(
+            f"--weights {path}: Keras builds {name} with one layer more for its own ImageNet "
+            "weights, so a file's would be misread; use imagenet or none"
+        )
     try:
         if path.endswith(".keras"):
             saved = keras.models.load_model(path, compile=False)

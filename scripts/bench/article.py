@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The article's training, by its Keras code and by `tftl fit`, side by side.
+
+VGG16 frozen, a flatten head with a hidden layer of 256, Adam, five epochs under shear 0.2, zoom
+0.2 and horizontal flips. Keras validates over pixels every epoch, as the article does, and tftl
+on cached features: so the seconds of training alone are told apart, where both make the same
+passes. Processor seconds are told too, which a busy machine disturbs less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE, BATCH, EPOCHS, UNITS, RATE = 224, 32, 5, 256, 1e-4
+
+
+def main() -> None:
+    """Measure each in turn, or be the Keras side."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder with train/ and val/, a folder a class")
+    parser.add_argument("--model", type=Path, default=ROOT / "savedmodels" / "vgg16")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.keras:
+        print(json.dumps(keras_fit(options.data)))
+        return
+    tried = {"Keras float32": keras, "tftl float32": tftl, "tftl bfloat16": tftl}
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in tried}
+    for _ in range(options.rounds):
+        for name, run in tried.items():
+            taken[name].append(run(options, name.split()[1]))
+            print(f"{name}: {taken[name][-1]}", file=sys.stderr)
+    report(taken)
+
+
+def report(taken: dict[str, list[dict[str, float]]]) -> None:
+    """A table of medians, and how much longer Keras takes."""
+    figures = {"command": "the command", "train": "training", "processor": "processor, all"}
+    medians = {
+        name: {f: median(run[f] for run in runs) for f in figures} for name, runs in taken.items()
+    }
+    first = next(iter(medians))
+    print(f"{'seconds':16}" + "".join(f"{text:>24}" for text in figures.values()))
+    for name, values in medians.items():
+        cells = [
+            f"{values[f]:.0f} ({medians[first][f] / values[f]:.2f} times as fast)" for f in figures
+        ]
+        print(f"{name:16}" + "".join(f"{cell:>24}" for cell in cells))
+
+
+def keras(options: argparse.Namespace, _: str) -> dict[str, float]:
+    """This script again, in a process of its own."""
+    return timed([sys.executable, __file__, str(options.data), "--keras"])
+
+
+def tftl(options: argparse.Namespace, precision: str) -> dict[str, float]:
+    """`tftl fit` from nothing: no feature is cached."""
+    with tempfile.TemporaryDirectory(prefix="tftl-article-") as work:
+        run = Path(work) / "run"
+        command = [ROOT / "bin/tftl", "fit", "--data", options.data, "--model", options.model]
+        command += ["--augment", "article", "--precision", precision, "--output", run]
+        command += ["--epochs", EPOCHS, "--patience", 0, "--batch-size", BATCH, "--lr", RATE]
+        command += ["--units", UNITS, "--cache-dir", Path(work) / "cache", "--quiet"]
+        taken = timed([str(word) for word in command])
+        lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
+        epochs = [line["train"] for line in lines if line["phase"] == "epoch"]
+        assert len(epochs) == EPOCHS
+        return taken | {"train": sum(epochs)}
+
+
+def timed(command: list[str]) -> dict[str, float]:
+    """Run a command: its seconds, its processors', and what else its last line tells."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    out = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"article: {' '.join(command)}: exit status {process.returncode}")
+    taken = {"command": time.monotonic() - start, "processor": used.ru_utime + used.ru_stime}
+    last = out.strip().splitlines()[-1]
+    return taken | (json.loads(last) if last.startswith("{") else {})
+
+
+def keras_fit(data: Path) -> dict[str, float]:
+    """The article's code; the weights are those that `export.py --weights registry` takes."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import keras
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    from tftl_export import registry
+
+    class Training(keras.callbacks.Callback):
+        """Seconds of epochs without their validation."""
+
+        seconds = 0.0
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.monotonic()
+
+        def on_test_begin(self, logs=None):
+            self.seconds += time.monotonic() - self.start
+
+    keras.utils.set_random_seed(1)
+    augmented = {"shear_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True}
+    train, validation = (
+        ImageDataGenerator(rescale=1.0 / 255, **changes).flow_from_directory(
+            data / part, target_size=(SIZE, SIZE), batch_size=BATCH, class_mode="binary"
+        )
+        for part, changes in (("train", augmented), ("val", {}))
+    )
+    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
+    base.set_weights(registry.load_vgg16())
+    base.trainable = False
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            base,
+            layers.Flatten(),
+            layers.Dense(UNITS, activation="relu"),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(RATE), "binary_crossentropy", metrics=["accuracy"])
+    training = Training()
+    model.fit(train, validation_data=validation, epochs=EPOCHS, verbose=2, callbacks=[training])
+    return {"train": training.seconds}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+// Command frozen measures the frozen pass: how fast a folder of photographs
+// becomes cached features, beside the same network fed one preloaded batch
+// over and over, and what each part of the work costs. `make bench` runs it.
+//
+// The two are measured in turn, round after round, so that a machine whose
+// speed drifts slows both. Where other programs run, the processors' time says
+// more than the clock.
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	_ "tftl/internal/quiet"
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/features"
+	"tftl/pipeline/image"
+	"tftl/savedmodels"
+)
+
+type options struct {
+	data, model, stage, precision string
+	batchSize, rounds             int
+	workers, threads              int
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.data, "data", "", "folder of photographs, a sub-folder a class")
+	flag.StringVar(&o.model, "model", "", "exported model")
+	flag.StringVar(&o.stage, "stage", "head", "stage whose frozen part is measured")
+	flag.StringVar(&o.precision, "precision", "auto", "auto, float32 or bfloat16")
+	flag.IntVar(&o.batchSize, "batch-size", 32, "images a batch")
+	flag.IntVar(&o.rounds, "rounds", 3, "times that each is measured")
+	flag.IntVar(&o.workers, "workers", 0, "images decoded at a time; 0 for one a processor")
+	flag.IntVar(&o.threads, "threads", 0, "processors for TensorFlow; 0 for all")
+	flag.Parse()
+	if err := run(context.Background(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "frozen:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is what is measured, opened as `tftl fit` opens it.
+type bench struct {
+	options
+	images  dataset.Part
+	stage   pipeline.Stage
+	decoder *image.Decoder
+}
+
+func run(ctx context.Context, o options) error {
+	r, err := savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(o.precision), Threads: o.threads, Device: "auto"})
+	if err != nil {
+		return err
+	}
+	model, err := savedmodels.Load(o.model, r)
+	if err != nil {
+		return err
+	}
+	set, err := dataset.OpenLabelled(o.data, dataset.Options{})
+	if err != nil {
+		return err
+	}
+	b := bench{options: o}
+	if b.images, err = set.Subset("all"); err != nil {
+		return err
+	}
+	if b.images.Len() < o.batchSize {
+		return fmt.Errorf("%s: %d images do not fill a batch of %d", o.data, b.images.Len(), o.batchSize)
+	}
+	if b.stage, err = model.Open(ctx, o.stage); err != nil {
+		return err
+	}
+	defer b.stage.Close()
+	in := model.Description.Input
+	b.decoder, err = image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Workers: o.workers})
+	if err != nil {
+		return err
+	}
+	defer b.decoder.Close()
+	fmt.Printf("%s, stage %s, %s, %s: %d images, batches of %d\n\n", model.Description.Backbone, o.stage, r.Precision, r.Instructions, b.images.Len(), o.batchSize)
+	if err := b.compare(ctx); err != nil {
+		return err
+	}
+	return b.takeApart(ctx)
+}
+
+// compare runs the preloaded batch and the frozen pass in turn.
+func (b bench) compare(ctx context.Context) error {
+	batch, err := b.batch(ctx, 0)
+	if err != nil {
+		return err
+	}
+	for range 2 { // the first runs build and tune the graph
+		if _, err := b.stage.Features(ctx, batch); err != nil {
+			return err
+		}
+	}
+	var preloaded, frozen, wall, cpu []float64
+	for range b.options.rounds {
+		fed, err := b.feed(ctx, batch)
+		if err != nil {
+			return err
+		}
+		passed, err := b.pass(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("preloaded batch  %v\nfrozen pass      %v\n", fed, passed)
+		preloaded, frozen = append(preloaded, fed.rate()), append(frozen, passed.rate())
+		wall = append(wall, passed.rate()/fed.rate())
+		cpu = append(cpu, fed.each(fed.cpu)/passed.each(passed.cpu))
+	}
+	fmt.Printf("\nmedian of %d: preloaded %.1f images/s, frozen pass %.1f images/s, ratio %.3f (of the processors' time %.3f)\n",
+		b.options.rounds, median(preloaded), median(frozen), median(wall), median(cpu))
+	return nil
+}
+
+// feed computes one batch as often as fills the data set.
+func (b bench) feed(ctx context.Context, batch pipeline.Batch) (s span, err error) {
+	for range b.images.Len() / b.batchSize {
+		err := s.measure(b.batchSize, func() error {
+			_, err := b.stage.Features(ctx, batch)
+			return err
+		})
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// pass is the frozen pass as `tftl fit` runs it, into an empty cache on disk.
+func (b bench) pass(ctx context.Context) (s span, err error) {
+	err = withStore(func(store *features.Store) error {
+		source := &features.Source{Encoded: b.images, Decode: b.decoder.Decode, Compute: b.stage.Features, Store: store, Workers: b.workers}
+		return s.measure(b.images.Len(), func() error { return source.Warm(ctx, b.batchSize, nil) })
+	})
+	return s, err
+}
+
+// takeApart does the parts of the pass one after the other, on a few batches.
+func (b bench) takeApart(ctx context.Context) error {
+	const batches = 4
+	var read, hash, decode, compute, keep span
+	err := withStore(func(store *features.Store) error {
+		for i := range min(batches, b.images.Len()/b.batchSize) {
+			encoded := make([][]byte, b.batchSize)
+			digests := make([]features.Digest, b.batchSize)
+			samples := make([]pipeline.Sample, b.batchSize)
+			var pixels, out pipeline.Batch
+			for _, part := range []struct {
+				spent *span
+				do    func() error
+			}{
+				{&read, func() (err error) {
+					for k := range encoded {
+						samples[k] = b.images.Sample(i*b.batchSize + k)
+						if encoded[k], err = b.images.Bytes(i*b.batchSize + k); err != nil {
+							return err
+						}
+					}
+					return nil
+				}},
+				{&hash, func() error {
+					for k := range encoded {
+						digests[k] = sha256.Sum256(encoded[k])
+					}
+					return nil
+				}},
+				{&decode, func() (err error) { pixels, err = b.decoder.Decode(ctx, encoded, samples); return err }},
+				{&compute, func() (err error) { out, err = b.stage.Features(ctx, pixels); return err }},
+				{&keep, func() error {
+					width := len(out.Data) / b.batchSize
+					for k, d := range digests {
+						store.Put(d, out.Shape[1:], out.Data[k*width:(k+1)*width])
+					}
+					return nil
+				}},
+			} {
+				if err := part.spent.measure(b.batchSize, part.do); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	fmt.Printf("\none after the other:\nread             %v\nhash             %v\ndecode, resize   %v\ncompute          %v\nstore            %v\n", read, hash, decode, compute, keep)
+	return err
+}
+
+// batch reads and decodes batch i.
+func (b bench) batch(ctx context.Context, i int) (pipeline.Batch, error) {
+	index := make([]int, b.batchSize)
+	for k := range index {
+		index[k] = i*b.batchSize + k
+	}
+	return image.Source{Encoded: b.images, Decoder: b.decoder}.Batch(ctx, 0, index)
+}
+
+// withStore lends an empty feature cache on disk.
+func withStore(f func(*features.Store) error) error {
+	dir, err := os.MkdirTemp("", "frozen-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	store, err := features.Open(features.Options{Dir: dir}, "bench")
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return f(store)
+}
+
+// span is how long some images took, on the clock and on all processors.
+type span struct {
+	images    int
+	wall, cpu time.Duration
+}
+
+func (s *span) measure(images int, f func() error) error {
+	started, busy := time.Now(), processors()
+	err := f()
+	s.images += images
+	s.wall += time.Since(started)
+	s.cpu += processors() - busy
+	return err
+}
+
+func (s span) rate() float64 { return float64(s.images) / s.wall.Seconds() }
+
+// each is milliseconds an image.
+func (s span) each(d time.Duration) float64 { return d.Seconds() * 1000 / float64(s.images) }
+
+func (s span) String() string {
+	return fmt.Sprintf("%8.1f images/s  %8.2f ms an image, %8.2f ms of the processors", s.rate(), s.each(s.wall), s.each(s.cpu))
+}
+
+// processors is the time that this process has had of all of them.
+func processors() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return (s[len(s)/2] + s[(len(s)-1)/2]) / 2
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""What the frozen pass and the epochs of a run took, out of its timing.jsonl.
+
+An epoch is training and validation; writing checkpoints is given apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def main() -> None:
+    """Print a few lines for each run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, nargs="+")
+    for run in parser.parse_args().run:
+        report(run)
+
+
+def report(run: Path) -> None:
+    """Print the figures of one run."""
+    lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
+    epochs = [line for line in lines if line["phase"] == "epoch"]
+    seconds = [line["train"] + line["validate"] for line in epochs]
+    one = sum(seconds) / len(seconds)
+    checkpoints = sum(line["checkpoint"] for line in epochs)
+    print(f"{run}:")
+    print(f"  epochs      {' '.join(f'{s:.2f}' for s in seconds)} s, mean {one:.2f} s")
+    print(f"  checkpoints {checkpoints:.2f} s in all")
+    for line in lines:
+        if line["phase"] != "features":
+            continue
+        computed = line["images"] - line["cached"]
+        if not computed:
+            print(f"  no frozen pass: the features of all {line['images']} images were cached")
+            continue
+        rate = computed / line["seconds"]
+        print(f"  frozen pass {line['seconds']:.2f} s for {computed} images, {rate:.1f} images/s")
+        print(f"  an epoch on cached features takes {one / line['seconds']:.4f} of that")
+
+
+if __name__ == "__main__":
+    main()

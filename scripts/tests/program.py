@@ -1,0 +1,90 @@
+"""Runs bin/tftl as a person does, and reads what it leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = ROOT / "bin" / "tftl"
+
+
+def tftl(*arguments: object) -> str:
+    """Run a command, which must succeed; its standard output."""
+    assert _PROGRAM.exists(), f"{_PROGRAM} is missing: make build"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TFTL_")}
+    command = [str(_PROGRAM), *map(str, arguments), "--quiet"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A table that evaluate or predict wrote, in its order."""
+
+    paths: list[str]
+    classes: list[str]
+    labels: list[str] | None  # the true ones, where there are any
+    predicted: list[str]
+    probabilities: np.ndarray  # [N,C]
+
+    @classmethod
+    def of(cls, table: str) -> Predictions:
+        """Read the CSV text."""
+        rows = list(csv.DictReader(table.splitlines()))
+        columns = [name for name in rows[0] if name.startswith("p(")]
+        values = [[float(row[name]) for name in columns] for row in rows]
+        return cls(
+            paths=[row["path"] for row in rows],
+            classes=[name[2:-1] for name in columns],
+            labels=[row["label"] for row in rows] if "label" in rows[0] else None,
+            predicted=[row["predicted"] for row in rows],
+            probabilities=np.array(values),
+        )
+
+    def true(self) -> np.ndarray:
+        """The true classes' indexes."""
+        return np.array([self.classes.index(label) for label in self.labels])
+
+
+def predict(model: Path, *images: object, precision: str = "float32", **flags: object):
+    """`tftl predict --csv` of files or folders."""
+    more = [item for name, value in flags.items() for item in (f"--{name}", value)]
+    arguments = ["--model", model, "--precision", precision, "--csv", *more, *images]
+    return Predictions.of(tftl("predict", *arguments))
+
+
+def history(run: Path) -> list[dict]:
+    """The lines of history.jsonl."""
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+def parts(run: Path) -> dict[str, list[tuple[str, str]]]:
+    """The path and the label of each image of a run, by part, in the program's order."""
+    split = {"train": [], "val": [], "test": []}
+    with (run / "data.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            split[row["split"]].append((row["path"], row["label"]))
+    return split
+
+
+def order(seed: int, epoch: int, n: int) -> list[int]:
+    """Written anew after the description of pipeline.Order: PCG-DXSM, Fisher and Yates."""
+    state, mask, result = seed << 64 | epoch, 2**64 - 1, [0] * n
+    for i in range(n):
+        state = state * 0x2360ED051FC65DA44385DF649FCCF645 + 0x5851F42D4C957F2D14057B7EF767814F
+        state %= 2**128
+        high, low = state >> 64, state & mask
+        high = (high ^ high >> 32) * 0xDA942042E4DD58B5 & mask
+        high = (high ^ high >> 48) * (low | 1) & mask
+        j = high * (i + 1) >> 64
+        result[i] = result[j]
+        result[j] = i
+    return result
