@@ -24,6 +24,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,18 +45,27 @@ def main() -> None:
     if output.is_dir() and output.stat().st_mtime > max(s.stat().st_mtime for s in sources):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    work = output.with_name(output.name + ".new")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own, so that two who make at once do not meet.
+    work = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+    try:
+        work.chmod(0o755)
+        fill(work)
+        shutil.rmtree(output, ignore_errors=True)
+        work.rename(output)
+        os.utime(output)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def fill(work: Path) -> None:
+    """Make everything."""
     photographs(work)
     pixels.make(work / "pixels")
     spoilt.make(work / "spoilt", work / "photos" / "red" / "red-00.jpg")
     networks(work)
     broken(work)
     keras_models(work)
-    shutil.rmtree(output, ignore_errors=True)
-    work.rename(output)
-    os.utime(output)
 
 
 def photographs(folder: Path) -> None:

@@ -26,9 +26,12 @@ def make(folder: Path) -> None:
     folder.mkdir()
     index = []
     for name in _pictures(folder):
-        decoded = tf.io.decode_image(
-            (folder / name).read_bytes(), channels=3, expand_animations=False
-        )
+        # TensorFlow decodes a WebP with transparency to four channels or not at all; the other
+        # formats' transparency it drops.
+        channels = 4 if name in ("alpha.webp", "animated.webp") else 3
+        encoded = (folder / name).read_bytes()
+        decoded = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
+        decoded = decoded[..., :3]
         for interpolation in INTERPOLATIONS:
             for size in SIZES:
                 pixels = tf.cast(tf.image.resize(decoded, size, interpolation), tf.float32)
@@ -68,9 +71,11 @@ def _pictures(folder: Path) -> list[str]:
         "grey.jpg": (grey, "JPEG", {}),
         "grey.png": (grey, "PNG", {}),
         "alpha.png": (alpha, "PNG", {}),
+        "alpha.webp": (alpha, "WEBP", {}),
         "palette.png": (colour.convert("P"), "PNG", {}),
         "deep.png": (deep, "PNG", {}),
         "animated.gif": (colour, "GIF", turned),
+        "animated.webp": (alpha, "WEBP", turned),
         "one-pixel.png": (colour.crop((5, 7, 6, 8)), "PNG", {}),
         "png-named.jpg": (colour, "PNG", {}),
         "jpg-named.bmp": (colour, "JPEG", {}),

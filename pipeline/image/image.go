@@ -36,6 +36,7 @@ type Decoder struct {
 	session *tf.Session
 	encoded tf.Output
 	pixels  tf.Output
+	opaque  tf.Output // of a WebP with transparency, which the kernel gives in four channels or not at all
 }
 
 // NewDecoder builds the graph.
@@ -48,9 +49,11 @@ func NewDecoder(o Options) (*Decoder, error) {
 	}
 	root := tfgo.NewRoot()
 	in := op.Placeholder(tfgo.NewScope(root), tf.String, op.PlaceholderShape(tf.ScalarShape()))
-	decoded := op.DecodeImage(root, in, op.DecodeImageChannels(3), op.DecodeImageExpandAnimations(false))
-	batched := op.ExpandDims(root, decoded, op.Const(root.SubScope("axis"), int32(0)))
-	out, err := resize(root, batched, o)
+	out, err := decodeTo(root.SubScope("rgb"), in, 3, o)
+	if err != nil {
+		return nil, err
+	}
+	opaque, err := decodeTo(root.SubScope("rgba"), in, 4, o)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +67,20 @@ func NewDecoder(o Options) (*Decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	return &Decoder{options: o, session: session, encoded: in, pixels: out}, nil
+	return &Decoder{options: o, session: session, encoded: in, pixels: out, opaque: opaque}, nil
 }
 
 // Close ends the session.
 func (d *Decoder) Close() error { return d.session.Close() }
+
+// decodeTo decodes to a number of channels, keeps the first three, and resizes.
+func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (tf.Output, error) {
+	image := op.DecodeImage(s, encoded, op.DecodeImageChannels(channels), op.DecodeImageExpandAnimations(false))
+	if channels > 3 { // as the other formats' kernels do: transparency is dropped, not blended
+		image = op.Slice(s, image, op.Const(s.SubScope("from"), []int32{0, 0, 0}), op.Const(s.SubScope("size"), []int32{-1, -1, 3}))
+	}
+	return resize(s.SubScope("resize"), op.ExpandDims(s, image, op.Const(s.SubScope("axis"), int32(0))), o)
+}
 
 // resize is what tf.image.resize does for a method: [1,H,W,3] uint8 to float32.
 func resize(s *op.Scope, images tf.Output, o Options) (tf.Output, error) {
@@ -147,6 +159,9 @@ func (d *Decoder) one(encoded []byte, into []float32) error {
 	}
 	defer tensor.Free(in)
 	results, err := d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: in}, []tf.Output{d.pixels}, nil)
+	if err != nil && Format(encoded) == "WebP" {
+		results, err = d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: in}, []tf.Output{d.opaque}, nil)
+	}
 	if err != nil {
 		return explain(encoded, err)
 	}
