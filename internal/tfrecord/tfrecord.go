@@ -1,8 +1,8 @@
-// Package tfrecord reads TFRecord, TensorFlow's file of checksummed records,
-// and the features of the tf.train.Example that a record usually holds.
+// Package tfrecord reads and appends to TFRecord, TensorFlow's file of
+// checksummed records, and reads the features of the tf.train.Example that a
+// record usually holds.
 //
-// It needs no TensorFlow, knows of no particular feature, and writes nothing.
-// Compression is the caller's: a GZIP file is read through compress/gzip. What
+// It needs no TensorFlow and knows of no particular feature. Compression is the caller's: a GZIP file is read through compress/gzip. What
 // a file claims is never believed before the bytes are there: neither a length
 // nor a count makes it allocate much more than it has read.
 package tfrecord

@@ -90,7 +90,19 @@ type stored interface{ read() ([]byte, error) }
 // file is an image that has a file to itself.
 type file string
 
-func (f file) read() ([]byte, error) { return os.ReadFile(string(f)) }
+// maxBytes is the largest image that is read: the largest that is decoded.
+const maxBytes = 256 << 20
+
+func (f file) read() ([]byte, error) {
+	info, err := os.Stat(string(f))
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxBytes {
+		return nil, fmt.Errorf("%s: its %d bytes are more than the limit of %d", string(f), info.Size(), maxBytes)
+	}
+	return os.ReadFile(string(f))
+}
 
 func byID(a, b entry) int { return cmp.Compare(a.sample.ID, b.sample.ID) }
 

@@ -98,6 +98,8 @@ func FuzzReadExample(f *testing.F) {
 	})
 }
 
+// FuzzReadCIFAR has long records: -fuzzminimizetime 1x keeps the fuzzer from
+// spending its time on making them shorter.
 func FuzzReadCIFAR(f *testing.F) {
 	for _, name := range []string{"testdata/cifar-10/data_batch_1.bin", "testdata/cifar-100/test.bin"} {
 		file, err := os.ReadFile(name)

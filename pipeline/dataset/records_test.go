@@ -3,9 +3,7 @@ package dataset_test
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"tftl/internal/tfrecord"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 )
@@ -23,10 +22,6 @@ type features map[string]any
 // recordFile is a TFRecord file of examples.
 func recordFile(examples ...features) []byte {
 	var out []byte
-	sum := func(data []byte) uint32 {
-		crc := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
-		return (crc>>15 | crc<<17) + 0xa282ead8
-	}
 	message := func(number protowire.Number, body []byte) []byte {
 		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), body)
 	}
@@ -50,10 +45,7 @@ func recordFile(examples ...features) []byte {
 			}
 			all = append(all, message(1, append(message(1, []byte(name)), message(2, feature)...))...)
 		}
-		data := message(1, all)
-		head := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
-		out = append(out, binary.LittleEndian.AppendUint32(head, sum(head))...)
-		out = binary.LittleEndian.AppendUint32(append(out, data...), sum(data))
+		out = tfrecord.Append(out, message(1, all))
 	}
 	return out
 }

@@ -21,10 +21,10 @@ func list(path string, options Options) (listing, error) {
 	case info.IsDir():
 		return listDir(path, options)
 	}
-	if comma, ok := manifestComma(path); ok {
-		return listManifest(path, comma, options)
-	}
 	if info.Mode().IsRegular() { // a pipe would be waited for
+		if comma, ok := manifestComma(path); ok {
+			return listManifest(path, comma, options)
+		}
 		is, err := isTFRecord(path)
 		if err != nil {
 			return listing{}, pipeline.Errorf(pipeline.BadData, "%w", err)
@@ -46,7 +46,7 @@ func listDir(root string, options Options) (listing, error) {
 	}
 	var files []string
 	for _, e := range entries {
-		if !e.IsDir() && !unseen(e.Name()) {
+		if kind := e.Type(); (kind.IsRegular() || kind == fs.ModeSymlink) && !unseen(e.Name()) {
 			files = append(files, e.Name())
 		}
 	}
