@@ -49,7 +49,7 @@ test-python: build testdata
 
 .PHONY: testdata
 testdata: setup
-	@$(PYTHON) testdata/make.py --output build/testdata
+	$(PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
 
 LINTERS := gofumpt vet staticcheck modules ruff shellcheck repository
 .PHONY: lint $(LINTERS)

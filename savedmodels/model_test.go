@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 		t.Error(err)
 	}
 	d := m.Description
-	if d.Backbone != "tiny" || d.Input.Size != [2]int{32, 32} || !slices.Equal(d.Optimizers, []string{"adam", "sgd"}) {
+	if d.Backbone != "tiny" || d.Input.Size != [2]int{32, 32} || !slices.Equal(d.Optimizers, []string{"adam", "sgd", "rmsprop", "adamw", "nesterov"}) {
 		t.Errorf("description %+v", d)
 	}
 	var tags []string

@@ -314,7 +314,7 @@ func TestBadCallsAreErrors(t *testing.T) {
 	targets := f
 	targets.Targets = make([]float32, 3*5)
 	unknown := adam
-	unknown.Optimizer = "adamw"
+	unknown.Optimizer = "lion"
 	try := func(b pipeline.Batch, h pipeline.Hyperparameters) error {
 		_, err := s.Step(t.Context(), b, h)
 		return err

@@ -57,8 +57,12 @@ func newAugmentation(c *cli.Context) (a pipeline.Augmentation, err error) {
 		name string
 		to   *float64
 	}{
-		{"rotation-range", &a.RotationRange}, {"width-shift-range", &a.WidthShiftRange}, {"height-shift-range", &a.HeightShiftRange},
-		{"shear-range", &a.ShearRange}, {"channel-shift-range", &a.ChannelShiftRange}, {"cval", &a.CVal},
+		{"rotation-range", &a.RotationRange},
+		{"width-shift-range", &a.WidthShiftRange},
+		{"height-shift-range", &a.HeightShiftRange},
+		{"shear-range", &a.ShearRange},
+		{"channel-shift-range", &a.ChannelShiftRange},
+		{"cval", &a.CVal},
 	} {
 		if c.IsSet(f.name) {
 			*f.to = c.Float64(f.name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,12 +34,8 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 		pixels, err := in.pixels(source(in.set.Train))
 		return anew{pixels, in.augmenter, stage.Features}, nil, err
 	}
-	var epochs int
-	for _, s := range in.o.config.Training.Stages {
-		epochs += s.Epochs
-	}
-	used := make(copies, min(a.Copies, epochs))
-	for i := range used {
+	made := make(copies, a.Copies)
+	for i := range made {
 		epoch := i + 1
 		s := source(in.set.Train)
 		s.Decode = func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error) {
@@ -49,11 +46,16 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 			return in.augmenter.Apply(ctx, epoch, pixels)
 		}
 		s.Variant = func(sample pipeline.Sample) string { return in.augmenter.Variant(epoch, sample) }
-		used[i] = s
+		made[i] = s
 	}
+	var epochs int
+	for _, s := range in.o.config.Training.Stages {
+		epochs += s.Epochs
+	}
+	needed := made[:min(len(made), epochs)]
 	in.t.say("augmented copies: %d of each of %d images are cached, which takes %d frozen passes or what of them is not cached yet; epochs take none",
-		len(used), in.set.Train.Len(), len(used))
-	return used, used, nil
+		len(needed), in.set.Train.Len(), len(needed))
+	return made, slices.Clone(needed), nil // the caller appends to it
 }
 
 // pixels makes a source of features one of decoded images. They are kept in
@@ -61,24 +63,29 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 // fit; the others are decoded again every epoch.
 func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 	s.Compute = func(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) { return images, nil }
-	size := in.model.Description.Input.Size
-	need := int64(s.Len()) * int64(size[0]*size[1]) * 3 * 4
-	kept := "decoded once"
-	switch room := pixelRoom(in.o.cache.MaxBytes); {
-	case in.o.cache.off:
-		kept = "decoded"
-	case in.decoded == nil:
+	s.Store = nil
+	if in.o.cache.off {
+		in.sayAnew(s.Len(), "decoded")
+		return s, nil
+	}
+	if in.decoded == nil { // one for all stages
+		room, size := pixelRoom(in.o.cache.MaxBytes), in.model.Description.Input.Size
 		var err error
 		if in.decoded, err = features.Open(features.Options{MaxBytes: room}, "pixels"); err != nil {
 			return nil, err
 		}
-		if room > 0 && need > room {
-			kept = fmt.Sprintf("decoded (%d%% of them once: %.1f of %.1f GB fit into memory)", 100*room/need, float64(room)/1e9, float64(need)/1e9)
+		kept := "decoded once"
+		if need := int64(s.Len()) * int64(size[0]*size[1]) * 3 * 4; room > 0 && need > room {
+			kept = fmt.Sprintf("decoded, %d%% of them once (%.1f of %.1f GB fit into memory)", 100*room/need, float64(room)/1e9, float64(need)/1e9)
 		}
+		in.sayAnew(s.Len(), kept)
 	}
 	s.Store = in.decoded
-	in.t.say("augmentation anew every epoch: %d images are %s, and pass the frozen part in each epoch (--augment-copies K caches K passes)", s.Len(), kept)
 	return s, nil
+}
+
+func (in *inputs) sayAnew(images int, kept string) {
+	in.t.say("augmentation anew every epoch: %d images are %s, and pass the frozen part in each epoch (--augment-copies K caches K passes)", images, kept)
 }
 
 // pixelRoom is how many bytes decoded images may take: what the cache may, and

@@ -74,7 +74,7 @@ func setFlag(c *cli.Context, given map[string]bool, name string, node ast.Node) 
 			continue
 		}
 		if err := c.Set(name, fmt.Sprint(v)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %q: %w", name, fmt.Sprint(v), err)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -32,7 +33,7 @@ func newFitCommand() *cli.Command {
 		&cli.DurationFlag{Name: "checkpoint-every", Value: 30 * time.Second, Usage: "how much a killed run repeats; 0 for a checkpoint each step"},
 		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
 		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most, a stage", Category: trainFlags},
-		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE][,schedule=…]`, again for the next, deeper one: head, then the upper blocks by name with a small rate (default: head)", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE][,schedule=…]`, again for the next, deeper one: head, then the upper blocks by name with a small rate; or auto: deeper while --monitor gains more than its noise (default: head)", Category: trainFlags},
 		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
 		&cli.Float64Flag{Name: "decay-rate", Value: 0.1, Usage: "of step and exponential: what the rate is multiplied by every --decay-epochs", Category: trainFlags},
@@ -40,14 +41,14 @@ func newFitCommand() *cli.Command {
 		&cli.IntFlag{Name: "warmup-epochs", Usage: "in which the rate rises to begin with", Category: trainFlags},
 		&cli.Float64Flag{Name: "plateau-factor", Usage: "multiplies the rate where --monitor stops improving; 0 for never", Category: trainFlags},
 		&cli.IntFlag{Name: "plateau-patience", Value: 3, Usage: "epochs without improvement before that", Category: trainFlags},
-		&cli.StringFlag{Name: "optimizer", Value: "adam", Usage: "adam or sgd", Category: trainFlags},
-		&cli.Float64Flag{Name: "momentum", Usage: "of sgd", Category: trainFlags},
-		&cli.Float64Flag{Name: "weight-decay", Usage: "decoupled", Category: trainFlags},
+		&cli.StringFlag{Name: "optimizer", Value: "adam", Usage: "adam, sgd, rmsprop, adamw or nesterov", Category: trainFlags},
+		&cli.Float64Flag{Name: "momentum", Usage: "of sgd, rmsprop and nesterov, which is sgd without it", Category: trainFlags},
+		&cli.Float64Flag{Name: "weight-decay", Usage: "decoupled", DefaultText: "0.004 for adamw, else 0", Category: trainFlags},
 		&cli.Float64Flag{Name: "l2", Usage: "times the sum of squares of the head's kernels", Category: trainFlags},
 		&cli.Float64Flag{Name: "clip-norm", Usage: "largest global norm of the gradients; 0 for any", Category: trainFlags},
 		&cli.Float64Flag{Name: "dropout", Usage: "rate before the output layer", Category: trainFlags},
 		&cli.IntFlag{Name: "units", Usage: "width of the head's hidden layer", DefaultText: "256", Category: trainFlags},
-		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the head's weights, the order and dropout", Category: trainFlags},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the head's weights, the order, augmentation and dropout", Category: trainFlags},
 		&cli.StringFlag{Name: "monitor", Value: "val_loss", Usage: "what the best epoch is best in", Category: trainFlags},
 		&cli.IntFlag{Name: "patience", Value: 5, Usage: "epochs without improvement before training ends; 0 for no end", Category: trainFlags},
 		&cli.Float64Flag{Name: "min-delta", Usage: "what counts as improvement", Category: trainFlags},
@@ -59,7 +60,12 @@ func newFitCommand() *cli.Command {
 so that epochs take a fraction of that pass, in later runs too. The weights of the best
 epoch become OUTPUT/model, a SavedModel that serves.
 
-   tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 --output runs/first`,
+   tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 --output runs/first
+
+Augmented images pass the frozen part anew in every epoch, or once each where
+--augment-copies caches a few copies; tftl preview shows what they look like.
+
+   tftl fit --data photos --model savedmodels/vgg16 --augment light --augment-copies 5`,
 		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), newBalanceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), newCopiesFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newFitOptions(c)
@@ -89,7 +95,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	if err := o.resolve(model); err != nil {
 		return err
 	}
-	job := pipeline.Job{Model: model, Measure: metrics.Basic, SaveEvery: o.saveEvery}
+	job := pipeline.Job{Model: model, Measure: measure, SaveEvery: o.saveEvery}
 	var run rundir.Dir
 	var set *dataset.Set
 	var skipped []badImage
@@ -116,7 +122,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped: %d, named in %s", len(skipped), run.File(badImagesFile))
 	}
-	if err != nil {
+	if err = errors.Join(err, run.WriteHistoryCSV(history)); err != nil {
 		return err
 	}
 	best, ok := pipeline.BestOf(history)
@@ -132,12 +138,21 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	return writeFitResult(t, o, run, history, best)
 }
 
+// measure is what is measured on the validation part after each epoch, and how
+// sure it is.
+func measure(predictions []pipeline.Prediction) []pipeline.Metric {
+	return append(metrics.Basic(predictions), metrics.StandardErrors(predictions)...)
+}
+
 // plan is the config as the loop takes it.
 func (o *fitOptions) plan(set *dataset.Set) pipeline.Plan {
 	training := o.config.Training
 	plan := pipeline.Plan{
 		Classes: len(set.Classes), Units: o.config.Model.Units, Seed: o.config.Seed, BatchSize: training.BatchSize, Watch: o.stopping().Watch,
 		ClassWeights: byLabel(training.ClassWeights, set.Classes), LabelSmoothing: training.LabelSmoothing,
+	}
+	if training.StagesAuto {
+		plan.Deeper = o.depth().Deeper
 	}
 	for _, s := range training.Stages {
 		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: training.Hyper}
@@ -188,12 +203,20 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 }
 
 func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch) error {
+	monitor, depth := o.config.Training.Monitor, o.depth().Curve(history)
 	if o.json {
-		return writeJSON(t.out, map[string]any{"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best})
+		return writeJSON(t.out, map[string]any{"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best, "depth": depth})
 	}
-	monitor := o.config.Training.Monitor
+	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	if len(depth) > 1 {
+		fmt.Fprintf(table, "stage\t%s\tits noise\tgain\n", monitor)
+		for _, point := range depth {
+			fmt.Fprintf(table, "%s\t%.4f\t%.4f\t%.4f\n", point.Stage, point.Value, point.Noise, point.Gain)
+		}
+	}
 	value, _ := best.Value(monitor)
-	_, err := fmt.Fprintf(t.out, "best epoch %d of %d: %s %.4f\nmodel: %s\n", best.Epoch, len(history), monitor, value, run.Model())
+	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", best.Epoch, len(history), monitor, value, run.Model())
+	err := table.Flush()
 	if err == nil {
 		t.say("next: tftl evaluate --model %s", run.Path)
 	}

@@ -72,6 +72,12 @@ func (o *fitOptions) stopping() schedule.EarlyStopping {
 	}
 }
 
+// depth decides --stage auto, and tells what each stage was worth.
+func (o *fitOptions) depth() schedule.Depth {
+	stopping := o.stopping()
+	return schedule.Depth{Monitor: stopping.Monitor, Higher: stopping.Higher}
+}
+
 func newFitOptions(c *cli.Context) (o fitOptions, err error) {
 	if err := noArguments(c); err != nil {
 		return o, err
@@ -120,6 +126,9 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 			Monitor: c.String("monitor"), MinDelta: c.Float64("min-delta"), Patience: c.Int("patience"),
 		},
 	}
+	if hyper := &o.config.Training.Hyper; hyper.Optimizer == "adamw" && !c.IsSet("weight-decay") {
+		hyper.WeightDecay = 0.004 // keras.optimizers.AdamW's default: without decay it is Adam
+	}
 	if o.config.Data, err = configureData(c); err != nil {
 		return err
 	}
@@ -151,7 +160,14 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 	if o.config.Training.Augmentation, err = newAugmentation(c); err != nil {
 		return err
 	}
-	for _, text := range c.StringSlice("stage") {
+	stages := c.StringSlice("stage")
+	if slices.Equal(stages, []string{"auto"}) {
+		o.config.Training.StagesAuto, stages = true, nil
+		if m := o.config.Training.Monitor; m != "val_loss" && m != "val_accuracy" {
+			return pipeline.Errorf(pipeline.BadUsage, "--stage auto --monitor %s: the noise is known of val_loss and val_accuracy alone", m)
+		}
+	}
+	for _, text := range stages {
 		stage, err := parseStage(text, o.config.Training.Rate)
 		if err != nil {
 			return err

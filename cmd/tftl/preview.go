@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,13 +43,15 @@ type previewOptions struct {
 
 func newPreviewCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "`DIR` of photographs, as fit takes it", Category: dataFlags},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit's", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "as fit's", Category: dataFlags},
+		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", Category: dataFlags},
+		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
+		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
+		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
+		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` of the model whose image size and interpolation are used"},
 		&cli.StringFlag{Name: "image-size", Usage: "`HEIGHT[,WIDTH]`, where no model is given"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE.png` to write"},
-		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "as fit's"},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "as fit has it"},
 		&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images decoded at a time; 0 for one a processor", Category: machineFlags},
 		&cli.BoolFlag{Name: "json", Usage: "what was drawn, as one JSON document"},
 	}
@@ -59,7 +62,7 @@ func newPreviewCommand() *cli.Command {
 the left, then what the first %d epochs of tftl fit with the same flags and seed train on.
 
    tftl preview --data photos --model savedmodels/vgg16 --augment strong --output sheet.png`, sheetRows, sheetEpochs),
-		Flags: append(append(flags, newAugmentFlags()...), commonFlags()...),
+		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), newAugmentFlags(), commonFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newPreviewOptions(c)
 			if err != nil {
@@ -81,8 +84,7 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 		return o, err
 	}
 	o = previewOptions{data: c.String("data"), output: c.String("output"), workers: c.Int("workers"), json: c.Bool("json")}
-	o.dataset = dataset.Options{Exact: c.Bool("split-exact"), Seed: c.Uint64("seed")}
-	if o.dataset.Split, err = parseSplit(c.String("split")); err != nil {
+	if o.dataset, err = newDatasetOptions(c); err != nil {
 		return o, err
 	}
 	if o.augmentation, err = newAugmentation(c); err != nil {

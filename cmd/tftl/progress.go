@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -105,7 +106,16 @@ func (p *progress) epochDone(e pipeline.Event) {
 		"phase": "epoch", "stage": e.Stage, "epoch": e.Record.Epoch, "images": p.trained,
 		"train": p.seconds["train"], "validate": p.seconds["validate"], "checkpoint": p.seconds["epoch"],
 	})
+	p.watch(e.Record, float64(p.trained)/p.seconds["train"])
 	p.reset()
+}
+
+// watch adds an epoch to what TensorBoard shows. As time, it ends no run.
+func (p *progress) watch(e pipeline.Epoch, imagesPerSecond float64) {
+	speed := []pipeline.Metric{{Name: "images_per_second", Value: imagesPerSecond}}
+	if err := errors.Join(p.run.EpochScalars(e), p.run.Scalars("train", e.Epoch, speed)); err != nil {
+		p.warn("%v", err)
+	}
 }
 
 func (p *progress) reset() {

@@ -64,6 +64,9 @@ func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, jo
 	if warning != "" {
 		t.warn("%s", warning)
 	}
+	if err := run.RestartScalars(history); err != nil {
+		return nil, err
+	}
 	t.say("going on after %d epochs and %d steps", state.Epochs, state.Step)
 	job.State, job.History = state, history
 	return set, nil

@@ -97,7 +97,13 @@ func newSchedule(s rundir.Stage, stepsPerEpoch int) pipeline.Schedule {
 // weights are trained ones, and large steps would undo them.
 func resolveStages(training rundir.Training, model *savedmodels.Model, epochs int) ([]rundir.Stage, error) {
 	stages, rate := slices.Clone(training.Stages), training.LearningRate
-	if len(stages) == 0 {
+	switch {
+	case len(stages) > 0: // given, or those of the run that is resumed
+	case training.StagesAuto:
+		for _, info := range model.Description.Stages {
+			stages = append(stages, rundir.Stage{Name: info.Name, Rate: training.Rate})
+		}
+	default:
 		stages = []rundir.Stage{{Name: "head", Rate: training.Rate}}
 	}
 	depth := -1

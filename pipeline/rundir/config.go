@@ -58,6 +58,7 @@ type Training struct {
 	Rate         Rate                     `json:"rate"`          // likewise
 	Plateau      Plateau                  `json:"plateau"`
 	Stages       []Stage                  `json:"stages"`
+	StagesAuto   bool                     `json:"stages_auto"` // as deep as the validation part says
 	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
 	Augmentation pipeline.Augmentation    `json:"augmentation"` // of the training part
 	// ClassWeights multiply the loss of a class's images in training; empty for none.

@@ -18,7 +18,7 @@ type Point struct {
 	Stage string  `json:"stage"`
 	Value float64 `json:"value"` // of the monitored figure
 	// Noise is the standard error of Value over the validation samples; 0
-	// where the history has none for the figure.
+	// where there is none, as for a figure without one or a single sample.
 	Noise float64 `json:"noise"`
 	Gain  float64 `json:"gain"` // over the stage before, so signed that more is better; 0 for the first
 }
@@ -47,7 +47,9 @@ func (d Depth) Curve(history []pipeline.Epoch) []Point {
 		}
 		best = value
 		at.Value, _ = e.Value(d.Monitor)
-		at.Noise, _ = e.Value(d.Monitor + "_se")
+		if at.Noise, _ = e.Value(d.Monitor + "_se"); math.IsNaN(at.Noise) {
+			at.Noise = 0
+		}
 	}
 	return curve
 }

@@ -50,12 +50,12 @@ def report(taken: dict[str, list[dict[str, float]]]) -> None:
         name: {f: median(run[f] for run in runs) for f in figures} for name, runs in taken.items()
     }
     first = next(iter(medians))
-    print(f"{'seconds':16}" + "".join(f"{text:>24}" for text in figures.values()))
+    print(f"{'seconds':16}" + "".join(f"{text:>26}" for text in figures.values()))
     for name, values in medians.items():
         cells = [
             f"{values[f]:.0f} ({medians[first][f] / values[f]:.2f} times as fast)" for f in figures
         ]
-        print(f"{name:16}" + "".join(f"{cell:>24}" for cell in cells))
+        print(f"{name:16}" + "".join(f"{cell:>26}" for cell in cells))
 
 
 def keras(options: argparse.Namespace, _: str) -> dict[str, float]:

@@ -12,7 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Silence what Keras does not mean us by."""
+    """Silence what Keras does not mean us by; leave slow tests to `-m slow`."""
+    config.addinivalue_line("markers", "slow: minutes long; run by -m slow alone")
+    config.option.markexpr = config.option.markexpr or "not slow"
     config.addinivalue_line("filterwarnings", "ignore:__array__ implementation:DeprecationWarning")
 
 

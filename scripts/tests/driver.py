@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -71,6 +72,15 @@ class Stage(MetaGraph):
             weights = np.ones(len(targets), np.float32)
         inputs = {"features": features, "targets": targets, "weights": weights, "lr": lr}
         return self.call("step", **inputs, **{**_OFF, **hyper})
+
+
+def settle(base: keras.Model) -> None:
+    """Give BatchNorm statistics that images leave, or random weights let the signal die away."""
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    ((images, _),) = batches(8, 1, 4, base.input.shape[1], 2)
+    base(images / 127.5 - 1, training=True)
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray]:

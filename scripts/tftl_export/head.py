@@ -11,11 +11,13 @@ import tensorflow as tf
 class HeadKind:
     """A kind of head. Pooling lies below the `head` cut, so that little is cached."""
 
-    pooling: str  # "flatten" or "gap", global average pooling
+    pooling: str  # one of HEADS
     hidden: int  # relu layers before the output; all are `units` wide
 
 
-HEADS = {"flatten": HeadKind("flatten", 1), "gap": HeadKind("gap", 0)}
+# How many hidden layers each pooling has where nobody says: all activations are many and
+# want one, their mean (gap) or maximum (gmp) over the image is what an output layer can use.
+HEADS = {"flatten": 1, "gap": 0, "gmp": 0}
 
 
 class Head:
@@ -29,7 +31,7 @@ class Head:
         """feature_shape is the backbone's output without the batch: (H, W, C)."""
         self.kind = kind
         height, width, channels = feature_shape
-        self.inputs = channels if kind.pooling == "gap" else height * width * channels
+        self.inputs = height * width * channels if kind.pooling == "flatten" else channels
         self.layers = [f"hidden{i + 1}" for i in range(kind.hidden)] + ["output"]
         self.variables: dict[str, tf.Variable] = {}
         rows = self.inputs
@@ -51,9 +53,10 @@ class Head:
 
     def pool(self, features: tf.Tensor) -> tf.Tensor:
         """[N,H,W,C] to [N,inputs]."""
-        if self.kind.pooling == "gap":
-            return tf.reduce_mean(features, [1, 2])
-        return tf.reshape(features, [-1, self.inputs])
+        if self.kind.pooling == "flatten":
+            return tf.reshape(features, [-1, self.inputs])
+        reduce = {"gap": tf.reduce_mean, "gmp": tf.reduce_max}[self.kind.pooling]
+        return reduce(features, [1, 2])
 
     def initialize(self, classes: tf.Tensor, units: tf.Tensor, seed: tf.Tensor) -> None:
         """Glorot uniform kernels and zero biases, as Keras' Dense."""

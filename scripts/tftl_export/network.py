@@ -51,6 +51,7 @@ class Network:
         self._base, self._cuts = base, cuts
         self.variables = _by_name(base.weights)
         self.trainable = _by_name(base.trainable_weights)
+        self.feature_shape: tuple[int, int, int] = base.output.shape[1:]
 
     def forward(self, pixels: tf.Tensor) -> tf.Tensor:
         """Pixels to the backbone's output."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-OPTIMIZERS = ("adam", "sgd")  # the `optimizer` input of `step` is an index of these
+# The `optimizer` input of `step` is an index of these, so new ones go to the end.
+OPTIMIZERS = ("adam", "sgd", "rmsprop", "adamw", "nesterov")
 
-# The defaults of keras.optimizers.Adam.
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-7
+# The defaults of keras.optimizers.Adam and RMSprop.
+_BETA1, _BETA2, _RHO, _EPSILON = 0.9, 0.999, 0.9, 1e-7
 
 
 class Slots(tf.Module):
@@ -62,7 +63,7 @@ def apply(
             )
         return tf.constant(0)
 
-    def sgd() -> tf.Tensor:
+    def sgd(nesterov: bool = False) -> tf.Tensor:
         for name, variable in variables.items():
             tf.raw_ops.ResourceApplyKerasMomentum(
                 var=variable.handle,
@@ -70,10 +71,32 @@ def apply(
                 lr=lr,
                 grad=gradients[name],
                 momentum=momentum,
+                use_nesterov=nesterov,
             )
         return tf.constant(0)
 
-    tf.switch_case(optimizer, [adam, sgd])
+    def rmsprop() -> tf.Tensor:
+        for name, variable in variables.items():
+            tf.raw_ops.ResourceApplyRMSProp(
+                var=variable.handle,
+                ms=slots.second[name].handle,
+                mom=slots.first[name].handle,
+                lr=lr,
+                rho=_RHO,
+                momentum=momentum,
+                epsilon=_EPSILON,
+                grad=gradients[name],
+            )
+        return tf.constant(0)
+
+    branches = {
+        "adam": adam,
+        "sgd": sgd,
+        "rmsprop": rmsprop,
+        "adamw": adam,  # the decay, decay_weights, is all that tells them apart
+        "nesterov": lambda: sgd(nesterov=True),
+    }
+    tf.switch_case(optimizer, [branches[name] for name in OPTIMIZERS])
 
 
 def decay_weights(rate: tf.Tensor, variables: dict[str, tf.Variable], lr: tf.Tensor) -> None:

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What makes no sense is refused with exit code 2 and a line that says what
+// would, before anything is looked at: no folder here is there.
+// testdata/usage.txtar has the rest.
+func TestUsage(t *testing.T) {
+	for arguments, want := range map[string]string{
+		"train":     `unknown command "train"`,
+		"--verbos":  "-verbos",
+		"fit":       "--data is missing",
+		"evaluate":  "--model is missing",
+		"predict a": "--model is missing",
+
+		"fit --data p":                        "--model is missing",
+		"fit --model m --data":                "flag needs an argument: -data",
+		"fit --data p --model m --epoch 3":    "-epoch",
+		"fit p --model m --data p":            `unexpected argument "p"`,
+		"evaluate --model m p":                `unexpected argument "p"`,
+		"version now":                         `unexpected argument "now"`,
+		"fit --data p --model m --json=maybe": `"maybe"`,
+
+		"fit --data p --model m --epochs ten":        `invalid value "ten" for flag -epochs`,
+		"fit --data p --model m --epochs 1.5":        `invalid value "1.5" for flag -epochs`,
+		"fit --data p --model m --epochs 0":          "--epochs 0: must be 1 or more",
+		"fit --data p --model m -b 0":                "--batch-size 0: must be 1 or more",
+		"fit --data p --model m --batch-size -32":    "--batch-size -32: must be 1 or more",
+		"fit --data p --model m --lr NaN":            "--lr NaN: must be a number above 0",
+		"fit --data p --model m --lr -0.1":           "--lr -0.1: must be a number above 0",
+		"fit --data p --model m --lr 0":              "--lr 0: must be a number above 0",
+		"fit --data p --model m --lr inf":            "--lr +Inf: must be a number above 0",
+		"fit --data p --model m --lr 1e-4x":          `invalid value "1e-4x" for flag -lr`,
+		"fit --data p --model m --units -1":          "--units -1: must be 0 or more",
+		"fit --data p --model m --units 0":           "--units 0: must be 1 or more",
+		"fit --data p --model m --patience -1":       "--patience -1: must be 0 or more",
+		"fit --data p --model m --min-delta NaN":     "--min-delta NaN: must be 0 or more",
+		"fit --data p --model m --dropout 1":         "--dropout 1: must be from 0 to below 1",
+		"fit --data p --model m --dropout NaN":       "--dropout NaN: must be from 0 to below 1",
+		"fit --data p --model m --momentum -0.5":     "--momentum -0.5: must be from 0 to below 1",
+		"fit --data p --model m --weight-decay -1":   "--weight-decay -1: must be 0 or more",
+		"fit --data p --model m --weight-decay +inf": "--weight-decay +Inf: must be 0 or more",
+		"fit --data p --model m --l2 -1":             "--l2 -1: must be 0 or more",
+		"fit --data p --model m --clip-norm -1":      "--clip-norm -1: must be 0 or more",
+		"fit --data p --model m --seed -1":           `invalid value "-1" for flag -seed`,
+		"fit --data p --model m -j -1":               "--workers -1: must be 0 or more",
+		"fit --data p --model m --threads -1":        "--threads -1: must be 0 or more",
+		"fit --data p --model m --split 0.7,0.3":     `--split "0.7,0.3": must be three fractions`,
+		"fit --data p --model m --split a,b,c":       `--split "a,b,c": must be three fractions`,
+		"fit --data p --model m --cache-size lots":   `"lots"`,
+		"fit --data p --model m --cache-size -1GB":   `"-1GB"`,
+		"fit --data p --model m --cache-size 1XB":    `"1XB"`,
+		"evaluate --model m -b 0":                    "--batch-size 0: must be 1 or more",
+		"predict --model m -b 0 a":                   "--batch-size 0: must be 1 or more",
+		"evaluate --model m --rescale half":          `--rescale "half": must be a number above 0 or a fraction such as 1/255`,
+		"evaluate --model m --rescale 1/0":           `--rescale "1/0"`,
+		"evaluate --model m --rescale -1":            `--rescale "-1"`,
+		"evaluate --model m --labels none":           "--labels: open none: no such file or directory",
+
+		"fit --data p --model m --monitor val_los":  `--monitor "val_los": must be one of loss, accuracy, val_loss, val_accuracy, val_balanced_accuracy, val_f1`,
+		"fit --data p --model m --cache tape":       `--cache "tape": must be disk, ram or off`,
+		"fit --data p --model m --precision half":   `--precision "half": must be auto, float32 or bfloat16`,
+		"fit --data p --model m --device tpu":       `--device "tpu": must be auto, cpu, gpu or gpu:N`,
+		"fit --data p --model m --device gpu:first": `--device "gpu:first"`,
+		"version --device tpu":                      `--device "tpu"`,
+		"predict --model m --json --csv a":          "--json and --csv exclude each other",
+		"predict --model m":                         "no image or folder is named",
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append([]string{"tftl"}, strings.Fields(arguments)...), &stdout, &stderr)
+		if code != exitUsage || stdout.Len() > 0 || !strings.HasPrefix(stderr.String(), "tftl: ") || !strings.Contains(stderr.String(), want) {
+			t.Errorf("tftl %s: exit code %d, stdout %q, stderr %q, want %q", arguments, code, stdout.String(), stderr.String(), want)
+		}
+		if err := wellSaid(stderr.String(), true); err != nil {
+			t.Errorf("tftl %s: %v", arguments, err)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+// Package tftl_test holds the rules of the design that the compiler does not.
+package tftl_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "tftl"
+
+// pkg is what go list says of one of the module's packages, its tests left out.
+type pkg struct {
+	ImportPath, Dir, Name string
+	GoFiles, CgoFiles     []string
+	Imports               []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Name,GoFiles,CgoFiles,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []pkg
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p pkg
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if len(list) < 10 {
+		t.Fatalf("go list finds %d packages", len(list))
+	}
+	return list
+}
+
+// room is the part of the design that a package belongs to: cmd, savedmodels,
+// pipeline, pipeline/dataset, internal, … A child of pipeline has one to itself.
+func room(path string) string {
+	parts := strings.Split(strings.TrimPrefix(path, module+"/"), "/")
+	if parts[0] == "pipeline" && len(parts) > 1 {
+		return parts[0] + "/" + parts[1]
+	}
+	return parts[0]
+}
+
+// mayImport says whether one room may import another of the module.
+func mayImport(from, to string) bool {
+	child := strings.HasPrefix(from, "pipeline/")
+	switch {
+	case from == to || to == "internal":
+		return true
+	case from == "cmd" || from == "scripts":
+		return to != "cmd" && to != "scripts"
+	case from == "savedmodels" || child && to == "pipeline":
+		return to == "pipeline"
+	}
+	// The report is of what a run's folder holds.
+	return from == "pipeline/report" && (to == "pipeline/rundir" || to == "pipeline/metrics")
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, path := range p.Imports {
+			if strings.HasPrefix(path, module+"/") && !mayImport(room(p.ImportPath), room(path)) {
+				t.Errorf("%s imports %s: imports point from cmd to pipeline's children and savedmodels, from these to pipeline, from there to internal, "+
+					"and children of pipeline do not import each other: what one needs of another, cmd passes in", p.ImportPath, path)
+			}
+		}
+	}
+}
+
+// importers lists the packages that import what is wanted.
+func importers(t *testing.T, wanted func(path string) bool) []string {
+	t.Helper()
+	var list []string
+	for _, p := range packages(t) {
+		if slices.ContainsFunc(p.Imports, wanted) {
+			list = append(list, strings.TrimPrefix(p.ImportPath, module+"/"))
+		}
+	}
+	return list
+}
+
+func isTensorFlow(path string) bool { return strings.HasPrefix(path, "github.com/galeone/") }
+
+func TestTensorFlowIsImportedByThreePackages(t *testing.T) {
+	got, want := importers(t, isTensorFlow), []string{"internal/tensor", "pipeline/image", "savedmodels"}
+	if !slices.Equal(got, want) {
+		t.Errorf("TensorFlow is imported by %v, want %v alone", got, want)
+	}
+}
+
+func TestUnsafeCodeIsInOnePackage(t *testing.T) {
+	if got := importers(t, func(path string) bool { return path == "unsafe" }); !slices.Equal(got, []string{"internal/tensor"}) {
+		t.Errorf("unsafe is imported by %v, want internal/tensor alone", got)
+	}
+	if got := importers(t, func(path string) bool { return path == "C" }); !slices.Equal(got, []string{"internal/quiet", "internal/tensor"}) {
+		t.Errorf("C is imported by %v, want internal/quiet and internal/tensor alone", got)
+	}
+}
+
+// sources parses a package's files.
+func sources(t *testing.T, p pkg) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	for _, name := range slices.Concat(p.GoFiles, p.CgoFiles) {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Join(p.ImportPath, name)] = file
+	}
+	return files
+}
+
+// names are what a file calls the packages that it imports and that are wanted.
+func names(file *ast.File, wanted func(path string) bool) []string {
+	var list []string
+	for _, spec := range file.Imports {
+		path, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || !wanted(path) {
+			continue
+		}
+		name := path[strings.LastIndex(path, "/")+1:]
+		if spec.Name != nil {
+			name = spec.Name.Name
+		}
+		list = append(list, name)
+	}
+	return list
+}
+
+// mentions finds what of the named packages a piece of code uses.
+func mentions(node ast.Node, packages []string) []string {
+	var list []string
+	ast.Inspect(node, func(n ast.Node) bool {
+		if selector, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := selector.X.(*ast.Ident); ok && slices.Contains(packages, x.Name) {
+				list = append(list, x.Name+"."+selector.Sel.Name)
+			}
+		}
+		return true
+	})
+	return list
+}
+
+// exported are the parts of a file that others can see: signatures, types
+// without their unexported fields, constants and variables.
+func exported(file *ast.File) []ast.Node {
+	var nodes []ast.Node
+	ast.FileExports(file)
+	for _, decl := range file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok {
+			nodes = append(nodes, f.Type)
+		} else {
+			nodes = append(nodes, decl)
+		}
+	}
+	return nodes
+}
+
+func TestNoTensorFlowTypeIsInAnExportedSignature(t *testing.T) {
+	for _, p := range packages(t) {
+		if room := room(p.ImportPath); room != "savedmodels" && room != "pipeline/image" {
+			continue
+		}
+		for name, file := range sources(t, p) {
+			tensorFlow := names(file, isTensorFlow)
+			for _, node := range exported(file) {
+				if used := mentions(node, tensorFlow); len(used) > 0 {
+					t.Errorf("%s: %v can be seen from outside", name, used)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyMainEndsTheProcess(t *testing.T) {
+	for _, p := range packages(t) {
+		for name, file := range sources(t, p) {
+			used := mentions(file, names(file, func(path string) bool { return path == "os" || path == "log" }))
+			used = slices.DeleteFunc(used, func(s string) bool {
+				return s != "os.Exit" && !strings.HasPrefix(s, "log.Fatal") && !strings.HasPrefix(s, "log.Panic")
+			})
+			if len(used) > 0 && (p.Name != "main" || filepath.Base(name) != "main.go") {
+				t.Errorf("%s calls %v: only main.go ends the process", name, used)
+			}
+		}
+	}
+}
+
+// A variable of a package, or an init, is a dependency that no signature shows.
+func TestNoPackageHasStateOfItsOwn(t *testing.T) {
+	// The linker sets the version, and a linker can set nothing else; an error
+	// to be compared with is a constant in all but name.
+	allowed := func(name string) bool { return name == "_" || name == "version" || strings.HasPrefix(name, "err") }
+	for _, p := range packages(t) {
+		files := sources(t, p)
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			for _, decl := range files[name].Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+					t.Errorf("%s has an init", name)
+				}
+				g, ok := decl.(*ast.GenDecl)
+				if !ok || g.Tok != token.VAR {
+					continue
+				}
+				for _, spec := range g.Specs {
+					for _, v := range spec.(*ast.ValueSpec).Names {
+						if !allowed(v.Name) {
+							t.Errorf("%s has the variable %s", name, v.Name)
+						}
+					}
+				}
+			}
+		}
+	}
+}
