@@ -183,8 +183,12 @@ func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
 		value float64
 		below float64
 	}{
-		{"momentum", h.Momentum, 1}, {"dropout", h.Dropout, 1}, {"weight-decay", h.WeightDecay, math.Inf(1)},
-		{"l2", h.L2, math.Inf(1)}, {"clip-norm", h.ClipNorm, math.Inf(1)}, {"min-delta", minDelta, math.Inf(1)},
+		{"momentum", h.Momentum, 1},
+		{"dropout", h.Dropout, 1},
+		{"weight-decay", h.WeightDecay, math.Inf(1)},
+		{"l2", h.L2, math.Inf(1)},
+		{"clip-norm", h.ClipNorm, math.Inf(1)},
+		{"min-delta", minDelta, math.Inf(1)},
 	} {
 		if !(f.value >= 0 && f.value < f.below) {
 			limit := "0 or more"

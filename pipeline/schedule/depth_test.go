@@ -11,8 +11,10 @@ func epochs(stage string, noise float64, losses ...float64) []pipeline.Epoch {
 	var all []pipeline.Epoch
 	for _, v := range losses {
 		all = append(all, pipeline.Epoch{Stage: stage, Validation: []pipeline.Metric{
-			{Name: "loss", Value: v}, {Name: "loss_se", Value: noise},
-			{Name: "accuracy", Value: 1 - v}, {Name: "accuracy_se", Value: noise},
+			{Name: "loss", Value: v},
+			{Name: "loss_se", Value: noise},
+			{Name: "accuracy", Value: 1 - v},
+			{Name: "accuracy_se", Value: noise},
 		}})
 	}
 	return all
