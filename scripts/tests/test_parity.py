@@ -24,6 +24,21 @@ POOLINGS = {
 }
 
 
+class Inference(keras.layers.Layer):
+    """A network whose BatchNorm stays in inference mode.
+
+    Called as `base(x, training=False)` in a functional model it would not: Keras 3 overrides
+    that with the mode of the model around it.
+    """
+
+    def __init__(self, base):
+        super().__init__()
+        self.base = base
+
+    def call(self, x):
+        return self.base(x, training=False)
+
+
 class Reference:
     """The same network in Keras, with the weights of a checkpoint."""
 
@@ -31,7 +46,7 @@ class Reference:
         weights = variables(checkpoint)
         self._base, self._preprocess = base, preprocess
         images = keras.Input(base.input.shape[1:])
-        x = POOLINGS[pooling]()(base(images, training=False))  # BatchNorm stays in inference mode
+        x = POOLINGS[pooling]()(Inference(base)(images))
         for variable in base.weights:
             variable.assign(weights[f"network/{variable.path.replace('/', '_')}"])
         heads = sorted(name for name in weights if name.startswith("head/"))

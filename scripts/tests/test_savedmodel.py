@@ -118,15 +118,18 @@ def test_every_training_metagraph_saves_the_same_variables(tiny, tmp_path):
     assert set(serve) == {name for name in want if name.startswith(("network/", "head/"))}
 
 
-@pytest.mark.parametrize("name", sorted(backbones.BACKBONES))
-def test_stages_share_out_the_layers(export, tiny, name):
-    folder = tiny("gap") if name == "tiny" else export("--weights", "none", "--image-size", "64")
-    size = description(folder)["input"]["size"][0]
-    base, _ = backbones.build(name, size, "none", seed=0)
-    layers = [layer for stage in description(folder)["stages"] for layer in stage["layers"]]
-    head = ["output"] if name == "tiny" else ["hidden1", "output"]
-    assert sorted(layers) == sorted([layer.name for layer in base.layers[1:]] + head)
+@pytest.mark.parametrize("hidden", [None, 2])
+@pytest.mark.parametrize("head", ["flatten", "gap", "gmp"])
+def test_stages_share_out_the_layers(tiny, head, hidden):
+    folder = tiny(head) if hidden is None else tiny(head, "--hidden", str(hidden))
+    base, _ = backbones.build("tiny", 32, "none", seed=0)
     stages = description(folder)["stages"]
+    layers = [layer for stage in stages for layer in stage["layers"]]
+    count = {"flatten": 1, "gap": 0, "gmp": 0}[head] if hidden is None else hidden
+    own = [*(f"hidden{i + 1}" for i in range(count)), "output"]
+    assert sorted(layers) == sorted([layer.name for layer in base.layers[1:]] + own)
+    assert description(folder)["head"]["pooling"] == head
+    assert description(folder)["head"]["hidden"] == count
     parameters = [stage["parameters"] for stage in stages]
     assert parameters[0] == 0 and parameters == sorted(parameters)
     assert parameters[-1] == base.count_params()
@@ -141,7 +144,7 @@ def test_the_description_says_what_was_exported(tiny):
     assert about["head"] == {"pooling": "gap", "hidden": 0, "inputs": 8}
     assert [stage["name"] for stage in about["stages"]] == STAGES
     assert [stage["features"] for stage in about["stages"]] == [[8], [12, 12, 4], [48, 48, 3]]
-    assert about["optimizers"] == ["adam", "sgd"]
+    assert about["optimizers"] == ["adam", "sgd", "rmsprop", "adamw", "nesterov"]
     assert about["learning_rate"] == 1e-3
     assert about["versions"]["tensorflow"] == tf.__version__
 

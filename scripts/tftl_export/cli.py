@@ -154,7 +154,7 @@ def _known(options: argparse.Namespace) -> tuple[Network, dict]:
 def _own(options: argparse.Namespace) -> tuple[Network, dict]:
     """The user's model, and what is said of it."""
     path = options.keras_model
-    base, cuts = keras_model.load(path, options.cut.split(",") if options.cut else [])
+    base, cuts = keras_model.load(path, [] if options.cut is None else options.cut.split(","))
     image = Input(base.input.shape[1:3], options.interpolation, options.preprocess or "none")
     origin = f"file {os.path.basename(path)}"
     about = {"backbone": base.name, "origin": origin, "learning_rate": Backbone.learning_rate}

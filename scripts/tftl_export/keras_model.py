@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 
 import keras
@@ -20,8 +21,7 @@ def load(path: str, cuts: Sequence[str]) -> tuple[keras.Model, dict[str, str | N
         ExportError: if the file is no such model, or cannot be cut there.
     """
     name = os.path.splitext(os.path.basename(path))[0]
-    model = _read(path)
-    base = keras.Model(model.inputs[0], model.outputs[0], name=name)
+    base = _functional(_read(path), name)
     _train_all(base)
     paths = [variable.path for variable in base.weights]
     if twice := {p for p in paths if paths.count(p) > 1}:
@@ -64,6 +64,18 @@ def _read(path: str) -> keras.Model:
     return model
 
 
+def _functional(model: keras.Model, name: str) -> keras.Model:
+    """The model as a graph, in which each layer's `output` is the one of that graph."""
+    base = keras.Model(model.inputs[0], model.outputs[0], name=name)
+    if not isinstance(model, keras.Sequential):
+        return base
+    # Sequential has called its layers once for each that it added; a saved graph has one call.
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "model.keras")
+        base.save(file)
+        return keras.models.load_model(file, compile=False)
+
+
 def _train_all(layer: keras.Layer) -> None:
     """Make it trainable, and every layer within."""
     for value in (False, True):  # setting what is set already would not reach those within
@@ -92,7 +104,7 @@ def _below(base: keras.Model, above: keras.Model, cut: str) -> keras.Model:
         stem, tail = keras.Model(base.input, at), keras.Model(at, base.output)
     except ValueError as error:  # Keras finds a graph that is not connected
         raise ValueError(
-            "other outputs than its own pass it by; cut where all goes through one layer"
+            "outputs of other layers pass it by; cut where all goes through one layer"
         ) from error
     if shared := {layer.name for layer in stem.layers} & {layer.name for layer in tail.layers}:
         raise ValueError(f"{min(shared)} is used on both sides of it")

@@ -1,0 +1,138 @@
+"""--keras-model and --cut: a model of the user's own."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from driver import Stage, batches
+
+from tftl_export import cli, contract
+
+layers = keras.layers
+
+
+def branched(size=(24, 32), channels=3, top=False):
+    """Two blocks, the second with a branch around a convolution; partly frozen."""
+    images = keras.Input((*size, channels), name="pixels")
+    x = layers.Rescaling(1 / 255, name="scale")(images)
+    x = layers.Conv2D(4, 3, padding="same", activation="relu", name="stem")(x)
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    y = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 1, name="wide")(x))
+    x = layers.Add(name="sum")([x, y])
+    x = layers.Conv2D(6, 3, name="last")(x)
+    if top:
+        x = layers.GlobalAveragePooling2D(name="mean")(x)
+    model = keras.Model(images, x)
+    for name in ("stem", "wide"):
+        model.get_layer(name).trainable = False
+    return model
+
+
+@pytest.fixture
+def export_own(tmp_path, capsys):
+    """Exports a model; returns the exit code, the folder and what went to stderr."""
+
+    def run(model, *arguments):
+        path = tmp_path / "mine.keras"
+        model.save(path)
+        capsys.readouterr()
+        code = cli.main(["--keras-model", str(path), *arguments, "-o", str(tmp_path / "m")])
+        return code, tmp_path / "m", capsys.readouterr().err.replace(str(path), "FILE")
+
+    return run
+
+
+def test_a_model_of_ones_own_is_cut_where_asked(export_own):
+    model = branched()
+    code, folder, said = export_own(model, "--cut", "sum,pool", "--head", "gap")
+    assert (code, said) == (0, "")
+    about = json.loads(folder.joinpath(*contract.DESCRIPTION).read_text())
+    assert about["backbone"] == "mine"
+    assert about["weights"]["origin"] == "file mine.keras"
+    assert about["input"] == {
+        "size": [24, 32],
+        "interpolation": "bilinear",
+        "preprocess": "none",
+    }
+    stages = {s["name"]: (sorted(s["layers"]), s["parameters"]) for s in about["stages"]}
+    # What the file has frozen is trained all the same where a cut lies below it.
+    assert stages == {
+        "head": (["output"], 0),
+        "from_sum": (["last"], 4 * 9 * 6 + 6),
+        "from_pool": (["norm", "sum", "wide"], 222 + 4 * 4 + 4 + 2 * 4),
+        "all": (["pool", "scale", "stem"], 250 + 3 * 9 * 4 + 4),
+    }
+    images = np.random.default_rng(1).integers(0, 256, (3, 24, 32, 3)).astype(np.float32)
+    want = model(images).numpy().mean(axis=(1, 2))
+    np.testing.assert_allclose(Stage(folder, "head").features(images), want, rtol=1e-5, atol=1e-6)
+    stage = Stage(folder, "from_pool").init(3)
+    ((_, targets),) = batches(1, 1, 3, 8, 3)
+    assert stage.step(stage.features(images), targets)["finite"]
+
+
+def test_a_sequential_model_will_do(export_own):
+    model = keras.Sequential(
+        [keras.Input((16, 16, 3)), layers.Conv2D(2, 3, name="a"), layers.Conv2D(2, 3, name="b")]
+    )
+    code, folder, _ = export_own(model, "--cut", "a", "--head", "gap", "--preprocess", "rescale")
+    assert code == 0
+    about = json.loads(folder.joinpath(*contract.DESCRIPTION).read_text())
+    assert [s["name"] for s in about["stages"]] == ["head", "from_a", "all"]
+    assert about["input"]["preprocess"] == "rescale"
+
+
+def two_inputs():
+    a, b = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    return keras.Model([a, b], layers.Add()([a, b]))
+
+
+def shared():
+    images = keras.Input((8, 8, 3))
+    conv = layers.Conv2D(3, 3, padding="same", name="twice")
+    return keras.Model(images, conv(layers.ReLU(name="between")(conv(images))))
+
+
+@pytest.mark.parametrize(
+    "model, cut, complaint",
+    [
+        (branched, "nonesuch", "--cut nonesuch: no such layer; the last are pool"),
+        (branched, "wide", "--cut wide: outputs of other layers pass it by"),
+        (branched, "pool,sum", "--cut sum: is not below the one before; cuts go from"),
+        (branched, "pool,pool", "--cut pool: is not below the one before"),
+        (branched, "last", "--cut last: is an end of the model"),
+        (branched, "pixels", "--cut pixels: is an end of the model"),
+        (branched, "", "--cut : no such layer"),
+        (shared, "between", "--cut between: twice is used on both sides of it"),
+        (two_inputs, None, "--keras-model FILE: must have one input and one output"),
+        (lambda: branched(top=True), None, "--keras-model FILE: its output is [N,6]; must be"),
+        (lambda: branched((None, 32)), None, "its input is [N,N,32,3]; must be [N,H,W,3] with"),
+        (lambda: branched(channels=1), None, "its input is [N,24,32,1]; must be [N,H,W,3]"),
+    ],
+)
+def test_what_cannot_be_cut_is_told(export_own, model, cut, complaint):
+    code, folder, said = export_own(model(), *(["--cut", cut] if cut is not None else []))
+    assert code == 1 and not folder.exists()
+    assert said.startswith("export.py: ") and complaint in said.splitlines()[0]
+
+
+def test_a_model_that_computes_in_half_precision_is_refused(export_own):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = branched()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    code, _, said = export_own(model)
+    assert code == 1 and "computes in bfloat16; must be float32" in said
+
+
+@pytest.mark.parametrize("content", [None, b"hello"], ids=["missing", "text"])
+def test_a_file_that_keras_cannot_load(tmp_path, capsys, content):
+    path = tmp_path / "notes.keras"
+    if content:
+        path.write_bytes(content)
+    assert cli.main(["--keras-model", str(path), "-o", str(tmp_path / "m")]) == 1
+    want = "Keras cannot load it: " if content else "no such file"
+    assert capsys.readouterr().err.startswith(f"export.py: --keras-model {path}: {want}")
