@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -167,8 +170,45 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	if data == config.Data.Path {
 		return nil, false, ownErr
 	}
-	set, err = dataset.OpenLabelled(o.data, o.dataset)
-	return set, false, err
+	if set, err = dataset.OpenLabelled(o.data, o.dataset); err != nil {
+		return nil, false, err
+	}
+	return set, false, warnOfTrained(run, set)
+}
+
+// warnOfTrained says how many images of another data set could be ones that the
+// run was trained on: those with the same path and class. They are, where the
+// run's own data was moved and changed.
+func warnOfTrained(run rundir.Dir, set *dataset.Set) error {
+	record, err := os.ReadFile(run.File("data.csv"))
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(record)).ReadAll()
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "run: %s: %w", run.File("data.csv"), err)
+	}
+	trained := map[[2]string]bool{} // path and class
+	for _, row := range rows {
+		if len(row) == 3 && row[2] == "train" {
+			trained[[2]string(row)] = true
+		}
+	}
+	all, err := set.Subset("all")
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range all.Len() {
+		if s := all.Sample(i); trained[[2]string{s.ID, set.Classes[s.Label]}] {
+			n++
+		}
+	}
+	if n > 0 {
+		set.Warnings = append(set.Warnings, fmt.Sprintf("%d images have the path and the class of one that the run was trained on: "+
+			"where they are the same, the figures are too good", n))
+	}
+	return nil
 }
 
 // openRecorded opens a run's data set with its parts as they were recorded.

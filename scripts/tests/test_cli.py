@@ -209,7 +209,7 @@ def test_a_package_that_cannot_be_had(fails, monkeypatch):
 def test_preprocessing_that_contradicts_the_weights_is_warned_of(
     tmp_path, capsys, monkeypatch, weights, preprocess, warned
 ):
-    description = {"weights": {"origin": ""}, "stages": []}
+    description = {"backbone": "tiny", "weights": {"origin": ""}, "stages": []}
     monkeypatch.setattr(contract, "export", lambda *args, **kwargs: description)
     file = tmp_path / "w.weights.h5"
     network().save_weights(file)

@@ -325,7 +325,7 @@ def test_every_stage_of_a_backbone_follows_keras(export, tmp_path, name):
 
     for stage, first in STAGES[name].items():
         # Adam's first steps are lr * sign(g), which is noise where g is 0 but for rounding.
-        optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
-        hyper = {"optimizer": SGD, "lr": 0.01, "momentum": 0.9}
+        optimizer = keras.optimizers.SGD(1e-3, momentum=0.9)
+        hyper = {"optimizer": SGD, "lr": 1e-3, "momentum": 0.9}
         case = Case(stage, first, "gap", 3, 3, 4, optimizer=optimizer, hyper=hyper, eager=True)
         follow(case, model, reference, tmp_path, size)
