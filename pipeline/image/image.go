@@ -4,7 +4,9 @@
 // that names it.
 //
 // Its pixels are those of tf.io.decode_image and tf.image.resize to the last
-// bit: same kernels. It knows nothing of data sets or files.
+// bit: same kernels. An Augmenter varies such pixels, a batch at a time and on
+// the CPU, by draws that follow from the seed, the epoch and the sample alone.
+// It knows nothing of data sets or files.
 package image
 
 import (
