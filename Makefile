@@ -43,7 +43,7 @@ setup:
 test: test-go test-python
 
 test-go: testdata
-	$(GO) test -ldflags '-r "$(LIB)/lib"' ./...
+	$(GO) test -timeout 20m -ldflags '-r "$(LIB)/lib"' ./...
 
 test-python: build testdata
 	$(PYTHON) -m pytest
