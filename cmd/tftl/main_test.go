@@ -21,7 +21,7 @@ import (
 
 // The test binary is the program, too: the scripts run it under its own name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt})
+	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt, "kills": kills})
 }
 
 // TestScripts runs the program as a person would: testdata has a script a
@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 //
 //	fails CODE PROGRAM …      it ends with this code and one line that says why
 //	interrupt FILE PROGRAM …  Ctrl-C as soon as FILE has something in it
+//	kills COUNT RUN PROGRAM … SIGKILL at random moments, each time resumed; RUN-whole is left alone
 //	json FILE PATH [VALUE]    FILE is one JSON document, and has this at a path such as classes.0.name
 //	tmpfs DIR SIZE            mounts a small file system; [tmpfs] says whether that can be done
 func TestScripts(t *testing.T) {
