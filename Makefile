@@ -107,7 +107,7 @@ demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 
 .PHONY: bench
 bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
-	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin/frozen ./scripts/bench/frozen
+	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen ./scripts/bench/input
 	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
 
 .PHONY: env

@@ -48,6 +48,7 @@ type Input struct {
 	Size          [2]int `json:"size"` // height, width
 	Interpolation string `json:"interpolation"`
 	Preprocess    string `json:"preprocess"`
+	Fit           string `json:"fit"` // of another aspect ratio: stretch, which an absent one means, crop or pad
 }
 
 // Head describes the trainable top.
@@ -85,6 +86,9 @@ func readDescription(dir string) (*Description, error) {
 	d := new(Description)
 	if err := json.Unmarshal(data, d); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", path, err)
+	}
+	if d.Input.Fit == "" { // written before there was a choice
+		d.Input.Fit = "stretch"
 	}
 	if d.Contract != Contract {
 		return nil, pipeline.WithHint(

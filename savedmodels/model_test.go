@@ -201,6 +201,13 @@ func TestFeatureSpace(t *testing.T) {
 		t.Errorf("a copy of the model elsewhere has\n%s, want\n%s", got, base)
 	}
 
+	// An export from before there was a choice of fit.
+	older := copyModel(t, "tiny")
+	describe(t, older, func(d map[string]any) { delete(d["input"].(map[string]any), "fit") })
+	if got := space(load(t, older), "head"); got != base {
+		t.Errorf("without a fit the model has\n%s, want\n%s", got, base)
+	}
+
 	other := map[string]string{"stage": space(load(t, dir), "block2"), "head's pooling": space(load(t, copyModel(t, "tiny-gap")), "head")}
 	for name, change := range map[string]func(*Runtime){
 		"precision":    func(r *Runtime) { r.Precision = BFloat16 },
@@ -214,6 +221,7 @@ func TestFeatureSpace(t *testing.T) {
 	}
 	for name, change := range map[string]func(map[string]any){
 		"interpolation": func(d map[string]any) { d["input"].(map[string]any)["interpolation"] = "area" },
+		"fit":           func(d map[string]any) { d["input"].(map[string]any)["fit"] = "crop" },
 		"weights":       func(d map[string]any) { d["stages"].([]any)[0].(map[string]any)["frozen_sha256"] = "0" },
 	} {
 		changed := copyModel(t, "tiny")

@@ -107,7 +107,7 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 		p.rescale = float32(plain.Rescale)
 	}
 	p.signature, p.input, p.Labels = s.Name, s.Inputs[0].Name, plain.Labels
-	p.Input = Input{Size: [2]int{int(s.Inputs[0].Shape[1]), int(s.Inputs[0].Shape[2])}, Interpolation: "bilinear"}
+	p.Input = Input{Size: [2]int{int(s.Inputs[0].Shape[1]), int(s.Inputs[0].Shape[2])}, Interpolation: "bilinear", Fit: "stretch"}
 	return nil
 }
 

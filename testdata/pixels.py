@@ -1,7 +1,7 @@
 """Pixels as tf.io.decode_image and tf.image.resize make them, for Go's to be compared with.
 
-pixels/index.json lists the cases: image, interpolation, height, width, and the file of the
-expected pixels, float32, little endian, [height,width,3].
+pixels/index.json lists the cases: image, interpolation, fit, height, width, and the file of the
+expected pixels, float32, little endian, [height,width,3]. Those of a cropped image are Keras'.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3")
+FITTED = ("colour.jpg", "alpha.webp", "one-pixel.png")  # that are cropped and padded, too
 # One smaller, one larger than the pictures, one larger in one direction alone; all odd.
 SIZES = ((17, 23), (61, 53), (31, 75))
 
@@ -21,7 +22,16 @@ SIZES = ((17, 23), (61, 53), (31, 75))
 def make(folder: Path) -> None:
     """Write the pictures, what they decode to, and the index."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
     import tensorflow as tf
+
+    def resize(pixels: tf.Tensor, size: tuple[int, int], interpolation: str, fit: str) -> tf.Tensor:
+        if fit == "stretch":
+            return tf.cast(tf.image.resize(pixels, size, interpolation), tf.float32)
+        if fit == "pad":
+            return tf.image.resize_with_pad(pixels, *size, interpolation)
+        pixels = tf.cast(pixels, tf.float32)
+        return keras.ops.image.resize(pixels, size, interpolation, crop_to_aspect_ratio=True)
 
     folder.mkdir()
     index = []
@@ -32,15 +42,19 @@ def make(folder: Path) -> None:
         encoded = (folder / name).read_bytes()
         decoded = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
         decoded = decoded[..., :3]
-        for interpolation in INTERPOLATIONS:
+        ways = [(interpolation, "stretch") for interpolation in INTERPOLATIONS]
+        if name in FITTED:
+            ways += [(i, fit) for i in ("bilinear", "nearest") for fit in ("crop", "pad")]
+        for interpolation, fit in ways:
             for size in SIZES:
-                pixels = tf.cast(tf.image.resize(decoded, size, interpolation), tf.float32)
+                pixels = resize(decoded, size, interpolation, fit)
                 expected = f"{len(index):03}.float32"
                 pixels.numpy().astype("<f4").tofile(folder / expected)
                 index.append(
                     {
                         "image": name,
                         "interpolation": interpolation,
+                        "fit": fit,
                         "height": size[0],
                         "width": size[1],
                         "expected": expected,

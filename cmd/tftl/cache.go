@@ -51,7 +51,7 @@ func newCacheOptions(c *cli.Context) (o cacheOptions, err error) {
 }
 
 func newDecoder(in savedmodels.Input, workers int) (*image.Decoder, error) {
-	return image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Workers: workers})
+	return image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers})
 }
 
 // inputs makes a stage's sources out of a data set: images, decoder and the

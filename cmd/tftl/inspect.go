@@ -132,7 +132,7 @@ func describeModel(w *tabwriter.Writer, d *savedmodels.Description) {
 	for _, row := range [][2]string{
 		{"backbone", d.Backbone},
 		{"weights", d.Weights.Origin},
-		{"images", fmt.Sprintf("%d x %d, %s, preprocessing %s", d.Input.Size[0], d.Input.Size[1], d.Input.Interpolation, d.Input.Preprocess)},
+		{"images", fmt.Sprintf("%d x %d, %s, %s, preprocessing %s", d.Input.Size[0], d.Input.Size[1], d.Input.Fit, d.Input.Interpolation, d.Input.Preprocess)},
 		{"head", fmt.Sprintf("%s (%d inputs)", head, d.Head.Inputs)},
 		{"contract", fmt.Sprintf("version %d, TensorFlow %s, Keras %s", d.Contract, d.Versions.TensorFlow, d.Versions.Keras)},
 	} {

@@ -13,7 +13,7 @@ import (
 func singleThreaded() *tf.SessionOptions {
 	data, err := proto.Marshal(&for_core_protos_go_proto.ConfigProto{
 		IntraOpParallelismThreads: 1,
-		InterOpParallelismThreads: 1,
+		InterOpParallelismThreads: -1, // on the caller's: one of its own would take the workers' images in turn
 		DeviceCount:               map[string]int32{"GPU": 0},
 	})
 	if err != nil {

@@ -4,9 +4,10 @@
 // that names it.
 //
 // Its pixels are those of tf.io.decode_image and tf.image.resize to the last
-// bit: same kernels. An Augmenter varies such pixels, a batch at a time and on
-// the CPU, by draws that follow from the seed, the epoch and the sample alone.
-// It knows nothing of data sets or files.
+// bit: same kernels. What is cropped or padded is so as Keras does it. An
+// Augmenter varies such pixels, a batch at a time and on the CPU, by draws that
+// follow from the seed, the epoch and the sample alone. It knows nothing of data
+// sets or files.
 package image
 
 import (
@@ -14,7 +15,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	"github.com/galeone/tensorflow/tensorflow/go/op"
@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Height, Width int
 	Interpolation string // tf.image.resize's: bilinear, nearest, bicubic, area, lanczos3
+	Fit           string // of another aspect ratio: stretch (or nothing), crop, pad
 	Workers       int    // images decoded at a time; 0 for one a processor
 }
 
@@ -81,36 +82,7 @@ func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (tf.Out
 	if channels > 3 { // as the other formats' kernels do: transparency is dropped, not blended
 		image = op.Slice(s, image, op.Const(s.SubScope("from"), []int32{0, 0, 0}), op.Const(s.SubScope("size"), []int32{-1, -1, 3}))
 	}
-	return resize(s.SubScope("resize"), op.ExpandDims(s, image, op.Const(s.SubScope("axis"), int32(0))), o)
-}
-
-// resize is what tf.image.resize does for a method: [1,H,W,3] uint8 to float32.
-func resize(s *op.Scope, images tf.Output, o Options) (tf.Output, error) {
-	size := op.Const(s.SubScope("size"), []int32{int32(o.Height), int32(o.Width)})
-	switch o.Interpolation {
-	case "bilinear":
-		return op.ResizeBilinear(s, images, size, op.ResizeBilinearHalfPixelCenters(true)), nil
-	case "nearest":
-		near := op.ResizeNearestNeighbor(s, images, size, op.ResizeNearestNeighborHalfPixelCenters(true))
-		return op.Cast(s, near, tf.Float), nil
-	case "bicubic":
-		return op.ResizeBicubic(s, images, size, op.ResizeBicubicHalfPixelCenters(true)), nil
-	case "area":
-		return op.ResizeArea(s, images, size), nil
-	case "lanczos3":
-		// tf.image.resize computes the scale as size / input size in float32.
-		shape := op.Slice(s, op.Shape(s, images), op.Const(s.SubScope("from"), []int32{1}), op.Const(s.SubScope("n"), []int32{2}))
-		scale := op.Div(s, op.Cast(s.SubScope("to"), size, tf.Float), op.Cast(s.SubScope("of"), shape, tf.Float))
-		zero := op.Const(s.SubScope("zero"), []float32{0, 0})
-		resized := s.AddOperation(tf.OpSpec{ // the binding has no function for it
-			Type:  "ScaleAndTranslate",
-			Input: []tf.Input{images, size, scale, zero},
-			Attrs: map[string]any{"kernel_type": "lanczos3", "antialias": false},
-		})
-		return resized.Output(0), nil
-	}
-	return tf.Output{}, pipeline.Errorf(pipeline.BadModel, "interpolation %q: must be one of %s", o.Interpolation,
-		strings.Join([]string{"bilinear", "nearest", "bicubic", "area", "lanczos3"}, ", "))
+	return fit(s.SubScope("fit"), op.ExpandDims(s, image, op.Const(s.SubScope("axis"), int32(0))), o)
 }
 
 // Decode makes a batch of encoded images: pixels [N,H,W,3], 0 to 255, in the

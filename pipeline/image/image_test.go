@@ -192,6 +192,10 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	if pipeline.KindOf(err) != pipeline.BadModel || !strings.Contains(err.Error(), "bilinear, nearest, bicubic, area, lanczos3") {
 		t.Errorf("an interpolation: %v", err)
 	}
+	_, err = NewDecoder(Options{Height: 2, Width: 2, Interpolation: "bilinear", Fit: "squeeze"})
+	if pipeline.KindOf(err) != pipeline.BadModel || err.Error() != `fit "squeeze": must be stretch, crop or pad` {
+		t.Errorf("a fit: %v", err)
+	}
 	_, err = NewDecoder(Options{Height: 2, Width: 2, Interpolation: "bilinear", Workers: -1})
 	if pipeline.KindOf(err) != pipeline.BadUsage {
 		t.Errorf("workers: %v", err)

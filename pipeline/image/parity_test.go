@@ -13,21 +13,21 @@ import (
 	"tftl/pipeline"
 )
 
-// pixels holds what tf.io.decode_image and tf.image.resize make of every
-// format and interpolation; testdata/pixels.py writes it.
+// pixels holds what TensorFlow and Keras make of every format,
+// interpolation and fit; testdata/pixels.py writes it.
 const pixels = "../../build/testdata/pixels"
 
 type parityCase struct {
-	Image, Interpolation, Expected string
-	Height, Width                  int
+	Image, Interpolation, Fit, Expected string
+	Height, Width                       int
 }
 
 func TestPixelsAreTensorFlows(t *testing.T) {
-	seen := map[string]bool{}
+	seen := map[[2]string]bool{}
 	for _, c := range parityCases(t) {
-		seen[c.Interpolation] = true
-		t.Run(fmt.Sprintf("%s/%s/%dx%d", c.Image, c.Interpolation, c.Height, c.Width), func(t *testing.T) {
-			decoder, err := NewDecoder(Options{Height: c.Height, Width: c.Width, Interpolation: c.Interpolation})
+		seen[[2]string{c.Interpolation, c.Fit}] = true
+		t.Run(fmt.Sprintf("%s/%s/%s/%dx%d", c.Image, c.Interpolation, c.Fit, c.Height, c.Width), func(t *testing.T) {
+			decoder, err := NewDecoder(Options{Height: c.Height, Width: c.Width, Interpolation: c.Interpolation, Fit: c.Fit})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,8 +46,8 @@ func TestPixelsAreTensorFlows(t *testing.T) {
 			comparePixels(t, got.Data, readFloats(t, filepath.Join(pixels, c.Expected)))
 		})
 	}
-	if len(seen) != 5 {
-		t.Errorf("interpolations compared: %v", seen)
+	if len(seen) != 9 {
+		t.Errorf("interpolations and fits compared: %v", seen)
 	}
 }
 

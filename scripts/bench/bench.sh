@@ -31,3 +31,10 @@ title "tftl fit: memory"
 
 title "Pillow's pixels beside TensorFlow's, which are tftl's"
 .venv/bin/python scripts/bench/pillow.py "$photos"
+
+title "reading, decoding and resizing alone, beside tf.data"
+if [ -n "$(find -L "$photos" -iname '*.jpg' -o -iname '*.jpeg' | head -1)" ]; then
+	.venv/bin/python scripts/bench/input.py "$photos"
+else
+	echo "$photos has no JPEGs; DATA=DIR takes a folder of them"
+fi

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.applications import imagenet_utils
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
+from tftl_export import cli
 from tftl_export.images import INTERPOLATIONS, PREPROCESSINGS, Input
 
 
@@ -38,6 +40,8 @@ def folder(tmp_path_factory):
         image.convert("L").save(root / name / "grey.jpg")
         image.convert("RGBA").save(root / name / "alpha.png")
         image.quantize(16).save(root / name / "still.gif")
+        Image.fromarray(picture(37, 1)).save(root / name / "narrow.png")
+        Image.fromarray(picture(1, 37)).save(root / name / "flat.png")
     return root
 
 
@@ -52,10 +56,82 @@ def test_pixels_are_those_of_image_dataset_from_directory(folder, interpolation)
         verbose=False,
     )
     image = Input((96, 64), interpolation, "none")
-    assert len(data.file_paths) == 28
+    assert len(data.file_paths) == 32
     for path, (want, _) in zip(data.file_paths, data, strict=True):
         got = image.decode(tf.io.read_file(path))
         assert np.array_equal(got, want[0]), path
+
+
+def test_the_default_is_image_dataset_from_directorys(folder):
+    data = keras.utils.image_dataset_from_directory(
+        folder, image_size=(96, 64), batch_size=1, shuffle=False, verbose=False
+    )
+    options = cli._parse(["--output", "x"], None)
+    image = Input((96, 64), options.interpolation, "none", options.fit)
+    for path, (want, _) in zip(data.file_paths, data, strict=True):
+        assert np.array_equal(image.decode(tf.io.read_file(path)), want[0]), path
+
+
+@pytest.mark.parametrize("size", [(96, 64), (51, 77), (40, 40)])
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_aspect_ratios_are_those_of_image_dataset_from_directory(folder, fit, interpolation, size):
+    data = keras.utils.image_dataset_from_directory(
+        folder,
+        image_size=size,
+        interpolation=interpolation,
+        batch_size=1,
+        shuffle=False,
+        verbose=False,
+        **{f"{fit}_to_aspect_ratio": True},
+    )
+    image = Input(size, interpolation, "none", fit)
+    for path, (want, _) in zip(data.file_paths, data, strict=True):
+        assert np.array_equal(image.decode(tf.io.read_file(path)), want[0]), path
+
+
+def off_ties(height_or_width, resized):
+    """Pixels whose middle is not just between two of the image's."""
+    return (2 * np.arange(resized) + 1) * height_or_width % (2 * resized) != 0
+
+
+def test_nearest_is_that_of_flow_from_directory(folder):
+    """Of Pillow's decoding; between two pixels that are equally near, Pillow may take the other."""
+    flow = ImageDataGenerator().flow_from_directory(
+        folder, target_size=(96, 64), batch_size=1, shuffle=False, interpolation="nearest"
+    )
+    image = Input((96, 64), "nearest", "none")
+    exact = compared = 0
+    for path in flow.filepaths:
+        want = next(flow)[0][0]
+        if path.endswith(".png") and "alpha" not in path:
+            got = image.decode(tf.io.read_file(path)).numpy()
+            width, height = Image.open(path).size
+            clear = np.ix_(off_ties(height, 96), off_ties(width, 64))
+            assert np.array_equal(got[clear], want[clear]), path
+            exact += np.array_equal(got, want)
+            compared += 1
+    assert (exact, compared) == (12, 14)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_a_graph_computes_the_same_sides(fit):
+    """TensorFlow would make a division by a constant a multiplication, which rounds otherwise."""
+    image = Input((31, 75), "nearest", "none", fit)
+    graph = tf.function(image.decode, input_signature=[tf.TensorSpec([], tf.string)])
+    for height in range(20, 120, 7):
+        out = io.BytesIO()
+        Image.fromarray(picture(height, 90)).save(out, "PNG")
+        assert np.array_equal(graph(out.getvalue()), image.decode(out.getvalue())), height
+
+
+def test_padding_leaves_something_of_a_thin_image():
+    """Where resize_with_pad, rounding to no width at all, has nothing to show."""
+    out = io.BytesIO()
+    Image.fromarray(np.full((300, 1, 3), 200, np.uint8)).save(out, "PNG")
+    got = Input((40, 40), "bilinear", "none", "pad").decode(out.getvalue()).numpy()
+    assert np.argwhere(got.any(axis=(0, 2))).ravel().tolist() == [19]
+    assert (got[:, 19] == 200).all()
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3"])

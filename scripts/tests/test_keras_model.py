@@ -55,6 +55,7 @@ def test_a_model_of_ones_own_is_cut_where_asked(export_own):
     assert about["input"] == {
         "size": [24, 32],
         "interpolation": "bilinear",
+        "fit": "stretch",
         "preprocess": "none",
     }
     stages = {s["name"]: (sorted(s["layers"]), s["parameters"]) for s in about["stages"]}

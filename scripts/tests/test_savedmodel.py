@@ -136,11 +136,17 @@ def test_stages_share_out_the_layers(tiny, head, hidden):
 
 
 def test_the_description_says_what_was_exported(tiny):
-    about = description(tiny("gap", "--interpolation", "area", "--image-size", "48"))
+    options = ("--interpolation", "area", "--fit", "crop", "--image-size", "48")
+    about = description(tiny("gap", *options))
     assert about["contract"] == 1
     assert about["backbone"] == "tiny"
     assert about["weights"]["origin"] == "random, seed 0"
-    assert about["input"] == {"size": [48, 48], "interpolation": "area", "preprocess": "rescale"}
+    assert about["input"] == {
+        "size": [48, 48],
+        "interpolation": "area",
+        "fit": "crop",
+        "preprocess": "rescale",
+    }
     assert about["head"] == {"pooling": "gap", "hidden": 0, "inputs": 8}
     assert [stage["name"] for stage in about["stages"]] == STAGES
     assert [stage["features"] for stage in about["stages"]] == [[8], [12, 12, 4], [48, 48, 3]]

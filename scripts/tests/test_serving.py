@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -48,13 +49,20 @@ def test_serving_answers_as_the_stage_that_was_trained(tiny, tmp_path, head, sta
         np.testing.assert_allclose(out["probabilities"][:, 1], sigmoid, atol=1e-6)
 
 
-def test_encoded_images_are_decoded_resized_and_served(tiny, tmp_path):
-    _, checkpoint = trained(tiny(), "head", 3, tmp_path / "c")
-    serve = MetaGraph(tiny(), "serve")
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_encoded_images_are_decoded_resized_and_served(tiny, tmp_path, fit):
+    model = tiny("flatten", "--fit", fit)
+    _, checkpoint = trained(model, "head", 3, tmp_path / "c")
+    serve = MetaGraph(model, "serve")
     serve.restore(checkpoint)
     files = [encoded("JPEG"), encoded("PNG"), encoded("BMP"), encoded("PNG", (20, 20))]
     pixels = [tf.io.decode_image(file, channels=3, expand_animations=False) for file in files]
-    images = np.array([tf.image.resize(image, (32, 32)) for image in pixels])
+    resize = {
+        "stretch": tf.image.resize,
+        "crop": keras.preprocessing.image.smart_resize,
+        "pad": lambda image, size: tf.image.resize_with_pad(image, *size),
+    }
+    images = np.array([resize[fit](image, (32, 32)) for image in pixels])
     want = serve.call("serving_default", images=images)
     got = serve.call("serving_bytes", bytes=np.array(files, object))
     for name in ("logits", "probabilities"):

@@ -1,4 +1,4 @@
-"""The event files of a run, as TensorFlow's own reader has them."""
+"""The event files of a run, as TensorBoard's own reader has them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import json
 
 import numpy as np
 from program import tftl
-from tensorflow.python.summary.summary_iterator import summary_iterator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_end_to_end import photographs
 
 
-def scalars(folder) -> dict[tuple[str, int], float]:
-    """Values by tag and step."""
+def scalars(folder) -> dict[str, dict[int, float]]:
+    """Values by tag and step, each there once."""
+    reader = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     found = {}
-    for path in folder.glob("*tfevents*"):
-        for event in summary_iterator(str(path)):
-            for value in event.summary.value:
-                assert (value.tag, event.step) not in found
-                found[value.tag, event.step] = value.simple_value
+    for tag in reader.Tags()["scalars"]:
+        events = reader.Scalars(tag)
+        found[tag] = {event.step: event.value for event in events}
+        assert len(found[tag]) == len(events)
     return found
 
 
 def test_scalars_are_the_history(export, tmp_path):
-    """Both parts' figures and the rate, and again after a resume, each once."""
+    """Both parts' figures, the rate and the speed, and the same again after a resume."""
     model = export("--backbone", "tiny", "--weights", "none", "--head", "gap")
     photos = photographs(tmp_path / "photos", ["ant", "bee"])
     run = tmp_path / "run"
@@ -30,13 +30,16 @@ def test_scalars_are_the_history(export, tmp_path):
         "fit", "--data", photos, "--model", model, "--output", run, "--epochs", 3, "--cache", "ram"
     )
     for _ in range(2):
-        lines = (run / "history.jsonl").read_text().splitlines()
+        history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+        assert [epoch["epoch"] for epoch in history] == [1, 2, 3]
         train, validation = scalars(run / "logs/train"), scalars(run / "logs/validation")
-        assert len(lines) == 3
-        for epoch in map(json.loads, lines):
-            number = epoch["epoch"]
-            for name in ("loss", "accuracy"):
-                assert train[f"epoch_{name}", number] == np.float32(epoch[name])
-                assert validation[f"epoch_{name}", number] == np.float32(epoch[f"val_{name}"])
-            assert train["epoch_learning_rate", number] == np.float32(epoch["lr"])
+        for part, prefix in (train, ""), (validation, "val_"):
+            for name in "loss", "accuracy":
+                assert part[f"epoch_{name}"] == column(history, prefix + name)
+        assert train["epoch_learning_rate"] == column(history, "lr")
         tftl("fit", "--resume", run)
+
+
+def column(history: list[dict], name: str) -> dict[int, float]:
+    """A figure of the history by its epoch, as an event file keeps it: in float32."""
+    return {epoch["epoch"]: float(np.float32(epoch[name])) for epoch in history}

@@ -14,7 +14,7 @@ import tensorflow as tf
 from . import backbones, contract, keras_model
 from .backbones import BACKBONES, Backbone, ExportError
 from .head import HEADS, Head, HeadKind
-from .images import INTERPOLATIONS, PREPROCESSINGS, Input
+from .images import FITS, INTERPOLATIONS, PREPROCESSINGS, Input
 from .network import Network
 
 _PROG = "export.py"
@@ -83,6 +83,13 @@ def _parse(arguments: Sequence[str], doc: str | None) -> argparse.Namespace:
     add("--image-size", type=int, metavar="N", help="default: the network's own")
     add("--interpolation", choices=INTERPOLATIONS, default="bilinear", help="default: bilinear")
     add(
+        "--fit",
+        choices=FITS,
+        default="stretch",
+        help="an image of another shape: stretch it, crop its middle, or pad it with black "
+        "(default: stretch)",
+    )
+    add(
         "--preprocess",
         choices=PREPROCESSINGS,
         help="default: what the weights were trained with; none for --keras-model",
@@ -146,7 +153,7 @@ def _known(options: argparse.Namespace) -> tuple[Network, dict]:
             f"--preprocess {backbone.preprocess}; {preprocess} will cost accuracy",
             file=sys.stderr,
         )
-    image = Input((size, size), options.interpolation, preprocess)
+    image = Input((size, size), options.interpolation, preprocess, options.fit)
     about = {"backbone": name, "origin": origin, "learning_rate": backbone.learning_rate}
     return Network(base, backbone.cuts, image), about
 
@@ -155,7 +162,8 @@ def _own(options: argparse.Namespace) -> tuple[Network, dict]:
     """The user's model, and what is said of it."""
     path = options.keras_model
     base, cuts = keras_model.load(path, [] if options.cut is None else options.cut.split(","))
-    image = Input(base.input.shape[1:3], options.interpolation, options.preprocess or "none")
+    preprocess = options.preprocess or "none"
+    image = Input(base.input.shape[1:3], options.interpolation, preprocess, options.fit)
     origin = f"file {os.path.basename(path)}"
     about = {"backbone": base.name, "origin": origin, "learning_rate": Backbone.learning_rate}
     return Network(base, cuts, image), about

@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer b.stage.Close()
 	in := model.Description.Input
-	b.decoder, err = image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Workers: o.workers})
+	b.decoder, err = image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: o.workers})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Reading, decoding and resizing JPEGs: tftl's input beside tf.data's, each alone and in turn.
+
+tf.data maps read_file, decode_jpeg and resize over the names with as many threads as processors,
+as tftl does. An image's processor time is the figure to trust where other programs run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE, BATCH = 224, 32
+SUFFIXES = {".jpg", ".jpeg"}
+
+
+def main() -> None:
+    """Measure each in turn, or be the tf.data side."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of JPEGs, a folder a class")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tf-data", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.tf_data:
+        print(json.dumps(tf_data(options.data)))
+        return
+    commands = {
+        "tf.data": [sys.executable, __file__, str(options.data), "--tf-data"],
+        "tftl": [ROOT / "bin/input", "-data", options.data, "-size", SIZE, "-batch-size", BATCH],
+    }
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+    for _ in range(options.rounds):
+        for name, command in commands.items():
+            taken[name].append(run([str(word) for word in command]))
+    images = {int(one["images"]) for runs in taken.values() for one in runs}
+    if len(images) != 1:
+        sys.exit(f"input: {options.data}: tf.data and tftl read {images} images: have only JPEGs")
+    report(images.pop(), taken)
+
+
+def run(command: list[str]) -> dict[str, float]:
+    """A command's last line."""
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=quiet).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def report(images: int, taken: dict[str, list[dict[str, float]]]) -> None:
+    """Medians, and tftl's speed over tf.data's."""
+    processors = len(os.sched_getaffinity(0))
+    print(f"{images} JPEGs to {SIZE}x{SIZE}, {processors} processors, median of rounds")
+    rates = {}
+    for name, runs in taken.items():
+        wall = median(one["images"] / one["seconds"] for one in runs)
+        busy = median(one["images"] / one["processor"] for one in runs)
+        rates[name] = wall, busy
+        print(f"{name:8} {wall:7.1f} images/s  {busy:7.1f} images a second of one processor")
+    (wall, busy), (their_wall, their_busy) = rates["tftl"], rates["tf.data"]
+    wall, busy = wall / their_wall, busy / their_busy
+    print(f"tftl over tf.data: {wall:.2f} by the clock, {busy:.2f} by the processors")
+
+
+def tf_data(data: Path) -> dict[str, float]:
+    """The same work by tf.data; the first pass warms up."""
+    import tensorflow as tf
+
+    files = sorted(str(p) for p in data.rglob("*") if p.suffix.lower() in SUFFIXES)
+    threads = len(os.sched_getaffinity(0))
+
+    def load(name: tf.Tensor) -> tf.Tensor:
+        image = tf.io.decode_jpeg(tf.io.read_file(name), channels=3)
+        return tf.image.resize(image, (SIZE, SIZE))
+
+    batches = tf.data.Dataset.from_tensor_slices(files).map(load, threads).batch(BATCH)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    batches = batches.with_options(options)
+    for _ in range(2):
+        start, busy = time.monotonic(), time.process_time()
+        seen = sum(len(batch) for batch in batches)
+    return {
+        "images": seen,
+        "seconds": time.monotonic() - start,
+        "processor": time.process_time() - busy,
+    }
+
+
+if __name__ == "__main__":
+    main()
