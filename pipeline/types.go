@@ -40,6 +40,9 @@ type Batch struct {
 	Data    []float32 // product of Shape
 	Targets []float32 // [N,C], one distribution over the classes a row; empty where nothing is trained or measured
 	Weights []float32 // [N]; empty as Targets
+	// Recycle, where there is one, gives Data's memory to a later batch. The
+	// owner may call it once, when Data is read no more, and need not.
+	Recycle func()
 }
 
 // Source gives random access to batches, so that a run resumes at any batch

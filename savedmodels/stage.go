@@ -51,7 +51,7 @@ func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.B
 	}
 	defer tensor.Free(results...)
 	images.Shape = slices.Clone(results[0].Shape())
-	images.Data = slices.Clone(tensor.View(results[0]))
+	images.Data, images.Recycle = slices.Clone(tensor.View(results[0])), nil
 	return images, nil
 }
 
@@ -64,11 +64,14 @@ func (s *stage) Logits(ctx context.Context, features pipeline.Batch) ([]float32,
 	return slices.Clone(tensor.View(results[0])), nil
 }
 
-// feed calls a signature on a batch's data alone.
+// feed calls a signature on a batch's data alone, and is done with the batch.
 func (g *graph) feed(ctx context.Context, signature, input string, b pipeline.Batch, outputs ...string) ([]*tf.Tensor, error) {
 	data, err := tensor.Floats(b.Shape, b.Data)
 	if err != nil {
 		return nil, err
+	}
+	if b.Recycle != nil {
+		b.Recycle()
 	}
 	return g.call(ctx, signature, feeds{input: data}, outputs...)
 }

@@ -56,6 +56,9 @@ func ReadHeader(encoded []byte) (Header, error) {
 
 // admit refuses what is beyond the limits.
 func admit(encoded []byte) error {
+	if len(encoded) == 0 {
+		return fmt.Errorf("the file is empty")
+	}
 	if len(encoded) > maxBytes {
 		return fmt.Errorf("its %d bytes are more than the limit of %d", len(encoded), maxBytes)
 	}

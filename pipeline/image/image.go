@@ -15,11 +15,12 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	"github.com/galeone/tensorflow/tensorflow/go/op"
 	"github.com/galeone/tfgo"
-	"golang.org/x/sync/errgroup"
 
 	"tftl/internal/tensor"
 	"tftl/pipeline"
@@ -40,6 +41,7 @@ type Decoder struct {
 	encoded tf.Output
 	pixels  tf.Output
 	opaque  tf.Output // of a WebP with transparency, which the kernel gives in four channels or not at all
+	spare   spare
 }
 
 // NewDecoder builds the graph.
@@ -51,13 +53,12 @@ func NewDecoder(o Options) (*Decoder, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	root := tfgo.NewRoot()
-	in := op.Placeholder(tfgo.NewScope(root), tf.String, op.PlaceholderShape(tf.ScalarShape()))
-	out, err := decodeTo(root.SubScope("rgb"), in, 3, o)
-	if err != nil {
+	d := &Decoder{options: o, encoded: op.Placeholder(tfgo.NewScope(root), tf.String, op.PlaceholderShape(tf.ScalarShape()))}
+	var err error
+	if d.pixels, err = decodeTo(root.SubScope("rgb"), d.encoded, 3, o); err != nil {
 		return nil, err
 	}
-	opaque, err := decodeTo(root.SubScope("rgba"), in, 4, o)
-	if err != nil {
+	if d.opaque, err = decodeTo(root.SubScope("rgba"), d.encoded, 4, o); err != nil {
 		return nil, err
 	}
 	graph, err := root.Finalize()
@@ -66,11 +67,10 @@ func NewDecoder(o Options) (*Decoder, error) {
 	}
 	// Its own threads would fight over the processors with the workers, and
 	// with the network: one image's decoding has no use for them.
-	session, err := tf.NewSession(graph, singleThreaded())
-	if err != nil {
+	if d.session, err = tf.NewSession(graph, singleThreaded()); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	return &Decoder{options: o, session: session, encoded: in, pixels: out, opaque: opaque}, nil
+	return d, nil
 }
 
 // Close ends the session.
@@ -89,41 +89,58 @@ func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (tf.Out
 // samples' order. An image that cannot be decoded is an error of kind
 // pipeline.BadData that names its sample; with several, the first of the batch.
 func (d *Decoder) Decode(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error) {
+	return d.decode(ctx, slices.Clone(samples), func(i int) ([]byte, error) { return encoded[i], nil })
+}
+
+// decode is Decode of what read gives, which the workers call.
+func (d *Decoder) decode(ctx context.Context, samples []pipeline.Sample, read func(i int) ([]byte, error)) (pipeline.Batch, error) {
 	size := d.options.Height * d.options.Width * 3
 	batch := pipeline.Batch{
-		Samples: slices.Clone(samples),
-		Shape:   []int64{int64(len(encoded)), int64(d.options.Height), int64(d.options.Width), 3},
-		Data:    make([]float32, len(encoded)*size),
+		Samples: samples,
+		Shape:   []int64{int64(len(samples)), int64(d.options.Height), int64(d.options.Width), 3},
+		Data:    d.spare.take(len(samples) * size),
 	}
-	failures := make([]error, len(encoded))
-	var group errgroup.Group
-	group.SetLimit(d.options.Workers)
-	for i := range encoded {
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() error {
-			failures[i] = d.one(encoded[i], batch.Data[i*size:(i+1)*size])
-			return nil
+	batch.Recycle = func() { d.spare.give(batch.Data) }
+	failures := make([]error, len(samples))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(d.options.Workers, len(samples)) {
+		workers.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(samples) {
+					return
+				}
+				encoded, err := read(i)
+				if err == nil {
+					err = bad(samples[i], d.one(encoded, batch.Data[i*size:(i+1)*size]))
+				}
+				failures[i] = err
+			}
 		})
 	}
-	_ = group.Wait()
+	workers.Wait()
 	if err := ctx.Err(); err != nil {
 		return pipeline.Batch{}, err
 	}
-	for i, err := range failures {
+	for _, err := range failures {
 		if err != nil {
-			err := pipeline.Errorf(pipeline.BadData, "image %s: %w", samples[i].ID, err)
-			return pipeline.Batch{}, pipeline.WithHint(err, "--on-bad-image skip leaves such images out; tftl inspect finds them all")
+			return pipeline.Batch{}, err
 		}
 	}
 	return batch, nil
 }
 
-func (d *Decoder) one(encoded []byte, into []float32) error {
-	if len(encoded) == 0 {
-		return fmt.Errorf("the file is empty")
+// bad names the sample that an error is about.
+func bad(s pipeline.Sample, err error) error {
+	if err == nil {
+		return nil
 	}
+	err = pipeline.Errorf(pipeline.BadData, "image %s: %w", s.ID, err)
+	return pipeline.WithHint(err, "--on-bad-image skip leaves such images out; tftl inspect finds them all")
+}
+
+func (d *Decoder) one(encoded []byte, into []float32) error {
 	if err := admit(encoded); err != nil {
 		return err
 	}
@@ -160,14 +177,9 @@ func (s Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
 
 // Batch reads and decodes.
 func (s Source) Batch(ctx context.Context, _ int, index []int) (pipeline.Batch, error) {
-	encoded := make([][]byte, len(index))
 	samples := make([]pipeline.Sample, len(index))
 	for i, at := range index {
-		var err error
-		if encoded[i], err = s.Encoded.Bytes(at); err != nil {
-			return pipeline.Batch{}, err
-		}
 		samples[i] = s.Encoded.Sample(at)
 	}
-	return s.Decoder.Decode(ctx, encoded, samples)
+	return s.Decoder.decode(ctx, samples, func(i int) ([]byte, error) { return s.Encoded.Bytes(index[i]) })
 }

@@ -252,3 +252,32 @@ func TestSource(t *testing.T) {
 		t.Errorf("an image that cannot be read: %v", err)
 	}
 }
+
+// What a batch held must never reach a later one that is given its memory.
+func TestRecycledMemoryIsFilledAnew(t *testing.T) {
+	d := newDecoder(t, 2)
+	names := []string{"picture.png", "picture.jpg", "picture.png"}
+	var want []float32
+	for _, size := range []int{3, 2, 3, 1, 3} {
+		var encoded [][]byte
+		for _, name := range names[:size] {
+			encoded = append(encoded, read(t, name))
+		}
+		batch, err := d.Decode(t.Context(), encoded, samples(size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = slices.Clone(batch.Data)
+		}
+		comparePixels(t, batch.Data, want[:len(batch.Data)])
+		for i := range batch.Data {
+			batch.Data[i] = -1
+		}
+		batch.Recycle()
+	}
+	block := d.spare.take(1)
+	if cap(block) < len(want) {
+		t.Errorf("memory of %d figures was not used again: %d", len(want), cap(block))
+	}
+}

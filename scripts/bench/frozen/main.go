@@ -203,7 +203,9 @@ func (b bench) batch(ctx context.Context, i int) (pipeline.Batch, error) {
 	for k := range index {
 		index[k] = i*b.batchSize + k
 	}
-	return image.Source{Encoded: b.images, Decoder: b.decoder}.Batch(ctx, 0, index)
+	batch, err := image.Source{Encoded: b.images, Decoder: b.decoder}.Batch(ctx, 0, index)
+	batch.Recycle = nil // it is fed more than once
+	return batch, err
 }
 
 // withStore lends an empty feature cache on disk.

@@ -55,9 +55,11 @@ func run(ctx context.Context, data string, batchSize int, o image.Options) error
 			for k := range index {
 				index[k] = i + k
 			}
-			if _, err := source.Batch(ctx, 0, index); err != nil {
+			batch, err := source.Batch(ctx, 0, index)
+			if err != nil {
 				return err
 			}
+			batch.Recycle() // as whoever feeds it to a network does
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]float64{
