@@ -128,7 +128,7 @@ func (in *inputs) openStore(stage string) error {
 	if in.o.cache.off {
 		return nil
 	}
-	space, err := in.model.FeatureSpace(stage)
+	space, err := in.model.FeatureSpace(stage, in.o.frozenWeights(in.model, stage))
 	if err != nil {
 		return err
 	}
