@@ -15,6 +15,7 @@ type listing struct {
 	parts    [3][]item // all of it in train, where the source does not tell parts apart
 	split    bool      // whether it does
 	apart    string    // which parts came from elsewhere, for the description
+	folds    int       // of which one is held out; 0 where none is
 	ignored  int
 	warnings []string
 }
@@ -102,8 +103,9 @@ func (l *listing) set(classes []string) *Set {
 		Description: l.what + l.apart,
 		Classes:     classes,
 		Train:       parts[train], Validation: parts[validation], Test: parts[test],
-		Ignored:  l.ignored,
-		Warnings: l.warnings,
+		FoldCount: l.folds,
+		Ignored:   l.ignored,
+		Warnings:  l.warnings,
 	}
 }
 

@@ -17,14 +17,15 @@ import (
 	"tftl/pipeline"
 )
 
-// The columns of a manifest. It may have others, which are passed over.
+// The columns of a manifest. It may have others, which are passed over; fold is
+// passed over, too, unless a fold is held out.
 const (
 	pathColumn   = "path"
 	labelColumn  = "label"
 	splitColumn  = "split"
 	weightColumn = "weight"
 	groupColumn  = "group"
-	foldColumn   = "fold" // written, not read
+	foldColumn   = "fold"
 )
 
 // manifestComma is what separates the columns of a manifest of this name.
@@ -47,6 +48,7 @@ type row struct {
 	split  bool // whether part was given
 	weight float32
 	group  string
+	fold   string
 }
 
 // listManifest lists a table of images: path and label, and where it has the
@@ -64,6 +66,12 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 	l := listing{root: name, what: "CSV manifest"}
 	if comma == '\t' {
 		l.what = "TSV manifest"
+	}
+	if options.Fold != nil {
+		if l.folds, err = holdOut(rows, *options.Fold); err != nil {
+			return listing{}, fmt.Errorf("%s: %w", name, err)
+		}
+		l.what += fmt.Sprintf(", fold %d of %d held out as test", *options.Fold, l.folds)
 	}
 	seen := map[string]int{} // line by file
 	partsOf := map[string][3]bool{}
@@ -98,7 +106,7 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		}
 		l.split = l.split || r.split
 	}
-	if l.split {
+	if l.split && options.Fold == nil {
 		l.what += " with its own parts"
 	}
 	var torn []string
@@ -170,7 +178,7 @@ func columns(header []string) (at map[string]int, err error) {
 	for i, name := range header {
 		name = strings.ToLower(strings.TrimSpace(name))
 		switch name {
-		case pathColumn, labelColumn, splitColumn, weightColumn, groupColumn:
+		case pathColumn, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn:
 			if _, twice := at[name]; twice {
 				return nil, fmt.Errorf("line 1: column %s is there twice", name)
 			}
@@ -192,7 +200,7 @@ func parseRow(fields []string, at map[string]int) (r row, err error) {
 		}
 		return ""
 	}
-	r = row{path: fields[at[pathColumn]], label: get(labelColumn), group: get(groupColumn), weight: 1}
+	r = row{path: fields[at[pathColumn]], label: get(labelColumn), group: get(groupColumn), fold: get(foldColumn), weight: 1}
 	if r.path == "" {
 		return r, errors.New("path is empty")
 	}
