@@ -21,6 +21,8 @@ import (
 // Categories of flags in --help.
 const (
 	dataFlags    = "data"
+	decisionFlags = "from probabilities to a class"
+	gateFlags = "gates, for CI"
 	machineFlags = "machine"
 	cacheFlags   = "feature cache"
 	trainFlags   = "training"
