@@ -26,7 +26,7 @@ type item struct {
 	class  string
 	key    string // the same key, the same place in a cut
 	weight float32
-	group  string // empty: none
+	group  string   // empty: none
 	values []string // of Options.Columns; nil where the source has no columns
 	stored stored
 }

@@ -65,13 +65,13 @@ func TestUnlabelledManifests(t *testing.T) {
 	wantIDs(t, "outside", s.Test, "c.jpg")
 
 	for text, want := range map[string]string{
-		"file\na.jpg\n":               `lists/m.csv: line 1: names no column path; it has "file"`,
-		"path\na.jpg\n\nnone.jpg\n":   "lists/m.csv: line 4: stat lists/none.jpg: no such file",
-		"path,n\na.jpg,1\n,2\n":       "lists/m.csv: line 3: path is empty",
-		"path\nx\n":                   "lists/m.csv: line 2: lists/x is no file",
-		"path\na.jpg\nx/../a.jpg\n":   "lists/m.csv: line 3: x/../a.jpg is on line 2 already",
-		"path,path\na.jpg,x/b.jpg\n":  "lists/m.csv: line 1: column path is there twice",
-		"path\n":                      "lists/m.csv: has no images",
+		"file\na.jpg\n":              `lists/m.csv: line 1: names no column path; it has "file"`,
+		"path\na.jpg\n\nnone.jpg\n":  "lists/m.csv: line 4: stat lists/none.jpg: no such file",
+		"path,n\na.jpg,1\n,2\n":      "lists/m.csv: line 3: path is empty",
+		"path\nx\n":                  "lists/m.csv: line 2: lists/x is no file",
+		"path\na.jpg\nx/../a.jpg\n":  "lists/m.csv: line 3: x/../a.jpg is on line 2 already",
+		"path,path\na.jpg,x/b.jpg\n": "lists/m.csv: line 1: column path is there twice",
+		"path\n":                     "lists/m.csv: has no images",
 	} {
 		write(t, "lists/m.csv", text)
 		_, err := unlabelled("", dataset.Options{}, "lists/m.csv")
@@ -93,8 +93,8 @@ func TestLists(t *testing.T) {
 	wantIDs(t, "folder and manifest", s.Test, "d/b.jpg")
 
 	for list, want := range map[string]string{
-		"":                                    `image found in "-"`,
-		"\n\n":                                `image found in "-"`,
+		"":                                   `image found in "-"`,
+		"\n\n":                               `image found in "-"`,
 		"a.jpg\n\nnone.jpg\n":                "standard input: line 3: stat none.jpg: no such file",
 		"a.jpg\x00d/b.jpg\n":                 "standard input: line 1: ",
 		"a.jpg\n" + strings.Repeat("x", 1e5): "standard input: line 2: is longer than any path",
