@@ -131,7 +131,7 @@ func (o decisionOptions) decide(d metrics.Decision, validation func() ([]pipelin
 func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, p *savedmodels.Predictor, set *dataset.Set) ([]pipeline.Prediction, error) {
 	if set == nil {
 		own := o
-		own.data, own.slices = "", nil
+		own.data, own.dataset.Columns = "", nil
 		var err error
 		if set, _, err = own.open(); err != nil {
 			return nil, err

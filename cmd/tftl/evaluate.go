@@ -63,7 +63,10 @@ began; evaluation.json and predictions.csv are then kept in the run's folder. So
    tftl evaluate --model runs/first --min accuracy=0.95 --min recall[cat]=0.9 --max ece=0.05 --junit gates.xml
    tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt
 
-` + figuresHelp(),
+Figures for --min and --max, from 0 to 1 but for the loss: accuracy, top_5_accuracy,
+balanced_accuracy, precision, recall, f1 (means over the classes; also with _micro and
+_weighted), kappa, mcc, roc_auc, average_precision, loss, brier, ece; and of one class
+precision[CLASS], recall[CLASS], f1[CLASS], roc_auc[CLASS], average_precision[CLASS].`,
 		Flags: slices.Concat(flags, newGateFlags(), newDecisionFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newEvaluateOptions(c)

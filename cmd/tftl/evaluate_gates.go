@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -43,7 +42,7 @@ func newGateOptions(c *cli.Context) (o gateOptions, err error) {
 			if err != nil {
 				return o, err
 			}
-			if err := gate.Known(nil); err != nil {
+			if err := gate.Known(nil, 0); err != nil {
 				return o, err
 			}
 			o.gates = append(o.gates, gate)
@@ -87,7 +86,7 @@ func checkOutput(flag, path string) error {
 // check looks for classes that the model does not have.
 func (o gateOptions) check(labels []string) error {
 	for _, gate := range o.gates {
-		if err := gate.Known(labels); err != nil {
+		if err := gate.Known(labels, 0); err != nil {
 			return err
 		}
 	}
@@ -154,9 +153,4 @@ func (o gateOptions) failed(t terminal, outcomes []metrics.Outcome) error {
 		return nil
 	}
 	return pipeline.Errorf(pipeline.GateFailed, "%d of %d gates failed: %s", len(missed), len(outcomes), strings.Join(missed, "; "))
-}
-
-// figuresHelp names the figures, for --help.
-func figuresHelp() string {
-	return fmt.Sprintf("FIGURES:\n   of all samples: %s\n   of a class: %s", "TODO", "TODO")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,13 +54,33 @@ func largest(name string) float64 {
 	return 1
 }
 
-// Known is an error where no report on these classes has the figure. Without
-// classes, the figure alone is looked at, and not which class it is of.
-func (g Gate) Known(classes []string) error {
-	if err := checkName(g.Name, classes); err != nil {
-		return fmt.Errorf("%s %s: %w", g.flag(), g, err)
+// Known is an error where no report on these classes has the figure. Where the
+// classes are not known yet, which class it is of is not looked at, nor how many
+// classes a top-k accuracy counts.
+func (g Gate) Known(classes []string, topK int) error {
+	r := Report{TopK: effectiveTopK(topK, len(classes))}
+	for _, name := range classes {
+		r.Classes = append(r.Classes, Class{Name: name})
 	}
-	return nil
+	_, perClass := g.class()
+	if classes == nil && (perClass || strings.HasPrefix(g.Name, "top_")) {
+		return nil
+	}
+	_, err := r.Figure(g.Name)
+	return g.wrap(err)
+}
+
+// class is whether the figure is one that each class has, and of which it is.
+func (g Gate) class() (string, bool) {
+	of, class, ok := strings.Cut(g.Name, "[")
+	return strings.TrimSuffix(class, "]"), ok && strings.HasSuffix(class, "]") && slices.Contains(classFigures(), of)
+}
+
+func (g Gate) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", g.flag(), g, err)
 }
 
 // Outcome is what became of a gate.
@@ -79,7 +100,7 @@ type Outcome struct {
 func (g Gate) Check(r Report, pessimistic bool) (Outcome, error) {
 	f, err := r.Figure(g.Name)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("%s %s: %w", g.flag(), g, err)
+		return Outcome{}, g.wrap(err)
 	}
 	o := Outcome{Gate: g, Figure: f, Value: f.Value}
 	switch {
@@ -156,49 +177,38 @@ func beside(value, bound float64) string {
 
 func exact(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// outcome is an Outcome as JSON has it: null where a value is not finite.
-type outcome struct {
-	Name     string   `json:"name"`
-	Bound    float64  `json:"bound"`
-	Max      bool     `json:"max"`
-	Value    *float64 `json:"value"`
-	Lower    *float64 `json:"lower"`
-	Upper    *float64 `json:"upper"`
-	Method   string   `json:"method,omitempty"`
-	Compared *float64 `json:"compared"`
-	Passed   bool     `json:"passed"`
+// outcomeDocument is an Outcome as JSON has it.
+type outcomeDocument struct {
+	Name     string  `json:"name"`
+	Bound    float64 `json:"bound"`
+	Max      bool    `json:"max"`
+	Value    number  `json:"value"`
+	Lower    number  `json:"lower"`
+	Upper    number  `json:"upper"`
+	Method   string  `json:"method,omitempty"`
+	Compared number  `json:"compared"`
+	Passed   bool    `json:"passed"`
 }
 
-// MarshalJSON writes figure and gate in one object.
+// MarshalJSON writes gate and figure in one object, and null for what is not finite.
 func (o Outcome) MarshalJSON() ([]byte, error) {
-	finite := func(v float64) *float64 {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil
-		}
-		return &v
-	}
-	return json.Marshal(outcome{
-		Name: o.Gate.Name, Bound: o.Gate.Bound, Max: o.Gate.Max, Value: finite(o.Figure.Value), Lower: finite(o.Figure.Lower),
-		Upper: finite(o.Figure.Upper), Method: o.Figure.Method, Compared: finite(o.Value), Passed: o.Passed,
+	f := o.Figure
+	return json.Marshal(outcomeDocument{
+		Name: o.Gate.Name, Bound: o.Gate.Bound, Max: o.Gate.Max, Value: number(f.Value), Lower: number(f.Lower), Upper: number(f.Upper),
+		Method: f.Method, Compared: number(o.Value), Passed: o.Passed,
 	})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (o *Outcome) UnmarshalJSON(data []byte) error {
-	var from outcome
-	if err := json.Unmarshal(data, &from); err != nil {
+	var d outcomeDocument
+	if err := json.Unmarshal(data, &d); err != nil {
 		return err
 	}
-	value := func(v *float64) float64 {
-		if v == nil {
-			return math.NaN()
-		}
-		return *v
-	}
 	*o = Outcome{
-		Gate:   Gate{Name: from.Name, Bound: from.Bound, Max: from.Max},
-		Figure: Figure{Name: from.Name, Value: value(from.Value), Lower: value(from.Lower), Upper: value(from.Upper), Method: from.Method},
-		Value:  value(from.Compared), Passed: from.Passed,
+		Gate:   Gate{Name: d.Name, Bound: d.Bound, Max: d.Max},
+		Figure: Figure{Name: d.Name, Value: float64(d.Value), Lower: float64(d.Lower), Upper: float64(d.Upper), Method: d.Method},
+		Value:  float64(d.Compared), Passed: d.Passed,
 	}
 	return nil
 }
