@@ -20,6 +20,9 @@ import (
 	"tftl/savedmodels"
 )
 
+// resamples is how many times the bootstrap draws the test part anew.
+const resamples = 1000
+
 // evaluateOptions are what `tftl evaluate` was asked for.
 type evaluateOptions struct {
 	model     string
@@ -112,13 +115,14 @@ func runEvaluate(ctx context.Context, t terminal, o evaluateOptions, r *savedmod
 	if err != nil {
 		return err
 	}
-	report, err := metrics.Evaluate(predictions, predictor.Labels)
+	table := metrics.Table{Classes: predictor.Labels, Predictions: predictions}
+	report, err := metrics.Evaluate(table, metrics.Options{Resamples: resamples})
 	if err != nil {
 		return err
 	}
 	if own && o.subset == "test" {
 		run := rundir.Dir{Path: o.model}
-		if err := keepEvaluation(run, report, predictions, predictor.Labels); err != nil {
+		if err := keepEvaluation(run, report, table); err != nil {
 			return err
 		}
 		if err := writeBadImages(run.File("evaluation-"+badImagesFile), o.onBad, skipped); err != nil {
@@ -222,11 +226,11 @@ func openRecorded(run rundir.Dir, data string, options dataset.Options) (*datase
 }
 
 // keepEvaluation writes the test figures into the run's folder.
-func keepEvaluation(run rundir.Dir, report metrics.Report, predictions []pipeline.Prediction, labels []string) error {
+func keepEvaluation(run rundir.Dir, report metrics.Report, table metrics.Table) error {
 	if err := run.WriteJSON("evaluation.json", report); err != nil {
 		return err
 	}
 	return atomicfile.Write(run.File("predictions.csv"), func(w io.Writer) error {
-		return writePredictions(w, predictions, labels, true)
+		return table.Write(w, report.Decision)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/metrics"
 	"tftl/savedmodels"
 )
 
@@ -67,7 +68,7 @@ func newPredictCommand() *cli.Command {
 				o.write = writePredictionLines
 			case c.Bool("csv"):
 				o.write = func(w io.Writer, p []pipeline.Prediction, labels []string) error {
-					return writePredictions(w, p, labels, false)
+					return metrics.Table{Classes: labels, Predictions: withoutLogits(p)}.Write(w, metrics.Decision{})
 				}
 			}
 			r, err := resolveRuntime(c)
@@ -102,6 +103,15 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 		return err
 	}
 	return o.write(t.out, predictions, predictor.Labels)
+}
+
+// withoutLogits is for a table that people read.
+func withoutLogits(predictions []pipeline.Prediction) []pipeline.Prediction {
+	shorter := slices.Clone(predictions)
+	for i := range shorter {
+		shorter[i].Logits = nil
+	}
+	return shorter
 }
 
 func writePredictionTable(w io.Writer, predictions []pipeline.Prediction, labels []string) error {
