@@ -88,7 +88,9 @@ func Evaluate(t Table, o Options) (Report, error) {
 	r.Decision = o.Decision
 	if o.Resamples > 0 {
 		r.Resamples, r.Seed = o.Resamples, o.Seed
-		r.Intervals = s.intervals(r, o)
+		r.Intervals = s.intervals(r, resample(r.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+			return s.count(times).values()
+		}))
 	}
 	r.Warnings = warnings(r)
 	if r.Slices, err = sliceReports(t, o); err != nil {

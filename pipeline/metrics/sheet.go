@@ -10,15 +10,16 @@ import (
 // sheet is a table with everything that is the same however often each of its
 // samples is counted, so that a resample costs a recount and no more.
 type sheet struct {
-	classes   []string
-	topK      int // 0: no such figure
-	label     []int
-	predicted []int
-	loss      []float64
-	brier     []float64
-	top       []bool // the label is among the topK most likely; nil where topK is 0
-	belief    []belief
-	rankings  []ranking // by class
+	classes     []string
+	predictions []pipeline.Prediction // at the decision's temperature
+	topK        int                   // 0: no such figure
+	label       []int
+	predicted   []int
+	loss        []float64
+	brier       []float64
+	top         []bool // the label is among the topK most likely; nil where topK is 0
+	belief      []belief
+	rankings    []ranking // by class
 }
 
 func newSheet(t Table, o Options) (*sheet, error) {
@@ -29,8 +30,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		return nil, err
 	}
 	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes))}
-	predictions := make([]pipeline.Prediction, len(t.Predictions))
-	for i, p := range t.Predictions {
+	for _, p := range t.Predictions {
 		if err := checkRows(p, len(t.Classes)); err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		if err != nil {
 			return nil, err
 		}
-		predictions[i] = p
+		s.predictions = append(s.predictions, p)
 		s.label = append(s.label, p.Sample.Label)
 		s.predicted = append(s.predicted, o.Decision.Class(p.Probabilities))
 		s.loss = append(s.loss, loss)
@@ -50,7 +50,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		}
 	}
 	for class := range t.Classes {
-		s.rankings = append(s.rankings, newRanking(predictions, class))
+		s.rankings = append(s.rankings, newRanking(s.predictions, class))
 	}
 	return s, nil
 }
