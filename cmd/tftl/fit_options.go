@@ -68,7 +68,7 @@ func configureData(c *cli.Context) (d rundir.Data, err error) {
 func (o *fitOptions) stopping() schedule.EarlyStopping {
 	t := o.config.Training
 	return schedule.EarlyStopping{
-		Monitor: t.Monitor, Higher: metrics.Higher(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
+		Monitor: t.Monitor, Higher: !metrics.LowerIsBetter(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
 	}
 }
 

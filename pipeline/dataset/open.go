@@ -36,6 +36,9 @@ type Options struct {
 	// Fold, where there is one, makes that fold of a manifest's column the test
 	// part and all others the train part, whatever its column of parts says.
 	Fold *int
+	// Columns are those of a manifest, by its own names for them, whose values
+	// Part.Column is to give. Some source must have each.
+	Columns []string
 
 	// Split is the fractions of train, validation and test; zero stands for
 	// 0.7, 0.15, 0.15. The first two are above 0; a test part may be done without.
