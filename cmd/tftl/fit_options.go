@@ -39,7 +39,7 @@ func datasetOptions(config rundir.Config) dataset.Options {
 	d := config.Data
 	return dataset.Options{
 		Validation: d.ValidationPath, Test: d.TestPath, FollowSymlinks: d.FollowSymlinks, AllowOutside: d.AllowOutside,
-		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
+		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Fold: d.Fold, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
 	}
 }
 
@@ -52,7 +52,7 @@ func configureData(c *cli.Context) (d rundir.Data, err error) {
 	}
 	d = rundir.Data{
 		Path: c.String("data"), ValidationPath: o.Validation, TestPath: o.Test, FollowSymlinks: o.FollowSymlinks, AllowOutside: o.AllowOutside,
-		Classes: o.Classes, LimitPerClass: o.LimitPerClass, Split: o.Split, Exact: o.Exact,
+		Classes: o.Classes, LimitPerClass: o.LimitPerClass, Fold: o.Fold, Split: o.Split, Exact: o.Exact,
 	}
 	for _, path := range []*string{&d.Path, &d.ValidationPath, &d.TestPath} {
 		if *path == "" {
@@ -69,7 +69,7 @@ func configureData(c *cli.Context) (d rundir.Data, err error) {
 func (o *fitOptions) stopping() schedule.EarlyStopping {
 	t := o.config.Training
 	return schedule.EarlyStopping{
-		Monitor: t.Monitor, Higher: metrics.Higher(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
+		Monitor: t.Monitor, Higher: !metrics.LowerIsBetter(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
 		StartFromEpoch: t.StartFromEpoch,
 	}
 }

@@ -18,11 +18,13 @@ import (
 
 // Categories of flags in --help.
 const (
-	dataFlags    = "data"
-	machineFlags = "machine"
-	cacheFlags   = "feature cache"
-	trainFlags   = "training"
-	plainFlags   = "a model without assets.extra/tftl.json"
+	dataFlags     = "data"
+	decisionFlags = "from probabilities to a class"
+	gateFlags     = "gates, for CI"
+	machineFlags  = "machine"
+	cacheFlags    = "feature cache"
+	trainFlags    = "training"
+	plainFlags    = "a model without assets.extra/tftl.json"
 )
 
 func commonFlags() []cli.Flag {
@@ -88,8 +90,12 @@ func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
 			return o, pipeline.Errorf(pipeline.BadUsage, "--classes %q: must be names separated by commas", text)
 		}
 	}
-	if err := atLeast(c, 0, "limit-per-class"); err != nil {
+	if err := atLeast(c, 0, "limit-per-class", "fold"); err != nil {
 		return o, err
+	}
+	if c.IsSet("fold") {
+		fold := c.Int("fold")
+		o.Fold = &fold
 	}
 	if text := c.String("split"); text != "" {
 		o.Split, err = parseSplit(text)

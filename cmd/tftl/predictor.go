@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -92,45 +90,4 @@ func predict(ctx context.Context, t terminal, p *savedmodels.Predictor, images p
 	shown := newProgress(t, rundir.Dir{})
 	defer shown.end()
 	return pipeline.Evaluate(ctx, image.Source{Encoded: images, Decoder: decoder}, p, batchSize, shown.event)
-}
-
-// writePredictions writes a row a sample: path, the true label where there is
-// one, the predicted one, and every class's probability.
-func writePredictions(w io.Writer, predictions []pipeline.Prediction, labels []string, labelled bool) error {
-	out := csv.NewWriter(w)
-	header := []string{"path"}
-	if labelled {
-		header = append(header, "label")
-	}
-	header = append(header, "predicted", "probability")
-	for _, label := range labels {
-		header = append(header, "p("+label+")")
-	}
-	rows := [][]string{header}
-	for _, p := range predictions {
-		row := []string{p.Sample.ID}
-		if labelled {
-			row = append(row, labels[p.Sample.Label])
-		}
-		top := argmax(p.Probabilities)
-		row = append(row, labels[top], probability(p.Probabilities[top]))
-		for _, v := range p.Probabilities {
-			row = append(row, probability(v))
-		}
-		rows = append(rows, row)
-	}
-	return out.WriteAll(rows)
-}
-
-func probability(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
-
-// argmax is the first of the largest.
-func argmax(values []float32) int {
-	best := 0
-	for i, v := range values {
-		if v > values[best] {
-			best = i
-		}
-	}
-	return best
 }

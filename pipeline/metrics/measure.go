@@ -12,19 +12,13 @@ func Names() []string {
 	return []string{"loss", "accuracy", "balanced_accuracy", "f1"}
 }
 
-// Higher reports whether a larger value of one of Names is a better one.
-func Higher(name string) bool { return name != "loss" }
-
-// Basic is a pipeline.Measure: the figures worth watching after each epoch.
-// f1 is the macro average. A measure has no error to return, so every figure
-// is NaN where Evaluate fails: that shows, and is no improvement on anything.
+// Basic is a pipeline.Measure: the figures worth watching after each epoch, and
+// no others, for it runs after each. f1 is the macro average. A measure has no
+// error to return, so every figure is NaN where Evaluate fails: that shows, and
+// is no improvement on anything.
 func Basic(predictions []pipeline.Prediction) []pipeline.Metric {
-	classes := 0
-	if len(predictions) > 0 {
-		classes = len(predictions[0].Probabilities)
-	}
 	values := []float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()}
-	if r, err := Evaluate(predictions, make([]string, classes)); err == nil {
+	if r, err := basic(predictions); err == nil {
 		values = []float64{r.Loss, r.Accuracy, r.BalancedAccuracy, r.Macro.F1}
 	}
 	var figures []pipeline.Metric
@@ -32,6 +26,29 @@ func Basic(predictions []pipeline.Prediction) []pipeline.Metric {
 		figures = append(figures, pipeline.Metric{Name: name, Value: values[i]})
 	}
 	return figures
+}
+
+func basic(predictions []pipeline.Prediction) (Report, error) {
+	if len(predictions) == 0 {
+		return Report{}, noSamples()
+	}
+	classes := len(predictions[0].Probabilities)
+	counts := newTally(classes)
+	var loss float64
+	for _, p := range predictions {
+		if err := checkRows(p, classes); err != nil {
+			return Report{}, err
+		}
+		l, err := Loss(p)
+		if err != nil {
+			return Report{}, err
+		}
+		loss += l
+		counts.add(p.Sample.Label, argmax(p.Probabilities), 1)
+	}
+	r := counts.summarize(make([]string, classes))
+	r.Loss = loss / float64(len(predictions))
+	return r, nil
 }
 
 // StandardErrors is a pipeline.Measure of how sure the mean figures are:

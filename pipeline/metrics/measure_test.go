@@ -49,14 +49,14 @@ func TestBasicIsNaNWhereEvaluateFails(t *testing.T) {
 	}
 }
 
-// A better model must move every figure the way that Higher says is better.
-func TestHigherIsTheDirectionOfABetterModel(t *testing.T) {
+// A better model must move every figure the way that LowerIsBetter says is better.
+func TestLowerIsBetterIsTheDirectionOfABetterModel(t *testing.T) {
 	worse := metrics.Basic([]pipeline.Prediction{predict(0, 0.4, 0.6), predict(1, 0.2, 0.8)})
 	better := metrics.Basic([]pipeline.Prediction{predict(0, 0.9, 0.1), predict(1, 0.1, 0.9)})
 	for i, name := range metrics.Names() {
-		if rises := better[i].Value > worse[i].Value; rises != metrics.Higher(name) {
-			t.Errorf("Higher(%q) is %v, but a better model goes from %v to %v",
-				name, metrics.Higher(name), worse[i].Value, better[i].Value)
+		if rises := better[i].Value > worse[i].Value; rises == metrics.LowerIsBetter(name) {
+			t.Errorf("LowerIsBetter(%q) is %v, but a better model goes from %v to %v",
+				name, metrics.LowerIsBetter(name), worse[i].Value, better[i].Value)
 		}
 	}
 }

@@ -2,20 +2,18 @@
 // evaluate" prints, and the few figures that Fit watches on the validation part.
 //
 // Every definition, zero divisions included, is scikit-learn's
-// (classification_report with zero_division=0, balanced_accuracy_score), but
+// (classification_report with zero_division=0, balanced_accuracy_score, …), but
 // that a report always covers all classes of the model, those without a
-// sample too: in scikit-learn's words, labels=range(classes). Figures count
-// samples; sample weights belong to training and are ignored here.
+// sample too: in scikit-learn's words, labels=range(classes). Curves are one
+// class against the rest; a class without a sample, or with all of them, has no
+// ROC AUC, one without a sample no average precision, and their means are over
+// the classes that have one. Figures count samples; sample weights belong to
+// training and are ignored here.
 //
 // The package does not run a model, read a data set or decide when to stop.
 package metrics
 
-import (
-	"encoding/json"
-	"math"
-
-	"tftl/pipeline"
-)
+import "tftl/pipeline"
 
 // Scores are the three figures of one class, or their average over classes.
 // A figure whose denominator is zero is 0.
@@ -30,48 +28,78 @@ type Class struct {
 	Name    string `json:"name"`
 	Support int    `json:"support"` // samples that are of this class
 	Scores
+	ROCAUC           float64 `json:"roc_auc"` // against the rest
+	AveragePrecision float64 `json:"average_precision"`
 }
 
-// Report is every figure of one evaluation. As JSON, a loss that is not
+// Report is every figure of one evaluation. As JSON, a figure that is not
 // finite is null, for JSON has no other word for it; null is read as NaN.
 type Report struct {
-	Samples          int     `json:"samples"`
-	Loss             float64 `json:"loss"` // mean of Loss over the samples
-	Accuracy         float64 `json:"accuracy"`
-	BalancedAccuracy float64 `json:"balanced_accuracy"` // mean recall of the classes that have samples
-	Macro            Scores  `json:"macro"`             // mean over all classes
-	Weighted         Scores  `json:"weighted"`          // mean over all classes, weighted by support
-	Classes          []Class `json:"classes"`
-	ConfusionMatrix  [][]int `json:"confusion_matrix"` // rows are true classes, columns predicted ones
+	Samples          int                 `json:"samples"`
+	Loss             float64             `json:"loss"` // mean of Loss over the samples
+	Accuracy         float64             `json:"accuracy"`
+	TopK             int                 `json:"top_k,omitempty"`          // 0 where there is no such figure
+	TopKAccuracy     float64             `json:"top_k_accuracy,omitempty"` // the class is among the TopK most likely
+	BalancedAccuracy float64             `json:"balanced_accuracy"`        // mean recall of the classes that have samples
+	Macro            Scores              `json:"macro"`                    // mean over all classes
+	Micro            Scores              `json:"micro"`                    // of all classes' counts together; each is the accuracy
+	Weighted         Scores              `json:"weighted"`                 // mean over all classes, weighted by support
+	Kappa            float64             `json:"kappa"`                    // Cohen's; NaN where truth and prediction are one class
+	MCC              float64             `json:"mcc"`                      // Matthews' correlation
+	ROCAUC           float64             `json:"roc_auc"`                  // mean over the classes that have one
+	AveragePrecision float64             `json:"average_precision"`        // mean over the classes that have one
+	Brier            float64             `json:"brier"`                    // from 0 to 2, but for two classes from 0 to 1
+	ECE              float64             `json:"ece"`                      // expected calibration error over Bins equal bins
+	Classes          []Class             `json:"classes"`
+	ConfusionMatrix  [][]int             `json:"confusion_matrix"` // rows are true classes, columns predicted ones
+	Decision         Decision            `json:"decision,omitzero"`
+	Resamples        int                 `json:"resamples,omitempty"` // of the bootstrap; 0: no intervals
+	Seed             uint64              `json:"seed,omitempty"`
+	Intervals        map[string]Interval `json:"intervals,omitempty"` // by the names of Figures
+	Slices           []Slice             `json:"slices,omitempty"`
+	Gates            []Outcome           `json:"gates,omitempty"`    // what the report was held to, set by whoever did
+	Warnings         []string            `json:"warnings,omitempty"` // why figures may mean little, a sentence each
 }
 
-// Evaluate measures predictions of a model with these classes. It is an error
-// to have no predictions, a label that is no index of classes, or a prediction
-// that does not have one figure for each class.
-func Evaluate(predictions []pipeline.Prediction, classes []string) (Report, error) {
-	if len(predictions) == 0 {
-		return Report{}, pipeline.Errorf(pipeline.BadData, "no samples to evaluate")
+// Slice is the report of the samples with one value of a slice's column.
+type Slice struct {
+	Column string `json:"column"`
+	Value  string `json:"value"`
+	Report Report `json:"report"`
+}
+
+// Options are what Evaluate and Compare are asked for.
+type Options struct {
+	Decision  Decision // not Compare's, which takes one for each model
+	Seed      uint64
+	Resamples int // of the bootstrap; 0: no intervals
+	TopK      int // 0: 5 where there are more classes. A figure only where it is below the number of classes
+}
+
+// Evaluate measures a table of predictions. It is an error to have none, a
+// label that is no index of the classes, or a prediction that does not have one
+// figure for each class.
+func Evaluate(t Table, o Options) (Report, error) {
+	s, err := newSheet(t, o)
+	if err != nil {
+		return Report{}, err
 	}
-	confusion := make([][]int, len(classes))
-	for i := range confusion {
-		confusion[i] = make([]int, len(classes))
+	r := s.report()
+	r.Decision = o.Decision
+	if o.Resamples > 0 {
+		r.Resamples, r.Seed = o.Resamples, o.Seed
+		r.Intervals = s.intervals(r, resample(r.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+			return s.count(times).values()
+		}))
 	}
-	var loss float64
-	for _, p := range predictions {
-		if err := checkRows(p, len(classes)); err != nil {
-			return Report{}, err
-		}
-		l, err := Loss(p)
-		if err != nil {
-			return Report{}, err
-		}
-		loss += l
-		confusion[p.Sample.Label][argmax(p.Probabilities)]++
+	r.Warnings = warnings(r)
+	if r.Slices, err = sliceReports(t, o); err != nil {
+		return Report{}, err
 	}
-	r := summarize(confusion, classes)
-	r.Loss = loss / float64(len(predictions))
 	return r, nil
 }
+
+func noSamples() error { return pipeline.Errorf(pipeline.BadData, "no samples to evaluate") }
 
 func checkRows(p pipeline.Prediction, classes int) error {
 	if n := len(p.Probabilities); n != classes {
@@ -79,87 +107,6 @@ func checkRows(p pipeline.Prediction, classes int) error {
 	}
 	if n := len(p.Logits); p.Logits != nil && n != classes {
 		return pipeline.Errorf(pipeline.BadModel, "sample %q: %d logits for %d classes", p.Sample.ID, n, classes)
-	}
-	return nil
-}
-
-// summarize computes what follows from the confusion matrix alone, which is
-// everything but the loss. The matrix must count at least one sample.
-func summarize(confusion [][]int, classes []string) Report {
-	support := make([]int, len(classes))
-	predicted := make([]int, len(classes))
-	r := Report{ConfusionMatrix: confusion, Classes: make([]Class, len(classes))}
-	correct, present := 0, 0
-	for i, row := range confusion {
-		correct += row[i]
-		for j, n := range row {
-			support[i] += n
-			predicted[j] += n
-		}
-		r.Samples += support[i]
-		if support[i] > 0 {
-			present++
-		}
-	}
-	for i, name := range classes {
-		hits := confusion[i][i]
-		s := Scores{
-			Precision: ratio(hits, predicted[i]),
-			Recall:    ratio(hits, support[i]),
-			F1:        ratio(2*hits, support[i]+predicted[i]),
-		}
-		r.Classes[i] = Class{Name: name, Support: support[i], Scores: s}
-		r.Macro.add(s, 1/float64(len(classes)))
-		r.Weighted.add(s, ratio(support[i], r.Samples))
-		r.BalancedAccuracy += s.Recall / float64(present) // recall is 0 without support
-	}
-	r.Accuracy = ratio(correct, r.Samples)
-	return r
-}
-
-func (s *Scores) add(t Scores, weight float64) {
-	s.Precision += weight * t.Precision
-	s.Recall += weight * t.Recall
-	s.F1 += weight * t.F1
-}
-
-func ratio(a, b int) float64 {
-	if b == 0 {
-		return 0
-	}
-	return float64(a) / float64(b)
-}
-
-// plain is a Report without its methods.
-type plain Report
-
-// document is a Report as JSON has it. The outer fields win over the embedded
-// ones of the same name and keep their place before the others.
-type document struct {
-	Samples int      `json:"samples"`
-	Loss    *float64 `json:"loss"`
-	plain
-}
-
-// MarshalJSON writes a loss that is not finite as null.
-func (r Report) MarshalJSON() ([]byte, error) {
-	d := document{Samples: r.Samples, Loss: &r.Loss, plain: plain(r)}
-	if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-		d.Loss = nil
-	}
-	return json.Marshal(d)
-}
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (r *Report) UnmarshalJSON(data []byte) error {
-	var d document
-	if err := json.Unmarshal(data, &d); err != nil {
-		return err
-	}
-	*r = Report(d.plain)
-	r.Samples, r.Loss = d.Samples, math.NaN()
-	if d.Loss != nil {
-		r.Loss = *d.Loss
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func TestEvaluateAgreesWithScikitLearn(t *testing.T) {
 			for _, c := range r.Want.Classes {
 				classes = append(classes, c.Name)
 			}
-			got, err := metrics.Evaluate(r.predictions(), classes)
+			got, err := metrics.Evaluate(metrics.Table{Classes: classes, Predictions: r.predictions()}, metrics.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		"short logits":   {[]pipeline.Prediction{good, logits}, pipeline.BadModel, `"of class 1.jpg": 1 logits for 2 classes`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := metrics.Evaluate(c.predictions, []string{"cat", "dog"})
+			_, err := metrics.Evaluate(metrics.Table{Classes: []string{"cat", "dog"}, Predictions: c.predictions}, metrics.Options{})
 			if err == nil || !strings.Contains(err.Error(), c.message) {
 				t.Fatalf("got error %v, want one with %q", err, c.message)
 			}
@@ -137,7 +137,7 @@ func TestEvaluateRefuses(t *testing.T) {
 
 func TestEvaluatePredictsANaNAsNumpyDoes(t *testing.T) {
 	nan := float32(math.NaN())
-	r, err := metrics.Evaluate([]pipeline.Prediction{predict(1, 0.9, nan, nan)}, []string{"a", "b", "c"})
+	r, err := metrics.Evaluate(metrics.Table{Classes: []string{"a", "b", "c"}, Predictions: []pipeline.Prediction{predict(1, 0.9, nan, nan)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,16 +150,19 @@ func TestEvaluatePredictsANaNAsNumpyDoes(t *testing.T) {
 }
 
 func TestReportAsJSON(t *testing.T) {
-	r, err := metrics.Evaluate([]pipeline.Prediction{predict(0, 1, 0), predict(1, 1, 0)}, []string{"cat", "dog"})
+	r, err := metrics.Evaluate(metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 1, 0), predict(1, 1, 0)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Loss = 0.25
 	const want = `{"samples":2,"loss":0.25,"accuracy":0.5,"balanced_accuracy":0.5,` +
+		`"kappa":0,"mcc":0,"roc_auc":0.5,"average_precision":0.5,"brier":0.5,"ece":0.5,` +
 		`"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},` +
+		`"micro":{"precision":0.5,"recall":0.5,"f1":0.5},` +
 		`"weighted":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},` +
-		`"classes":[{"name":"cat","support":1,"precision":0.5,"recall":1,"f1":0.6666666666666666},` +
-		`{"name":"dog","support":1,"precision":0,"recall":0,"f1":0}],"confusion_matrix":[[1,0],[1,0]]}`
+		`"classes":[{"name":"cat","support":1,"precision":0.5,"recall":1,"f1":0.6666666666666666,"roc_auc":0.5,"average_precision":0.5},` +
+		`{"name":"dog","support":1,"precision":0,"recall":0,"f1":0,"roc_auc":0.5,"average_precision":0.5}],"confusion_matrix":[[1,0],[1,0]],` +
+		`"warnings":["a set of 2 samples says little: another would have other figures","classes of fewer than 30 samples: cat (1), dog (1)"]}`
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)

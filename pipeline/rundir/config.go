@@ -7,6 +7,7 @@ import "tftl/pipeline"
 type Config struct {
 	Tftl     string   `json:"tftl"` // version of the program
 	Seed     uint64   `json:"seed"`
+	Inputs   string   `json:"inputs_sha256,omitempty"` // of a batch's run: of all that the model follows from
 	Data     Data     `json:"data"`
 	Model    Model    `json:"model"`
 	Training Training `json:"training"`
@@ -31,6 +32,7 @@ type Data struct {
 	AllowOutside   bool     `json:"allow_outside"`
 	Classes        []string `json:"classes,omitempty"` // those that were wanted; all, where there are none
 	LimitPerClass  int      `json:"limit_per_class"`   // 0: none
+	Fold           *int     `json:"fold,omitempty"`    // of a manifest, that is the test part
 
 	TakenFor   string     `json:"taken_for"`
 	Split      [3]float64 `json:"split"`

@@ -1,0 +1,174 @@
+package metrics
+
+import (
+	"math"
+	"slices"
+
+	"tftl/pipeline"
+)
+
+// Comparison is what two models made of the same samples. A is the one that
+// is measured against.
+type Comparison struct {
+	Samples     int          `json:"samples"`
+	A           Report       `json:"a"`
+	B           Report       `json:"b"`
+	Differences []Difference `json:"differences"` // in the order of Figures
+	OnlyA       int          `json:"only_a"`      // right in A alone
+	OnlyB       int          `json:"only_b"`      // right in B alone
+	McNemar     float64      `json:"mcnemar"`     // how likely OnlyA and OnlyB are at least so far apart by chance
+	Flipped     []Flip       `json:"flipped"`     // every sample that A and B put into different classes, in A's order
+	Resamples   int          `json:"resamples,omitempty"`
+	Seed        uint64       `json:"seed,omitempty"`
+	Warnings    []string     `json:"warnings,omitempty"`
+}
+
+// Difference is B minus A of one figure, with its 95% interval. Both bounds
+// are NaN where there is none.
+type Difference struct {
+	Name                           string
+	A, B, Difference, Lower, Upper float64
+}
+
+// Flip is a sample that two models put into different classes.
+type Flip struct {
+	ID           string  `json:"path"`
+	Label        string  `json:"label"`
+	A            string  `json:"a"` // the class it was put into
+	B            string  `json:"b"`
+	ProbabilityA float32 `json:"probability_a"` // of that class
+	ProbabilityB float32 `json:"probability_b"`
+}
+
+// Compare measures two models on the same samples, which are paired by their
+// ID: in another order, but with the same labels and classes. Its bootstrap
+// draws samples, so that both models are measured on the same ones each time.
+func Compare(a, b Table, da, db Decision, o Options) (Comparison, error) {
+	b, err := pair(a, b)
+	if err != nil {
+		return Comparison{}, err
+	}
+	oa, ob := o, o
+	oa.Decision, ob.Decision = da, db
+	sa, err := newSheet(a, oa)
+	if err != nil {
+		return Comparison{}, err
+	}
+	sb, err := newSheet(b, ob)
+	if err != nil {
+		return Comparison{}, err
+	}
+	c := Comparison{Samples: len(a.Predictions), A: sa.report(), B: sb.report()}
+	c.A.Decision, c.B.Decision = da, db
+	c.count(sa, sb)
+	c.McNemar = mcNemar(c.OnlyA, c.OnlyB)
+	c.Warnings = warnings(c.A)
+	var drawn [][]float64
+	if o.Resamples > 0 {
+		c.Resamples, c.Seed = o.Resamples, o.Seed
+		drawn = resample(c.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+			return append(sa.count(times).values(), sb.count(times).values()...)
+		})
+		c.A.Intervals, c.B.Intervals = sa.intervals(c.A, drawn), sb.intervals(c.B, second(drawn))
+	}
+	c.Differences = differences(c.A, c.B, drawn)
+	return c, nil
+}
+
+// second is the second half of each row.
+func second(drawn [][]float64) [][]float64 {
+	halves := make([][]float64, len(drawn))
+	for i, row := range drawn {
+		halves[i] = row[len(row)/2:]
+	}
+	return halves
+}
+
+// count finds the samples on which the two models differ.
+func (c *Comparison) count(a, b *sheet) {
+	for i, label := range a.label {
+		classA, classB := a.predicted[i], b.predicted[i]
+		if classA == classB {
+			continue
+		}
+		if classA == label {
+			c.OnlyA++
+		}
+		if classB == label {
+			c.OnlyB++
+		}
+		p, q := a.predictions[i], b.predictions[i]
+		c.Flipped = append(c.Flipped, Flip{
+			ID: p.Sample.ID, Label: a.classes[label],
+			A: a.classes[classA], ProbabilityA: p.Probabilities[classA],
+			B: a.classes[classB], ProbabilityB: q.Probabilities[classB],
+		})
+	}
+}
+
+// pair is b with its classes as they are and its samples in a's order.
+func pair(a, b Table) (Table, error) {
+	if !slices.Equal(a.Classes, b.Classes) {
+		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models have other classes: %d and %d of them, or in another order", len(a.Classes), len(b.Classes))
+	}
+	index := make(map[string]int, len(b.Predictions))
+	for i, p := range b.Predictions {
+		if _, twice := index[p.Sample.ID]; twice {
+			return Table{}, pipeline.Errorf(pipeline.BadData, "sample %q is there twice", p.Sample.ID)
+		}
+		index[p.Sample.ID] = i
+	}
+	if len(a.Predictions) != len(b.Predictions) {
+		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models were not measured on the same samples: %d and %d", len(a.Predictions), len(b.Predictions))
+	}
+	paired := Table{Classes: a.Classes}
+	for _, p := range a.Predictions {
+		i, ok := index[p.Sample.ID]
+		if !ok {
+			return Table{}, pipeline.Errorf(pipeline.BadData, "the two models were not measured on the same samples: the second has no %q", p.Sample.ID)
+		}
+		delete(index, p.Sample.ID) // one that is there twice in a is found no second time
+		q := b.Predictions[i]
+		if q.Sample.Label != p.Sample.Label {
+			return Table{}, pipeline.Errorf(pipeline.BadData, "sample %q has another label in the second: it changed between the two", p.Sample.ID)
+		}
+		paired.Predictions = append(paired.Predictions, q)
+	}
+	return paired, nil
+}
+
+// differences are B's figures minus A's, with the intervals of these.
+func differences(a, b Report, drawn [][]float64) []Difference {
+	va, vb := a.values(), b.values()
+	all := make([]Difference, len(va))
+	for i, t := range a.titles() {
+		var between []float64
+		for _, row := range drawn {
+			if d := row[len(va)+i] - row[i]; !math.IsNaN(d) {
+				between = append(between, d)
+			}
+		}
+		d := Difference{Name: t.name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
+		interval := accelerated(d.Difference, 0, between)
+		d.Lower, d.Upper = interval[0], interval[1]
+		all[i] = d
+	}
+	return all
+}
+
+// mcNemar is the exact two-sided p value of McNemar's test: that of a fair coin
+// which fell a times on one side and b times on the other.
+func mcNemar(a, b int) float64 {
+	n, least := a+b, min(a, b)
+	if n == 0 || 2*least == n {
+		return 1
+	}
+	whole, _ := math.Lgamma(float64(n + 1))
+	var tail float64
+	for k := range least + 1 {
+		ways, _ := math.Lgamma(float64(k + 1))
+		rest, _ := math.Lgamma(float64(n - k + 1))
+		tail += math.Exp(whole - ways - rest - float64(n)*math.Ln2)
+	}
+	return min(2*tail, 1)
+}

@@ -1,0 +1,258 @@
+package metrics
+
+import (
+	"encoding/csv"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tftl/pipeline"
+)
+
+// Table is what a model said of samples: predictions.csv, from which every
+// figure and every plot is computed.
+type Table struct {
+	Classes     []string
+	Predictions []pipeline.Prediction
+	Slices      map[string][]string // by the name of a column, a value for each prediction; nil where there are none
+}
+
+// Select is the rows of the table that keep wants, in their order.
+func (t Table) Select(keep func(i int) bool) Table {
+	kept := Table{Classes: t.Classes}
+	if t.Slices != nil {
+		kept.Slices = make(map[string][]string, len(t.Slices))
+	}
+	for i, p := range t.Predictions {
+		if !keep(i) {
+			continue
+		}
+		kept.Predictions = append(kept.Predictions, p)
+		for column, values := range t.Slices {
+			kept.Slices[column] = append(kept.Slices[column], values[i])
+		}
+	}
+	return kept
+}
+
+// Write writes the table as CSV, a row a sample:
+//
+//	path,label,predicted,probability,p(CLASS)…,logit(CLASS)…,slice(COLUMN)…
+//
+// predicted is what the decision makes of the row, and probability that
+// class's; the figures themselves are the model's, before any temperature, and
+// are read back as they were to the last bit. There is no label where no
+// sample has one, and there are no logits where the model gives none.
+//
+// Names are other people's folder names. One that a spreadsheet would take for
+// a formula has a ' before it, as one that begins with ' has.
+func (t Table) Write(w io.Writer, d Decision) error {
+	labelled := slices.ContainsFunc(t.Predictions, func(p pipeline.Prediction) bool { return p.Sample.Label >= 0 })
+	logits := len(t.Predictions) > 0 && t.Predictions[0].Logits != nil
+	columns := t.columns()
+	out := csv.NewWriter(w)
+	if err := out.Write(t.header(labelled, logits, columns)); err != nil {
+		return err
+	}
+	for i, p := range t.Predictions {
+		row := []string{inert(p.Sample.ID)}
+		switch {
+		case p.Sample.Label >= 0:
+			row = append(row, inert(t.Classes[p.Sample.Label]))
+		case labelled:
+			row = append(row, "")
+		}
+		class := d.Class(d.calibrate(p).Probabilities)
+		row = append(row, inert(t.Classes[class]), shortest(p.Probabilities[class]))
+		for _, v := range p.Probabilities {
+			row = append(row, shortest(v))
+		}
+		if logits {
+			for _, v := range p.Logits {
+				row = append(row, shortest(v))
+			}
+		}
+		for _, column := range columns {
+			row = append(row, inert(t.Slices[column][i]))
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// columns are the names of the slices' columns, sorted.
+func (t Table) columns() []string {
+	var names []string
+	for name := range t.Slices {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (t Table) header(labelled, logits bool, columns []string) []string {
+	header := []string{"path"}
+	if labelled {
+		header = append(header, "label")
+	}
+	header = append(header, "predicted", "probability")
+	for _, class := range t.Classes {
+		header = append(header, "p("+class+")")
+	}
+	if logits {
+		for _, class := range t.Classes {
+			header = append(header, "logit("+class+")")
+		}
+	}
+	for _, column := range columns {
+		header = append(header, "slice("+column+")")
+	}
+	return header
+}
+
+// ReadTable reads what Write wrote of labelled samples; predicted and
+// probability follow from the rest and are passed over. name is the file's, for
+// errors, which name the line too. Line breaks in a name are read as \n.
+func ReadTable(r io.Reader, name string) (Table, error) {
+	in := csv.NewReader(r)
+	bad := func(format string, args ...any) error {
+		line, _ := in.FieldPos(0)
+		return pipeline.Errorf(pipeline.BadData, "%s:%d: "+format, append([]any{name, line}, args...)...)
+	}
+	header, err := in.Read()
+	if errors.Is(err, io.EOF) {
+		return Table{}, pipeline.Errorf(pipeline.BadData, "%s: the file is empty", name)
+	} else if err != nil {
+		return Table{}, unreadable(name, err)
+	}
+	t, width, err := readHeader(header)
+	if err != nil {
+		return Table{}, bad("%w", err)
+	}
+	columns := t.columnsOf(header)
+	labels := map[string]int{}
+	for i, class := range t.Classes {
+		labels[class] = i
+	}
+	for {
+		row, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			return t, nil
+		} else if err != nil {
+			return Table{}, unreadable(name, err)
+		}
+		label, ok := labels[plainText(row[1])]
+		if !ok {
+			return Table{}, bad("the label %q is no class of the header", row[1])
+		}
+		values, err := floats(row[firstClass : firstClass+width])
+		if err != nil {
+			return Table{}, bad("%w", err)
+		}
+		p := pipeline.Prediction{Sample: pipeline.Sample{ID: plainText(row[0]), Label: label, Weight: 1}}
+		classes := len(t.Classes)
+		p.Probabilities = values[:classes:classes]
+		if width > classes {
+			p.Logits = values[classes:]
+		}
+		t.Predictions = append(t.Predictions, p)
+		for i, column := range columns {
+			t.Slices[column] = append(t.Slices[column], plainText(row[firstClass+width+i]))
+		}
+	}
+}
+
+// firstClass is the first column that is a class's: before it are path, label,
+// predicted and probability.
+const firstClass = 4
+
+// readHeader finds the classes and the slices, and how many columns of figures
+// lie between.
+func readHeader(header []string) (t Table, width int, err error) {
+	want := []string{"path", "label", "predicted", "probability"}
+	if len(header) < firstClass || !slices.Equal(header[:firstClass], want) {
+		return t, 0, errors.New("is no table of predictions: it does not begin with path,label,predicted,probability")
+	}
+	rest := header[firstClass:]
+	take := func(kind string) (names []string) {
+		for len(rest) > 0 {
+			inner, ok := strings.CutPrefix(rest[0], kind+"(")
+			if !ok || !strings.HasSuffix(inner, ")") {
+				break
+			}
+			names, rest = append(names, strings.TrimSuffix(inner, ")")), rest[1:]
+		}
+		return names
+	}
+	t.Classes = take("p")
+	logits, columns := take("logit"), take("slice")
+	switch {
+	case len(t.Classes) == 0:
+		return t, 0, errors.New("has no column p(CLASS)")
+	case logits != nil && !slices.Equal(logits, t.Classes):
+		return t, 0, errors.New("the columns logit(CLASS) are not those of p(CLASS)")
+	case len(rest) > 0:
+		return t, 0, pipeline.Errorf(pipeline.BadData, "the column %q is unknown", rest[0])
+	}
+	for _, names := range [][]string{t.Classes, columns} {
+		sorted := slices.Sorted(slices.Values(names))
+		if unique := slices.Compact(slices.Clone(sorted)); len(unique) < len(names) {
+			return t, 0, errors.New("two columns have one name")
+		}
+	}
+	if columns != nil {
+		t.Slices = map[string][]string{}
+		for _, column := range columns {
+			t.Slices[column] = nil
+		}
+	}
+	return t, len(t.Classes) + len(logits), nil
+}
+
+// columnsOf are the slices' columns in the order of the header.
+func (t Table) columnsOf(header []string) []string {
+	var names []string
+	for _, field := range header[len(header)-len(t.Slices):] {
+		names = append(names, strings.TrimSuffix(strings.TrimPrefix(field, "slice("), ")"))
+	}
+	return names
+}
+
+// unreadable names the line of what is no CSV.
+func unreadable(name string, err error) error {
+	if e := (*csv.ParseError)(nil); errors.As(err, &e) {
+		return pipeline.Errorf(pipeline.BadData, "%s:%d: %w", name, e.Line, e.Err)
+	}
+	return pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
+}
+
+func floats(texts []string) ([]float32, error) {
+	values := make([]float32, len(texts))
+	for i, text := range texts {
+		v, err := strconv.ParseFloat(text, 32)
+		if err != nil {
+			return nil, pipeline.Errorf(pipeline.BadData, "%q is no number", text)
+		}
+		values[i] = float32(v)
+	}
+	return values, nil
+}
+
+// shortest is the shortest decimal that is read back as the same value.
+func shortest(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
+
+// inert keeps a spreadsheet from running a name.
+func inert(name string) string {
+	if name != "" && strings.ContainsRune("=+-@\t\r'", rune(name[0])) {
+		return "'" + name
+	}
+	return name
+}
+
+// plainText undoes inert.
+func plainText(field string) string { return strings.TrimPrefix(field, "'") }
