@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 )
 
-// resample draws n samples out of n, with replacement, resamples times, and
-// hands on how often each was drawn. What of makes of a draw follows from the
-// seed and the draw's number, so that the number of processors changes nothing.
-// of is called by several goroutines and must not keep times.
+// resample draws n samples out of n with replacement, as often as resamples
+// says, and lists what of makes of how often each was drawn. A draw follows
+// from the seed and its own number, so that the number of processors changes
+// nothing. of is called by several goroutines and must not keep times.
 func resample(n, resamples int, seed uint64, of func(times []uint8) []float64) [][]float64 {
 	drawn := make([][]float64, resamples)
 	var next atomic.Int64
@@ -41,7 +41,7 @@ func draw(times []uint8, random *rand.PCG) {
 	}
 }
 
-// column is one figure of every resample, those left out in which it is not a
+// column is one figure of every resample, but for those in which it is not a
 // number: a class that was not drawn has no curve.
 func column(drawn [][]float64, i int) []float64 {
 	values := make([]float64, 0, len(drawn))
@@ -51,4 +51,70 @@ func column(drawn [][]float64, i int) []float64 {
 		}
 	}
 	return values
+}
+
+// intervals are those of a report's figures, by name, from its resamples.
+func (s *sheet) intervals(r Report, drawn [][]float64) map[string]Interval {
+	intervals, values, sizes := map[string]Interval{}, r.values(), r.sizes()
+	for i, t := range r.titles() {
+		again := column(drawn, i)
+		var interval Interval
+		switch {
+		case t.proportion():
+			interval = wilson(values[i], sizes.of(t))
+		case t.of == "loss":
+			interval = accelerated(values[i], accelerationOfMean(s.loss), again)
+		case t.of == "brier":
+			interval = accelerated(values[i], accelerationOfMean(s.brier), again)
+		case t.of == "ece":
+			interval = accelerated(values[i], 0, again)
+		case t.of == "kappa" || t.of == "mcc":
+			interval = scored(values[i], -1, again, sizes.of(t))
+		default:
+			interval = scored(values[i], 0, again, sizes.of(t))
+		}
+		if interval.exists() {
+			intervals[t.name] = interval
+		}
+	}
+	return intervals
+}
+
+// sizes are how many samples stand behind each figure.
+type sizes struct {
+	samples, balanced  float64
+	support, predicted []float64
+}
+
+// sizes counts. balanced is the size of a set with equal classes whose mean over
+// these is as uncertain: a class of few samples spoils a mean as it does itself.
+func (r Report) sizes() sizes {
+	n := sizes{samples: float64(r.Samples), support: make([]float64, len(r.Classes)), predicted: make([]float64, len(r.Classes))}
+	var present, uncertainty float64
+	for i, c := range r.Classes {
+		n.support[i] = float64(c.Support)
+		for _, row := range r.ConfusionMatrix {
+			n.predicted[i] += float64(row[i])
+		}
+		if c.Support > 0 {
+			present++
+			uncertainty += 1 / n.support[i]
+		}
+	}
+	n.balanced = present * present / uncertainty
+	return n
+}
+
+func (n sizes) of(t title) float64 {
+	switch {
+	case t.class < 0 && t.proportion():
+		return n.samples
+	case t.class < 0:
+		return n.balanced
+	case t.of == "precision":
+		return n.predicted[t.class]
+	case t.of == "roc_auc":
+		return min(n.support[t.class], n.samples-n.support[t.class])
+	}
+	return n.support[t.class]
 }

@@ -20,6 +20,7 @@ type Comparison struct {
 	Flipped     []Flip       `json:"flipped"`     // every sample that A and B put into different classes, in A's order
 	Resamples   int          `json:"resamples,omitempty"`
 	Seed        uint64       `json:"seed,omitempty"`
+	Warnings    []string     `json:"warnings,omitempty"`
 }
 
 // Difference is B minus A of one figure, with its 95% interval. Both bounds
@@ -57,30 +58,52 @@ func Compare(a, b Table, da, db Decision, o Options) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	ra, rb := sa.report(), sb.report()
-	ra.Decision, rb.Decision = da, db
-	c := Comparison{Samples: len(a.Predictions), A: ra, B: rb}
-	for i, label := range sa.label {
-		rightA, rightB := sa.predicted[i] == label, sb.predicted[i] == label
-		switch {
-		case rightA && !rightB:
-			c.OnlyA++
-		case rightB && !rightA:
-			c.OnlyB++
-		}
-		if classA, classB := sa.predicted[i], sb.predicted[i]; classA != classB {
-			c.Flipped = append(c.Flipped, Flip{
-				ID: a.Predictions[i].Sample.ID, Label: a.Classes[label], A: a.Classes[classA], B: a.Classes[classB],
-				ProbabilityA: da.calibrate(a.Predictions[i]).Probabilities[classA], ProbabilityB: db.calibrate(b.Predictions[i]).Probabilities[classB],
-			})
-		}
-	}
+	c := Comparison{Samples: len(a.Predictions), A: sa.report(), B: sb.report()}
+	c.A.Decision, c.B.Decision = da, db
+	c.count(sa, sb)
 	c.McNemar = mcNemar(c.OnlyA, c.OnlyB)
-	c.Differences = differences(sa, sb, ra, rb, o)
+	c.Warnings = warnings(c.A)
+	var drawn [][]float64
 	if o.Resamples > 0 {
 		c.Resamples, c.Seed = o.Resamples, o.Seed
+		drawn = resample(c.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+			return append(sa.count(times).values(), sb.count(times).values()...)
+		})
+		c.A.Intervals, c.B.Intervals = sa.intervals(c.A, drawn), sb.intervals(c.B, second(drawn))
 	}
+	c.Differences = differences(c.A, c.B, drawn)
 	return c, nil
+}
+
+// second is the second half of each row.
+func second(drawn [][]float64) [][]float64 {
+	halves := make([][]float64, len(drawn))
+	for i, row := range drawn {
+		halves[i] = row[len(row)/2:]
+	}
+	return halves
+}
+
+// count finds the samples on which the two models differ.
+func (c *Comparison) count(a, b *sheet) {
+	for i, label := range a.label {
+		classA, classB := a.predicted[i], b.predicted[i]
+		if classA == classB {
+			continue
+		}
+		if classA == label {
+			c.OnlyA++
+		}
+		if classB == label {
+			c.OnlyB++
+		}
+		p, q := a.predictions[i], b.predictions[i]
+		c.Flipped = append(c.Flipped, Flip{
+			ID: p.Sample.ID, Label: a.classes[label],
+			A: a.classes[classA], ProbabilityA: p.Probabilities[classA],
+			B: a.classes[classB], ProbabilityB: q.Probabilities[classB],
+		})
+	}
 }
 
 // pair is b with its classes as they are and its samples in a's order.
@@ -114,24 +137,21 @@ func pair(a, b Table) (Table, error) {
 	return paired, nil
 }
 
-func differences(sa, sb *sheet, ra, rb Report, o Options) []Difference {
-	minus := func(b, a []float64) []float64 {
-		for i := range b {
-			b[i] -= a[i]
+// differences are B's figures minus A's, with the intervals of these.
+func differences(a, b Report, drawn [][]float64) []Difference {
+	va, vb := a.values(), b.values()
+	all := make([]Difference, len(va))
+	for i, t := range a.titles() {
+		var between []float64
+		for _, row := range drawn {
+			if d := row[len(va)+i] - row[i]; !math.IsNaN(d) {
+				between = append(between, d)
+			}
 		}
-		return b
-	}
-	drawn := resample(len(sa.label), o.Resamples, o.Seed, func(times []uint8) []float64 {
-		again, before := sb.count(times), sa.count(times)
-		return minus(again.values(), before.values())
-	})
-	va, vb := ra.values(), rb.values()
-	var all []Difference
-	for i, name := range ra.names() {
-		d := Difference{Name: name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
-		interval := percentile(d.Difference, column(drawn, i))
+		d := Difference{Name: t.name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
+		interval := accelerated(d.Difference, 0, between)
 		d.Lower, d.Upper = interval[0], interval[1]
-		all = append(all, d)
+		all[i] = d
 	}
 	return all
 }

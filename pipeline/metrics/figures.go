@@ -19,15 +19,15 @@ type Figure struct {
 }
 
 // Figures are all of a report: the overall ones, then those of each class,
-// named as in recall[cat]. They are the names that Figure knows.
+// named as in recall[cat]. These are the names that Figure knows.
 func (r Report) Figures() []Figure {
-	names, values := r.names(), r.values()
-	figures := make([]Figure, len(names))
-	for i, name := range names {
-		f := Figure{Name: name, Value: values[i], Lower: math.NaN(), Upper: math.NaN()}
-		if interval, ok := r.Intervals[name]; ok {
+	titles, values := r.titles(), r.values()
+	figures := make([]Figure, len(titles))
+	for i, t := range titles {
+		f := Figure{Name: t.name, Value: values[i], Lower: math.NaN(), Upper: math.NaN()}
+		if interval, ok := r.Intervals[t.name]; ok {
 			f.Lower, f.Upper, f.Method = interval[0], interval[1], "bootstrap"
-			if isProportion(base(name)) {
+			if t.proportion() {
 				f.Method = "wilson"
 			}
 		}
@@ -49,8 +49,8 @@ func (r Report) Figure(name string) (Figure, error) {
 		for _, c := range r.Classes {
 			known = append(known, display(c.Name, nameRunes))
 		}
-		return Figure{}, pipeline.Errorf(pipeline.BadUsage, "metric %q: %q is no class of the model: it has %s",
-			name, strings.TrimSuffix(class, "]"), strings.Join(known, ", "))
+		return Figure{}, pipeline.Errorf(pipeline.BadUsage, "metric %q: the model has no class %q: it has %s",
+			name, strings.TrimSuffix(class, "]"), some(known, 50))
 	}
 	known := r.overall()
 	for _, of := range classFigures() {
@@ -61,24 +61,41 @@ func (r Report) Figure(name string) (Figure, error) {
 
 // LowerIsBetter reports whether a smaller value of a figure is a better one.
 func LowerIsBetter(name string) bool {
-	return slices.Contains([]string{"loss", "brier", "ece"}, base(name))
-}
-
-// base is a name without its class: recall[cat] is a recall.
-func base(name string) string {
 	of, _, _ := strings.Cut(name, "[")
-	return of
+	return of == "loss" || of == "brier" || of == "ece"
 }
 
-// isProportion says of which figures each sample is counted or not, which is
-// what Wilson's interval is for. Of an averaged figure, these are accuracy by
-// another name.
-func isProportion(name string) bool {
-	switch name {
+// title is a figure's name and what it is made of.
+type title struct {
+	name  string
+	of    string // without the class
+	class int    // -1 for an overall figure
+}
+
+// titles are those of values.
+func (r Report) titles() []title {
+	var all []title
+	for _, name := range r.overall() {
+		all = append(all, title{name, name, -1})
+	}
+	for i, c := range r.Classes {
+		for _, of := range classFigures() {
+			all = append(all, title{of + "[" + c.Name + "]", of, i})
+		}
+	}
+	return all
+}
+
+// proportion says of which figures each sample is counted or not, which is what
+// Wilson's interval is for. Of the averages, these are accuracy by another name.
+func (t title) proportion() bool {
+	switch t.of {
 	case "accuracy", "precision_micro", "recall_micro", "f1_micro", "recall_weighted":
 		return true
+	case "precision", "recall":
+		return t.class >= 0
 	}
-	return strings.HasPrefix(name, "top_")
+	return strings.HasPrefix(t.of, "top_")
 }
 
 // overall are the names of a report's figures that belong to no class.
@@ -99,18 +116,7 @@ func classFigures() []string {
 	return []string{"precision", "recall", "f1", "roc_auc", "average_precision"}
 }
 
-// names are those of values.
-func (r Report) names() []string {
-	names := r.overall()
-	for _, c := range r.Classes {
-		for _, of := range classFigures() {
-			names = append(names, of+"["+c.Name+"]")
-		}
-	}
-	return names
-}
-
-// values are the figures in the order of names.
+// values are the figures in the order of titles.
 func (r Report) values() []float64 {
 	values := []float64{r.Loss, r.Accuracy}
 	if r.TopK > 0 {

@@ -8,26 +8,48 @@ import (
 // Interval is the lower and the upper bound of a 95% interval.
 type Interval [2]float64
 
+// none is the interval of a figure that has none.
+func none() Interval { return Interval{math.NaN(), math.NaN()} }
+
+func (i Interval) exists() bool { return !math.IsNaN(i[0]) && !math.IsNaN(i[1]) }
+
 // z is the 0.975 quantile of the normal distribution.
 const z = 1.959963984540054
 
-// wilson is Wilson's score interval of a proportion of n samples. n need not be
-// whole; without samples there is none, and both bounds are NaN.
+// wilson is Wilson's score interval of a proportion of n samples. Without
+// samples there is none.
 func wilson(p, n float64) Interval {
 	if !(n > 0) {
-		return Interval{math.NaN(), math.NaN()}
+		return none()
 	}
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return Interval{max(centre-half, 0), min(centre+half, 1)}
 }
 
-// percentile is the interval between the quantiles of resampled values, moved
-// for their bias: where more than half of them are below the value itself,
-// they are as a whole too low.
-func percentile(value float64, drawn []float64) Interval {
-	if len(drawn) == 0 || math.IsNaN(value) {
-		return Interval{math.NaN(), math.NaN()}
+// scored is Wilson's interval of a figure that lies between lowest and 1 and is
+// no plain proportion. It is that of as many samples as would make a proportion
+// vary as the figure does over its resamples. Percentiles of these would be too
+// narrow near the ends, and nothing at all for a model without a mistake; there
+// the figure counts as a proportion of samples.
+func scored(value, lowest float64, drawn []float64, samples float64) Interval {
+	if math.IsNaN(value) || len(drawn) == 0 {
+		return none()
+	}
+	p, width := (value-lowest)/(1-lowest), 1-lowest
+	if variance := variance(drawn) / (width * width); variance > 0 && p > 0 && p < 1 {
+		samples = p * (1 - p) / variance
+	}
+	i := wilson(p, samples)
+	return Interval{lowest + width*i[0], lowest + width*i[1]}
+}
+
+// accelerated is Efron's BCa interval: the quantiles of a figure's resamples,
+// moved for their bias, and for how the figure's spread changes with its value,
+// which the acceleration says.
+func accelerated(value, acceleration float64, drawn []float64) Interval {
+	if math.IsNaN(value) || len(drawn) == 0 {
+		return none()
 	}
 	slices.Sort(drawn)
 	below := 0.0
@@ -39,60 +61,51 @@ func percentile(value float64, drawn []float64) Interval {
 		}
 	}
 	bias := math.Sqrt2 * math.Erfinv(2*below/float64(len(drawn))-1)
-	return Interval{quantile(drawn, normal(2*bias-z)), quantile(drawn, normal(2*bias+z))}
+	bound := func(z float64) float64 {
+		shifted := bias + z
+		return quantile(drawn, normal(bias+shifted/(1-acceleration*shifted)))
+	}
+	return Interval{bound(-z), bound(z)}
 }
 
+// accelerationOfMean is BCa's acceleration of the mean of values: a sixth of
+// the skewness of that mean.
+func accelerationOfMean(values []float64) float64 {
+	var sum, squares, cubes float64
+	for _, v := range values {
+		sum += v
+	}
+	for _, v := range values {
+		d := v - sum/float64(len(values))
+		squares, cubes = squares+d*d, cubes+d*d*d
+	}
+	if !(squares > 0) {
+		return 0
+	}
+	return cubes / (6 * math.Pow(squares, 1.5))
+}
+
+func variance(values []float64) float64 {
+	var sum, squares float64
+	for _, v := range values {
+		sum += v
+	}
+	for _, v := range values {
+		d := v - sum/float64(len(values))
+		squares += d * d
+	}
+	return squares / float64(len(values)-1)
+}
+
+// normal is the normal distribution: the share below x.
 func normal(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
 // quantile of sorted values, between two of them where it lies there.
 func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
+	at := min(max(q, 0), 1) * float64(len(sorted)-1)
 	i := int(at)
 	if i+1 >= len(sorted) {
 		return sorted[len(sorted)-1]
 	}
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
-}
-
-// intervals are those of the report's figures, by name; a figure that is not a
-// number has none.
-func (s *sheet) intervals(r Report, o Options) map[string]Interval {
-	drawn := resample(len(s.label), o.Resamples, o.Seed, func(times []uint8) []float64 {
-		again := s.count(times)
-		return again.values()
-	})
-	counts := r.counts()
-	intervals := map[string]Interval{}
-	values := r.values()
-	for i, name := range r.names() {
-		interval := Interval{math.NaN(), math.NaN()}
-		if n, ok := counts[name]; ok {
-			interval = wilson(values[i], n)
-		} else {
-			interval = percentile(values[i], column(drawn, i))
-		}
-		if !math.IsNaN(interval[0]) && !math.IsNaN(interval[1]) {
-			intervals[name] = interval
-		}
-	}
-	return intervals
-}
-
-// counts are the numbers of samples that proportions are of, by name.
-func (r Report) counts() map[string]float64 {
-	counts := map[string]float64{}
-	for _, name := range r.overall() {
-		if isProportion(name) {
-			counts[name] = float64(r.Samples)
-		}
-	}
-	for i, c := range r.Classes {
-		predicted := 0
-		for _, row := range r.ConfusionMatrix {
-			predicted += row[i]
-		}
-		counts["recall["+c.Name+"]"] = float64(c.Support)
-		counts["precision["+c.Name+"]"] = float64(predicted)
-	}
-	return counts
 }

@@ -57,6 +57,7 @@ type Report struct {
 	Seed             uint64              `json:"seed,omitempty"`
 	Intervals        map[string]Interval `json:"intervals,omitempty"` // by the names of Figures
 	Slices           []Slice             `json:"slices,omitempty"`
+	Gates            []Outcome           `json:"gates,omitempty"`    // what the report was held to, set by whoever did
 	Warnings         []string            `json:"warnings,omitempty"` // why figures may mean little, a sentence each
 }
 
@@ -87,7 +88,9 @@ func Evaluate(t Table, o Options) (Report, error) {
 	r.Decision = o.Decision
 	if o.Resamples > 0 {
 		r.Resamples, r.Seed = o.Resamples, o.Seed
-		r.Intervals = s.intervals(r, o)
+		r.Intervals = s.intervals(r, resample(r.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+			return s.count(times).values()
+		}))
 	}
 	r.Warnings = warnings(r)
 	if r.Slices, err = sliceReports(t, o); err != nil {

@@ -156,10 +156,13 @@ func TestReportAsJSON(t *testing.T) {
 	}
 	r.Loss = 0.25
 	const want = `{"samples":2,"loss":0.25,"accuracy":0.5,"balanced_accuracy":0.5,` +
+		`"kappa":0,"mcc":0,"roc_auc":0.5,"average_precision":0.5,"brier":0.5,"ece":0.5,` +
 		`"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},` +
+		`"micro":{"precision":0.5,"recall":0.5,"f1":0.5},` +
 		`"weighted":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},` +
-		`"classes":[{"name":"cat","support":1,"precision":0.5,"recall":1,"f1":0.6666666666666666},` +
-		`{"name":"dog","support":1,"precision":0,"recall":0,"f1":0}],"confusion_matrix":[[1,0],[1,0]]}`
+		`"classes":[{"name":"cat","support":1,"precision":0.5,"recall":1,"f1":0.6666666666666666,"roc_auc":0.5,"average_precision":0.5},` +
+		`{"name":"dog","support":1,"precision":0,"recall":0,"f1":0,"roc_auc":0.5,"average_precision":0.5}],"confusion_matrix":[[1,0],[1,0]],` +
+		`"warnings":["a set of 2 samples says little: another would have other figures","classes of fewer than 30 samples: cat (1), dog (1)"]}`
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)

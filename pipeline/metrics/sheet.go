@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"math"
 
 	"tftl/pipeline"
@@ -9,15 +10,16 @@ import (
 // sheet is a table with everything that is the same however often each of its
 // samples is counted, so that a resample costs a recount and no more.
 type sheet struct {
-	classes   []string
-	topK      int // 0: no such figure
-	label     []int
-	predicted []int
-	loss      []float64
-	brier     []float64
-	top       []bool // the label is among the topK most likely; nil where topK is 0
-	belief    []belief
-	rankings  []ranking // by class
+	classes     []string
+	predictions []pipeline.Prediction // at the decision's temperature
+	topK        int                   // 0: no such figure
+	label       []int
+	predicted   []int
+	loss        []float64
+	brier       []float64
+	top         []bool // the label is among the topK most likely; nil where topK is 0
+	belief      []belief
+	rankings    []ranking // by class
 }
 
 func newSheet(t Table, o Options) (*sheet, error) {
@@ -27,15 +29,8 @@ func newSheet(t Table, o Options) (*sheet, error) {
 	if err := o.Decision.check(len(t.Classes)); err != nil {
 		return nil, err
 	}
-	s := &sheet{classes: t.Classes, topK: o.TopK}
-	if s.topK == 0 {
-		s.topK = 5
-	}
-	if s.topK < 2 || s.topK >= len(t.Classes) {
-		s.topK = 0
-	}
-	predictions := make([]pipeline.Prediction, len(t.Predictions))
-	for i, p := range t.Predictions {
+	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes))}
+	for _, p := range t.Predictions {
 		if err := checkRows(p, len(t.Classes)); err != nil {
 			return nil, err
 		}
@@ -44,7 +39,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		if err != nil {
 			return nil, err
 		}
-		predictions[i] = p
+		s.predictions = append(s.predictions, p)
 		s.label = append(s.label, p.Sample.Label)
 		s.predicted = append(s.predicted, o.Decision.Class(p.Probabilities))
 		s.loss = append(s.loss, loss)
@@ -55,9 +50,19 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		}
 	}
 	for class := range t.Classes {
-		s.rankings = append(s.rankings, newRanking(predictions, class))
+		s.rankings = append(s.rankings, newRanking(s.predictions, class))
 	}
 	return s, nil
+}
+
+// effectiveTopK is Options.TopK for so many classes; 0 where it counts no less
+// than all of them, or one alone, which is the accuracy.
+func effectiveTopK(asked, classes int) int {
+	k := cmp.Or(asked, 5)
+	if k < 2 || k >= classes {
+		return 0
+	}
+	return k
 }
 
 // brier is the squared distance of a row from the truth, halved for two

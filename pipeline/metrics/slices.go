@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tftl/pipeline"
 )
 
 // sliceReports are the reports of each value of each of the table's columns,
@@ -13,6 +15,9 @@ func sliceReports(t Table, o Options) ([]Slice, error) {
 	for _, column := range t.columns() {
 		values := t.Slices[column]
 		distinct := slices.Compact(slices.Sorted(slices.Values(values)))
+		if len(distinct) > mostSlices {
+			return nil, pipeline.Errorf(pipeline.BadUsage, "slice %q: has %d values, of which each would get a report: at most %d", column, len(distinct), mostSlices)
+		}
 		for _, value := range distinct {
 			part := t.Select(func(i int) bool { return values[i] == value })
 			part.Slices = nil
@@ -31,6 +36,9 @@ func sliceReports(t Table, o Options) ([]Slice, error) {
 const (
 	fewSamples = 100
 	fewOfClass = 30
+
+	mostNames  = 10  // named in one sentence
+	mostSlices = 100 // values of one column
 )
 
 // warnings are why the figures may mean little.
@@ -48,17 +56,16 @@ func warnings(r Report) []string {
 		}
 	}
 	if len(none) > 0 {
-		all = append(all, "classes without a sample, which count as 0 in the macro averages: "+some(none))
+		all = append(all, "classes without a sample, which count as 0 in the macro averages: "+some(none, mostNames))
 	}
 	if len(few) > 0 {
-		all = append(all, fmt.Sprintf("classes of fewer than %d samples: %s", fewOfClass, some(few)))
+		all = append(all, fmt.Sprintf("classes of fewer than %d samples: %s", fewOfClass, some(few, mostNames)))
 	}
 	return all
 }
 
 // some of many names.
-func some(names []string) string {
-	const most = 10
+func some(names []string, most int) string {
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}
