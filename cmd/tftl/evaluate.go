@@ -32,6 +32,7 @@ type evaluateOptions struct {
 	gates     gateOptions
 	seed      uint64 // of the bootstrap
 	resamples int
+	topK      int
 	plain     savedmodels.Plain
 	batchSize int
 	workers   int
@@ -46,6 +47,7 @@ func newEvaluateCommand() *cli.Command {
 		&cli.StringFlag{Name: "subset", Usage: "train, val, test or all", DefaultText: "test, or all where the folder has no parts", Category: dataFlags},
 		&cli.StringSliceFlag{Name: "slice", Usage: "figures for each value of a manifest's own `COLUMN`, too; may be repeated", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
+		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "the class is among the `K` likeliest: a figure, top_K_accuracy, where there are more than K classes"},
 		&cli.IntFlag{Name: "resamples", Value: 1000, Usage: "of the bootstrap that gives figures their 95% intervals; 0 for none"},
 		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the bootstrap"},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
@@ -92,12 +94,15 @@ func newEvaluateOptions(c *cli.Context) (o evaluateOptions, err error) {
 	if err := atLeast(c, 1, "batch-size"); err != nil {
 		return o, err
 	}
+	if err := atLeast(c, 2, "top-k"); err != nil {
+		return o, err
+	}
 	if err := atLeast(c, 0, "resamples"); err != nil {
 		return o, err
 	}
 	o = evaluateOptions{
 		model: c.String("model"), data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
-		seed: c.Uint64("seed"), resamples: c.Int("resamples"),
+		seed: c.Uint64("seed"), resamples: c.Int("resamples"), topK: c.Int("top-k"),
 		batchSize: c.Int("batch-size"), workers: c.Int("workers"), json: c.Bool("json"),
 	}
 	if o.gates, err = newGateOptions(c); err != nil {
@@ -154,7 +159,7 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 	if err != nil {
 		return report, err
 	}
-	if err := o.gates.check(predictor.Labels); err != nil {
+	if err := o.gates.check(predictor.Labels, o.topK); err != nil {
 		return report, err
 	}
 	if err := o.decision.check(decision, o.model, len(predictor.Labels)); err != nil {
@@ -184,7 +189,7 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 		return report, err
 	}
 	table := metrics.Table{Classes: predictor.Labels, Predictions: predictions, Slices: o.slices(part)}
-	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples})
+	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {
 		return report, err
 	}

@@ -103,8 +103,8 @@ func classRows(r metrics.Report, all figures) []classRow {
 func decide(d metrics.Decision, classes []string, mark func(string) string) string {
 	text := "The class with the largest probability is predicted."
 	if d.Threshold > 0 && len(classes) == 2 {
-		text = mark(shorten(classes[1], nameRunes)) + " is predicted where its probability is at least " + number(d.Threshold) + from(d.ThresholdFrom) +
-			", and " + mark(shorten(classes[0], nameRunes)) + " elsewhere."
+		text = "Predicted is " + mark(shorten(classes[1], nameRunes)) + " where its probability is at least " + number(d.Threshold) + from(d.ThresholdFrom) +
+			", " + mark(shorten(classes[0], nameRunes)) + " elsewhere."
 	}
 	if d.Temperature != 0 && d.Temperature != 1 {
 		text += " Probabilities are those of the logits divided by a temperature of " + number(d.Temperature) + from(d.TemperatureFrom) + "."
@@ -117,4 +117,24 @@ func from(source string) string {
 		return ""
 	}
 	return " (" + display(source) + ")"
+}
+
+// sliceGrids are the figures by slice, a table for each column.
+func sliceGrids(r metrics.Report) []grid {
+	var grids []grid
+	column := ""
+	for i, s := range r.Slices {
+		if i == 0 || s.Column != column {
+			column = s.Column
+			name := shorten(column, nameRunes)
+			grids = append(grids, grid{Caption: "By " + name, Words: 1, Header: []string{name, "images", "accuracy", "95% interval", "balanced accuracy", "F1", "loss"}})
+		}
+		accuracy, _ := newFigures(s.Report).show("accuracy", "")
+		g := &grids[len(grids)-1]
+		g.Rows = append(g.Rows, []string{
+			shorten(s.Value, nameRunes), strconv.Itoa(s.Report.Samples), accuracy.Value, accuracy.Interval,
+			decimals(s.Report.BalancedAccuracy), decimals(s.Report.Macro.F1), decimals(s.Report.Loss),
+		})
+	}
+	return grids
 }

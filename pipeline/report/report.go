@@ -81,6 +81,7 @@ type evaluation struct {
 	Pairs       grid
 	MorePairs   int
 	Classes     []classRow
+	Slices      []grid
 	Curves      []drawing
 	Reliability drawing
 	Galleries   []gallery
@@ -145,7 +146,7 @@ func classNames(classes []string, mark func(string) string) string {
 
 func newEvaluation(c contents, all figures) (*evaluation, error) {
 	r := *c.evaluation
-	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all)}
+	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all), Slices: sliceGrids(r)}
 	e.Pairs, e.MorePairs = confusedPairs(r)
 	predictions := r.Decision.Calibrate(c.table.Predictions)
 	roc, err := drawROC(predictions, c.table.Classes)
