@@ -82,9 +82,9 @@ type openNetwork struct {
 	memory
 }
 
-func (s *openNetwork) Init(_ context.Context, classes, units int, seed uint64) error {
+func (s *openNetwork) Init(_ context.Context, classes int, units []int, seed uint64) error {
 	s.memory = memory{weight: float64(seed)}
-	return s.call("init %d %d %d", classes, units, seed)
+	return s.call("init %d %v %d", classes, units, seed)
 }
 
 func (s *openNetwork) Begin(context.Context) error {
@@ -182,7 +182,7 @@ func job(best ...int) (Job, *network, *recorder) {
 	r := &recorder{network: n, states: map[string]State{}}
 	return Job{
 		Plan: Plan{
-			Classes: 2, Units: 7, Seed: 11, BatchSize: 2,
+			Classes: 2, Units: []int{7}, Seed: 11, BatchSize: 2,
 			Stages: []StagePlan{{Stage: "head", Epochs: 3, Schedule: func(step int) float64 { return 1 / float64(step+1) }}},
 			Watch: func(history []Epoch) Verdict {
 				return Verdict{Best: slices.Contains(best, history[len(history)-1].Epoch)}

@@ -11,7 +11,7 @@ import (
 // its model. The wall clock is no part of it.
 type Plan struct {
 	Classes   int
-	Units     int // width of the head's hidden layers
+	Units     []int // widths of the head's hidden layers
 	Seed      uint64
 	BatchSize int
 	Stages    []StagePlan

@@ -79,9 +79,9 @@ type Result struct {
 // lies below its cut is frozen. Its methods are called by one goroutine,
 // but for Features, which is safe for concurrent use.
 type Stage interface {
-	// Init gives the head fresh weights for a number of classes (two or more) and a width
-	// of its hidden layer (ignored by a head without one), and sets the step to 0.
-	Init(ctx context.Context, classes, units int, seed uint64) error
+	// Init gives the head fresh weights for a number of classes (two or more) and a width for
+	// each of its hidden layers, and sets the step to 0.
+	Init(ctx context.Context, classes int, units []int, seed uint64) error
 	// Begin empties the optimizer's memory for this stage.
 	Begin(ctx context.Context) error
 	// Features runs the frozen part: pixels in, the same batch with activations out.

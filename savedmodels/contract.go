@@ -13,7 +13,7 @@ import (
 
 // Contract is the version of the training contract that this package speaks.
 // README.md beside this file specifies it.
-const Contract = 1
+const Contract = 2
 
 // The tags that tell MetaGraphs apart.
 const (
@@ -119,7 +119,7 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 		{"features", []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
 		{
 			"init",
-			[]Tensor{{"classes", "int32", scalar}, {"seed", "int32", []int64{2}}, {"units", "int32", scalar}},
+			[]Tensor{{"classes", "int32", scalar}, {"seed", "int32", []int64{2}}, {"units", "int32", []int64{int64(d.Head.Hidden)}}},
 			[]Tensor{{"step", "int64", scalar}},
 		},
 		{"logits", []Tensor{{"features", float, features}}, []Tensor{{"logits", float, matrix}}},

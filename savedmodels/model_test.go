@@ -129,7 +129,7 @@ func TestLoadRefuses(t *testing.T) {
 			remove(t, filepath.Join(dir, "variables/variables.data-00000-of-00001"))
 		}, "variables are missing"},
 		"JSON":           {"tiny", func(t *testing.T, dir string) { write(t, about(dir), "{") }, "tftl.json: unexpected end of JSON"},
-		"version":        {"tiny", describing("contract", 2), "has version 2 of the training contract; this program speaks 1"},
+		"version":        {"tiny", describing("contract", 3), "has version 3 of the training contract; this program speaks 2"},
 		"no version":     {"tiny", describing("contract", 0), "has version 0"},
 		"size":           {"tiny", describing("input", map[string]any{"size": []int{0, 32}}), "input size [0 32]"},
 		"another size":   {"tiny", describing("input", map[string]any{"size": []int{64, 32}}), `signature "serving_default": input is images float32[?,32,32,3], the contract has images float32[?,64,32,3]`},

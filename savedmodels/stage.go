@@ -20,13 +20,17 @@ type stage struct {
 	optimizers []string
 }
 
-func (s *stage) Init(ctx context.Context, classes, units int, seed uint64) error {
+func (s *stage) Init(ctx context.Context, classes int, units []int, seed uint64) error {
 	if classes < 2 {
 		return pipeline.Errorf(pipeline.BadUsage, "a head needs two or more classes, not %d", classes)
 	}
+	widths := make([]int32, len(units))
+	for i, width := range units {
+		widths[i] = int32(width)
+	}
 	inputs, err := scalars(map[string]any{
 		"classes": int32(classes),
-		"units":   int32(max(units, 1)),
+		"units":   widths,
 		"seed":    []int32{int32(seed), int32(seed >> 32)},
 	})
 	if err != nil {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Make what the tests run on, below one folder: exported networks and photographs.
 
-    tiny/, tiny-gap/    the tiny backbone with either head, random weights of seed 0
+    tiny/, tiny-gap/    the tiny backbone with either head, random weights of seed 0; tiny-two/
+                        has two hidden layers
     broken/             tiny, each time with one thing that is not as the contract has it
     keras-softmax/      a plain Keras `model.export`: red, green or blue, whichever is brightest;
                         it wants pixels from 0 to 1; with keras-softmax.keras
@@ -90,9 +91,10 @@ def photographs(folder: Path) -> None:
 
 def networks(folder: Path) -> None:
     """Exported by the exporter's own command line."""
-    for name, head in (("tiny", "flatten"), ("tiny-gap", "gap")):
+    kinds = {"tiny": ["flatten"], "tiny-gap": ["gap"], "tiny-two": ["gmp", "--hidden", "2"]}
+    for name, head in kinds.items():
         command = [sys.executable, str(ROOT / "scripts" / "export.py"), "--backbone", "tiny"]
-        command += ["--weights", "none", "--head", head, "--output", str(folder / name)]
+        command += ["--weights", "none", "--head", *head, "--output", str(folder / name)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

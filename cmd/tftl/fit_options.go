@@ -84,7 +84,7 @@ func newFitOptions(c *cli.Context) (o fitOptions, err error) {
 	if err := noArguments(c); err != nil {
 		return o, err
 	}
-	if err := atLeast(c, 0, "patience", "start-from-epoch", "units", "workers"); err != nil {
+	if err := atLeast(c, 0, "patience", "start-from-epoch", "workers"); err != nil {
 		return o, err
 	}
 	o = fitOptions{output: c.String("output"), overwrite: c.Bool("overwrite"), epochs: c.Int("epochs"), workers: c.Int("workers"), saveEvery: c.Duration("checkpoint-every"), maxTime: c.Duration("max-time"), json: c.Bool("json")}
@@ -111,13 +111,14 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 	if err := atLeast(c, 1, "epochs", "batch-size"); err != nil {
 		return err
 	}
-	if c.IsSet("units") && c.Int("units") == 0 {
-		return pipeline.Errorf(pipeline.BadUsage, "--units 0: must be 1 or more")
+	units, err := parseUnits(c.String("units"))
+	if err != nil {
+		return err
 	}
 	o.config = rundir.Config{
 		Tftl:  version,
 		Seed:  c.Uint64("seed"),
-		Model: rundir.Model{Units: c.Int("units")},
+		Model: rundir.Model{Units: units},
 		Training: rundir.Training{
 			BatchSize: c.Int("batch-size"), LearningRate: c.Float64("lr"),
 			Rate: rundir.Rate{
@@ -210,11 +211,8 @@ func (o *fitOptions) resolve(model *savedmodels.Model) (err error) {
 	if training.LearningRate == 0 {
 		training.LearningRate = d.LearningRate
 	}
-	switch units := &o.config.Model.Units; {
-	case d.Head.Hidden == 0 && *units != 0:
-		return pipeline.Errorf(pipeline.BadUsage, "--units %d: model %s has a head without hidden layers (%s)", *units, model.Dir, d.Head.Pooling)
-	case d.Head.Hidden > 0 && *units == 0:
-		*units = 256
+	if o.config.Model.Units, err = resolveUnits(o.config.Model.Units, model); err != nil {
+		return err
 	}
 	o.config.Model.Backbone, o.config.Model.WeightsOrigin = d.Backbone, d.Weights.Origin
 	o.config.Model.WeightsSHA256 = d.Weights.NetworkSHA256

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
+	"tftl/savedmodels"
 )
 
 // newHyperFlags are what a training step takes beside its learning rate, and the
@@ -18,7 +23,7 @@ func newHyperFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "l2", Usage: "times the sum of squares of the head's kernels", Category: trainFlags},
 		&cli.Float64Flag{Name: "clip-norm", Usage: "largest global norm of the gradients; 0 for any", Category: trainFlags},
 		&cli.Float64Flag{Name: "dropout", Usage: "rate before the output layer", Category: trainFlags},
-		&cli.IntFlag{Name: "units", Usage: "width of the head's hidden layer", DefaultText: "256", Category: trainFlags},
+		&cli.StringFlag{Name: "units", Usage: "width of the head's hidden layers: one for all of them, or 512,256 and so on for each", DefaultText: "256", Category: trainFlags},
 	}
 }
 
@@ -55,4 +60,39 @@ func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
 		}
 	}
 	return nil
+}
+
+// parseUnits reads the widths of hidden layers: 256, or 512,256.
+func parseUnits(text string) ([]int, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var units []int
+	for part := range strings.SplitSeq(text, ",") {
+		width, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || width < 1 || width > math.MaxInt32 {
+			return nil, pipeline.Errorf(pipeline.BadUsage, "--units %q: must be whole numbers of 1 or more, separated by commas", text)
+		}
+		units = append(units, width)
+	}
+	return units, nil
+}
+
+// resolveUnits gives each hidden layer of the model's head its width: one that
+// is given alone is every layer's.
+func resolveUnits(units []int, model *savedmodels.Model) ([]int, error) {
+	head := model.Description.Head
+	given := strings.ReplaceAll(strings.Trim(fmt.Sprint(units), "[]"), " ", ",")
+	switch {
+	case head.Hidden == 0 && len(units) > 0:
+		return nil, pipeline.Errorf(pipeline.BadUsage, "--units %s: model %s has a head without hidden layers (%s)", given, model.Dir, head.Pooling)
+	case len(units) == 0:
+		units = []int{256}
+	case len(units) > 1 && len(units) != head.Hidden:
+		return nil, pipeline.Errorf(pipeline.BadUsage, "--units %s: model %s has %d hidden layers", given, model.Dir, head.Hidden)
+	}
+	if len(units) == 1 {
+		units = slices.Repeat(units, head.Hidden)
+	}
+	return units, nil
 }

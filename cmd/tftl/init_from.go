@@ -75,7 +75,7 @@ func (o *fitOptions) checkInitFrom(t terminal, classes []string) error {
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "--init-from: %w", err)
 	}
-	from.FreshHead = !slices.Equal(labels, classes) || from.Units != o.config.Model.Units
+	from.FreshHead = !slices.Equal(labels, classes) || !slices.Equal(from.Units, o.config.Model.Units)
 	head := "its head too"
 	if from.FreshHead {
 		head = "with a fresh head, for its classes or its width are others"

@@ -85,7 +85,7 @@ func newLRFindOptions(c *cli.Context) (o lrFindOptions, err error) {
 	if err := requireDataAndModel(c); err != nil {
 		return o, err
 	}
-	if err := atLeast(c, 0, "units", "workers"); err != nil {
+	if err := atLeast(c, 0, "workers"); err != nil {
 		return o, err
 	}
 	if err := atLeast(c, 2, "rates"); err != nil {
@@ -101,9 +101,13 @@ func newLRFindOptions(c *cli.Context) (o lrFindOptions, err error) {
 	if extension := strings.ToLower(filepath.Ext(o.picture)); o.picture != "" && extension != ".png" && extension != ".svg" {
 		return o, pipeline.Errorf(pipeline.BadUsage, "--output %q: must end in .png or .svg", o.picture)
 	}
+	units, err := parseUnits(c.String("units"))
+	if err != nil {
+		return o, err
+	}
 	o.workers, o.json, o.epochs = c.Int("workers"), c.Bool("json"), 1
 	o.config = rundir.Config{
-		Seed: c.Uint64("seed"), Model: rundir.Model{Path: c.String("model"), Units: c.Int("units")},
+		Seed: c.Uint64("seed"), Model: rundir.Model{Path: c.String("model"), Units: units},
 		Training: rundir.Training{BatchSize: c.Int("batch-size"), Hyper: newHyper(c), Stages: []rundir.Stage{{Name: c.String("stage")}}},
 	}
 	if err := checkHyper(o.config.Training.Hyper, 0); err != nil {

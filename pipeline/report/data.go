@@ -77,10 +77,10 @@ func modelFacts(c rundir.Config) []fact {
 }
 
 func headOf(m rundir.Model) string {
-	if m.Units == 0 {
+	if len(m.Units) == 0 {
 		return "one layer"
 	}
-	return "a hidden layer of " + strconv.Itoa(m.Units)
+	return "hidden layers of " + strings.Trim(fmt.Sprint(m.Units), "[]") + " units"
 }
 
 // machineFacts say what it was computed with.

@@ -50,7 +50,7 @@ func makeRun(t testing.TB, dir string, s sketch) rundir.Dir {
 	check(t, os.MkdirAll(dir, 0o755))
 	config := rundir.Config{Tftl: "v0", Seed: 7}
 	config.Data = rundir.Data{Path: "/photos/<b>&", TakenFor: "class folders", OnBadImage: "skip", SHA256: strings.Repeat("0f", 32)}
-	config.Model = rundir.Model{Path: "/models/vgg16", Backbone: "vgg16", WeightsOrigin: "registry", Units: 256}
+	config.Model = rundir.Model{Path: "/models/vgg16", Backbone: "vgg16", WeightsOrigin: "registry", Units: []int{256}}
 	config.Training = rundir.Training{BatchSize: 32, Monitor: "val_loss", Patience: 5, Hyper: pipeline.Hyperparameters{Optimizer: "adam"}}
 	config.Runtime = rundir.Runtime{TensorFlow: "2.21.0", Devices: []string{"CPU"}, Precision: "bfloat16", Instructions: "AMX"}
 	for _, stage := range s.stages {

@@ -52,9 +52,10 @@ class Stage(MetaGraph):
     def __init__(self, model: Path, name: str):
         super().__init__(model, "train", name)
 
-    def init(self, classes: int, units: int = 16, seed: tuple[int, int] = (1, 0)) -> Stage:
-        """A fresh head, and a stage that begins."""
-        self.call("init", classes=classes, units=units, seed=seed)
+    def init(self, classes: int, *units: int, seed: tuple[int, int] = (1, 0)) -> Stage:
+        """A fresh head, and a stage that begins; 16 units a hidden layer where nobody says."""
+        inputs = self._def.signature_def["init"].inputs["units"].tensor_shape.dim[0].size
+        self.call("init", classes=classes, units=units or (16,) * inputs, seed=seed)
         self.call("begin")
         return self
 

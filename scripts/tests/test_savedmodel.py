@@ -48,13 +48,13 @@ def shapes(infos):
 
 
 @pytest.mark.parametrize(
-    "head, features",
+    "head, hidden, features",
     [
-        ("flatten", {"head": [32], "block2": [8, 8, 4], "block1": [32, 32, 3]}),
-        ("gap", {"head": [8], "block2": [8, 8, 4], "block1": [32, 32, 3]}),
+        ("flatten", 1, {"head": [32], "block2": [8, 8, 4], "block1": [32, 32, 3]}),
+        ("gap", 0, {"head": [8], "block2": [8, 8, 4], "block1": [32, 32, 3]}),
     ],
 )
-def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, features):
+def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidden, features):
     graphs = meta_graphs(tiny(head))
     images = {"images": ("float32", [None, 32, 32, 3])}
     matrix = ("float32", [None, None])
@@ -62,7 +62,7 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, featu
         cached = {"features": ("float32", [None, *shape])}
         want = {
             "init": (
-                {"classes": ("int32", []), "units": ("int32", []), "seed": ("int32", [2])},
+                {"classes": ("int32", []), "units": ("int32", [hidden]), "seed": ("int32", [2])},
                 {"step": ("int64", [])},
             ),
             "begin": ({}, {"step": ("int64", [])}),
@@ -142,7 +142,7 @@ def test_stages_share_out_the_layers(tiny, head, hidden):
 def test_the_description_says_what_was_exported(tiny):
     options = ("--interpolation", "area", "--fit", "crop", "--image-size", "48")
     about = description(tiny("gap", *options))
-    assert about["contract"] == 1
+    assert about["contract"] == 2
     assert about["backbone"] == "tiny"
     assert about["weights"]["origin"] == "random, seed 0"
     assert about["input"] == {

@@ -18,7 +18,7 @@ def same(a, b):
 
 @pytest.mark.parametrize("classes, outputs", [(2, 1), (3, 3), (5, 5)])
 def test_init_gives_the_head_its_size(tiny, tmp_path, classes, outputs):
-    stage = Stage(tiny(), "head").init(classes, units=7)
+    stage = Stage(tiny(), "head").init(classes, 7)
     head = variables(stage.save(tmp_path / "c"))
     assert head["head/hidden1_kernel"].shape == (32, 7)
     assert head["head/output_kernel"].shape == (7, outputs)
@@ -27,8 +27,18 @@ def test_init_gives_the_head_its_size(tiny, tmp_path, classes, outputs):
     assert stage.logits(np.ones((4, 32), np.float32)).shape == (4, classes)
 
 
+def test_each_hidden_layer_has_a_width_of_its_own(tiny, tmp_path):
+    stage = Stage(tiny("gap", "--hidden", "3"), "head").init(4, 7, 3, 5)
+    head = variables(stage.save(tmp_path / "c"))
+    shapes = [head[f"head/{name}_kernel"].shape for name in ("hidden1", "hidden2", "hidden3")]
+    assert shapes == [(8, 7), (7, 3), (3, 5)]
+    assert head["head/output_kernel"].shape == (5, 4)
+    for images, targets in batches(1, 2, 8, 32, 4):
+        assert stage.step(stage.features(images), targets)["finite"]
+
+
 def test_kernels_are_glorot_uniform(tiny, tmp_path):
-    stage = Stage(tiny(), "head").init(5, units=5000)
+    stage = Stage(tiny(), "head").init(5, 5000)
     head = variables(stage.save(tmp_path / "c"))
     for name, rows, columns in (("hidden1", 32, 5000), ("output", 5000, 5)):
         kernel = head[f"head/{name}_kernel"]
@@ -56,7 +66,7 @@ def test_init_follows_from_the_seed(tiny, tmp_path):
 
 
 def test_init_starts_again_with_other_classes_and_units(tiny, tmp_path):
-    stage = Stage(tiny(), "head").init(5, units=16)
+    stage = Stage(tiny(), "head").init(5, 16)
     for classes, units in ((5, 16), (2, 3), (9, 40)):
         stage.init(classes, units)
         assert variables(stage.save(tmp_path / "c"))["step"] == 0
@@ -86,7 +96,7 @@ def test_begin_empties_the_slots_and_lets_the_step_go_on(tiny, tmp_path):
 
 def test_a_step_before_begin_is_an_error(tiny):
     stage = Stage(tiny(), "head")
-    stage.call("init", classes=3, units=16, seed=(1, 0))
+    stage.call("init", classes=3, units=[16], seed=(1, 0))
     ((images, targets),) = batches(1, 1, 8, 32, 3)
     features = stage.features(images)
     for optimizer in (ADAM, SGD):

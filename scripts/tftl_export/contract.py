@@ -22,7 +22,7 @@ from .network import Depth, Network
 from .optimizers import OPTIMIZERS, Slots
 from .steps import serving_signatures, training_signatures
 
-CONTRACT = 1  # the version; Go refuses others
+CONTRACT = 2  # the version; Go refuses others
 DESCRIPTION = ("assets.extra", "tftl.json")  # below the model's folder
 
 

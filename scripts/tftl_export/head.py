@@ -12,7 +12,7 @@ class HeadKind:
     """A kind of head. Pooling lies below the `head` cut, so that little is cached."""
 
     pooling: str  # one of HEADS
-    hidden: int  # relu layers before the output; all are `units` wide
+    hidden: int  # relu layers before the output; `init` gives each its width
 
 
 # How many hidden layers each pooling has where nobody says: all activations are many and
@@ -59,12 +59,12 @@ class Head:
         return reduce(features, [1, 2])
 
     def initialize(self, classes: tf.Tensor, units: tf.Tensor, seed: tf.Tensor) -> None:
-        """Glorot uniform kernels and zero biases, as Keras' Dense."""
+        """Glorot uniform kernels and zero biases, as Keras' Dense; units is [hidden]."""
         rows = tf.constant(self.inputs)
         outputs = tf.where(tf.equal(classes, 2), 1, classes)
         seeds = tf.random.split(seed, len(self.layers))
         for i, name in enumerate(self.layers):
-            columns = outputs if name == "output" else units
+            columns = outputs if name == "output" else units[i]
             limit = tf.sqrt(6.0 / tf.cast(rows + columns, tf.float32))
             kernel = tf.random.stateless_uniform([rows, columns], seeds[i], -limit, limit)
             self.variables[f"{name}_kernel"].assign(kernel)

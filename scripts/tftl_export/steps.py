@@ -32,7 +32,7 @@ def training_signatures(depth: Depth, state: Training, image: Input, head: Head)
         autograph=False,
         input_signature=[
             _scalar("classes", tf.int32),
-            _scalar("units", tf.int32),
+            tf.TensorSpec([head.kind.hidden], tf.int32, "units"),
             tf.TensorSpec([2], tf.int32, "seed"),
         ],
     )
