@@ -47,7 +47,6 @@ def test_the_head_of_a_network_with_batch_norm_has_them(small, tiny):
         (keras.layers.BatchNormalization(), True),
         (keras.Sequential([keras.layers.ReLU(), keras.layers.BatchNormalization()]), True),
         (keras.layers.LayerNormalization(), False),
-        (keras.layers.BatchNormalization(dtype="float64"), False),
     ],
 )
 def test_what_has_batch_norm(layer, pays):

@@ -23,10 +23,8 @@ def pay(depth: Depth) -> bool:
     """Whether the frozen part of this stage is worth having as constants too."""
     if depth.tail is not None:
         return False  # deeper stages are run a few times, on batches that are trained on
-    weights = depth.stem.weights
-    size = sum(weight.value.shape.num_elements() * 4 for weight in weights)
-    plain = all(weight.dtype == "float32" for weight in weights)
-    return plain and size <= _LARGEST and _has_batch_norm(depth.stem)
+    size = sum(weight.value.shape.num_elements() * 4 for weight in depth.stem.weights)
+    return size <= _LARGEST and _has_batch_norm(depth.stem)
 
 
 def _has_batch_norm(layer: keras.Layer) -> bool:
@@ -54,6 +52,7 @@ def signatures(depth: Depth) -> dict:
 
 
 def _fingerprint(depth: Depth) -> tf.Tensor:
-    """Eight bytes of all weights below the cut, to the bit: of two networks never the same."""
-    values = [tf.reshape(weight.value, [-1]) for weight in depth.stem.weights]
-    return tf.fingerprint(tf.expand_dims(tf.concat(values, axis=0), 0))
+    """Eight bytes that stand for all weights below the cut, to the bit."""
+    values = [tf.bitcast(weight.value, tf.uint8) for weight in depth.stem.weights]
+    together = tf.concat([tf.reshape(value, [1, -1]) for value in values], axis=1)
+    return tf.fingerprint(together)
