@@ -342,7 +342,7 @@ def test_fit_trains_as_keras_does(run, tmp_path):
     split, labels = parts(run.folder), (run.folder / "labels.txt").read_text().split()
     stage = Stage(run.model, "head")
     seed = np.array([SEED & 0xFFFFFFFF, SEED >> 32], np.uint32).view(np.int32)
-    stage.init(len(labels), 12, seed)
+    stage.init(len(labels), 12, seed=seed)
     inputs, targets = {}, {}
     for part in ("train", "val"):
         inputs[part] = stage.features(pixels([run.photos / path for path, _ in split[part]]))
