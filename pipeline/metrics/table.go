@@ -33,7 +33,6 @@ func (r Report) WriteTable(w io.Writer) error {
 	} else {
 		r.writePairs(&b)
 	}
-	r.writeSlices(&b)
 	fmt.Fprintf(&b, "\nTest Loss: %.4f\nTest Accuracy: %.4f\n", r.Loss, r.Accuracy)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the evaluation table: %w", err)
