@@ -98,6 +98,11 @@ func (t title) proportion() bool {
 	return strings.HasPrefix(t.of, "top_")
 }
 
+// decided says of which figures only the decisions count, not the probabilities.
+func (t title) decided() bool {
+	return !slices.Contains([]string{"loss", "roc_auc", "average_precision", "brier", "ece"}, t.of)
+}
+
 // overall are the names of a report's figures that belong to no class.
 func (r Report) overall() []string {
 	names := []string{"loss", "accuracy"}
