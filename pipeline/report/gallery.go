@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"image"
+	_ "image/jpeg" // what a gallery's pictures are
+	_ "image/png"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,19 +122,19 @@ func readGallery(run rundir.Dir) (*Gallery, error) {
 	return g, nil
 }
 
-// inline is one of the gallery's files as a data URI.
-func inline(run rundir.Dir, name string) (template.URL, error) {
+// inline is one of the gallery's files as a data URI, and its size.
+func inline(run rundir.Dir, name string) (uri template.URL, width, height int, err error) {
 	path := run.File(filepath.Join(GalleryDir, name))
 	if !filepath.IsLocal(name) || filepath.Dir(name) != "." {
-		return "", fmt.Errorf("%s: %q is no file beside it", run.File(filepath.Join(GalleryDir, galleryFile)), name)
+		return "", 0, 0, fmt.Errorf("%s: %q is no file beside it", run.File(filepath.Join(GalleryDir, galleryFile)), name)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", 0, 0, err
 	}
-	kind := http.DetectContentType(data)
-	if kind != "image/jpeg" && kind != "image/png" {
-		return "", fmt.Errorf("%s: is no JPEG or PNG", path)
+	config, format, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return "", 0, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)), nil
+	return template.URL("data:image/" + format + ";base64," + base64.StdEncoding.EncodeToString(data)), config.Width, config.Height, nil
 }

@@ -67,6 +67,7 @@ func newPlot(x, y string) *plot.Plot {
 		axis.Tick.Marker = plot.TickerFunc(func(lowest, highest float64) []plot.Tick { return ticks(lowest, highest, 5) })
 	}
 	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.X.Tick.Length, p.X.Tick.LineStyle = 4, p.X.LineStyle
 	p.Y.LineStyle.Width = 0
 	p.Y.Tick.Label.YAlign = -0.4 // the middle of the digits, and not of the line they stand in
 	lines := plotter.NewGrid()

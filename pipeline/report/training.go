@@ -91,7 +91,7 @@ func drawRate(history []pipeline.Epoch, _ string) (drawing, error) {
 	for i, e := range history {
 		rates[i] = e.LearningRate
 		if finite(e.LearningRate) {
-			highest = max(highest, e.LearningRate)
+			highest = max(highest, 1.05*e.LearningRate)
 		}
 	}
 	p := newPlot("epoch", "")
