@@ -13,6 +13,10 @@ func none() Interval { return Interval{math.NaN(), math.NaN()} }
 
 func (i Interval) exists() bool { return !math.IsNaN(i[0]) && !math.IsNaN(i[1]) }
 
+// rounding is more than adding up averages is ever off, and less than one
+// sample moves a figure.
+const rounding = 1e-12
+
 // z is the 0.975 quantile of the normal distribution.
 const z = 1.959963984540054
 
@@ -44,7 +48,8 @@ func scored(value, lowest float64, drawn []float64, samples float64) Interval {
 		return none()
 	}
 	p, width := (value-lowest)/(1-lowest), 1-lowest
-	if variance := variance(drawn) / (width * width); variance > 0 && p > 0 && p < 1 {
+	variance := variance(drawn) / (width * width)
+	if p > rounding && p < 1-rounding && variance > rounding*rounding {
 		samples = p * (1 - p) / variance
 	}
 	i := wilson(p, samples)
