@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // a stage's options have commas of their own
 		Commands: []*cli.Command{
-			newFitCommand(), newEvaluateCommand(), newPredictCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
+			newFitCommand(), newEvaluateCommand(), newPredictCommand(), newPreviewCommand(), newInspectCommand(), newReportCommand(), newSplitCommand(), newVersionCommand(),
 		},
 		Writer:         stdout,
 		ErrWriter:      stderr,
@@ -72,12 +72,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	return report(stderr, err)
+	return printError(stderr, err)
 }
 
-// report writes one error the way a person reads it, in one line with perhaps
+// printError writes one error the way a person reads it, in one line with perhaps
 // a hint below it, and returns its exit code.
-func report(w io.Writer, err error) int {
+func printError(w io.Writer, err error) int {
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") // joined errors have a line each
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(w, "tftl: %s\n", strings.ReplaceAll(text, context.Canceled.Error(), "interrupted"))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,9 +21,6 @@ import (
 	"tftl/savedmodels"
 )
 
-// resamples is how many times the bootstrap draws the test part anew.
-const resamples = 1000
-
 // evaluateOptions are what `tftl evaluate` was asked for.
 type evaluateOptions struct {
 	model     string
@@ -30,6 +28,11 @@ type evaluateOptions struct {
 	dataset   dataset.Options
 	subset    string // empty: test, or all of a folder without parts
 	common    bool
+	decision  decisionOptions
+	gates     gateOptions
+	seed      uint64 // of the bootstrap
+	resamples int
+	topK      int
 	plain     savedmodels.Plain
 	batchSize int
 	workers   int
@@ -42,40 +45,33 @@ func newEvaluateCommand() *cli.Command {
 		&cli.StringFlag{Name: "model", Usage: "`DIR` of a run or of a SavedModel"},
 		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", DefaultText: "the run's own", Category: dataFlags},
 		&cli.StringFlag{Name: "subset", Usage: "train, val, test or all", DefaultText: "test, or all where the folder has no parts", Category: dataFlags},
+		&cli.StringSliceFlag{Name: "slice", Usage: "figures for each value of a manifest's own `COLUMN`, too; may be repeated", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
+		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "the class is among the `K` likeliest: a figure, top_K_accuracy, where there are more than K classes"},
+		&cli.IntFlag{Name: "resamples", Value: 1000, Usage: "of the bootstrap that gives figures their 95% intervals; 0 for none"},
+		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the bootstrap"},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
 	}
 	return &cli.Command{
 		Name:  "evaluate",
 		Usage: "measure a trained model on photographs that it was not trained on",
 		Description: `A run is measured on the test part of its own data, as it was recorded when the run
-began; evaluation.json and predictions.csv are then kept in the run's folder.
+began; evaluation.json and predictions.csv are then kept in the run's folder. So is what
+--threshold and --temperature decide: evaluate and predict go by it from then on.
 
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
-   tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt`,
-		Flags: slices.Concat(flags, sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
+   tftl evaluate --model runs/first --threshold f1 --temperature fit
+   tftl evaluate --model runs/first --min accuracy=0.95 --min recall[cat]=0.9 --max ece=0.05 --junit gates.xml
+   tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt
+
+Figures for --min and --max, from 0 to 1 but for the loss: accuracy, top_5_accuracy,
+balanced_accuracy, precision, recall, f1 (means over the classes; also with _micro and
+_weighted), kappa, mcc, roc_auc, average_precision, loss, brier, ece; and of one class
+precision[CLASS], recall[CLASS], f1[CLASS], roc_auc[CLASS], average_precision[CLASS].`,
+		Flags: slices.Concat(flags, newGateFlags(), newDecisionFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
-			o := evaluateOptions{
-				model: c.String("model"), data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
-				batchSize: c.Int("batch-size"), workers: c.Int("workers"), json: c.Bool("json"),
-			}
-			err := requireFlags(c, "model")
-			if err == nil {
-				err = noArguments(c)
-			}
-			if err == nil {
-				err = atLeast(c, 1, "batch-size")
-			}
-			if err == nil {
-				o.plain, err = newPlain(c)
-			}
-			if err == nil {
-				o.onBad, err = onBadImage(c)
-			}
-			if err == nil {
-				o.dataset, err = newDatasetOptions(c)
-			}
+			o, err := newEvaluateOptions(c)
 			if err != nil {
 				return err
 			}
@@ -88,54 +84,178 @@ began; evaluation.json and predictions.csv are then kept in the run's folder.
 	}
 }
 
+func newEvaluateOptions(c *cli.Context) (o evaluateOptions, err error) {
+	if err := requireFlags(c, "model"); err != nil {
+		return o, err
+	}
+	if err := noArguments(c); err != nil {
+		return o, err
+	}
+	if err := atLeast(c, 1, "batch-size"); err != nil {
+		return o, err
+	}
+	if err := atLeast(c, 2, "top-k"); err != nil {
+		return o, err
+	}
+	if err := atLeast(c, 0, "resamples"); err != nil {
+		return o, err
+	}
+	o = evaluateOptions{
+		model: c.String("model"), data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
+		seed: c.Uint64("seed"), resamples: c.Int("resamples"), topK: c.Int("top-k"),
+		batchSize: c.Int("batch-size"), workers: c.Int("workers"), json: c.Bool("json"),
+	}
+	if o.gates, err = newGateOptions(c); err != nil {
+		return o, err
+	}
+	if o.decision, err = newDecisionOptions(c); err != nil {
+		return o, err
+	}
+	if o.plain, err = newPlain(c); err != nil {
+		return o, err
+	}
+	if o.onBad, err = onBadImage(c); err != nil {
+		return o, err
+	}
+	if o.dataset, err = newDatasetOptions(c); err != nil {
+		return o, err
+	}
+	o.dataset.Columns = c.StringSlice("slice")
+	return o, nil
+}
+
 // runEvaluate is the command without its command line.
 func runEvaluate(ctx context.Context, t terminal, o evaluateOptions, r *savedmodels.Runtime) error {
+	report, err := o.evaluate(ctx, t, r)
+	if err != nil {
+		return err
+	}
+	if err := o.gates.write(o.model, report); err != nil {
+		return err
+	}
+	switch {
+	case o.json:
+		err = writeJSON(t.out, report)
+	case o.gates.summary == "-":
+		err = o.gates.writeSummary(t.out, o.model, report)
+	default:
+		err = report.WriteTable(t.out)
+	}
+	if err != nil {
+		return err
+	}
+	return o.gates.failed(t, report.Gates)
+}
+
+// evaluate measures, and keeps what it finds in the run's folder where the run
+// was measured on its own test part. A gate that fails is no error here.
+func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodels.Runtime) (report metrics.Report, err error) {
 	predictor, err := openPredictor(o.model, o.plain, r)
 	if err != nil {
-		return err
+		return report, err
 	}
 	defer predictor.Close()
+	decision, err := readDecision(o.model)
+	if err != nil {
+		return report, err
+	}
+	if err := o.gates.check(predictor.Labels, o.topK); err != nil {
+		return report, err
+	}
+	if err := o.decision.check(decision, o.model, len(predictor.Labels)); err != nil {
+		return report, err
+	}
 	set, own, err := o.open()
 	if err != nil {
-		return err
+		return report, err
 	}
 	if set, err = set.Relabel(predictor.Labels, o.common); err != nil {
-		return err
+		return report, err
 	}
 	part, skipped, err := screenOne(ctx, t, set, o.subset, o.onBad, o.workers)
 	if err != nil {
-		return err
+		return report, err
 	}
 	if part.Len() == 0 {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "the %s part is empty", o.subset), "--subset names another, --data another folder")
+		return report, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "the %s part is empty", o.subset), "--subset names another, --data another folder")
 	}
 	t.describe(set)
+	if decision, err = o.decide(ctx, t, decision, predictor, set, own); err != nil {
+		return report, err
+	}
 	t.say("subset %s: %d images", o.subset, part.Len())
 	predictions, err := predict(ctx, t, predictor, part, o.batchSize, o.workers)
 	if err != nil {
-		return err
+		return report, err
 	}
-	table := metrics.Table{Classes: predictor.Labels, Predictions: predictions}
-	report, err := metrics.Evaluate(table, metrics.Options{Resamples: resamples})
+	table := metrics.Table{Classes: predictor.Labels, Predictions: predictions, Slices: o.slices(part)}
+	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {
-		return err
+		return report, err
+	}
+	if report.Gates, err = o.gates.outcomes(report); err != nil {
+		return report, err
+	}
+	if o.decision.asked() && rundir.Is(o.model) {
+		if err := (rundir.Dir{Path: o.model}).WriteDecision(decision); err != nil {
+			return report, err
+		}
 	}
 	if own && o.subset == "test" {
-		run := rundir.Dir{Path: o.model}
-		if err := keepEvaluation(run, report, table); err != nil {
-			return err
+		if err := o.keep(report, table, skipped); err != nil {
+			return report, err
 		}
-		if err := writeBadImages(run.File("evaluation-"+badImagesFile), o.onBad, skipped); err != nil {
-			return err
+		pages := reporter{run: rundir.Dir{Path: o.model}, predictor: predictor, part: part, workers: o.workers}
+		if err := pages.write(ctx, t, table, decision); err != nil {
+			return report, err
 		}
 	}
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped, and that no figure covers: %d", len(skipped))
 	}
-	if o.json {
-		return writeJSON(t.out, report)
+	return report, nil
+}
+
+// decide is the decision that the figures are of.
+func (o evaluateOptions) decide(ctx context.Context, t terminal, stored metrics.Decision, p *savedmodels.Predictor, set *dataset.Set, own bool) (metrics.Decision, error) {
+	if !own {
+		set = nil
 	}
-	return report.WriteTable(t.out)
+	d, err := o.decision.decide(stored, func() ([]pipeline.Prediction, error) { return o.predictValidation(ctx, t, p, set) })
+	if err != nil {
+		return d, err
+	}
+	t.describeDecision(d, p.Labels)
+	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom, "validation")
+	if chosen && own && (o.subset == "val" || o.subset == "all") {
+		t.warn("the decision was chosen on the validation part: the figures of --subset %s are too good", o.subset)
+	}
+	return d, nil
+}
+
+// slices are the values of the columns that figures are wanted for.
+func (o evaluateOptions) slices(part dataset.Part) map[string][]string {
+	if len(o.dataset.Columns) == 0 {
+		return nil
+	}
+	values := map[string][]string{}
+	for k, name := range o.dataset.Columns {
+		values[name] = part.Column(k)
+	}
+	return values
+}
+
+// keep writes the test figures into the run's folder.
+func (o evaluateOptions) keep(report metrics.Report, table metrics.Table, skipped []badImage) error {
+	run := rundir.Dir{Path: o.model}
+	err := atomicfile.Write(run.File("predictions.csv"), func(w io.Writer) error { return table.Write(w, report.Decision) })
+	if err != nil {
+		return err
+	}
+	if err := run.WriteJSON("evaluation.json", report); err != nil {
+		return err
+	}
+	return writeBadImages(run.File("evaluation-"+badImagesFile), o.onBad, skipped)
 }
 
 // open finds the data set, and fills in the subset. own says that it is the
@@ -163,6 +283,7 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	options := datasetOptions(config)
 	options.FollowSymlinks = options.FollowSymlinks || o.dataset.FollowSymlinks
 	options.AllowOutside = options.AllowOutside || o.dataset.AllowOutside
+	options.Columns = o.dataset.Columns
 	set, ownErr := openRecorded(run, o.data, options)
 	if ownErr == nil {
 		return set, true, nil
@@ -223,14 +344,4 @@ func openRecorded(run rundir.Dir, data string, options dataset.Options) (*datase
 	}
 	defer record.Close()
 	return dataset.OpenRecorded(data, options, record)
-}
-
-// keepEvaluation writes the test figures into the run's folder.
-func keepEvaluation(run rundir.Dir, report metrics.Report, table metrics.Table) error {
-	if err := run.WriteJSON("evaluation.json", report); err != nil {
-		return err
-	}
-	return atomicfile.Write(run.File("predictions.csv"), func(w io.Writer) error {
-		return table.Write(w, report.Decision)
-	})
 }

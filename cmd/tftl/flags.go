@@ -20,11 +20,13 @@ import (
 
 // Categories of flags in --help.
 const (
-	dataFlags    = "data"
-	machineFlags = "machine"
-	cacheFlags   = "feature cache"
-	trainFlags   = "training"
-	plainFlags   = "a model without assets.extra/tftl.json"
+	dataFlags     = "data"
+	decisionFlags = "from probabilities to a class"
+	gateFlags     = "gates, for CI"
+	machineFlags  = "machine"
+	cacheFlags    = "feature cache"
+	trainFlags    = "training"
+	plainFlags    = "a model without assets.extra/tftl.json"
 )
 
 // terminal is where a command writes: results to out, all else to err.

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/metrics"
 	"tftl/savedmodels"
 )
 
@@ -20,11 +17,14 @@ import (
 type predictOptions struct {
 	model     string
 	paths     []string
+	stdin     io.Reader // of "-" among them
+	dataset   dataset.Options
 	plain     savedmodels.Plain
 	batchSize int
 	workers   int
 	onBad     string // fail or skip
-	write     func(io.Writer, []pipeline.Prediction, []string) error
+	write     func(answers, io.Writer) error
+	top       int
 }
 
 func newPredictCommand() *cli.Command {
@@ -32,44 +32,24 @@ func newPredictCommand() *cli.Command {
 		&cli.StringFlag{Name: "model", Usage: "`DIR` of a run or of a SavedModel"},
 		&cli.BoolFlag{Name: "json", Usage: "a line of JSON an image"},
 		&cli.BoolFlag{Name: "csv", Usage: "a row an image, with every class's probability"},
+		&cli.IntFlag{Name: "top-k", Usage: "the `K` likeliest classes of each image, in place of the likeliest, or of all with --json and --csv"},
 	}
 	return &cli.Command{
 		Name:      "predict",
 		Usage:     "classify images",
 		ArgsUsage: "FILES_OR_DIRS",
-		Description: `A folder stands for every image in it and below it.
+		Description: `A folder stands for every image in it and below it; a manifest (.csv, .tsv), which needs
+no labels here, for those in its column path; and - for what standard input lists, one a line.
 
-   tftl predict --model runs/first cat.jpg more-photos --csv`,
-		Flags: slices.Concat(flags, []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
+   tftl predict --model runs/first cat.jpg more-photos --csv
+   find photos -name '*.jpg' | tftl predict --model runs/first --json --top-k 3 -
+
+What evaluate --threshold and --temperature stored with a run holds here, too.`,
+		Flags: slices.Concat(flags, sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
-			o := predictOptions{
-				model: c.String("model"), paths: c.Args().Slice(), batchSize: c.Int("batch-size"), workers: c.Int("workers"),
-				write: writePredictionTable,
-			}
-			err := requireFlags(c, "model")
-			if err == nil && len(o.paths) == 0 {
-				err = usageError(c, fmt.Errorf("no image or folder is named"), false)
-			}
-			if err == nil {
-				err = atLeast(c, 1, "batch-size")
-			}
-			if err == nil {
-				o.plain, err = newPlain(c)
-			}
-			if err == nil {
-				o.onBad, err = onBadImage(c)
-			}
-			switch {
-			case err != nil:
+			o, err := newPredictOptions(c)
+			if err != nil {
 				return err
-			case c.Bool("json") && c.Bool("csv"):
-				return pipeline.Errorf(pipeline.BadUsage, "--json and --csv exclude each other")
-			case c.Bool("json"):
-				o.write = writePredictionLines
-			case c.Bool("csv"):
-				o.write = func(w io.Writer, p []pipeline.Prediction, labels []string) error {
-					return metrics.Table{Classes: labels, Predictions: withoutLogits(p)}.Write(w, metrics.Decision{})
-				}
 			}
 			r, err := resolveRuntime(c)
 			if err != nil {
@@ -80,9 +60,48 @@ func newPredictCommand() *cli.Command {
 	}
 }
 
+func newPredictOptions(c *cli.Context) (o predictOptions, err error) {
+	if err := requireFlags(c, "model"); err != nil {
+		return o, err
+	}
+	if c.NArg() == 0 {
+		return o, usageError(c, fmt.Errorf("no image or folder is named"), false)
+	}
+	if err := atLeast(c, 1, "batch-size"); err != nil {
+		return o, err
+	}
+	if c.IsSet("top-k") {
+		if err := atLeast(c, 1, "top-k"); err != nil {
+			return o, err
+		}
+	}
+	o = predictOptions{
+		model: c.String("model"), paths: c.Args().Slice(), stdin: c.App.Reader, batchSize: c.Int("batch-size"), workers: c.Int("workers"),
+		write: answers.writeTable, top: c.Int("top-k"),
+	}
+	if o.plain, err = newPlain(c); err != nil {
+		return o, err
+	}
+	if o.onBad, err = onBadImage(c); err != nil {
+		return o, err
+	}
+	if o.dataset, err = newDatasetOptions(c); err != nil {
+		return o, err
+	}
+	switch {
+	case c.Bool("json") && c.Bool("csv"):
+		return o, pipeline.Errorf(pipeline.BadUsage, "--json and --csv exclude each other")
+	case c.Bool("json"):
+		o.write = answers.writeLines
+	case c.Bool("csv"):
+		o.write = answers.writeCSV
+	}
+	return o, nil
+}
+
 // runPredict is the command without its command line.
 func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodels.Runtime) error {
-	set, err := dataset.OpenUnlabelled(o.paths)
+	set, err := dataset.OpenUnlabelled(o.paths, o.dataset, o.stdin)
 	if err != nil {
 		return err
 	}
@@ -91,9 +110,14 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 		return err
 	}
 	defer predictor.Close()
+	decision, err := readDecision(o.model)
+	if err != nil {
+		return err
+	}
 	for _, warning := range set.Warnings {
 		t.warn("%s", warning)
 	}
+	t.describeDecision(decision, predictor.Labels)
 	images, _, err := screenOne(ctx, t, set, "test", o.onBad, o.workers)
 	if err != nil {
 		return err
@@ -102,45 +126,5 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 	if err != nil {
 		return err
 	}
-	return o.write(t.out, predictions, predictor.Labels)
-}
-
-// withoutLogits is for a table that people read.
-func withoutLogits(predictions []pipeline.Prediction) []pipeline.Prediction {
-	shorter := slices.Clone(predictions)
-	for i := range shorter {
-		shorter[i].Logits = nil
-	}
-	return shorter
-}
-
-func writePredictionTable(w io.Writer, predictions []pipeline.Prediction, labels []string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range predictions {
-		top := argmax(p.Probabilities)
-		fmt.Fprintf(table, "%s\t%s\t%.4f\n", p.Sample.ID, labels[top], p.Probabilities[top])
-	}
-	return table.Flush()
-}
-
-func writePredictionLines(w io.Writer, predictions []pipeline.Prediction, labels []string) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	for _, p := range predictions {
-		top := argmax(p.Probabilities)
-		probabilities := make(map[string]float32, len(labels))
-		for i, label := range labels {
-			probabilities[label] = p.Probabilities[i]
-		}
-		err := encoder.Encode(struct {
-			Path          string             `json:"path"`
-			Predicted     string             `json:"predicted"`
-			Probability   float32            `json:"probability"`
-			Probabilities map[string]float32 `json:"probabilities"`
-		}{p.Sample.ID, labels[top], p.Probabilities[top], probabilities})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return o.write(newAnswers(predictions, predictor.Labels, decision, o.top), t.out)
 }

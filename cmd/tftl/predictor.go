@@ -81,14 +81,3 @@ func predict(ctx context.Context, t terminal, p *savedmodels.Predictor, images p
 	defer shown.end()
 	return pipeline.Evaluate(ctx, image.Source{Encoded: images, Decoder: decoder}, p, batchSize, shown.event)
 }
-
-// argmax is the first of the largest.
-func argmax(values []float32) int {
-	best := 0
-	for i, v := range values {
-		if v > values[best] {
-			best = i
-		}
-	}
-	return best
-}

@@ -38,6 +38,9 @@ func gather(path string, options Options) (listing, error) {
 			return l, err
 		}
 	}
+	if err := l.checkColumns(options.Columns); err != nil {
+		return l, err
+	}
 	for _, items := range l.parts {
 		for _, im := range items {
 			if strings.ContainsAny(im.class, "\r\n") {
@@ -46,6 +49,24 @@ func gather(path string, options Options) (listing, error) {
 		}
 	}
 	return l, nil
+}
+
+// checkColumns sees that there is a column of each name. Of parts given apart,
+// one that has it is enough: it may be the only one that is asked about.
+func (l *listing) checkColumns(names []string) error {
+	for _, name := range names {
+		has := func(column string) bool { return columnName(column) == columnName(name) }
+		switch {
+		case slices.ContainsFunc(l.columns, has):
+		case len(l.columns) == 0:
+			err := pipeline.Errorf(pipeline.BadUsage, "--slice %s: %s has no columns", name, l.root)
+			return pipeline.WithHint(err, "a manifest (.csv, .tsv) may have any beside path and label")
+		default:
+			err := pipeline.Errorf(pipeline.BadUsage, "--slice %s: %s has no such column", name, l.root)
+			return pipeline.WithHint(err, "it has %s", quoted(l.columns))
+		}
+	}
+	return nil
 }
 
 // addApart makes a source of its own a part of l. Its IDs begin with the
@@ -81,6 +102,7 @@ func (l *listing) addApart(p part, path string, options Options) error {
 	l.parts[p], l.split = items, true
 	l.apart += fmt.Sprintf("; %v from %s (%s)", p, path, apart.what)
 	l.ignored += apart.ignored
+	l.columns = append(l.columns, without(apart.columns, l.columns)...)
 	l.warnings = append(l.warnings, apart.warnings...)
 	return nil
 }

@@ -81,6 +81,7 @@ type entry struct {
 	sample pipeline.Sample
 	key    string // as item has it
 	group  string
+	values []string // as item has them
 	stored stored
 }
 
@@ -119,6 +120,18 @@ func (p Part) Bytes(i int) ([]byte, error) {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err) // it names the file
 	}
 	return b, nil
+}
+
+// Column is what each image has in the k-th of Options.Columns, in the part's
+// order: empty where its source has no such column.
+func (p Part) Column(k int) []string {
+	values := make([]string, len(p.entries))
+	for i, e := range p.entries {
+		if k < len(e.values) {
+			values[i] = e.values[k]
+		}
+	}
+	return values
 }
 
 // Digest is the SHA-256, in hex, of the images' IDs, labels and weights in

@@ -20,7 +20,7 @@ func TestAFileMayBeTooLarge(t *testing.T) {
 		if err := os.Truncate(name, size); err != nil {
 			t.Skip(err) // a file system without room for so large a file
 		}
-		set, err := dataset.OpenUnlabelled([]string{name})
+		set, err := dataset.OpenUnlabelled([]string{name}, dataset.Options{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ type listing struct {
 	what     string
 	parts    [3][]item // all of it in train, where the source does not tell parts apart
 	split    bool      // whether it does
+	columns  []string  // that images may be told apart by: a manifest's but path and label
 	apart    string    // which parts came from elsewhere, for the description
 	ignored  int
 	warnings []string
@@ -25,7 +26,8 @@ type item struct {
 	class  string
 	key    string // the same key, the same place in a cut
 	weight float32
-	group  string // empty: none
+	group  string   // empty: none
+	values []string // of Options.Columns; nil where the source has no columns
 	stored stored
 }
 
@@ -91,7 +93,7 @@ func (l *listing) set(classes []string) *Set {
 			if !ok {
 				label = -1
 			}
-			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.stored}
+			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.values, im.stored}
 		}
 		if len(classes) > 0 { // what has no labels is in the order in which it was asked for
 			slices.SortFunc(entries, byID)

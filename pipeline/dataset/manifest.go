@@ -17,7 +17,8 @@ import (
 	"tftl/pipeline"
 )
 
-// The columns of a manifest. It may have others, which are passed over.
+// The columns of a manifest. It may have others, which are passed over unless
+// Options.Columns names them.
 const (
 	pathColumn   = "path"
 	labelColumn  = "label"
@@ -47,7 +48,18 @@ type row struct {
 	split  bool // whether part was given
 	weight float32
 	group  string
+	values []string // of Options.Columns
 }
+
+// manifest is what a manifest's file says.
+type manifest struct {
+	columns []string // but for path and label, as the first line writes them
+	rows    []row
+}
+
+// columnName makes names of columns alike that are told apart by case or
+// space alone.
+func columnName(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
 
 // listManifest lists a table of images: path and label, and where it has the
 // columns split, weight and group. A path is one from the manifest's folder.
@@ -57,40 +69,25 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		return listing{}, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
 	defer f.Close()
-	rows, err := readManifest(f, comma)
+	m, err := readManifest(f, comma, true, options.Columns)
 	if err != nil {
 		return listing{}, pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
 	}
-	l := listing{root: name, what: "CSV manifest"}
+	l := listing{root: name, what: "CSV manifest", columns: m.columns}
 	if comma == '\t' {
 		l.what = "TSV manifest"
 	}
 	seen := map[string]int{} // line by file
 	partsOf := map[string][3]bool{}
-	for _, r := range rows {
-		bad := func(format string, args ...any) (listing, error) {
-			return listing{}, pipeline.Errorf(pipeline.BadData, "%s: line %d: "+format, append([]any{name, r.line}, args...)...)
+	for _, r := range m.rows {
+		full, err := r.file(name, seen, options.AllowOutside)
+		if err != nil {
+			return listing{}, err
 		}
-		local := filepath.FromSlash(r.path)
-		if !options.AllowOutside && !filepath.IsLocal(local) {
-			_, err := bad("%s lies outside the manifest's folder", r.path)
-			return listing{}, pipeline.WithHint(err, "--allow-outside lets a manifest name any file")
-		}
-		full := filepath.Clean(local)
-		if !filepath.IsAbs(local) {
-			full = filepath.Join(filepath.Dir(name), local)
-		}
-		if first, twice := seen[full]; twice {
-			return bad("%s is on line %d already", r.path, first)
-		}
-		seen[full] = r.line
-		if info, err := os.Stat(full); err != nil {
-			return bad("%w", err)
-		} else if !info.Mode().IsRegular() {
-			return bad("%s is no file", full)
-		}
-		id := path.Clean(filepath.ToSlash(local))
-		l.parts[r.part] = append(l.parts[r.part], item{id: id, class: r.label, key: id, weight: r.weight, group: r.group, stored: file(full)})
+		id := path.Clean(filepath.ToSlash(r.path))
+		l.parts[r.part] = append(l.parts[r.part], item{
+			id: id, class: r.label, key: id, weight: r.weight, group: r.group, values: r.values, stored: file(full),
+		})
 		if r.group != "" {
 			in := partsOf[r.group]
 			in[r.part] = true
@@ -113,13 +110,40 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 	return l, nil
 }
 
+// file is the image that a row of a manifest of this name stands for. It must
+// be there, and on no row before: seen has their lines.
+func (r row) file(manifest string, seen map[string]int, allowOutside bool) (string, error) {
+	bad := func(format string, args ...any) error {
+		return pipeline.Errorf(pipeline.BadData, "%s: line %d: "+format, append([]any{manifest, r.line}, args...)...)
+	}
+	full := filepath.FromSlash(r.path)
+	if !allowOutside && !filepath.IsLocal(full) {
+		return "", pipeline.WithHint(bad("%s lies outside the manifest's folder", r.path), "--allow-outside lets a manifest name any file")
+	}
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(filepath.Dir(manifest), full)
+	}
+	full = filepath.Clean(full)
+	if first, twice := seen[full]; twice {
+		return "", bad("%s is on line %d already", r.path, first)
+	}
+	seen[full] = r.line
+	if info, err := os.Stat(full); err != nil {
+		return "", bad("%w", err)
+	} else if !info.Mode().IsRegular() {
+		return "", bad("%s is no file", full)
+	}
+	return full, nil
+}
+
 // readManifest reads the lines and checks what a line can be checked for by
-// itself. An error names the line.
-func readManifest(r io.Reader, comma rune) ([]row, error) {
+// itself. An error names the line. Of one that need not be labelled the paths
+// alone are read, and the further columns.
+func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m manifest, err error) {
 	buffered := bufio.NewReader(r)
 	switch head, _ := buffered.Peek(3); { // a short file has no mark
 	case len(head) >= 2 && (string(head[:2]) == "\xff\xfe" || string(head[:2]) == "\xfe\xff"):
-		return nil, errors.New("is UTF-16: save it as UTF-8")
+		return manifest{}, errors.New("is UTF-16: save it as UTF-8")
 	case string(head) == "\ufeff":
 		_, _ = buffered.Discard(len(head)) // it was peeked at
 	}
@@ -127,57 +151,69 @@ func readManifest(r io.Reader, comma rune) ([]row, error) {
 	in.Comma, in.ReuseRecord = comma, true
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, errors.New("is empty: its first line is to name the columns path and label")
+		return manifest{}, errors.New("is empty: its first line is to name the columns path and label")
 	} else if err != nil {
-		return nil, atLine(err)
+		return manifest{}, atLine(err)
 	}
-	at, err := columns(header)
+	at, err := columns(header, labelled, further)
 	if err != nil {
-		return nil, err
+		return manifest{}, err
 	}
-	var rows []row
+	for _, name := range header {
+		if n := columnName(name); n != "" && n != pathColumn && n != labelColumn {
+			m.columns = append(m.columns, strings.TrimSpace(name))
+		}
+	}
 	unsplit := 0 // the first line without a part
 	for {
 		fields, err := in.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, atLine(err)
+			return manifest{}, atLine(err)
 		}
 		line, _ := in.FieldPos(0)
-		r, err := parseRow(fields, at)
+		r, err := parseRow(fields, at, further)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+			return manifest{}, fmt.Errorf("line %d: %w", line, err)
 		}
 		r.line = line
 		if !r.split && unsplit == 0 {
 			unsplit = line
 		}
-		if len(rows) > 0 && r.split != rows[0].split {
-			return nil, fmt.Errorf("line %d: split is empty, and not on other lines", unsplit)
+		if len(m.rows) > 0 && r.split != m.rows[0].split {
+			return manifest{}, fmt.Errorf("line %d: split is empty, and not on other lines", unsplit)
 		}
-		rows = append(rows, r)
+		m.rows = append(m.rows, r)
 	}
-	if len(rows) == 0 {
-		return nil, errors.New("has no images: there is only the line that names the columns")
+	if len(m.rows) == 0 {
+		return manifest{}, errors.New("has no images: there is only the line that names the columns")
 	}
-	return rows, nil
+	return m, nil
 }
 
-// columns finds the known columns of a header, in any order and any case.
-func columns(header []string) (at map[string]int, err error) {
+// columns finds the columns that are read in a header, in any order and any case.
+func columns(header []string, labelled bool, further []string) (at map[string]int, err error) {
+	read, required := []string{pathColumn}, []string{pathColumn}
+	if labelled {
+		read = append(read, labelColumn, splitColumn, weightColumn, groupColumn)
+		required = append(required, labelColumn)
+	}
+	for _, name := range further {
+		read = append(read, columnName(name))
+	}
 	at = map[string]int{}
 	for i, name := range header {
-		name = strings.ToLower(strings.TrimSpace(name))
-		switch name {
-		case pathColumn, labelColumn, splitColumn, weightColumn, groupColumn:
-			if _, twice := at[name]; twice {
-				return nil, fmt.Errorf("line 1: column %s is there twice", name)
-			}
-			at[name] = i
+		name = columnName(name)
+		if !slices.Contains(read, name) {
+			continue
 		}
+		if _, twice := at[name]; twice {
+			return nil, fmt.Errorf("line 1: column %s is there twice", name)
+		}
+		at[name] = i
 	}
-	for _, name := range []string{pathColumn, labelColumn} {
+	for _, name := range required {
 		if _, ok := at[name]; !ok {
 			return nil, fmt.Errorf("line 1: names no column %s; it has %s", name, quoted(header))
 		}
@@ -185,7 +221,7 @@ func columns(header []string) (at map[string]int, err error) {
 	return at, nil
 }
 
-func parseRow(fields []string, at map[string]int) (r row, err error) {
+func parseRow(fields []string, at map[string]int, further []string) (r row, err error) {
 	get := func(column string) string {
 		if i, ok := at[column]; ok {
 			return strings.TrimSpace(fields[i])
@@ -196,7 +232,7 @@ func parseRow(fields []string, at map[string]int) (r row, err error) {
 	if r.path == "" {
 		return r, errors.New("path is empty")
 	}
-	if r.label == "" {
+	if _, labelled := at[labelColumn]; labelled && r.label == "" {
 		return r, errors.New("label is empty")
 	}
 	if strings.ContainsAny(r.label, "\r\n") {
@@ -213,6 +249,9 @@ func parseRow(fields []string, at map[string]int) (r row, err error) {
 			return r, fmt.Errorf("weight %q is no number of 0 or more", text)
 		}
 		r.weight = float32(w)
+	}
+	for _, name := range further {
+		r.values = append(r.values, get(columnName(name)))
 	}
 	return r, nil
 }

@@ -191,3 +191,57 @@ func TestGroups(t *testing.T) {
 		t.Errorf("warnings %q", s.Warnings)
 	}
 }
+
+func TestColumns(t *testing.T) {
+	path := manifest(t, "m.csv", "path,label,split,Camera ,site,\na.jpg,x,train,front,n,\nb.jpg,y,train,,s,\nc.jpg,x,val, back ,n,\nd.jpg,y,val,front,s,\n")
+	options := dataset.Options{Columns: []string{"site", "camera"}}
+	s := open(t, path, options)
+	column := func(p dataset.Part, k int, want ...string) {
+		t.Helper()
+		if got := p.Column(k); !slices.Equal(got, want) {
+			t.Errorf("column %d is %q, want %q", k, got, want)
+		}
+	}
+	column(s.Train, 1, "front", "")
+	column(s.Validation, 0, "n", "s")
+	column(s.Validation, 1, "back", "front")
+	column(subset(t, s, "all").Keep(func(i int) bool { return i > 1 }), 1, "back", "front")
+	swapped, err := s.Relabel([]string{"y", "x"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	column(swapped.Train, 1, "front", "")
+
+	// A run finds them again, whatever it was opened with.
+	var record strings.Builder
+	if err := s.WriteCSV(&record); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = dataset.OpenRecorded(path, options, strings.NewReader(record.String())); err != nil {
+		t.Fatal(err)
+	}
+	column(s.Validation, 1, "back", "front")
+
+	// One part that has them is enough.
+	folders := tree(t, "a/1.jpg", "b/2.jpg")
+	apart := filepath.Join(filepath.Dir(path), "apart.csv")
+	write(t, apart, "path,label,site\na.jpg,a,n\nb.jpg,b,s\n")
+	if s, err = dataset.OpenLabelled(folders, dataset.Options{Test: apart, Columns: []string{"site"}}); err != nil {
+		t.Fatal(err)
+	}
+	column(s.Test, 0, "n", "s")
+	column(s.Train, 0, "", "")
+
+	for name, hint := range map[string]string{"lens": `it has "split", "Camera", "site"`, "path": `"site"`, "": `"site"`} {
+		_, err := dataset.OpenLabelled(path, dataset.Options{Columns: []string{"site", name}})
+		checkError(t, err, pipeline.BadUsage, "--slice "+name+": "+path+" has no such column", hint)
+	}
+	_, err = dataset.OpenLabelled(folders, dataset.Options{Columns: []string{"site"}})
+	checkError(t, err, pipeline.BadUsage, "--slice site: "+folders+" has no columns", "a manifest")
+	write(t, path, "path,label,note,Note\na.jpg,x,,\n")
+	_, err = dataset.OpenLabelled(path, dataset.Options{Columns: []string{"note"}})
+	checkError(t, err, pipeline.BadData, "line 1: column note is there twice", "")
+	if _, err = dataset.OpenLabelled(path, dataset.Options{}); err != nil {
+		t.Errorf("columns that nobody asks for: %v", err)
+	}
+}

@@ -33,6 +33,9 @@ type Options struct {
 	// LimitPerClass is the most images of a class, in each part that the source
 	// tells apart, drawn by a hash of their names; 0 is any number.
 	LimitPerClass int
+	// Columns are those of a manifest, by its own names for them, whose values
+	// Part.Column is to give. Some source must have each.
+	Columns []string
 
 	// Split is the fractions of train, validation and test; zero stands for
 	// 0.7, 0.15, 0.15. The first two are above 0; a test part may be done without.

@@ -1,22 +1,42 @@
 package dataset
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"tftl/pipeline"
 )
 
-// OpenUnlabelled lists files, and folders with all that is below them, as
-// images without a label (Sample.Label is -1), all in Test. A file that is
-// named is an image whatever its name; in a folder Open's rules hold. The
-// order is that of the paths, bytewise within a folder; Sample.ID is the path
-// as given, and an image that is given twice is there once.
-func OpenUnlabelled(paths []string) (*Set, error) {
+// OpenUnlabelled lists images without a label (Sample.Label is -1), all in Test.
+// A path names
+//
+// a file, which is an image whatever its name,
+//
+// a folder, for all images in it and below it; Open's rules hold,
+//
+// a manifest, whose column path is read as Open does, and no other,
+//
+// or, where it is "-", what the lines of stdin name, one a line.
+//
+// The order is that of the paths, bytewise within a folder; Sample.ID is the
+// path by which the file is opened, and an image that is named twice is there
+// once. Of the options, FollowSymlinks and AllowOutside count.
+func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, error) {
 	l := listing{what: "images without labels"}
 	for _, p := range paths {
-		if err := l.addUnlabelled(p); err != nil {
+		var err error
+		if p == "-" {
+			err = l.addLines(stdin, options)
+		} else {
+			err = l.addUnlabelled(p, options)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -32,28 +52,82 @@ func OpenUnlabelled(paths []string) (*Set, error) {
 	return l.set(nil), nil
 }
 
-// addUnlabelled lists a file, or all images in a folder.
-func (l *listing) addUnlabelled(name string) error {
+// maxLine is longer than any path that Linux opens.
+const maxLine = 1 << 16
+
+// addLines lists what the lines of a list name. Empty ones are passed over.
+func (l *listing) addLines(list io.Reader, options Options) error {
+	lines := bufio.NewScanner(list)
+	lines.Buffer(nil, maxLine)
+	line := 1
+	for ; lines.Scan(); line++ {
+		name := strings.TrimSuffix(lines.Text(), "\r")
+		if name == "" {
+			continue
+		}
+		if err := l.addUnlabelled(name, options); err != nil {
+			return fmt.Errorf("standard input: line %d: %w", line, err)
+		}
+	}
+	err := lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return pipeline.Errorf(pipeline.BadData, "standard input: line %d: is longer than any path", line)
+	}
+	return err
+}
+
+// addUnlabelled lists a file, all images in a folder, or those of a manifest.
+func (l *listing) addUnlabelled(name string, options Options) error {
 	info, err := os.Stat(name)
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
-	if !info.IsDir() {
-		name = filepath.Clean(name)
-		l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: file(name)})
-		return nil
+	if info.IsDir() {
+		return l.addFolder(name, options)
 	}
-	t, err := walk(name, false)
+	if comma, ok := manifestComma(name); ok && info.Mode().IsRegular() {
+		return l.addManifest(name, comma, options)
+	}
+	l.addFile(filepath.Clean(name))
+	return nil
+}
+
+func (l *listing) addFile(name string) {
+	l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: file(name)})
+}
+
+func (l *listing) addFolder(name string, options Options) error {
+	t, err := walk(name, options.FollowSymlinks)
 	if err != nil {
 		return err
 	}
 	for _, image := range t.images {
-		f := t.file(image)
-		l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(string(f)), weight: 1, stored: f})
+		l.addFile(string(t.file(image)))
 	}
 	l.ignored += t.ignored
 	if len(t.links) > 0 {
 		l.warn("%s: linked folders were not followed: %s", name, quoted(t.links))
+	}
+	return nil
+}
+
+func (l *listing) addManifest(name string, comma rune, options Options) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	defer f.Close()
+	m, err := readManifest(f, comma, false, nil)
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
+	}
+	seen := map[string]int{}
+	for _, r := range m.rows {
+		image, err := r.file(name, seen, options.AllowOutside)
+		if err != nil {
+			return err
+		}
+		l.addFile(image)
 	}
 	return nil
 }

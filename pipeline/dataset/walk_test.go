@@ -84,29 +84,3 @@ func TestLinkedClassFoldersAreNamedInTheHint(t *testing.T) {
 	_, err := dataset.Open(root, dataset.Options{})
 	checkError(t, err, pipeline.BadData, "no class folders", "linked folders are not followed")
 }
-
-func TestOpenUnlabelled(t *testing.T) {
-	root := tree(t, "z.jpg", "any.txt", "d/b/2.jpg", "d/b-1.jpg", "d/notes.txt", "d/.x.jpg", "empty/")
-	t.Chdir(root)
-	s, err := dataset.OpenUnlabelled([]string{"z.jpg", "./d/", "any.txt", "d/b/2.jpg", filepath.Join(root, "z.jpg")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := subset(t, s, "test")
-	wantIDs(t, "test", all, "z.jpg", "d/b-1.jpg", "d/b/2.jpg", "any.txt", filepath.ToSlash(filepath.Join(root, "z.jpg")))
-	for i := range all.Len() {
-		if all.Sample(i).Label != -1 {
-			t.Errorf("%+v has a label", all.Sample(i))
-		}
-	}
-	if b, err := all.Bytes(1); err != nil || string(b) != "d/b-1.jpg" {
-		t.Errorf("%q, %v", b, err)
-	}
-	if s.Ignored != 1 {
-		t.Errorf("ignored %d", s.Ignored)
-	}
-	_, err = dataset.OpenUnlabelled([]string{"z.jpg", "none"})
-	checkError(t, err, pipeline.BadData, "none", "")
-	_, err = dataset.OpenUnlabelled([]string{"empty"})
-	checkError(t, err, pipeline.BadData, `image found in "empty"`, "")
-}

@@ -13,8 +13,8 @@ func none() Interval { return Interval{math.NaN(), math.NaN()} }
 
 func (i Interval) exists() bool { return !math.IsNaN(i[0]) && !math.IsNaN(i[1]) }
 
-// rounding is more than adding up averages is ever off, and less than one
-// sample moves a figure.
+// rounding is more than adding up a figure is ever off, and less than a sample
+// moves it: a mean of recalls that comes to 0.9 on paper may be 0.8999999999999999.
 const rounding = 1e-12
 
 // z is the 0.975 quantile of the normal distribution.

@@ -57,6 +57,7 @@ type Report struct {
 	Seed             uint64              `json:"seed,omitempty"`
 	Intervals        map[string]Interval `json:"intervals,omitempty"` // by the names of Figures
 	Slices           []Slice             `json:"slices,omitempty"`
+	Gates            []Outcome           `json:"gates,omitempty"`    // what the report was held to, set by whoever did
 	Warnings         []string            `json:"warnings,omitempty"` // why figures may mean little, a sentence each
 }
 

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"math"
 
 	"tftl/pipeline"
@@ -28,13 +29,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 	if err := o.Decision.check(len(t.Classes)); err != nil {
 		return nil, err
 	}
-	s := &sheet{classes: t.Classes, topK: o.TopK}
-	if s.topK == 0 {
-		s.topK = 5
-	}
-	if s.topK < 2 || s.topK >= len(t.Classes) {
-		s.topK = 0
-	}
+	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes))}
 	for _, p := range t.Predictions {
 		if err := checkRows(p, len(t.Classes)); err != nil {
 			return nil, err
@@ -58,6 +53,16 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		s.rankings = append(s.rankings, newRanking(s.predictions, class))
 	}
 	return s, nil
+}
+
+// effectiveTopK is Options.TopK for so many classes; 0 where it counts no less
+// than all of them, or one alone, which is the accuracy.
+func effectiveTopK(asked, classes int) int {
+	k := cmp.Or(asked, 5)
+	if k < 2 || k >= classes {
+		return 0
+	}
+	return k
 }
 
 // brier is the squared distance of a row from the truth, halved for two

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+)
+
+// answers are what predict has to say of images.
+type answers struct {
+	predictions []pipeline.Prediction // at the decision's temperature
+	labels      []string
+	decision    metrics.Decision // but for the temperature
+	top         int              // how many classes of each image; 0: not asked for
+}
+
+func newAnswers(predictions []pipeline.Prediction, labels []string, d metrics.Decision, top int) answers {
+	a := answers{d.Calibrate(predictions), labels, metrics.Decision{Threshold: d.Threshold}, min(top, len(labels))}
+	for i := range a.predictions {
+		a.predictions[i].Logits = nil // nobody who asks for an answer wants them
+	}
+	return a
+}
+
+// writeTable writes a line an image.
+func (a answers) writeTable(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range a.predictions {
+		fmt.Fprint(table, visible(p.Sample.ID))
+		for _, class := range a.decision.Rank(p.Probabilities)[:max(a.top, 1)] {
+			fmt.Fprintf(table, "\t%s\t%.4f", visible(a.labels[class]), p.Probabilities[class])
+		}
+		fmt.Fprintln(table)
+	}
+	return table.Flush()
+}
+
+// visible escapes what a terminal would obey and not print. Names are other
+// people's.
+func visible(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) < 0 {
+		return name
+	}
+	quoted := strconv.Quote(name)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// likely is a class of one image.
+type likely struct {
+	Class       string  `json:"class"`
+	Probability float32 `json:"probability"`
+}
+
+// writeLines writes a line of JSON an image.
+func (a answers) writeLines(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	for _, p := range a.predictions {
+		order := a.decision.Rank(p.Probabilities)
+		line := struct {
+			Path          string             `json:"path"`
+			Predicted     string             `json:"predicted"`
+			Probability   float32            `json:"probability"`
+			Top           []likely           `json:"top,omitempty"`
+			Probabilities map[string]float32 `json:"probabilities,omitempty"`
+		}{Path: p.Sample.ID, Predicted: a.labels[order[0]], Probability: p.Probabilities[order[0]]}
+		for _, class := range order[:a.top] {
+			line.Top = append(line.Top, likely{a.labels[class], p.Probabilities[class]})
+		}
+		if a.top == 0 {
+			line.Probabilities = make(map[string]float32, len(a.labels))
+			for i, label := range a.labels {
+				line.Probabilities[label] = p.Probabilities[i]
+			}
+		}
+		if err := encoder.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeCSV writes a row an image.
+func (a answers) writeCSV(w io.Writer) error {
+	table := metrics.Table{Classes: a.labels, Predictions: a.predictions}
+	if a.top > 0 {
+		return table.WriteTop(w, a.decision, a.top)
+	}
+	return table.Write(w, a.decision)
+}

@@ -1,0 +1,136 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"tftl/pipeline/metrics"
+)
+
+const (
+	matrixLimit = 16 // most classes whose matrix is shown whole
+	matrixPart  = 12 // classes that are shown of a larger one
+	pairLimit   = 15 // pairs of classes in the list
+)
+
+// confusion is the matrix as a page shows it.
+type confusion struct {
+	Columns []string // short names
+	Names   []string // whole ones
+	Rows    []confusionRow
+	// Part says that only the classes with the most mistakes are shown, and
+	// the others together.
+	Part  bool
+	Total int // classes
+}
+
+type confusionRow struct {
+	Name  string
+	Cells []confusionCell
+}
+
+// confusionCell is how many images of the row's class were taken for the column's.
+type confusionCell struct {
+	Count int
+	Share string  // of the row's
+	Shade float64 // 0 to 1
+	Right bool    // on the diagonal
+	Other bool    // of the classes that have no place of their own
+}
+
+// newConfusion lays the matrix out. Of many classes the most confused have a
+// row and a column each, and the others share one, so that every image counts.
+func newConfusion(r metrics.Report) confusion {
+	shown := make([]int, len(r.Classes))
+	for i := range shown {
+		shown[i] = i
+	}
+	c := confusion{Total: len(r.Classes), Part: len(r.Classes) > matrixLimit}
+	if c.Part {
+		shown = mostConfused(r)
+	}
+	place := make([]int, len(r.Classes))
+	for i := range place {
+		place[i] = len(shown)
+	}
+	for at, class := range shown {
+		place[class] = at
+		c.Columns = append(c.Columns, shorten(r.Classes[class].Name, shortRunes))
+		c.Names = append(c.Names, shorten(r.Classes[class].Name, nameRunes))
+	}
+	size := len(shown)
+	if c.Part {
+		size++
+		c.Columns, c.Names = append(c.Columns, "others"), append(c.Names, "all other classes")
+	}
+	counts := make([][]int, size)
+	for i := range counts {
+		counts[i] = make([]int, size)
+	}
+	for i, row := range r.ConfusionMatrix {
+		for j, n := range row {
+			counts[place[i]][place[j]] += n
+		}
+	}
+	for i, row := range counts {
+		sum := 0
+		for _, n := range row {
+			sum += n
+		}
+		line := confusionRow{Name: c.Names[i]}
+		for j, n := range row {
+			cell := confusionCell{Count: n, Share: percent(n, sum), Right: i == j, Other: i == len(shown) || j == len(shown)}
+			if sum > 0 {
+				cell.Shade = float64(n) / float64(sum)
+			}
+			line.Cells = append(line.Cells, cell)
+		}
+		c.Rows = append(c.Rows, line)
+	}
+	return c
+}
+
+// mostConfused are the classes with the most mistakes from or to them, in
+// their own order.
+func mostConfused(r metrics.Report) []int {
+	mistakes := make([]int, len(r.Classes))
+	all := make([]int, len(r.Classes))
+	for i, row := range r.ConfusionMatrix {
+		all[i] = i
+		for j, n := range row {
+			if i != j {
+				mistakes[i] += n
+				mistakes[j] += n
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b int) int { return cmp.Compare(mistakes[b], mistakes[a]) })
+	all = all[:matrixPart]
+	slices.Sort(all)
+	return all
+}
+
+// confusedPairs lists what was taken for what, the most often first. more are
+// the pairs that it leaves out.
+func confusedPairs(r metrics.Report) (pairs grid, more int) {
+	type pair struct{ label, predicted, count int }
+	var all []pair
+	for i, row := range r.ConfusionMatrix {
+		for j, n := range row {
+			if i != j && n > 0 {
+				all = append(all, pair{i, j, n})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b pair) int { return cmp.Compare(b.count, a.count) })
+	pairs = grid{Caption: "Most confused pairs", Words: 2, Header: []string{"is", "was taken for", "images", "of", "share"}}
+	for _, p := range all[:min(len(all), pairLimit)] {
+		of := r.Classes[p.label].Support
+		pairs.Rows = append(pairs.Rows, []string{
+			shorten(r.Classes[p.label].Name, nameRunes), shorten(r.Classes[p.predicted].Name, nameRunes),
+			strconv.Itoa(p.count), strconv.Itoa(of), percent(p.count, of),
+		})
+	}
+	return pairs, max(len(all)-pairLimit, 0)
+}

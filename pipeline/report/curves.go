@@ -1,0 +1,166 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+)
+
+// highlighted is how many classes' curves have a colour of their own: as many
+// as can be told apart. The others are drawn faint.
+const highlighted = 4
+
+// classCurve is one class's curve against all other classes.
+type classCurve struct {
+	class int
+	metrics.Curve
+}
+
+// curvesOf computes a curve for each class that has one: for two classes the
+// second's alone, as the first's says the same.
+func curvesOf(predictions []pipeline.Prediction, classes int, curve func([]pipeline.Prediction, int) metrics.Curve) []classCurve {
+	var all []classCurve
+	for class := range classes {
+		if classes == 2 && class == 0 {
+			continue
+		}
+		if c := curve(predictions, class); finite(c.Area) && len(c.X) > 1 {
+			all = append(all, classCurve{class, c})
+		}
+	}
+	return all
+}
+
+// drawROC draws the true positive rate over the false positive rate.
+func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, error) {
+	d := drawing{ID: "plot-roc", Title: "ROC curve"}
+	p := newPlot("false positive rate", "true positive rate")
+	if err := rule(p, 0, 0, 1, 1); err != nil {
+		return d, err
+	}
+	d.Data = grid{Caption: "ROC curve: area, and true positive rate by false positive rate", Header: []string{"class", "area"}}
+	d, err := drawCurves(d, p, curvesOf(predictions, len(classes), metrics.ROC), classes, "area", []float64{0.01, 0.05, 0.1, 0.2}, reached)
+	d.Legend = append(d.Legend, key{"faint dashed", "chance"})
+	return d, err
+}
+
+// drawPrecisionRecall draws precision over recall.
+func drawPrecisionRecall(predictions []pipeline.Prediction, classes []string) (drawing, error) {
+	d := drawing{ID: "plot-pr", Title: "Precision-recall curve"}
+	d.Data = grid{Caption: "Precision-recall curve: average precision, and precision by recall", Header: []string{"class", "average precision"}}
+	curves := curvesOf(predictions, len(classes), metrics.PrecisionRecall)
+	return drawCurves(d, newPlot("recall", "precision"), curves, classes, "average precision", []float64{0.5, 0.8, 0.9, 0.95}, kept)
+}
+
+// reached is the largest y up to an x.
+func reached(c metrics.Curve, x float64) float64 {
+	y := math.NaN()
+	for i := range c.X {
+		if c.X[i] <= x && !(y > c.Y[i]) {
+			y = c.Y[i]
+		}
+	}
+	return y
+}
+
+// kept is the largest y from an x on.
+func kept(c metrics.Curve, x float64) float64 {
+	y := math.NaN()
+	for i := range c.X {
+		if c.X[i] >= x && !(y > c.Y[i]) {
+			y = c.Y[i]
+		}
+	}
+	return y
+}
+
+// drawCurves draws one curve a class. Where there are many, the ones with the
+// smallest area have a colour: those are what to look at. The table beside it
+// has what value says at some x.
+func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, area string,
+	some []float64, value func(metrics.Curve, float64) float64,
+) (drawing, error) {
+	unit(p)
+	worst := slices.Clone(curves)
+	slices.SortStableFunc(worst, func(a, b classCurve) int { return cmp.Compare(a.Area, b.Area) })
+	worst = worst[:min(len(worst), highlighted)]
+	d.Data.Words = 1
+	for _, x := range some {
+		d.Data.Header = append(d.Data.Header, "at "+number(x))
+	}
+	description := ""
+	for _, c := range curves {
+		row := []string{shorten(classes[c.class], nameRunes), decimals(c.Area)}
+		for _, x := range some {
+			row = append(row, fixed(value(c.Curve, x), 3))
+		}
+		d.Data.Rows = append(d.Data.Rows, row)
+		if !slices.ContainsFunc(worst, func(w classCurve) bool { return w.class == c.class }) {
+			if err := add(p, series{x: c.X, y: c.Y, tint: faintTint, width: 1}); err != nil {
+				return d, err
+			}
+		}
+	}
+	dashes := [highlighted][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}}
+	for i, c := range worst {
+		if err := add(p, series{x: c.X, y: c.Y, tint: firstTint + tint(i), width: 2.25, dash: dashes[i]}); err != nil {
+			return d, err
+		}
+		style := [highlighted]string{"s1", "s2 dashed", "s3 dotted", "s4 dashdot"}[i]
+		d.Legend = append(d.Legend, key{style, fmt.Sprintf("%s, %s %s", shorten(classes[c.class], nameRunes), area, fixed(c.Area, 3))})
+		description += fmt.Sprintf("%s: %s %s. ", shorten(classes[c.class], nameRunes), area, decimals(c.Area))
+	}
+	if more := len(curves) - len(worst); more > 0 {
+		d.Legend = append(d.Legend, key{"faint", count(more, "other class") + ", each with a larger area"})
+	}
+	var err error
+	d.SVG, err = render(p, plotWidth, plotSquare, d.ID, d.Title, description)
+	return d, err
+}
+
+// drawReliability draws how often the model was right over how sure it was.
+func drawReliability(predictions []pipeline.Prediction) (drawing, error) {
+	d := drawing{ID: "plot-reliability", Title: "Reliability diagram", Legend: []key{
+		{"fill", "share that was right"}, {"s2 ring", "mean confidence"}, {"faint dashed", "as sure as right"},
+	}}
+	d.Data = grid{Caption: "Reliability by confidence", Words: 1, Header: []string{"confidence", "images", "mean confidence", "accuracy"}}
+	p := newPlot("confidence", "accuracy")
+	var points plotter.XYs
+	description := ""
+	for _, bin := range metrics.Reliability(predictions, metrics.Bins) {
+		if bin.Samples == 0 {
+			continue
+		}
+		bar, err := plotter.NewPolygon(plotter.XYs{
+			{X: bin.Lower + 0.006, Y: 0}, {X: bin.Lower + 0.006, Y: bin.Accuracy}, {X: bin.Upper - 0.006, Y: bin.Accuracy}, {X: bin.Upper - 0.006, Y: 0},
+		})
+		if err != nil {
+			return d, err
+		}
+		bar.Color, bar.LineStyle.Width = fillTint, 0
+		p.Add(bar)
+		points = append(points, plotter.XY{X: bin.Confidence, Y: bin.Accuracy})
+		confidences := fixed(bin.Lower, 2) + " to " + fixed(bin.Upper, 2)
+		d.Data.Rows = append(d.Data.Rows, []string{confidences, strconv.Itoa(bin.Samples), decimals(bin.Confidence), decimals(bin.Accuracy)})
+		description += fmt.Sprintf("Confidence %s: %s, accuracy %s. ", confidences, count(bin.Samples, "image"), fixed(bin.Accuracy, 3))
+	}
+	if err := rule(p, 0, 0, 1, 1); err != nil {
+		return d, err
+	}
+	if err := circle(p, secondTint, 3.5, points); err != nil {
+		return d, err
+	}
+	unit(p)
+	var err error
+	d.SVG, err = render(p, plotWidth, plotSquare, d.ID, d.Title, description)
+	return d, err
+}

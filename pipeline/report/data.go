@@ -1,0 +1,133 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"tftl/pipeline/rundir"
+)
+
+// fact is a name and its value.
+type fact struct{ Name, Value string }
+
+// partsGrid counts the images of each class in each part.
+func partsGrid(c contents) grid {
+	g := grid{Caption: "Images of each class in each part", Words: 1, Header: []string{"class", "train", "validation", "test", "all"}}
+	var sums [4]int
+	line := func(name string, counts [4]int) {
+		row := []string{name}
+		for _, n := range counts {
+			row = append(row, strconv.Itoa(n))
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	for i, class := range c.classes {
+		var counts [4]int
+		for p := range c.parts {
+			counts[p] = c.parts[p][i]
+			counts[3] += counts[p]
+		}
+		for k, n := range counts {
+			sums[k] += n
+		}
+		line(shorten(class, nameRunes), counts)
+	}
+	line("all classes", sums)
+	return g
+}
+
+// dataFacts say where the images came from.
+func dataFacts(c contents) []fact {
+	data := c.config.Data
+	facts := []fact{{"data", display(data.Path)}, {"taken for", display(data.TakenFor)}}
+	if data.ValidationPath != "" {
+		facts = append(facts, fact{"validation", display(data.ValidationPath)})
+	}
+	if data.TestPath != "" {
+		facts = append(facts, fact{"test", display(data.TestPath)})
+	}
+	if data.OnBadImage != "" {
+		facts = append(facts, fact{"bad images", data.OnBadImage + ", skipped: " + strconv.Itoa(c.skipped)})
+	}
+	return append(facts, fact{"digest", data.SHA256})
+}
+
+// modelFacts say what network it is, and how it was trained.
+func modelFacts(c rundir.Config) []fact {
+	t := c.Training
+	var stages []string
+	for _, s := range t.Stages {
+		stages = append(stages, fmt.Sprintf("%s: %s, rate %s, %s", display(s.Name), count(s.Epochs, "epoch"), number(s.LearningRate), s.Schedule))
+	}
+	facts := []fact{
+		{"network", c.Model.Backbone},
+		{"weights", display(c.Model.WeightsOrigin)},
+		{"head", headOf(c.Model)},
+		{"stages", strings.Join(stages, "; ")},
+		{"optimizer", t.Hyper.Optimizer},
+		{"batch size", strconv.Itoa(t.BatchSize)},
+		{"monitor", fmt.Sprintf("%s, patience %d", t.Monitor, t.Patience)},
+		{"seed", strconv.FormatUint(c.Seed, 10)},
+	}
+	if t.StagesAuto {
+		facts[3].Value = "as deep as the validation part says: " + facts[3].Value
+	}
+	return facts
+}
+
+func headOf(m rundir.Model) string {
+	if m.Units == 0 {
+		return "one layer"
+	}
+	return "a hidden layer of " + strconv.Itoa(m.Units)
+}
+
+// machineFacts say what it was computed with.
+func machineFacts(c rundir.Config) []fact {
+	threads := "all"
+	if c.Runtime.Threads > 0 {
+		threads = strconv.Itoa(c.Runtime.Threads)
+	}
+	return []fact{
+		{"tftl", c.Tftl},
+		{"TensorFlow", c.Runtime.TensorFlow},
+		{"devices", strings.Join(c.Runtime.Devices, ", ")},
+		{"precision", c.Runtime.Precision},
+		{"instructions", c.Runtime.Instructions},
+		{"threads", threads},
+	}
+}
+
+// timingGrid sums up where the time went. It has no rows where nothing was timed.
+func timingGrid(lines []rundir.Timing) grid {
+	g := grid{Caption: "Where the time went", Words: 1, Header: []string{"what", "time", "images", "images/s"}}
+	var frozen, train, validate, checkpoint float64
+	var computed, cached, trained int
+	for _, l := range lines {
+		if l.Phase == "features" {
+			frozen += l.Seconds
+			computed += l.Images - l.Cached
+			cached += l.Cached
+			continue
+		}
+		train, validate, checkpoint = train+l.Train, validate+l.Validate, checkpoint+l.Checkpoint
+		trained += l.Images
+	}
+	if len(lines) == 0 {
+		return g
+	}
+	rate := func(n int, s float64) string {
+		if n == 0 || s <= 0 {
+			return undefined
+		}
+		return fixed(float64(n)/s, 0)
+	}
+	g.Rows = [][]string{
+		{fmt.Sprintf("frozen pass (%d more were cached)", cached), seconds(frozen), strconv.Itoa(computed), rate(computed, frozen)},
+		{"training", seconds(train), strconv.Itoa(trained), rate(trained, train)},
+		{"validation", seconds(validate), "", ""},
+		{"checkpoints", seconds(checkpoint), "", ""},
+	}
+	return g
+}

@@ -1,0 +1,124 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// Suite is a test suite of a JUnit file: what one command, or one run of a
+// batch, was held to.
+type Suite struct {
+	Name  string
+	Cases []Case
+}
+
+// Case is a test case. It passed where Failure, Error and Skipped are empty;
+// each of them is a line that says why. A failure is a demand that was not met,
+// an error is something that came in between.
+type Case struct {
+	Name, Class             string
+	Seconds                 float64
+	Failure, Error, Skipped string
+}
+
+// The elements of the format, as Jenkins', GitLab's and GitHub's readers know
+// it. There is no standard but what all of them read: attributes for a case's
+// name and its message, the counts on every suite.
+type (
+	junitSuites struct {
+		XMLName xml.Name `xml:"testsuites"`
+		junitCounts
+		Suites []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name string `xml:"name,attr"`
+		junitCounts
+		Cases []junitCase `xml:"testcase"`
+	}
+	junitCounts struct {
+		Tests    int          `xml:"tests,attr"`
+		Failures int          `xml:"failures,attr"`
+		Errors   int          `xml:"errors,attr"`
+		Skipped  int          `xml:"skipped,attr"`
+		Time     junitSeconds `xml:"time,attr"`
+	}
+	junitCase struct {
+		Name    string       `xml:"name,attr"`
+		Class   string       `xml:"classname,attr"`
+		Time    junitSeconds `xml:"time,attr"`
+		Failure *junitReason `xml:"failure"`
+		Error   *junitReason `xml:"error"`
+		Skipped *junitReason `xml:"skipped"`
+	}
+	junitReason struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	junitSeconds float64
+)
+
+// MarshalXMLAttr writes seconds as readers expect them, without an exponent.
+func (s junitSeconds) MarshalXMLAttr(name xml.Name) (xml.Attr, error) {
+	return xml.Attr{Name: name, Value: strconv.FormatFloat(float64(s), 'f', 3, 64)}, nil
+}
+
+// WriteJUnit writes a JUnit file. Names are other people's folder names: what
+// XML has no room for, or what a page that shows it would obey, is escaped as
+// in Go.
+func WriteJUnit(w io.Writer, suites ...Suite) error {
+	var all junitSuites
+	for _, s := range suites {
+		suite := junitSuite{Name: display(s.Name)}
+		for _, c := range s.Cases {
+			written := junitCase{
+				Name: display(c.Name), Class: display(c.Class), Time: junitSeconds(c.Seconds),
+				Failure: reason(c.Failure), Error: reason(c.Error), Skipped: reason(c.Skipped),
+			}
+			suite.count(written)
+			suite.Cases = append(suite.Cases, written)
+		}
+		all.add(suite.junitCounts)
+		all.Suites = append(all.Suites, suite)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return fmt.Errorf("junit: %w", err)
+	}
+	encoder := xml.NewEncoder(w)
+	encoder.Indent("", "  ")
+	if err := encoder.Encode(all); err != nil {
+		return fmt.Errorf("junit: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func reason(text string) *junitReason {
+	if text == "" {
+		return nil
+	}
+	text = display(text)
+	return &junitReason{Message: text, Text: text}
+}
+
+func (n *junitCounts) count(c junitCase) {
+	n.Tests++
+	n.Time += c.Time
+	switch {
+	case c.Error != nil:
+		n.Errors++
+	case c.Failure != nil:
+		n.Failures++
+	case c.Skipped != nil:
+		n.Skipped++
+	}
+}
+
+func (n *junitCounts) add(m junitCounts) {
+	n.Tests += m.Tests
+	n.Failures += m.Failures
+	n.Errors += m.Errors
+	n.Skipped += m.Skipped
+	n.Time += m.Time
+}

@@ -1,0 +1,211 @@
+// Package report turns a run's folder into pages for people: report.html, one
+// file that needs neither a network nor a script, and report.md, the same in
+// brief for the summary of a CI job.
+//
+// It reads what fit and evaluate left in the folder. It runs no model, reads no
+// data set and computes no figure: figures are evaluation.json's, and what is
+// drawn follows from predictions.csv. The same folder gives the same pages, to
+// the byte. Names of classes and files are other people's, and are never taken
+// for markup.
+package report
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+
+	"tftl/pipeline/rundir"
+)
+
+//go:embed page.tmpl parts.tmpl style.css
+var files embed.FS
+
+// HTML writes a run's report as one page that opens anywhere, without a
+// network. A run that was not evaluated has a page that says so.
+func HTML(w io.Writer, run rundir.Dir) error {
+	c, err := read(run)
+	if err != nil {
+		return err
+	}
+	p, err := newPage(c)
+	if err != nil {
+		return err
+	}
+	style, err := files.ReadFile("style.css")
+	if err != nil {
+		return err
+	}
+	p.Style = template.CSS(style)
+	pages, err := template.New("page.tmpl").ParseFS(files, "*.tmpl")
+	if err != nil {
+		return err
+	}
+	if err := pages.Execute(w, p); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// page is what page.tmpl shows.
+type page struct {
+	Style    template.CSS
+	Name     string
+	Subtitle string
+	Summary  summary
+
+	Training   *training   // nil before the first epoch
+	Evaluation *evaluation // nil before evaluate
+	Evaluate   string      // the command that makes one
+
+	Data    []fact
+	Parts   grid
+	Model   []fact
+	Machine []fact
+	Timing  grid
+	Config  string
+}
+
+// summary is what a reader with ten seconds sees.
+type summary struct {
+	Headline []measured
+	Warnings []string
+	Decision string
+	Verdict  string // on the gates; empty where there are none
+	Missed   bool   // some of them
+	Gates    grid
+}
+
+// evaluation is what evaluate found.
+type evaluation struct {
+	Samples     int
+	Figures     grid
+	Confusion   confusion
+	Pairs       grid
+	MorePairs   int
+	Classes     []classRow
+	Slices      []grid
+	Curves      []drawing
+	Reliability drawing
+	Galleries   []gallery
+	GalleryNote string // why there is none
+	Heat        bool   // some picture has an overlay
+}
+
+// gallery is one list of pictures.
+type gallery struct {
+	ID, Title, Note string
+	Pictures        []shownPicture
+}
+
+// shownPicture is a picture as the page has it.
+type shownPicture struct {
+	Name, Label, Predicted, Probability string
+	Right                               bool
+	Thumb, Overlay                      template.URL
+	Width, Height                       int // of the thumb
+}
+
+func newPage(c contents) (p page, err error) {
+	p = page{
+		Name: display(c.name), Subtitle: subtitle(c, display), Evaluate: "tftl evaluate --model " + display(c.run.Path),
+		Data: dataFacts(c), Parts: partsGrid(c), Model: modelFacts(c.config), Machine: machineFacts(c.config),
+		Timing: timingGrid(c.timing), Config: c.raw,
+	}
+	if p.Training, err = newTraining(c); err != nil {
+		return p, err
+	}
+	if c.evaluation == nil {
+		return p, nil
+	}
+	all := newFigures(*c.evaluation)
+	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.table.Classes, display)}
+	if gates := c.evaluation.Gates; len(gates) > 0 {
+		p.Summary.Gates, p.Summary.Verdict, p.Summary.Missed = gatesGrid(gates)
+	}
+	for _, warning := range c.evaluation.Warnings {
+		p.Summary.Warnings = append(p.Summary.Warnings, display(warning))
+	}
+	p.Evaluation, err = newEvaluation(c, all)
+	return p, err
+}
+
+// subtitle says what the run is of, in a line. mark makes a class's name fit
+// for where it will stand.
+func subtitle(c contents, mark func(string) string) string {
+	text := fmt.Sprintf("%s, %s", c.config.Model.Backbone, classNames(c.classes, mark))
+	if c.evaluation != nil {
+		return text + fmt.Sprintf(", measured on %s of the test part", count(c.evaluation.Samples, "image"))
+	}
+	return text + ", not measured yet"
+}
+
+func classNames(classes []string, mark func(string) string) string {
+	if len(classes) > 5 {
+		return count(len(classes), "class")
+	}
+	var names []string
+	for _, class := range classes {
+		names = append(names, mark(shorten(class, nameRunes/2)))
+	}
+	return list(names)
+}
+
+func newEvaluation(c contents, all figures) (*evaluation, error) {
+	r := *c.evaluation
+	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all), Slices: sliceGrids(r.Slices)}
+	e.Pairs, e.MorePairs = confusedPairs(r)
+	predictions := r.Decision.Calibrate(c.table.Predictions)
+	roc, err := drawROC(predictions, c.table.Classes)
+	if err != nil {
+		return nil, err
+	}
+	recall, err := drawPrecisionRecall(predictions, c.table.Classes)
+	if err != nil {
+		return nil, err
+	}
+	e.Curves = []drawing{roc, recall}
+	if e.Reliability, err = drawReliability(predictions); err != nil {
+		return nil, err
+	}
+	if c.gallery == nil {
+		e.GalleryNote = "There are no pictures of these predictions; tftl evaluate makes them."
+		return e, nil
+	}
+	mistakes, err := e.gallery(c, c.gallery.Mistakes)
+	if err != nil {
+		return nil, err
+	}
+	uncertain, err := e.gallery(c, c.gallery.Uncertain)
+	if err != nil {
+		return nil, err
+	}
+	e.Galleries = []gallery{
+		{"mistakes", "Most confident mistakes", "No image was taken for another class.", mistakes},
+		{"uncertain", "Least certain", "There is no image to show.", uncertain},
+	}
+	return e, nil
+}
+
+// gallery puts pictures into the page itself.
+func (e *evaluation) gallery(c contents, pictures []Picture) ([]shownPicture, error) {
+	var shown []shownPicture
+	for _, p := range pictures {
+		s := shownPicture{
+			Name: display(p.ID), Label: shorten(p.Label, nameRunes), Predicted: shorten(p.Predicted, nameRunes),
+			Probability: fixed(p.Probability, 3), Right: p.Label == p.Predicted,
+		}
+		var err error
+		if s.Thumb, s.Width, s.Height, err = inline(c.run, p.Thumb); err != nil {
+			return nil, err
+		}
+		if p.Overlay != "" {
+			if s.Overlay, _, _, err = inline(c.run, p.Overlay); err != nil {
+				return nil, err
+			}
+			e.Heat = true
+		}
+		shown = append(shown, s)
+	}
+	return shown, nil
+}

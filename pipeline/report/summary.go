@@ -1,0 +1,94 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"tftl/pipeline/metrics"
+)
+
+// Summary writes one evaluation of a model in brief, for the page of a CI job:
+// which gates were missed, the figures with their intervals, each class, each
+// slice. It needs no run folder, which a SavedModel by itself has not.
+func Summary(w io.Writer, model string, r metrics.Report) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s\n\nMeasured on %s.\n", code(model), count(r.Samples, "image"))
+	writeGates(&b, r.Gates)
+	c := contents{evaluation: &r}
+	for _, class := range r.Classes {
+		c.table.Classes = append(c.table.Classes, class.Name)
+	}
+	writeEvaluation(&b, c)
+	writeSlices(&b, r.Slices)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeGates says what a report was held to, and begins with what it missed.
+func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
+	if len(outcomes) == 0 {
+		return
+	}
+	g, verdict, missed := gatesGrid(outcomes)
+	if missed {
+		verdict = "**" + verdict + "**"
+	}
+	fmt.Fprintf(b, "\n%s\n", verdict)
+	writeGrid(b, g, plain)
+}
+
+// gatesGrid has a row for each gate.
+func gatesGrid(outcomes []metrics.Outcome) (g grid, verdict string, missed bool) {
+	g = grid{Caption: "Gates", Words: 3, Header: []string{"gate", "", "found"}}
+	failed := 0
+	for _, o := range outcomes {
+		passed := "passed"
+		if !o.Passed {
+			passed = "FAILED"
+			failed++
+		}
+		g.Rows = append(g.Rows, []string{display(o.Gate.Demand()), passed, display(o.String())})
+	}
+	if failed > 0 {
+		return g, fmt.Sprintf("%d of %s failed.", failed, count(len(outcomes), "gate")), true
+	}
+	return g, count(len(outcomes), "gate") + " passed.", false
+}
+
+func writeSlices(b *strings.Builder, slices []metrics.Slice) {
+	for _, g := range sliceGrids(slices) {
+		fmt.Fprintf(b, "\n### By %s\n", code(g.Header[0]))
+		g.Header[0] = "value"
+		writeGrid(b, g, code)
+	}
+}
+
+// sliceGrids are a table for each column.
+func sliceGrids(slices []metrics.Slice) []grid {
+	var grids []grid
+	for i, s := range slices {
+		if i == 0 || s.Column != slices[i-1].Column {
+			grids = append(grids, slicesGrid(slices[i:]))
+		}
+	}
+	return grids
+}
+
+// slicesGrid has a row for each of the slices that begin a list and are of one
+// column.
+func slicesGrid(slices []metrics.Slice) grid {
+	column := shorten(slices[0].Column, nameRunes)
+	g := grid{Caption: "By " + column, Words: 1, Header: []string{column, "images", "accuracy", "95% interval", "balanced accuracy", "F1, macro mean"}}
+	for _, s := range slices {
+		if s.Column != slices[0].Column {
+			break
+		}
+		accuracy := newFigures(s.Report)["accuracy"]
+		g.Rows = append(g.Rows, []string{
+			shorten(s.Value, nameRunes), fmt.Sprint(s.Report.Samples), decimals(accuracy.Value), interval(accuracy.Lower, accuracy.Upper),
+			decimals(s.Report.BalancedAccuracy), decimals(s.Report.Macro.F1),
+		})
+	}
+	return g
+}
