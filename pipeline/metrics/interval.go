@@ -11,7 +11,8 @@ type Interval [2]float64
 // none is the interval of a figure that has none.
 func none() Interval { return Interval{math.NaN(), math.NaN()} }
 
-func (i Interval) exists() bool { return !math.IsNaN(i[0]) && !math.IsNaN(i[1]) }
+// exists is false too of bounds without an end: an infinite loss has no interval.
+func (i Interval) exists() bool { return !math.IsNaN(i[1]-i[0]) && !math.IsInf(i[1]-i[0], 0) }
 
 // rounding is more than adding up a figure is ever off, and less than a sample
 // moves it: a mean of recalls that comes to 0.9 on paper may be 0.8999999999999999.
