@@ -5,6 +5,7 @@
 # make test       every test
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
+# make bench-intervals  how often the intervals of an evaluation hold the true value; some minutes
 # make testdata   build/testdata, which the Go tests read
 # make env        the settings that the go command needs: eval "$(make env)"
 # make clean      remove what was built; .venv, .cache, runs and models stay
@@ -109,6 +110,10 @@ demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen ./scripts/bench/input
 	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
+
+.PHONY: bench-intervals
+bench-intervals: setup
+	@$(GO) run ./scripts/bench/coverage
 
 .PHONY: env
 env: setup
