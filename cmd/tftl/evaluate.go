@@ -210,9 +210,6 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 			return report, err
 		}
 	}
-	for _, warning := range report.Warnings {
-		t.warn("%s", warning)
-	}
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped, and that no figure covers: %d", len(skipped))
 	}

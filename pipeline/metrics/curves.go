@@ -28,7 +28,7 @@ func ROC(predictions []pipeline.Prediction, class int) Curve {
 	points := r.points()
 	last := points[len(points)-1]
 	for i, p := range points {
-		if i > 0 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
+		if i > 1 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
 			continue
 		}
 		curve.X = append(curve.X, ratio(p.negatives, last.negatives))

@@ -24,7 +24,14 @@ func wilson(p, n float64) Interval {
 	}
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return Interval{max(centre-half, 0), min(centre+half, 1)}
+	i := Interval{centre - half, centre + half}
+	if p == 0 { // exactly, which rounding misses
+		i[0] = 0
+	}
+	if p == 1 {
+		i[1] = 1
+	}
+	return i
 }
 
 // scored is Wilson's interval of a figure that lies between lowest and 1 and is
@@ -33,7 +40,7 @@ func wilson(p, n float64) Interval {
 // narrow near the ends, and nothing at all for a model without a mistake; there
 // the figure counts as a proportion of samples.
 func scored(value, lowest float64, drawn []float64, samples float64) Interval {
-	if math.IsNaN(value) || len(drawn) == 0 {
+	if math.IsNaN(value) || len(drawn) < 2 {
 		return none()
 	}
 	p, width := (value-lowest)/(1-lowest), 1-lowest
@@ -42,6 +49,19 @@ func scored(value, lowest float64, drawn []float64, samples float64) Interval {
 	}
 	i := wilson(p, samples)
 	return Interval{lowest + width*i[0], lowest + width*i[1]}
+}
+
+// smoothed is the interval of a difference that samples may or may not have a
+// part in: normal, with the deviation of its resamples and as if there were one
+// sample more on which the models differ (Agresti and Min's addition). Where
+// there is none resamples do not differ either, which is not to say that the
+// models are equal.
+func smoothed(difference float64, drawn []float64, samples float64) Interval {
+	if math.IsNaN(difference) || len(drawn) < 2 || !(samples > 0) {
+		return none()
+	}
+	half := z * math.Sqrt(variance(drawn)+1/(samples*samples))
+	return Interval{difference - half, difference + half}
 }
 
 // accelerated is Efron's BCa interval: the quantiles of a figure's resamples,
@@ -60,10 +80,12 @@ func accelerated(value, acceleration float64, drawn []float64) Interval {
 			below += 0.5
 		}
 	}
-	bias := math.Sqrt2 * math.Erfinv(2*below/float64(len(drawn))-1)
+	// All of them on one side, a rounding error off, is no infinite bias.
+	n := float64(len(drawn))
+	bias := math.Sqrt2 * math.Erfinv(2*min(max(below, 0.5), n-0.5)/n-1)
 	bound := func(z float64) float64 {
 		shifted := bias + z
-		return quantile(drawn, normal(bias+shifted/(1-acceleration*shifted)))
+		return quantile(drawn, normal(bias+shifted/max(1-acceleration*shifted, 0.01)))
 	}
 	return Interval{bound(-z), bound(z)}
 }
