@@ -126,7 +126,7 @@ func evaluate(t testing.TB, run rundir.Dir, s sketch, random *rand.Rand) {
 			table.Slices[column] = append(table.Slices[column], values[random.IntN(len(values))])
 		}
 	}
-	report, err := metrics.Evaluate(table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 50})
+	report, err := metrics.Evaluate(table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 20})
 	check(t, err)
 	check(t, run.WriteJSON("evaluation.json", report))
 	var predictions bytes.Buffer

@@ -13,6 +13,7 @@ import (
 	_ "image/jpeg" // what a gallery's pictures are
 	_ "image/png"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,9 +56,10 @@ type Picture struct {
 }
 
 // Choose picks the samples that a gallery shows: the mistakes that the model
-// was most sure of, and the samples that it was least sure of, right or wrong,
-// by the distance of the best probability to the next. Of a small set no more
-// than half are called uncertain. Both are indices of the table's predictions.
+// was most sure of, and the samples that it was least sure of, right or wrong:
+// those whose best probability is nearest to the next, or to the threshold
+// where there is one. Of a small set no more than half are called uncertain.
+// Both are indices of the table's predictions.
 func Choose(t metrics.Table, d metrics.Decision) (mistakes, uncertain []int) {
 	predictions := d.Calibrate(t.Predictions)
 	sure := make([]float32, len(predictions)) // probability of the predicted class
@@ -66,6 +68,9 @@ func Choose(t metrics.Table, d metrics.Decision) (mistakes, uncertain []int) {
 		class := d.Class(p.Probabilities)
 		sure[i] = p.Probabilities[class]
 		gap[i] = margin(p.Probabilities)
+		if d.Threshold > 0 && len(p.Probabilities) == 2 {
+			gap[i] = float32(math.Abs(float64(p.Probabilities[1]) - d.Threshold))
+		}
 		if class != p.Sample.Label {
 			mistakes = append(mistakes, i)
 		}

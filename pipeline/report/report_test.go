@@ -31,7 +31,7 @@ func sketches() map[string]sketch {
 			slices:   map[string][]string{"camera": {"front", "rear", "<i>"}},
 		},
 		"hostile":   {classes: hostile(), samples: 300, epochs: 3, stages: []string{"head"}, skill: 2, gallery: true},
-		"many":      {classes: many, samples: 400, epochs: 40, stages: []string{"head"}, skill: 3},
+		"many":      {classes: many, samples: 300, epochs: 40, stages: []string{"head"}, skill: 3},
 		"perfect":   {classes: []string{"a", "b", "c"}, samples: 9, epochs: 1, stages: []string{"head"}, skill: 50, gallery: true},
 		"untested":  {classes: []string{"a", "b"}, epochs: 5, stages: []string{"head"}},
 		"untrained": {classes: []string{"a", "b"}, stages: []string{"head"}},
