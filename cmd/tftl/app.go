@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // a stage's options have commas of their own
 		Commands: []*cli.Command{
-			newFitCommand(), newEvaluateCommand(), newPredictCommand(), newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
+			newFitCommand(), newEvaluateCommand(), newPredictCommand(), newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newReportCommand(), newSplitCommand(), newVersionCommand(),
 		},
 		Writer:         stdout,
 		ErrWriter:      stderr,

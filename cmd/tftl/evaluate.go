@@ -205,9 +205,10 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 		if err := o.keep(report, table, skipped); err != nil {
 			return report, err
 		}
-	}
-	for _, warning := range report.Warnings {
-		t.warn("%s", warning)
+		pages := reporter{run: rundir.Dir{Path: o.model}, predictor: predictor, part: part, workers: o.workers}
+		if err := pages.write(ctx, t, table, decision); err != nil {
+			return report, err
+		}
 	}
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped, and that no figure covers: %d", len(skipped))

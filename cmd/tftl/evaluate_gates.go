@@ -42,9 +42,6 @@ func newGateOptions(c *cli.Context) (o gateOptions, err error) {
 			if err != nil {
 				return o, err
 			}
-			if err := gate.Known(nil, 0); err != nil {
-				return o, err
-			}
 			o.gates = append(o.gates, gate)
 		}
 	}
@@ -73,7 +70,8 @@ func checkOutput(flag, path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
-		return pipeline.Errorf(pipeline.BadUsage, "--%s %s: is there and no file", flag, path)
+		err := pipeline.Errorf(pipeline.BadUsage, "--%s %s: is there and no file", flag, path)
+		return pipeline.WithHint(err, "it is written whole, which takes a name of its own")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return pipeline.Errorf(pipeline.BadUsage, "--%s: %w", flag, err)
 	}

@@ -118,23 +118,3 @@ func from(source string) string {
 	}
 	return " (" + display(source) + ")"
 }
-
-// sliceGrids are the figures by slice, a table for each column.
-func sliceGrids(r metrics.Report) []grid {
-	var grids []grid
-	column := ""
-	for i, s := range r.Slices {
-		if i == 0 || s.Column != column {
-			column = s.Column
-			name := shorten(column, nameRunes)
-			grids = append(grids, grid{Caption: "By " + name, Words: 1, Header: []string{name, "images", "accuracy", "95% interval", "balanced accuracy", "F1", "loss"}})
-		}
-		accuracy, _ := newFigures(s.Report).show("accuracy", "")
-		g := &grids[len(grids)-1]
-		g.Rows = append(g.Rows, []string{
-			shorten(s.Value, nameRunes), strconv.Itoa(s.Report.Samples), accuracy.Value, accuracy.Interval,
-			decimals(s.Report.BalancedAccuracy), decimals(s.Report.Macro.F1), decimals(s.Report.Loss),
-		})
-	}
-	return grids
-}

@@ -71,6 +71,9 @@ type summary struct {
 	Headline []measured
 	Warnings []string
 	Decision string
+	Verdict  string // on the gates; empty where there are none
+	Missed   bool   // some of them
+	Gates    grid
 }
 
 // evaluation is what evaluate found.
@@ -100,6 +103,7 @@ type shownPicture struct {
 	Name, Label, Predicted, Probability string
 	Right                               bool
 	Thumb, Overlay                      template.URL
+	Width, Height                       int // of the thumb
 }
 
 func newPage(c contents) (p page, err error) {
@@ -116,6 +120,9 @@ func newPage(c contents) (p page, err error) {
 	}
 	all := newFigures(*c.evaluation)
 	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.table.Classes, display)}
+	if gates := c.evaluation.Gates; len(gates) > 0 {
+		p.Summary.Gates, p.Summary.Verdict, p.Summary.Missed = gatesGrid(gates)
+	}
 	for _, warning := range c.evaluation.Warnings {
 		p.Summary.Warnings = append(p.Summary.Warnings, display(warning))
 	}
@@ -146,7 +153,7 @@ func classNames(classes []string, mark func(string) string) string {
 
 func newEvaluation(c contents, all figures) (*evaluation, error) {
 	r := *c.evaluation
-	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all), Slices: sliceGrids(r)}
+	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all), Slices: sliceGrids(r.Slices)}
 	e.Pairs, e.MorePairs = confusedPairs(r)
 	predictions := r.Decision.Calibrate(c.table.Predictions)
 	roc, err := drawROC(predictions, c.table.Classes)
@@ -189,11 +196,11 @@ func (e *evaluation) gallery(c contents, pictures []Picture) ([]shownPicture, er
 			Probability: fixed(p.Probability, 3), Right: p.Label == p.Predicted,
 		}
 		var err error
-		if s.Thumb, err = inline(c.run, p.Thumb); err != nil {
+		if s.Thumb, s.Width, s.Height, err = inline(c.run, p.Thumb); err != nil {
 			return nil, err
 		}
 		if p.Overlay != "" {
-			if s.Overlay, err = inline(c.run, p.Overlay); err != nil {
+			if s.Overlay, _, _, err = inline(c.run, p.Overlay); err != nil {
 				return nil, err
 			}
 			e.Heat = true
