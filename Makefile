@@ -5,6 +5,7 @@
 # make test       every test
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
+# make bench-intervals  how often the intervals of an evaluation hold the true value; some minutes
 # make check-report  open reports, made up and in runs/, in Chromium, and look for faults; needs
 #                 chromium and npm, which fetches its tools below build/
 # make testdata   build/testdata, which the Go tests read
@@ -111,6 +112,10 @@ demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen ./scripts/bench/input
 	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
+
+.PHONY: bench-intervals
+bench-intervals: setup
+	@$(GO) run ./scripts/bench/coverage
 
 # What a person would see of reports: on a desk, on a phone, in light and in dark.
 CHECK := build/check-report

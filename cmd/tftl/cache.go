@@ -78,8 +78,12 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
 	}
+	compute := features.Compute(stage.Features)
+	if in.store != nil {
+		compute = features.Filled(compute, features.BatchSize)
+	}
 	source := func(part dataset.Part) *features.Source {
-		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: stage.Features, Store: in.store, Workers: in.o.workers}
+		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.o.workers}
 	}
 	train, missing, err := in.training(stage, source)
 	if err != nil {
@@ -98,7 +102,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	}
 	var done, cached int // of the sources before
 	for _, s := range missing {
-		err := s.Warm(ctx, in.o.config.Training.BatchSize, func(d, c int) {
+		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
 			in.progress.event(event)
 		})

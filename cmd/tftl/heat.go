@@ -13,10 +13,17 @@ import (
 // many as make its steps invisible once it lies over an image.
 const heatScale = 8
 
-// paintHeat makes a PNG of a heat map with values from 0 to 1, to be stretched
-// over the image: clear where nothing is, then violet, orange, yellow, which
-// differ in lightness too.
+// paintHeat makes a PNG of a heat map's overlay.
 func paintHeat(heat []float32, height, width int) ([]byte, error) {
+	var out bytes.Buffer
+	err := png.Encode(&out, heatOverlay(heat, height, width))
+	return out.Bytes(), err
+}
+
+// heatOverlay makes a picture of a heat map with values from 0 to 1, to be
+// stretched over the image: clear where nothing is, then violet, orange, yellow,
+// which differ in lightness too.
+func heatOverlay(heat []float32, height, width int) *image.NRGBA {
 	cells := image.NewGray16(image.Rect(0, 0, width, height))
 	for i, v := range heat {
 		cells.SetGray16(i%width, i/width, color.Gray16{Y: uint16(min(max(v, 0), 1) * 0xffff)})
@@ -29,9 +36,7 @@ func paintHeat(heat []float32, height, width int) ([]byte, error) {
 			overlay.SetNRGBA(x, y, heatColor(float64(smooth.Gray16At(x, y).Y)/0xffff))
 		}
 	}
-	var out bytes.Buffer
-	err := png.Encode(&out, overlay)
-	return out.Bytes(), err
+	return overlay
 }
 
 // heatColor is a value's colour, between two of the ramp.

@@ -108,12 +108,14 @@ func (r ranking) areas(times []uint8) (roc, average float64) {
 		} else {
 			tiedNegatives += int(times[i])
 		}
-		if r.tied[k] || tiedPositives+tiedNegatives == 0 {
+		if r.tied[k] {
 			continue
 		}
 		pairs += tiedNegatives * (2*positives + tiedPositives)
 		positives, negatives = positives+tiedPositives, negatives+tiedNegatives
-		sum += float64(tiedPositives) * float64(positives) / float64(positives+negatives)
+		if tiedPositives > 0 {
+			sum += float64(tiedPositives) * float64(positives) / float64(positives+negatives)
+		}
 		tiedPositives, tiedNegatives = 0, 0
 	}
 	roc, average = math.NaN(), math.NaN()

@@ -11,10 +11,6 @@ import (
 	"tftl/pipeline"
 )
 
-// rounding is how near to its bound a figure is held to be equal to it: a mean
-// of recalls that comes to 0.9 on paper may be 0.8999999999999999.
-const rounding = 1e-12
-
 // Gate is a demand on one figure of a report.
 type Gate struct {
 	Name  string

@@ -11,7 +11,12 @@ type Interval [2]float64
 // none is the interval of a figure that has none.
 func none() Interval { return Interval{math.NaN(), math.NaN()} }
 
-func (i Interval) exists() bool { return !math.IsNaN(i[0]) && !math.IsNaN(i[1]) }
+// exists is false too of bounds without an end: an infinite loss has no interval.
+func (i Interval) exists() bool { return !math.IsNaN(i[1]-i[0]) && !math.IsInf(i[1]-i[0], 0) }
+
+// rounding is more than adding up a figure is ever off, and less than a sample
+// moves it: a mean of recalls that comes to 0.9 on paper may be 0.8999999999999999.
+const rounding = 1e-12
 
 // z is the 0.975 quantile of the normal distribution.
 const z = 1.959963984540054
@@ -44,7 +49,8 @@ func scored(value, lowest float64, drawn []float64, samples float64) Interval {
 		return none()
 	}
 	p, width := (value-lowest)/(1-lowest), 1-lowest
-	if variance := variance(drawn) / (width * width); variance > 0 && p > 0 && p < 1 {
+	variance := variance(drawn) / (width * width)
+	if p > rounding && p < 1-rounding && variance > rounding*rounding {
 		samples = p * (1 - p) / variance
 	}
 	i := wilson(p, samples)

@@ -1,6 +1,7 @@
 package metrics_test
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"runtime"
@@ -93,27 +94,32 @@ func TestIntervalsFollowFromTheSeedAlone(t *testing.T) {
 
 // A model without a mistake may make one on the next sample.
 func TestIntervalsOfAModelWithoutAMistake(t *testing.T) {
-	table := metrics.Table{Classes: []string{"cat", "dog", "cow"}}
-	for i := range 60 {
-		row := make([]float32, 3)
-		row[i%3] = 1
-		table.Predictions = append(table.Predictions, predict(i%3, row...))
-	}
-	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accuracy := figure(t, r, "accuracy")
-	for _, name := range []string{"f1", "balanced_accuracy", "roc_auc"} {
-		if f := figure(t, r, name); !near(f.Lower, accuracy.Lower) || f.Upper != 1 {
-			t.Errorf("%+v, want the bounds of %+v", f, accuracy)
+	for classes := 2; classes <= 12; classes++ {
+		table := metrics.Table{}
+		for i := range classes * 20 {
+			row := make([]float32, classes)
+			row[i%classes] = 1
+			table.Predictions = append(table.Predictions, predict(i%classes, row...))
 		}
-	}
-	if f := figure(t, r, "f1[cat]"); !near(f.Lower, figure(t, r, "recall[cat]").Lower) {
-		t.Errorf("%+v, want the bounds of its recall", f)
-	}
-	if f := figure(t, r, "kappa"); f.Lower >= 1 || f.Upper != 1 {
-		t.Errorf("%+v", f)
+		for i := range classes {
+			table.Classes = append(table.Classes, fmt.Sprint(i))
+		}
+		r, err := metrics.Evaluate(table, metrics.Options{Resamples: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		accuracy := figure(t, r, "accuracy")
+		for _, name := range []string{"f1", "balanced_accuracy", "roc_auc", "f1_weighted"} {
+			if f := figure(t, r, name); !near(f.Lower, accuracy.Lower) || !near(f.Upper, 1) {
+				t.Errorf("%d classes: %+v, want the bounds of %+v", classes, f, accuracy)
+			}
+		}
+		if f, recall := figure(t, r, "f1[1]"), figure(t, r, "recall[1]"); !near(f.Lower, recall.Lower) || recall.Lower >= accuracy.Lower {
+			t.Errorf("%d classes: %+v, want the bounds of %+v", classes, f, recall)
+		}
+		if f := figure(t, r, "kappa"); !near(f.Lower, 2*accuracy.Lower-1) || !near(f.Upper, 1) {
+			t.Errorf("%d classes: %+v", classes, f)
+		}
 	}
 }
 

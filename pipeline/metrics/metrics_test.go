@@ -261,3 +261,23 @@ func TestReportAsJSONWithoutAFiniteLoss(t *testing.T) {
 		}
 	}
 }
+
+func TestReportOfAnInfiniteLossAsJSON(t *testing.T) {
+	inf := float32(math.Inf(1))
+	table := answers(3, 5)
+	for i := range table.Predictions {
+		table.Predictions[i].Logits = []float32{0, 1}
+	}
+	table.Predictions[0].Logits = []float32{-inf, 0}
+	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back metrics.Report
+	if err := json.Unmarshal([]byte(asJSON(t, r)), &back); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := back.Intervals["loss"]; ok || !math.IsInf(r.Loss, 1) || back.Intervals["brier"] != r.Intervals["brier"] {
+		t.Errorf("a loss of %v has the intervals %v", r.Loss, back.Intervals)
+	}
+}

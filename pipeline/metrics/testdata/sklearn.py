@@ -269,7 +269,7 @@ def bootstrap() -> dict:
 
 
 def shorter(value):
-    """A float to 15 digits, an error far below the tests' tolerance. What is undefined is left out."""
+    """A float to 15 digits, far within the tests' tolerance; what is undefined is left out."""
     if isinstance(value, dict):
         return {k: s for k, v in value.items() if (s := shorter(v)) is not None}
     if isinstance(value, list | tuple):
