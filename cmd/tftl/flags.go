@@ -47,13 +47,29 @@ func newTerminal(c *cli.Context) terminal {
 // say writes a line for the person who watches.
 func (t terminal) say(format string, args ...any) {
 	if !t.quiet {
-		fmt.Fprintf(t.err, format+"\n", args...)
+		fmt.Fprintln(t.err, visible(fmt.Sprintf(format, args...)))
 	}
 }
 
 // warn is said with --quiet too.
 func (t terminal) warn(format string, args ...any) {
-	fmt.Fprintf(t.err, "tftl: warning: "+format+"\n", args...)
+	fmt.Fprintln(t.err, "tftl: warning: "+visible(fmt.Sprintf(format, args...)))
+}
+
+// visible escapes, as in Go, what a terminal would obey and not print. Files and
+// classes have the names that other people gave them. Joiners stay: some scripts
+// and emoji need them.
+func visible(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) || r == '\u200c' || r == '\u200d' {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }
 
 func commonFlags() []cli.Flag {
