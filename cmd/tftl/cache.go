@@ -78,9 +78,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
 	}
-	source := func(part dataset.Part) *features.Source {
-		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: stage.Features, Store: in.store, Workers: in.o.workers}
-	}
+	source := func(part dataset.Part) *features.Source { return in.features(stage, part) }
 	train, missing, err := in.training(stage, source)
 	if err != nil {
 		return nil, nil, err
@@ -122,6 +120,11 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 		in.t.warn("%d damaged records of the feature cache were computed again", stats.Damaged)
 	}
 	return train, second, nil
+}
+
+// features is a part as a stage's features, found in the store or computed.
+func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
+	return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: stage.Features, Store: in.store, Workers: in.o.workers}
 }
 
 func (in *inputs) openStore(stage string) error {

@@ -53,7 +53,7 @@ func fromConfig(c *cli.Context) error {
 
 func setFlag(c *cli.Context, given map[string]bool, name string, node ast.Node) error {
 	known := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == name })
-	if !known || name == "config" {
+	if !known || name == "config" || name == "help" {
 		return fmt.Errorf("%q is no option of tftl %s", name, c.Command.Name)
 	}
 	var value any
