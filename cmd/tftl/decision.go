@@ -163,7 +163,7 @@ func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, n ne
 // the most likely class.
 func (t terminal) describeDecision(d metrics.Decision, labels []string) {
 	var words []string
-	if d.Temperature != 0 && d.Temperature != 1 {
+	if d.TemperatureFrom != "" {
 		words = append(words, fmt.Sprintf("temperature %.4g (%s)", d.Temperature, d.TemperatureFrom))
 	}
 	if d.Threshold > 0 && len(labels) == 2 {

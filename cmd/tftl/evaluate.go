@@ -32,6 +32,7 @@ type evaluateOptions struct {
 	gates     gateOptions
 	seed      uint64 // of the bootstrap
 	resamples int
+	topK      int
 	plain     savedmodels.Plain
 	batchSize int
 	workers   int
@@ -46,6 +47,7 @@ func newEvaluateCommand() *cli.Command {
 		&cli.StringFlag{Name: "subset", Usage: "train, val, test or all", DefaultText: "test, or all where the folder has no parts", Category: dataFlags},
 		&cli.StringSliceFlag{Name: "slice", Usage: "figures for each value of a manifest's own `COLUMN`, too; may be repeated", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
+		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "the class is among the `K` likeliest: a figure, top_K_accuracy, where there are more than K classes"},
 		&cli.IntFlag{Name: "resamples", Value: 1000, Usage: "of the bootstrap that gives figures their 95% intervals; 0 for none"},
 		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the bootstrap"},
 		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
@@ -92,12 +94,15 @@ func newEvaluateOptions(c *cli.Context) (o evaluateOptions, err error) {
 	if err := atLeast(c, 1, "batch-size"); err != nil {
 		return o, err
 	}
+	if err := atLeast(c, 2, "top-k"); err != nil {
+		return o, err
+	}
 	if err := atLeast(c, 0, "resamples"); err != nil {
 		return o, err
 	}
 	o = evaluateOptions{
 		model: c.String("model"), data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
-		seed: c.Uint64("seed"), resamples: c.Int("resamples"),
+		seed: c.Uint64("seed"), resamples: c.Int("resamples"), topK: c.Int("top-k"),
 		batchSize: c.Int("batch-size"), workers: c.Int("workers"), json: c.Bool("json"),
 	}
 	if o.gates, err = newGateOptions(c); err != nil {
@@ -175,7 +180,7 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 	if err != nil {
 		return report, err
 	}
-	if err := o.gates.check(labels); err != nil {
+	if err := o.gates.check(labels, o.topK); err != nil {
 		return report, err
 	}
 	if err := o.decision.check(decision, o.model, len(labels)); err != nil {
@@ -205,7 +210,7 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 		return report, err
 	}
 	table := metrics.Table{Classes: labels, Predictions: predictions, Slices: o.slices(part)}
-	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples})
+	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {
 		return report, err
 	}
@@ -221,9 +226,6 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 		if err := o.keep(report, table, skipped); err != nil {
 			return report, err
 		}
-	}
-	for _, warning := range report.Warnings {
-		t.warn("%s", warning)
 	}
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped, and that no figure covers: %d", len(skipped))

@@ -29,8 +29,8 @@ func newGateFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "min", Usage: "exit code 5 where a figure is less: `NAME=X`; may be repeated", Category: gateFlags},
 		&cli.StringSliceFlag{Name: "max", Usage: "exit code 5 where a figure is more: `NAME=X`; may be repeated", Category: gateFlags},
 		&cli.StringFlag{Name: "gate-on", Value: "value", Usage: "what must reach the bound: value, the figure itself; or lower, the worse end of its 95% interval, which is the lower one for --min and the upper one for --max", Category: gateFlags},
-		&cli.StringFlag{Name: "junit", Usage: "write a JUnit `FILE`, a test case a gate, whether they pass or fail", Category: gateFlags},
-		&cli.StringFlag{Name: "summary", Usage: "write a Markdown `FILE` for a job's page, whether they pass or fail; - for stdout in place of the table", Category: gateFlags},
+		&cli.StringFlag{Name: "junit", Usage: "`FILE` to write in JUnit's format, a test case a gate, whether they pass or fail", Category: gateFlags},
+		&cli.StringFlag{Name: "summary", Usage: "`FILE` to write in Markdown for a job's page, whether gates pass or fail; - for stdout, in place of the table", Category: gateFlags},
 	}
 }
 
@@ -73,7 +73,8 @@ func checkOutput(flag, path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
-		return pipeline.Errorf(pipeline.BadUsage, "--%s %s: is there and no file", flag, path)
+		err := pipeline.Errorf(pipeline.BadUsage, "--%s %s: is there and no file", flag, path)
+		return pipeline.WithHint(err, "it is written whole, which takes a name of its own")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return pipeline.Errorf(pipeline.BadUsage, "--%s: %w", flag, err)
 	}
@@ -84,9 +85,9 @@ func checkOutput(flag, path string) error {
 }
 
 // check looks for classes that the model does not have.
-func (o gateOptions) check(labels []string) error {
+func (o gateOptions) check(labels []string, topK int) error {
 	for _, gate := range o.gates {
-		if err := gate.Known(labels, 0); err != nil {
+		if err := gate.Known(labels, topK); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/joshdk/go-junit"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 //	interrupt FILE PROGRAM …  Ctrl-C as soon as FILE has something in it
 //	kills COUNT RUN PROGRAM … SIGKILL at random moments, each time resumed; RUN-whole is left alone
 //	json FILE PATH [VALUE]    FILE is one JSON document, and has this at a path such as classes.0.name
+//	junit FILE [STATUS …]     FILE has test cases that came out so: passed, failed, error, skipped
 //	tmpfs DIR SIZE            mounts a small file system; [tmpfs] says whether that can be done
 func TestScripts(t *testing.T) {
 	fixtures, err := filepath.Abs("../../build/testdata")
@@ -53,7 +55,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 			return nil
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "tmpfs": tmpfs},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "junit": checkJUnit, "tmpfs": tmpfs},
 		Condition: condition,
 	})
 }
@@ -157,6 +159,27 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(encoder.Encode(value))
 	if text := strings.Trim(got.String(), "\"\n"); len(args) == 3 && text != args[2] {
 		ts.Fatalf("%s: %s is %s, want %s", args[0], args[1], text, args[2])
+	}
+}
+
+// checkJUnit reads a JUnit file with somebody else's parser.
+func checkJUnit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: junit FILE [STATUS …]")
+	}
+	suites, err := junit.Ingest([]byte(ts.ReadFile(args[0])))
+	ts.Check(err)
+	var got []string
+	for _, suite := range suites {
+		for _, test := range suite.Tests {
+			got = append(got, string(test.Status))
+			if (test.Status == junit.StatusPassed) != (test.Message == "") {
+				ts.Fatalf("%s: %s has the message %q", test.Name, test.Status, test.Message)
+			}
+		}
+	}
+	if !slices.Equal(got, args[1:]) {
+		ts.Fatalf("%s has test cases that came out %q, want %q", args[0], got, args[1:])
 	}
 }
 

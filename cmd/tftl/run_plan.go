@@ -136,7 +136,7 @@ func (p *planner) check(ctx context.Context, j *job) error {
 	if config.Training.ClassWeights, err = classWeights(j.fit.classWeights, set); err != nil {
 		return p.at(j, "class-weights", err)
 	}
-	if err := errors.Join(j.evaluate.gates.check(set.Classes), j.evaluate.decision.checkClasses(len(set.Classes))); err != nil {
+	if err := errors.Join(j.evaluate.gates.check(set.Classes, j.evaluate.topK), j.evaluate.decision.checkClasses(len(set.Classes))); err != nil {
 		return p.at(j, "", err)
 	}
 	if j.inputs, err = p.inputs(ctx, j, set); err != nil {

@@ -232,18 +232,17 @@ func (b Batch) WriteTable(w io.Writer) error {
 // Markdown writes it for a job's page.
 func (b Batch) Markdown(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "## tftl run: %s\n\n", markdown(b.Name))
-	rows := [][]string{b.header()}
+	fmt.Fprintf(&text, "## %s\n\n%s. Ranked by %s; figures of the test part have 95%% intervals.\n", code(b.Name), b.subtitle(), plain(b.RankedBy))
+	g := grid{Words: len(b.header()), Header: b.header()}
 	for _, r := range b.rows() {
-		cells := r.cells()
-		for i := range cells {
-			cells[i] = markdown(cells[i])
-		}
-		rows = append(rows, cells)
+		g.Rows = append(g.Rows, r.cells())
 	}
-	markdownTable(&text, rows)
-	for _, line := range b.errors() {
-		text.WriteString("- " + markdown(line) + "\n")
+	writeGrid(&text, g, plain)
+	for i, line := range b.errors() {
+		if i == 0 {
+			text.WriteByte('\n')
+		}
+		text.WriteString("- " + plain(line) + "\n")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -3,117 +3,73 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"tftl/pipeline/metrics"
 )
 
-// Summary writes one evaluation as Markdown for the page of a CI job: which
-// gates were missed, the figures with their intervals, each class, and each
-// slice. Names in it are other people's, and inert.
-func Summary(w io.Writer, name string, r metrics.Report) error {
+// Summary writes one evaluation of a model in brief, for the page of a CI job:
+// which gates were missed, the figures with their intervals, each class, each
+// slice. It needs no run folder, which a SavedModel by itself has not.
+func Summary(w io.Writer, model string, r metrics.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## tftl evaluate: %s\n\n", markdown(name))
-	summarizeGates(&b, r.Gates)
-	fmt.Fprintf(&b, "%s, loss %s, accuracy %s.\n\n", count(r.Samples, "image"), decimals(r.Loss), decimals(r.Accuracy))
-	for _, warning := range r.Warnings {
-		fmt.Fprintf(&b, "> %s\n\n", markdown(warning))
+	fmt.Fprintf(&b, "## %s\n\nMeasured on %s.\n", code(model), count(r.Samples, "image"))
+	writeGates(&b, r.Gates)
+	c := contents{evaluation: &r}
+	for _, class := range r.Classes {
+		c.table.Classes = append(c.table.Classes, class.Name)
 	}
-	summarizeFigures(&b, r.Figures())
-	summarizeClasses(&b, r)
-	summarizeSlices(&b, r.Slices)
+	writeEvaluation(&b, c)
+	writeSlices(&b, r.Slices)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func summarizeGates(b *strings.Builder, gates []metrics.Outcome) {
-	if len(gates) == 0 {
+// writeGates says what a report was held to, and begins with what it missed.
+func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
+	if len(outcomes) == 0 {
 		return
 	}
+	g := grid{Words: 3, Header: []string{"gate", "", "found"}}
 	missed := 0
-	rows := [][]string{{"gate", "", "what was found"}}
-	for _, o := range gates {
-		outcome := "passed"
+	for _, o := range outcomes {
+		passed := "passed"
 		if !o.Passed {
-			outcome = "**failed**"
+			passed = "FAILED"
 			missed++
 		}
-		rows = append(rows, []string{markdown(o.Gate.Demand()), outcome, markdown(o.String())})
+		g.Rows = append(g.Rows, []string{o.Gate.Demand(), passed, o.String()})
 	}
 	if missed > 0 {
-		fmt.Fprintf(b, "**%d of %s failed.**\n\n", missed, count(len(gates), "gate"))
+		fmt.Fprintf(b, "\n**%d of %s failed.**\n", missed, count(len(outcomes), "gate"))
 	} else {
-		fmt.Fprintf(b, "%s passed.\n\n", count(len(gates), "gate"))
+		fmt.Fprintf(b, "\n%s passed.\n", count(len(outcomes), "gate"))
 	}
-	markdownTable(b, rows)
+	writeGrid(b, g, plain)
 }
 
-func summarizeFigures(b *strings.Builder, figures []metrics.Figure) {
-	rows := [][]string{{"figure", "value", "95% interval"}}
-	for _, f := range figures {
-		if !strings.Contains(f.Name, "[") { // a class has a row of its own below
-			rows = append(rows, []string{markdown(f.Name), decimals(f.Value), interval(f.Lower, f.Upper)})
+func writeSlices(b *strings.Builder, slices []metrics.Slice) {
+	for i, s := range slices {
+		if i == 0 || s.Column != slices[i-1].Column {
+			fmt.Fprintf(b, "\n### By %s\n", code(shorten(s.Column, nameRunes)))
+			writeGrid(b, slicesGrid(slices[i:]), code)
 		}
 	}
-	markdownTable(b, rows)
 }
 
-func summarizeClasses(b *strings.Builder, r metrics.Report) {
-	rows := [][]string{{"class", "precision", "recall", "F1", "images"}}
-	for _, c := range r.Classes {
-		rows = append(rows, []string{
-			markdown(shorten(c.Name, nameRunes)), decimals(c.Precision), decimals(c.Recall), decimals(c.F1), strconv.Itoa(c.Support),
-		})
-	}
-	markdownTable(b, rows)
-}
-
-func summarizeSlices(b *strings.Builder, slices []metrics.Slice) {
-	if len(slices) == 0 {
-		return
-	}
-	rows := [][]string{{"slice", "images", "loss", "accuracy", "balanced accuracy", "F1, macro mean"}}
+// slicesGrid has a row for each of the slices that begin a list and are of one
+// column.
+func slicesGrid(slices []metrics.Slice) grid {
+	g := grid{Words: 1, Header: []string{"value", "images", "accuracy", "95% interval", "balanced accuracy", "F1, macro mean"}}
 	for _, s := range slices {
-		name := markdown(shorten(s.Column, nameRunes)) + " = " + markdown(shorten(s.Value, nameRunes))
-		r := s.Report
-		rows = append(rows, []string{
-			name, strconv.Itoa(r.Samples), decimals(r.Loss), decimals(r.Accuracy), decimals(r.BalancedAccuracy), decimals(r.Macro.F1),
+		if s.Column != slices[0].Column {
+			break
+		}
+		accuracy := newFigures(s.Report)["accuracy"]
+		g.Rows = append(g.Rows, []string{
+			shorten(s.Value, nameRunes), fmt.Sprint(s.Report.Samples), decimals(accuracy.Value), interval(accuracy.Lower, accuracy.Upper),
+			decimals(s.Report.BalancedAccuracy), decimals(s.Report.Macro.F1),
 		})
 	}
-	markdownTable(b, rows)
-}
-
-// markdownTable writes rows, the first of which is the header, and aligns to
-// the right what stands under a number.
-func markdownTable(b *strings.Builder, rows [][]string) {
-	for i, row := range rows {
-		fmt.Fprintf(b, "| %s |\n", strings.Join(row, " | "))
-		if i > 0 {
-			continue
-		}
-		for j := range row {
-			rule := "| --- "
-			if j > 0 && len(rows) > 1 && rows[1][j] != "" && unicode.IsDigit(rune(rows[1][j][0])) {
-				rule = "| ---: "
-			}
-			b.WriteString(rule)
-		}
-		b.WriteString("|\n")
-	}
-	b.WriteByte('\n')
-}
-
-// markdown keeps a text from being anything but itself in Markdown, in a table
-// and outside: every sign that could begin something has a backslash before it.
-func markdown(text string) string {
-	var b strings.Builder
-	for _, r := range display(text) {
-		if r < unicode.MaxASCII && (unicode.IsPunct(r) || unicode.IsSymbol(r)) && !strings.ContainsRune(",()=", r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	return g
 }
