@@ -21,6 +21,13 @@ const (
 	tagTrain = "train"
 )
 
+// Signatures that a model may lack.
+const (
+	signatureExplain   = "explain"
+	signatureConstant  = "constant_features"
+	signatureConstants = "constants_hold"
+)
+
 // Description is assets.extra/tftl.json: what an exported model says of itself.
 type Description struct {
 	Contract     int         `json:"contract"`
@@ -107,7 +114,7 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 	images := append([]int64{-1}, int64(d.Input.Size[0]), int64(d.Input.Size[1]), 3)
 	features := append([]int64{-1}, stage.Features...)
 	scalar, matrix, float := []int64{}, []int64{-1, -1}, "float32"
-	return check(have, []Signature{
+	want := []Signature{
 		{"begin", nil, []Tensor{{"step", "int64", scalar}}},
 		{"features", []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
 		{
@@ -132,16 +139,34 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 			},
 			[]Tensor{{"finite", "bool", scalar}, {"logits", float, matrix}, {"loss", float, scalar}, {"penalty", float, scalar}},
 		},
-	})
+	}
+	if has(have, signatureConstant) {
+		want = append(want,
+			Signature{signatureConstant, []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
+			Signature{signatureConstants, nil, []Tensor{{"hold", "bool", scalar}}})
+	}
+	return check(have, want)
 }
 
 func checkServing(have []Signature, d *Description) error {
 	images := []int64{-1, int64(d.Input.Size[0]), int64(d.Input.Size[1]), 3}
-	return check(have, []Signature{{
+	want := []Signature{{
 		"serving_default",
 		[]Tensor{{"images", "float32", images}},
 		[]Tensor{{"logits", "float32", []int64{-1, -1}}, {"probabilities", "float32", []int64{-1, -1}}},
-	}})
+	}}
+	if has(have, signatureExplain) { // an older export has none
+		want = append(want, Signature{
+			signatureExplain,
+			[]Tensor{{"label", "int32", []int64{-1}}, {"images", "float32", images}},
+			[]Tensor{{"heatmap", "float32", []int64{-1, anySize, anySize}}},
+		})
+	}
+	return check(have, want)
+}
+
+func has(list []Signature, name string) bool {
+	return slices.ContainsFunc(list, func(s Signature) bool { return s.Name == name })
 }
 
 // check names the first thing of want that have lacks. More than is wanted is fine.

@@ -24,6 +24,7 @@ type Predictor struct {
 	probabilities string // names of outputs; empty where it has none
 	logits        string
 	rescale       float32
+	explains      bool
 	// Labels are the classes in order of the outputs, Input what images are made into.
 	Labels []string
 	Input  Input
@@ -41,6 +42,7 @@ func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 	if m.Description == nil {
 		err = p.plain(m.Dir, signatures(def), plain)
 	} else {
+		p.explains = has(signatures(def), signatureExplain)
 		err = p.contract(m, plain)
 	}
 	if err != nil {

@@ -21,6 +21,12 @@ func train(t *testing.T, stageName string, labels []string, images pipeline.Batc
 	for range 5 {
 		step(t, s, f)
 	}
+	return exported(t, m, s, labels), logits(t, s, f)
+}
+
+// exported is what a stage has learnt, as a model that serves.
+func exported(t *testing.T, m *Model, s pipeline.Stage, labels []string) (dir string) {
+	t.Helper()
 	dir = filepath.Join(t.TempDir(), "run [1]", "model") // no pattern
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
@@ -32,7 +38,7 @@ func train(t *testing.T, stageName string, labels []string, images pipeline.Batc
 	if err := m.Export(t.Context(), prefix, dir, labels); err != nil {
 		t.Fatal(err)
 	}
-	return dir, logits(t, s, f)
+	return dir
 }
 
 func predictor(t *testing.T, m *Model, plain Plain) *Predictor {

@@ -48,7 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // a stage's options have commas of their own
 		Commands: []*cli.Command{
-			newFitCommand(), newEvaluateCommand(), newRunCommand(), newPredictCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
+			newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
+			newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
 		},
 		Writer:         stdout,
 		ErrWriter:      stderr,

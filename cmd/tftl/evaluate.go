@@ -161,6 +161,8 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 type network interface {
 	classes() []string
 	predict(ctx context.Context, t terminal, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error)
+	// report writes the pages of a run whose predictions of a part the table is.
+	report(ctx context.Context, t terminal, run rundir.Dir, part dataset.Part, table metrics.Table, d metrics.Decision, workers int) error
 }
 
 // served is a network as the model in a folder serves it.
@@ -170,6 +172,10 @@ func (s served) classes() []string { return s.Labels }
 
 func (s served) predict(ctx context.Context, t terminal, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error) {
 	return predict(ctx, t, s.Predictor, images, batchSize, workers)
+}
+
+func (s served) report(ctx context.Context, t terminal, run rundir.Dir, part dataset.Part, table metrics.Table, d metrics.Decision, workers int) error {
+	return reporter{run: run, predictor: s.Predictor, part: part, workers: workers}.write(ctx, t, table, d)
 }
 
 // measure measures a network, and keeps what it finds in the run's folder where
@@ -224,6 +230,9 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 	}
 	if own && o.subset == "test" {
 		if err := o.keep(report, table, skipped); err != nil {
+			return report, err
+		}
+		if err := n.report(ctx, t, rundir.Dir{Path: o.model}, part, table, decision, o.workers); err != nil {
 			return report, err
 		}
 	}

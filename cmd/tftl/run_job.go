@@ -203,3 +203,9 @@ func (l *learnt) predict(ctx context.Context, t terminal, images pipeline.Encode
 	}
 	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: stage}, batchSize, shown.event)
 }
+
+// report writes the run's pages without pictures, which would cost each run more
+// than the rest of it: tftl evaluate makes them.
+func (l *learnt) report(_ context.Context, _ terminal, run rundir.Dir, _ dataset.Part, _ metrics.Table, _ metrics.Decision, _ int) error {
+	return writeReport(run)
+}

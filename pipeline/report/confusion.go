@@ -37,7 +37,6 @@ type confusionCell struct {
 	Shade float64 // 0 to 1
 	Right bool    // on the diagonal
 	Other bool    // of the classes that have no place of their own
-	Dark  bool    // the shade needs white letters
 }
 
 // newConfusion lays the matrix out. Of many classes the most confused have a
@@ -85,7 +84,6 @@ func newConfusion(r metrics.Report) confusion {
 			if sum > 0 {
 				cell.Shade = float64(n) / float64(sum)
 			}
-			cell.Dark = cell.Shade > 0.5
 			line.Cells = append(line.Cells, cell)
 		}
 		c.Rows = append(c.Rows, line)

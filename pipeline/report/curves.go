@@ -3,13 +3,13 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
@@ -18,9 +18,6 @@ import (
 // highlighted is how many classes' curves have a colour of their own: as many
 // as can be told apart. The others are drawn faint.
 const highlighted = 4
-
-// bins of the reliability diagram.
-const bins = 10
 
 // classCurve is one class's curve against all other classes.
 type classCurve struct {
@@ -50,7 +47,8 @@ func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, erro
 	if err := rule(p, 0, 0, 1, 1); err != nil {
 		return d, err
 	}
-	d, err := drawCurves(d, p, curvesOf(predictions, len(classes), metrics.ROC), classes, "area")
+	d.Data = grid{Caption: "ROC curve: area, and true positive rate by false positive rate", Header: []string{"class", "area"}}
+	d, err := drawCurves(d, p, curvesOf(predictions, len(classes), metrics.ROC), classes, "area", []float64{0.01, 0.05, 0.1, 0.2}, reached)
 	d.Legend = append(d.Legend, key{"faint dashed", "chance"})
 	return d, err
 }
@@ -58,20 +56,54 @@ func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, erro
 // drawPrecisionRecall draws precision over recall.
 func drawPrecisionRecall(predictions []pipeline.Prediction, classes []string) (drawing, error) {
 	d := drawing{ID: "plot-pr", Title: "Precision-recall curve"}
-	return drawCurves(d, newPlot("recall", "precision"), curvesOf(predictions, len(classes), metrics.PrecisionRecall), classes, "average precision")
+	d.Data = grid{Caption: "Precision-recall curve: average precision, and precision by recall", Header: []string{"class", "average precision"}}
+	curves := curvesOf(predictions, len(classes), metrics.PrecisionRecall)
+	return drawCurves(d, newPlot("recall", "precision"), curves, classes, "average precision", []float64{0.5, 0.8, 0.9, 0.95}, kept)
+}
+
+// reached is the largest y up to an x.
+func reached(c metrics.Curve, x float64) float64 {
+	y := math.NaN()
+	for i := range c.X {
+		if c.X[i] <= x && !(y > c.Y[i]) {
+			y = c.Y[i]
+		}
+	}
+	return y
+}
+
+// kept is the largest y from an x on.
+func kept(c metrics.Curve, x float64) float64 {
+	y := math.NaN()
+	for i := range c.X {
+		if c.X[i] >= x && !(y > c.Y[i]) {
+			y = c.Y[i]
+		}
+	}
+	return y
 }
 
 // drawCurves draws one curve a class. Where there are many, the ones with the
-// smallest area have a colour: those are what to look at.
-func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, area string) (drawing, error) {
+// smallest area have a colour: those are what to look at. The table beside it
+// has what value says at some x.
+func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, area string,
+	some []float64, value func(metrics.Curve, float64) float64,
+) (drawing, error) {
 	unit(p)
 	worst := slices.Clone(curves)
 	slices.SortStableFunc(worst, func(a, b classCurve) int { return cmp.Compare(a.Area, b.Area) })
 	worst = worst[:min(len(worst), highlighted)]
-	d.Data = grid{Caption: d.Title + ": " + area, Words: 1, Header: []string{"class", area}}
+	d.Data.Words = 1
+	for _, x := range some {
+		d.Data.Header = append(d.Data.Header, "at "+number(x))
+	}
 	description := ""
 	for _, c := range curves {
-		d.Data.Rows = append(d.Data.Rows, []string{shorten(classes[c.class], nameRunes), decimals(c.Area)})
+		row := []string{shorten(classes[c.class], nameRunes), decimals(c.Area)}
+		for _, x := range some {
+			row = append(row, fixed(value(c.Curve, x), 3))
+		}
+		d.Data.Rows = append(d.Data.Rows, row)
 		if !slices.ContainsFunc(worst, func(w classCurve) bool { return w.class == c.class }) {
 			if err := add(p, series{x: c.X, y: c.Y, tint: faintTint, width: 1}); err != nil {
 				return d, err
@@ -91,7 +123,7 @@ func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, 
 		d.Legend = append(d.Legend, key{"faint", count(more, "other class") + ", each with a larger area"})
 	}
 	var err error
-	d.SVG, err = render(p, plotSquare, plotSquare-40, d.ID, d.Title, description)
+	d.SVG, err = render(p, plotWidth, plotSquare, d.ID, d.Title, description)
 	return d, err
 }
 
@@ -104,7 +136,7 @@ func drawReliability(predictions []pipeline.Prediction) (drawing, error) {
 	p := newPlot("confidence", "accuracy")
 	var points plotter.XYs
 	description := ""
-	for _, bin := range metrics.Reliability(predictions, bins) {
+	for _, bin := range metrics.Reliability(predictions, metrics.Bins) {
 		if bin.Samples == 0 {
 			continue
 		}
@@ -117,23 +149,18 @@ func drawReliability(predictions []pipeline.Prediction) (drawing, error) {
 		bar.Color, bar.LineStyle.Width = fillTint, 0
 		p.Add(bar)
 		points = append(points, plotter.XY{X: bin.Confidence, Y: bin.Accuracy})
-		confidences := fixed(bin.Lower, 1) + " to " + fixed(bin.Upper, 1)
+		confidences := fixed(bin.Lower, 2) + " to " + fixed(bin.Upper, 2)
 		d.Data.Rows = append(d.Data.Rows, []string{confidences, strconv.Itoa(bin.Samples), decimals(bin.Confidence), decimals(bin.Accuracy)})
 		description += fmt.Sprintf("Confidence %s: %s, accuracy %s. ", confidences, count(bin.Samples, "image"), fixed(bin.Accuracy, 3))
 	}
 	if err := rule(p, 0, 0, 1, 1); err != nil {
 		return d, err
 	}
-	if len(points) > 0 {
-		rings, err := plotter.NewScatter(points)
-		if err != nil {
-			return d, err
-		}
-		rings.GlyphStyle = draw.GlyphStyle{Color: secondTint, Radius: 4, Shape: draw.RingGlyph{}}
-		p.Add(rings)
+	if err := circle(p, secondTint, 3.5, points); err != nil {
+		return d, err
 	}
 	unit(p)
 	var err error
-	d.SVG, err = render(p, plotSquare, plotSquare-40, d.ID, d.Title, description)
+	d.SVG, err = render(p, plotWidth, plotSquare, d.ID, d.Title, description)
 	return d, err
 }

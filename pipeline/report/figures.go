@@ -103,8 +103,8 @@ func classRows(r metrics.Report, all figures) []classRow {
 func decide(d metrics.Decision, classes []string, mark func(string) string) string {
 	text := "The class with the largest probability is predicted."
 	if d.Threshold > 0 && len(classes) == 2 {
-		text = mark(shorten(classes[1], nameRunes)) + " is predicted where its probability is at least " + number(d.Threshold) + from(d.ThresholdFrom) +
-			", and " + mark(shorten(classes[0], nameRunes)) + " elsewhere."
+		text = "Predicted is " + mark(shorten(classes[1], nameRunes)) + " where its probability is at least " + number(d.Threshold) + from(d.ThresholdFrom) +
+			", " + mark(shorten(classes[0], nameRunes)) + " elsewhere."
 	}
 	if d.Temperature != 0 && d.Temperature != 1 {
 		text += " Probabilities are those of the logits divided by a temperature of " + number(d.Temperature) + from(d.TemperatureFrom) + "."

@@ -28,7 +28,9 @@ func Markdown(w io.Writer, run rundir.Dir) error {
 	if c.evaluation == nil {
 		fmt.Fprintf(&b, "\nThis makes the figures: %s\n", code("tftl evaluate --model "+c.run.Path))
 	} else {
+		writeGates(&b, c.evaluation.Gates)
 		writeEvaluation(&b, c)
+		writeSlices(&b, c.evaluation.Slices)
 	}
 	writeTraining(&b, c)
 	if _, err := io.WriteString(w, b.String()); err != nil {

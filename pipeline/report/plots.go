@@ -15,10 +15,10 @@ import (
 
 // A plot is as wide as a phone, so that its numerals can be read there.
 const (
-	plotWidth  = 400
-	plotHeight = 260
-	plotSquare = 360 // both sides, where both axes go from 0 to 1
-	plotText   = 11.5
+	plotWidth  = 340
+	plotHeight = 240
+	plotSquare = 310 // the height where both axes go from 0 to 1
+	plotText   = 12
 )
 
 // drawing is a plot in the page: with a legend beside it, which can wrap, and
@@ -98,7 +98,8 @@ func ticks(lowest, highest float64, n int) []plot.Tick {
 	}
 	digits := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
 	var all []plot.Tick
-	for k := math.Ceil(lowest/step - 1e-9); k*step <= highest+step*1e-9; k++ {
+	// Adding zero makes a zero of what would be shown as -0.
+	for k := math.Ceil(lowest/step-1e-9) + 0; k*step <= highest+step*1e-9; k++ {
 		label := strconv.FormatFloat(k*step, 'f', digits, 64)
 		if digits > 3 {
 			label = strconv.FormatFloat(k*step, 'g', 3, 64)
@@ -150,4 +151,31 @@ func unit(p *plot.Plot) {
 // rule draws a straight line to compare with.
 func rule(p *plot.Plot, x0, y0, x1, y1 float64) error {
 	return add(p, series{x: []float64{x0, x1}, y: []float64{y0, y1}, tint: faintTint, width: 1.25, dash: []vg.Length{4, 4}})
+}
+
+// ring is a circle that is not filled.
+type ring struct{}
+
+// DrawGlyph is part of draw.GlyphDrawer.
+func (ring) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
+	c.SetLineStyle(draw.LineStyle{Color: s.Color, Width: 1.75})
+	var circle vg.Path
+	circle.Move(vg.Point{X: at.X + s.Radius, Y: at.Y})
+	circle.Arc(at, s.Radius, 0, 2*math.Pi)
+	circle.Close()
+	c.Stroke(circle)
+}
+
+// circle draws rings around points.
+func circle(p *plot.Plot, t tint, radius vg.Length, points plotter.XYs) error {
+	if len(points) == 0 {
+		return nil
+	}
+	rings, err := plotter.NewScatter(points)
+	if err != nil {
+		return err
+	}
+	rings.GlyphStyle = draw.GlyphStyle{Color: t, Radius: radius, Shape: ring{}}
+	p.Add(rings)
+	return nil
 }

@@ -71,6 +71,9 @@ type summary struct {
 	Headline []measured
 	Warnings []string
 	Decision string
+	Verdict  string // on the gates; empty where there are none
+	Missed   bool   // some of them
+	Gates    grid
 }
 
 // evaluation is what evaluate found.
@@ -81,6 +84,7 @@ type evaluation struct {
 	Pairs       grid
 	MorePairs   int
 	Classes     []classRow
+	Slices      []grid
 	Curves      []drawing
 	Reliability drawing
 	Galleries   []gallery
@@ -115,6 +119,9 @@ func newPage(c contents) (p page, err error) {
 	}
 	all := newFigures(*c.evaluation)
 	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.table.Classes, display)}
+	if gates := c.evaluation.Gates; len(gates) > 0 {
+		p.Summary.Gates, p.Summary.Verdict, p.Summary.Missed = gatesGrid(gates)
+	}
 	for _, warning := range c.evaluation.Warnings {
 		p.Summary.Warnings = append(p.Summary.Warnings, display(warning))
 	}
@@ -145,7 +152,7 @@ func classNames(classes []string, mark func(string) string) string {
 
 func newEvaluation(c contents, all figures) (*evaluation, error) {
 	r := *c.evaluation
-	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all)}
+	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all), Slices: sliceGrids(r.Slices)}
 	e.Pairs, e.MorePairs = confusedPairs(r)
 	predictions := r.Decision.Calibrate(c.table.Predictions)
 	roc, err := drawROC(predictions, c.table.Classes)

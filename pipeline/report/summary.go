@@ -30,37 +30,56 @@ func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
 	if len(outcomes) == 0 {
 		return
 	}
-	g := grid{Words: 3, Header: []string{"gate", "", "found"}}
-	missed := 0
+	g, verdict, missed := gatesGrid(outcomes)
+	if missed {
+		verdict = "**" + verdict + "**"
+	}
+	fmt.Fprintf(b, "\n%s\n", verdict)
+	writeGrid(b, g, plain)
+}
+
+// gatesGrid has a row for each gate.
+func gatesGrid(outcomes []metrics.Outcome) (g grid, verdict string, missed bool) {
+	g = grid{Caption: "Gates", Words: 3, Header: []string{"gate", "", "found"}}
+	failed := 0
 	for _, o := range outcomes {
 		passed := "passed"
 		if !o.Passed {
 			passed = "FAILED"
-			missed++
+			failed++
 		}
-		g.Rows = append(g.Rows, []string{o.Gate.Demand(), passed, o.String()})
+		g.Rows = append(g.Rows, []string{display(o.Gate.Demand()), passed, display(o.String())})
 	}
-	if missed > 0 {
-		fmt.Fprintf(b, "\n**%d of %s failed.**\n", missed, count(len(outcomes), "gate"))
-	} else {
-		fmt.Fprintf(b, "\n%s passed.\n", count(len(outcomes), "gate"))
+	if failed > 0 {
+		return g, fmt.Sprintf("%d of %s failed.", failed, count(len(outcomes), "gate")), true
 	}
-	writeGrid(b, g, plain)
+	return g, count(len(outcomes), "gate") + " passed.", false
 }
 
 func writeSlices(b *strings.Builder, slices []metrics.Slice) {
+	for _, g := range sliceGrids(slices) {
+		fmt.Fprintf(b, "\n### By %s\n", code(g.Header[0]))
+		g.Header[0] = "value"
+		writeGrid(b, g, code)
+	}
+}
+
+// sliceGrids are a table for each column.
+func sliceGrids(slices []metrics.Slice) []grid {
+	var grids []grid
 	for i, s := range slices {
 		if i == 0 || s.Column != slices[i-1].Column {
-			fmt.Fprintf(b, "\n### By %s\n", code(shorten(s.Column, nameRunes)))
-			writeGrid(b, slicesGrid(slices[i:]), code)
+			grids = append(grids, slicesGrid(slices[i:]))
 		}
 	}
+	return grids
 }
 
 // slicesGrid has a row for each of the slices that begin a list and are of one
 // column.
 func slicesGrid(slices []metrics.Slice) grid {
-	g := grid{Words: 1, Header: []string{"value", "images", "accuracy", "95% interval", "balanced accuracy", "F1, macro mean"}}
+	column := shorten(slices[0].Column, nameRunes)
+	g := grid{Caption: "By " + column, Words: 1, Header: []string{column, "images", "accuracy", "95% interval", "balanced accuracy", "F1, macro mean"}}
 	for _, s := range slices {
 		if s.Column != slices[0].Column {
 			break

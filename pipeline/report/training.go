@@ -146,12 +146,9 @@ func drawTwo(history []pipeline.Epoch, name, id, words string, limits func(lowes
 	}
 	if best, ok := pipeline.BestOf(history); ok {
 		if value, ok := best.Value("val_" + name); ok && finite(value) {
-			ring, err := plotter.NewScatter(plotter.XYs{{X: float64(best.Epoch), Y: value}})
-			if err != nil {
+			if err := circle(p, firstTint, 5, plotter.XYs{{X: float64(best.Epoch), Y: value}}); err != nil {
 				return d, err
 			}
-			ring.GlyphStyle = draw.GlyphStyle{Color: firstTint, Radius: 5, Shape: draw.RingGlyph{}}
-			p.Add(ring)
 			d.Legend = append(d.Legend, key{"s1 ring", "best epoch"})
 			description = append(description, fmt.Sprintf("Best epoch, %d: %s.", best.Epoch, decimals(value)))
 		}
@@ -259,9 +256,9 @@ func markStages(p *plot.Plot, history []pipeline.Epoch) error {
 	}
 	for i := range labels.TextStyle {
 		style(&labels.TextStyle[i])
-		labels.TextStyle[i].XAlign, labels.TextStyle[i].YAlign = draw.XLeft, draw.YTop
+		labels.TextStyle[i].XAlign, labels.TextStyle[i].YAlign = draw.XLeft, draw.YBottom
 	}
-	labels.Offset = vg.Point{X: 4, Y: -1}
+	labels.Offset = vg.Point{X: 3, Y: 3}
 	p.Add(labels)
 	return nil
 }

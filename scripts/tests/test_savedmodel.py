@@ -89,6 +89,10 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, featu
     serving = {
         "serving_default": (images, outputs),
         "serving_bytes": ({"bytes": ("string", [None])}, outputs),
+        "explain": (
+            {**images, "label": ("int32", [None])},
+            {"heatmap": ("float32", [None, 2, 2])},
+        ),
     }
     check_signatures(graphs["serve",], serving)
 

@@ -83,14 +83,32 @@ class Head:
         with a zero for the first, so that logits are [N,C] always and the softmax of them is
         (1 - sigmoid, sigmoid).
         """
+        z = self._outputs(pooled, dropout, seed)
+        lone = tf.cast(tf.equal(tf.shape(z)[1], 1), tf.int32)
+        return tf.pad(z, [[0, 0], [lone, 0]])
+
+    def score(self, pooled: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+        """[N,inputs] and the index of a class each to [N]: its logit.
+
+        The first of two classes has none that changes: its score is the other's, negated.
+        """
+        z = self._outputs(pooled)
+        lone = tf.equal(tf.shape(z)[1], 1)
+        z = tf.cond(lone, lambda: tf.concat([-z, z], axis=1), lambda: z)
+        return tf.gather(z, label, batch_dims=1)
+
+    def _outputs(
+        self,
+        pooled: tf.Tensor,
+        dropout: tf.Tensor | None = None,
+        seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         x = pooled
         for name in self.layers[:-1]:
             x = tf.nn.relu(self._dense(name, x))
         if dropout is not None:
             x = _dropout(x, dropout, seed)
-        z = self._dense("output", x)
-        lone = tf.cast(tf.equal(tf.shape(z)[1], 1), tf.int32)
-        return tf.pad(z, [[0, 0], [lone, 0]])
+        return self._dense("output", x)
 
     def _dense(self, name: str, x: tf.Tensor) -> tf.Tensor:
         return tf.matmul(x, self.variables[f"{name}_kernel"]) + self.variables[f"{name}_bias"]

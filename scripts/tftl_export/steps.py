@@ -126,7 +126,7 @@ def _clip(
 
 
 def serving_signatures(network: Network, head: Head) -> dict:
-    """serving_default takes pixels, serving_bytes encoded images."""
+    """serving_default takes pixels, serving_bytes encoded images; explain says where a class is."""
     image = network.image
 
     def outputs(pixels: tf.Tensor) -> dict:
@@ -141,4 +141,28 @@ def serving_signatures(network: Network, head: Head) -> dict:
     def serving_bytes(bytes):
         return outputs(image.decode_batch(bytes))
 
-    return {"serving_default": serving_default, "serving_bytes": serving_bytes}
+    label = tf.TensorSpec([None], tf.int32, "label")
+
+    @tf.function(autograph=False, input_signature=[_images(image), label])
+    def explain(images, label):
+        return {"heatmap": _grad_cam(network.forward(images), label, head)}
+
+    return {
+        "serving_default": serving_default,
+        "serving_bytes": serving_bytes,
+        "explain": explain,
+    }
+
+
+def _grad_cam(maps: tf.Tensor, label: tf.Tensor, head: Head) -> tf.Tensor:
+    """Grad-CAM (Selvaraju et al. 2017) of the last feature maps, [N,h,w]; 1 where it is largest.
+
+    Each map is weighted by the mean of the score's gradient on it; what speaks against the class
+    is left out.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        score = head.score(head.pool(maps), label)
+    importance = tf.reduce_mean(tape.gradient(score, maps), axis=[1, 2], keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(importance * maps, axis=-1))
+    return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=[1, 2], keepdims=True))
