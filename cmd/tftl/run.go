@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -111,6 +112,7 @@ func runBatch(ctx context.Context, t terminal, o batchOptions) error {
 	if o.dryRun {
 		return o.writePlan(t, jobs)
 	}
+	t.err = &once{t.err, map[string]bool{}}
 	stopped := false
 	for i, j := range jobs {
 		if stopped = stopped || ctx.Err() != nil; stopped && j.state != isDone {
@@ -120,10 +122,35 @@ func runBatch(ctx context.Context, t terminal, o batchOptions) error {
 		j.do(ctx, t, p)
 		stopped = stopped || j.failed() && !o.keepGoing
 	}
-	if err := o.writeSummary(t, jobs); err != nil {
+	b := o.summary(jobs)
+	if err := o.writeSummary(t, b, jobs); err != nil {
 		return err
 	}
+	for _, j := range jobs {
+		if ctx.Err() == nil && j.Name == b.Best() {
+			if err := j.illustrate(ctx, t, p); err != nil {
+				return err
+			}
+		}
+	}
 	return verdict(ctx, jobs)
+}
+
+// once drops warnings that were given before: every run of a sweep would give
+// those of its data.
+type once struct {
+	io.Writer
+	given map[string]bool
+}
+
+func (o *once) Write(p []byte) (int, error) {
+	if line := string(p); strings.HasPrefix(line, "tftl: warning: ") {
+		if o.given[line] {
+			return len(p), nil
+		}
+		o.given[line] = true
+	}
+	return o.Writer.Write(p)
 }
 
 // ranking is the figure of the validation part that the runs are ranked by.
@@ -143,7 +170,7 @@ func (o batchOptions) ranking(jobs []*job) (string, error) {
 		known = append(known, "val_"+name)
 	}
 	if !slices.Contains(known, rank) {
-		return "", o.file.At(o.file.Rank.At, pipeline.Errorf(pipeline.BadUsage, "rank: %q: must be one of %s", rank, strings.Join(known, ", ")))
+		return "", o.file.At(o.file.Rank.ValueAt(), pipeline.Errorf(pipeline.BadUsage, "rank: %q: must be one of %s", rank, strings.Join(known, ", ")))
 	}
 	return rank, nil
 }

@@ -14,6 +14,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/report"
 	"tftl/pipeline/rundir"
 	"tftl/savedmodels"
 )
@@ -87,6 +88,10 @@ func (j *job) measure(ctx context.Context, t terminal, p *pool) error {
 	if err != nil {
 		return err
 	}
+	// The file says how outputs become a class: nothing stays of what it said before.
+	if err := n.run.WriteDecision(metrics.Decision{}); err != nil {
+		return err
+	}
 	if _, err := j.evaluate.measure(ctx, t, n); err != nil {
 		return err
 	}
@@ -111,6 +116,37 @@ func (j *job) record() (r record, err error) {
 	data, err := os.ReadFile(filepath.Join(j.fit.output, "evaluation.json"))
 	sum := sha256.Sum256(data)
 	return record{j.inputs, j.terms, hex.EncodeToString(sum[:])}, err
+}
+
+// illustrate makes the pictures of a run's report, where it has none yet.
+func (j *job) illustrate(ctx context.Context, t terminal, p *pool) error {
+	run := rundir.Dir{Path: j.fit.output}
+	if has, err := report.HasGallery(run); has || err != nil {
+		return err
+	}
+	table, decision, err := openPredictions(run.Path)
+	if err != nil {
+		return err
+	}
+	set, _, err := j.evaluate.open()
+	if err != nil {
+		return err
+	}
+	if set, err = set.Relabel(table.Classes, false); err != nil {
+		return err
+	}
+	p.close()
+	predictor, err := openPredictor(run.Path, savedmodels.Plain{}, p.runtimes[j.session])
+	if err != nil {
+		return err
+	}
+	defer predictor.Close()
+	tested := map[string]bool{}
+	for _, prediction := range table.Predictions {
+		tested[prediction.Sample.ID] = true
+	}
+	part := set.Test.Keep(func(i int) bool { return tested[set.Test.Sample(i).ID] }) // what was skipped is not in the table
+	return reporter{run: run, predictor: predictor, part: part, workers: j.evaluate.workers}.write(ctx, t, table, decision)
 }
 
 // found is how far a run has come already.
@@ -205,7 +241,7 @@ func (l *learnt) predict(ctx context.Context, t terminal, images pipeline.Encode
 }
 
 // report writes the run's pages without pictures, which would cost each run more
-// than the rest of it: tftl evaluate makes them.
+// than the rest of it: the best one gets them, and tftl evaluate makes them.
 func (l *learnt) report(_ context.Context, _ terminal, run rundir.Dir, _ dataset.Part, _ metrics.Table, _ metrics.Decision, _ int) error {
 	return writeReport(run)
 }

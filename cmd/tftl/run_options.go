@@ -41,8 +41,11 @@ func withOptions(ctx context.Context, file batch.File, at batch.Position, comman
 			if slices.Contains(not, o.Name) {
 				return file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%s: tftl run decides it for tftl %s", o.Name, command.Name))
 			}
-			if err := setFlag(c, nil, o.Name, o.Value); err != nil {
+			if err := isOption(c, o.Name); err != nil {
 				return file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%w", err))
+			}
+			if err := setFlag(c, nil, o.Name, o.Value); err != nil {
+				return file.At(o.ValueAt(), pipeline.Errorf(pipeline.BadUsage, "%w", err))
 			}
 		}
 		if err := read(c); err != nil {
@@ -57,13 +60,14 @@ func withOptions(ctx context.Context, file batch.File, at batch.Position, comman
 	return app.RunContext(ctx, []string{"tftl", command.Name})
 }
 
-// placeOf is where the option is that an error speaks of first, as --NAME: the
-// one of the longest name. One that speaks of none is elsewhere.
+// placeOf is where the value is that an error is about, which begins with its
+// option's name, as a flag or as a word. One that speaks of none is elsewhere.
 func placeOf(err error, options []batch.Option, elsewhere batch.Position) batch.Position {
 	place, longest := elsewhere, ""
 	for _, o := range options {
-		if strings.HasPrefix(err.Error(), "--"+o.Name) && len(o.Name) > len(longest) {
-			place, longest = o.At, o.Name
+		word := strings.TrimPrefix(err.Error(), "--")
+		if strings.HasPrefix(word, o.Name) && len(o.Name) > len(longest) {
+			place, longest = o.ValueAt(), o.Name
 		}
 	}
 	return place

@@ -33,6 +33,7 @@ type job struct {
 	// inputs is a digest of all that the trained model follows from, terms one of
 	// how it is measured.
 	inputs, terms string
+	images        [3]int // of each part
 	state         jobState
 	// What became of it.
 	err     error
@@ -119,7 +120,7 @@ func (p *planner) check(ctx context.Context, j *job) error {
 		return p.at(j, "model", err)
 	}
 	if err := j.fit.resolve(model); err != nil {
-		return p.at(j, "model", err)
+		return p.at(j, "", err)
 	}
 	options := datasetOptions(*config)
 	options.Columns = j.evaluate.dataset.Columns
@@ -139,6 +140,7 @@ func (p *planner) check(ctx context.Context, j *job) error {
 	if err := errors.Join(j.evaluate.gates.check(set.Classes, j.evaluate.topK), j.evaluate.decision.checkClasses(len(set.Classes))); err != nil {
 		return p.at(j, "", err)
 	}
+	j.images = [3]int{set.Train.Len(), set.Validation.Len(), set.Test.Len()}
 	if j.inputs, err = p.inputs(ctx, j, set); err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (p *planner) at(j *job, about string, err error) error {
 	options := slices.Concat(j.Fit, j.Evaluate)
 	place := j.At
 	if i := slices.IndexFunc(options, func(o batch.Option) bool { return o.Name == about }); i >= 0 {
-		place = options[i].At
+		place = options[i].ValueAt()
 	}
 	return p.file.At(placeOf(err, options, place), err)
 }

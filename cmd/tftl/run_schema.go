@@ -18,8 +18,8 @@ type object = map[string]any
 func batchSchema() any {
 	fit, evaluate := optionSchemas(newFitCommand()), optionSchemas(newEvaluateCommand())
 	axes := object{}
-	for name, schema := range fit {
-		axes[name] = object{"description": schema["description"], "type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/fit/properties/" + name}}
+	for name := range fit {
+		axes[name] = object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/fit/properties/" + name}}
 	}
 	name := object{"type": "string", "description": "of the run's folder; what varies, where it is not said"}
 	include := object{batch.NameKey: name}
@@ -49,7 +49,8 @@ func batchSchema() any {
 	schema["title"] = "tftl run: a batch of trainings"
 	schema["description"] = "Options of tftl fit by their names, those of tftl evaluate below evaluate, and what varies."
 	schema["$defs"] = object{
-		"fit": closed(anyOf(fit)), "evaluate": closed(anyOf(evaluate)), "run": closed(run),
+		"value": object{"type": []string{"string", "number", "boolean"}}, // a word or what YAML takes for something else
+		"fit":   closed(fit), "evaluate": closed(evaluate), "run": closed(run),
 		"matrix": object{"type": "object", "minProperties": 1, "additionalProperties": false, "properties": axes, "description": "options with lists of values: every combination is a run"},
 	}
 	return schema
@@ -59,17 +60,9 @@ func closed(properties object) object {
 	return object{"type": "object", "additionalProperties": false, "properties": properties}
 }
 
-func anyOf(schemas map[string]object) object {
-	all := object{}
-	for name, schema := range schemas {
-		all[name] = schema
-	}
-	return all
-}
-
 // optionSchemas are the options of a command that a batch may say.
-func optionSchemas(command *cli.Command) map[string]object {
-	schemas := map[string]object{}
+func optionSchemas(command *cli.Command) object {
+	schemas := object{}
 	not := decided(command.Name)
 	for _, f := range command.Flags {
 		name := f.Names()[0]
@@ -77,7 +70,7 @@ func optionSchemas(command *cli.Command) map[string]object {
 			continue
 		}
 		schema := object{"description": strings.ReplaceAll(f.(cli.DocGenerationFlag).GetUsage(), "`", "")}
-		scalar := []string{"string", "number", "boolean"} // what YAML takes for one need not be in quotes
+		value := object{"$ref": "#/$defs/value"}
 		switch f.(type) {
 		case *cli.BoolFlag:
 			schema["type"] = "boolean"
@@ -88,9 +81,9 @@ func optionSchemas(command *cli.Command) map[string]object {
 		case *cli.Float64Flag:
 			schema["type"] = "number"
 		case *cli.StringSliceFlag:
-			schema["type"], schema["items"] = append(scalar, "array"), object{"type": scalar}
+			schema["anyOf"] = []any{value, object{"type": "array", "items": value}}
 		default:
-			schema["type"] = scalar
+			schema["$ref"] = value["$ref"]
 		}
 		schemas[name] = schema
 	}

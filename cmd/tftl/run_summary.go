@@ -35,8 +35,7 @@ func (o batchOptions) writePlan(t terminal, jobs []*job) error {
 	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	left := 0
 	for _, j := range jobs {
-		d := j.fit.config.Data
-		fmt.Fprintf(table, "%s\t%d train, %d val, %d test\t%s\n", j.Name, d.Train, d.Validation, d.Test, j.state)
+		fmt.Fprintf(table, "%s\t%d train, %d val, %d test\t%s\n", j.Name, j.images[0], j.images[1], j.images[2], j.state)
 		if j.state != isDone {
 			left++
 		}
@@ -65,11 +64,10 @@ func (o batchOptions) summary(jobs []*job) report.Batch {
 func oneLine(err error) string { return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") }
 
 // writeSummary writes the summary, for whoever reads it.
-func (o batchOptions) writeSummary(t terminal, jobs []*job) error {
+func (o batchOptions) writeSummary(t terminal, b report.Batch, jobs []*job) error {
 	if err := os.MkdirAll(o.output, 0o755); err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
-	b := o.summary(jobs)
 	err := errors.Join(
 		atomicfile.Write(filepath.Join(o.output, "summary.md"), b.Markdown),
 		atomicfile.Write(filepath.Join(o.output, "summary.json"), func(w io.Writer) error { return writeJSON(w, b) }),

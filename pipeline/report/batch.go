@@ -83,6 +83,14 @@ func (b Batch) rows() []batchRow {
 	return rows
 }
 
+// Best is the name of the first run that has a rank; of folds there is none.
+func (b Batch) Best() string {
+	if first := b.rows()[0]; first.Rank == 1 && first.Folds == 0 {
+		return first.Name
+	}
+	return ""
+}
+
 func rankless(v float64) int {
 	if math.IsNaN(v) {
 		return 1

@@ -82,11 +82,18 @@ func change(d metrics.Difference) string {
 
 func signed(v float64, digits int) string {
 	text := fixed(v, digits)
-	if finite(v) && v >= 0 && !strings.HasPrefix(text, "-") {
+	if strings.Trim(text, "-0.") == "" { // a zero that was rounded to has no sign
+		return strings.TrimPrefix(text, "-")
+	}
+	if v > 0 {
 		return "+" + text
 	}
 	return text
 }
+
+// shownClasses is how many classes' figures fit a terminal; JSON and the page
+// have all.
+const shownClasses = 12
 
 // shownFlips is how many images a terminal and a page list; JSON has all.
 const shownFlips = 20
@@ -125,6 +132,9 @@ func (c Comparison) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "A: %s\nB: %s\n\nfigure\tA\tB\tB - A\n", display(c.A), display(c.B))
 	for _, d := range c.Found.Differences {
+		if strings.Contains(d.Name, "[") && len(c.Found.A.Classes) > shownClasses {
+			continue
+		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", shorten(d.Name, nameRunes), decimals(d.A), decimals(d.B), change(d))
 	}
 	fmt.Fprintf(table, "\n%s\n", c.test())
