@@ -5,6 +5,9 @@
 # make test       every test
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
+# make bench-intervals  how often the intervals of an evaluation hold the true value; some minutes
+# make check-report  open reports, made up and in runs/, in Chromium, and look for faults; needs
+#                 chromium and npm, which fetches its tools below build/
 # make testdata   build/testdata, which the Go tests read
 # make env        the settings that the go command needs: eval "$(make env)"
 # make clean      remove what was built; .venv, .cache, runs and models stay
@@ -109,6 +112,19 @@ demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen ./scripts/bench/input
 	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
+
+.PHONY: bench-intervals
+bench-intervals: setup
+	@$(GO) run ./scripts/bench/coverage
+
+# What a person would see of reports: on a desk, on a phone, in light and in dark.
+CHECK := build/check-report
+.PHONY: check-report
+check-report: setup
+	rm -rf $(CHECK)/runs
+	REPORT_DIR='$(CURDIR)/$(CHECK)/runs' $(GO) test -count=1 -run TestPageStandsAlone ./pipeline/report
+	npm install --silent --no-save --prefix $(CHECK) axe-core@4.14.1 playwright-core@1.65.1
+	node scripts/check_report.mjs --modules $(CHECK) --screenshots $(CHECK)/screenshots $(CHECK)/runs/*/report.html $(wildcard runs/*/report.html)
 
 .PHONY: env
 env: setup

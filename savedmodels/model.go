@@ -15,6 +15,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,7 +118,7 @@ func (m *Model) Stage(name string) (StageInfo, error) {
 
 // Open builds the graph of one stage in a session of its own. Its variables
 // are those of the folder.
-func (m *Model) Open(_ context.Context, name string) (pipeline.Stage, error) {
+func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	info, err := m.Stage(name)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,16 @@ func (m *Model) Open(_ context.Context, name string) (pipeline.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stage{graph: g, info: info, optimizers: m.Description.Optimizers}, nil
+	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name)}
+	if err := s.choose(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// constants says whether a stage has its frozen part with constant weights too.
+func (m *Model) constants(name string) bool {
+	return has(signatures(metaGraph(m.saved, tagTrain, name)), signatureConstant)
 }
 
 // FeatureSpace names everything but the image that decides the bits of a
@@ -152,13 +162,14 @@ func (m *Model) FeatureSpace(name string) (string, error) {
 		Contract     int       `json:"contract"`
 		Stage        string    `json:"stage"`
 		Frozen       string    `json:"frozen"`
+		Constants    bool      `json:"constants,omitempty"` // they round otherwise
 		Input        Input     `json:"input"`
 		Precision    Precision `json:"precision"`
 		TensorFlow   string    `json:"tensorflow"`
 		Device       string    `json:"device"`
 		Instructions string    `json:"instructions"`
 	}{
-		d.Contract, name, frozen, d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
+		d.Contract, name, frozen, m.constants(name), d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
 		strings.Join(slices.Sorted(slices.Values(m.Runtime.Devices)), " "), m.Runtime.Instructions,
 	})
 	return string(space), err

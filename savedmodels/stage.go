@@ -18,6 +18,26 @@ type stage struct {
 	*graph
 	info       StageInfo
 	optimizers []string
+	constants  bool   // the graph has its frozen part with constant weights too, those of the export
+	features   string // the signature that computes it
+}
+
+// choose takes the frozen part with constant weights, the faster one, where
+// they are what the variables are now.
+func (s *stage) choose(ctx context.Context) error {
+	s.features = "features"
+	if !s.constants {
+		return nil
+	}
+	results, err := s.call(ctx, signatureConstants, nil, "hold")
+	if err != nil {
+		return err
+	}
+	defer tensor.Free(results...)
+	if results[0].Value().(bool) {
+		s.features = signatureConstant
+	}
+	return nil
 }
 
 func (s *stage) Init(ctx context.Context, classes, units int, seed uint64) error {
@@ -45,7 +65,7 @@ func (s *stage) do(ctx context.Context, signature string, inputs feeds) error {
 }
 
 func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-	results, err := s.feed(ctx, "features", "images", images, "features")
+	results, err := s.feed(ctx, s.features, "images", images, "features")
 	if err != nil {
 		return pipeline.Batch{}, err
 	}
@@ -140,7 +160,7 @@ func (s *stage) Restore(ctx context.Context, prefix string) error {
 	if err := s.restore(ctx, prefix); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", prefix, err)
 	}
-	return nil
+	return s.choose(ctx)
 }
 
 func (s *stage) Close() error {

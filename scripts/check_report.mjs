@@ -7,8 +7,8 @@
 //     node check_report.mjs [--modules DIR] [--chromium FILE] [--screenshots DIR] report.html …
 
 import { createRequire } from "node:module";
-import { mkdirSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { pathToFileURL } from "node:url";
 
@@ -16,12 +16,13 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     modules: { type: "string", default: "build/check-report" },
-    chromium: { type: "string", default: "/usr/bin/chromium" },
+    chromium: { type: "string", default: onPath("chromium", "chromium-browser", "google-chrome") },
     screenshots: { type: "string" },
   },
 });
-if (positionals.length === 0) {
+if (positionals.length === 0 || !values.chromium) {
   console.error("usage: check_report.mjs [--modules DIR] [--chromium FILE] [--screenshots DIR] report.html …");
+  console.error(values.chromium ? "no report is named" : "there is no chromium on the PATH");
   process.exit(2);
 }
 const require = createRequire(resolve(values.modules, "node_modules", "here.js"));
@@ -46,6 +47,12 @@ for (const file of positionals) {
 }
 await browser.close();
 process.exit(failures ? 1 : 0);
+
+// onPath finds the first of some programs.
+function onPath(...names) {
+  const files = names.flatMap((name) => process.env.PATH.split(delimiter).map((dir) => join(dir, name)));
+  return files.find((file) => existsSync(file)) ?? "";
+}
 
 // look opens a report once, and returns what is wrong with it.
 async function look(file, width, colorScheme) {

@@ -2,6 +2,7 @@
 """Make what the tests run on, below one folder: exported networks and photographs.
 
     tiny/, tiny-gap/    the tiny backbone with either head, random weights of seed 0
+    normalized/         a network of Keras' with BatchNorm, whose `head` has constants
     broken/             tiny, each time with one thing that is not as the contract has it
     keras-softmax/      a plain Keras `model.export`: red, green or blue, whichever is brightest;
                         it wants pixels from 0 to 1; with keras-softmax.keras
@@ -27,11 +28,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pixels
 import spoilt
 from PIL import Image
+
+if TYPE_CHECKING:
+    import keras
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,9 +96,31 @@ def photographs(folder: Path) -> None:
 def networks(folder: Path) -> None:
     """Exported by the exporter's own command line."""
     for name, head in (("tiny", "flatten"), ("tiny-gap", "gap")):
-        command = [sys.executable, str(ROOT / "scripts" / "export.py"), "--backbone", "tiny"]
-        command += ["--weights", "none", "--head", head, "--output", str(folder / name)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        export("--backbone", "tiny", "--weights", "none", "--head", head, "-o", str(folder / name))
+    with tempfile.TemporaryDirectory() as work:
+        model = Path(work, "normalized.keras")
+        normalized().save(model)
+        export("--keras-model", str(model), "--head", "gap", "-o", str(folder / "normalized"))
+
+
+def export(*arguments: str) -> None:
+    """Run the exporter."""
+    command = [sys.executable, str(ROOT / "scripts" / "export.py"), *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def normalized() -> keras.Model:
+    """Two convolutions, each with a BatchNorm that has seen something."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Rescaling(1 / 255)])
+    for filters in (4, 8):
+        model.add(keras.layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False))
+        model.add(keras.layers.BatchNormalization(momentum=0.0))
+        model.add(keras.layers.ReLU())
+    model(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("f4"), training=True)
+    return model
 
 
 def broken(folder: Path) -> None:

@@ -96,7 +96,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	}
 	var done, cached int // of the sources before
 	for _, s := range missing {
-		err := s.Warm(ctx, in.o.config.Training.BatchSize, func(d, c int) {
+		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
 			in.progress.event(event)
 		})
@@ -124,7 +124,11 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 
 // features is a part as a stage's features, found in the store or computed.
 func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
-	return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: stage.Features, Store: in.store, Workers: in.o.workers}
+	compute := features.Compute(stage.Features)
+	if in.store != nil {
+		compute = features.Filled(compute, features.BatchSize)
+	}
+	return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.o.workers}
 }
 
 func (in *inputs) openStore(stage string) error {

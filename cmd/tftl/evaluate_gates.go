@@ -42,9 +42,6 @@ func newGateOptions(c *cli.Context) (o gateOptions, err error) {
 			if err != nil {
 				return o, err
 			}
-			if err := gate.Known(nil, 0); err != nil {
-				return o, err
-			}
 			o.gates = append(o.gates, gate)
 		}
 	}

@@ -5,9 +5,7 @@ import (
 	"context"
 	"fmt"
 	stdimage "image"
-	"image/color"
 	"image/jpeg"
-	"image/png"
 	"os"
 	"path/filepath"
 
@@ -149,25 +147,6 @@ func (r reporter) explain(ctx context.Context, index, classes []int, found func(
 		}
 	}
 	return nil
-}
-
-// paintHeat makes a PNG of a heat map, a pixel for each of its cells, to be
-// laid over the image: clear where nothing is, then violet, orange, yellow.
-func paintHeat(heat []float32, height, width int) ([]byte, error) {
-	ramp := [...]color.NRGBA{
-		{R: 40, G: 10, B: 80}, {R: 87, G: 16, B: 110, A: 90}, {R: 188, G: 55, B: 84, A: 130}, {R: 249, G: 142, B: 9, A: 150}, {R: 252, G: 240, B: 120, A: 165},
-	}
-	picture := stdimage.NewNRGBA(stdimage.Rect(0, 0, width, height))
-	for i, v := range heat {
-		at := float64(min(max(v, 0), 1)) * float64(len(ramp)-1)
-		k := min(int(at), len(ramp)-2)
-		mix := func(a, b uint8) uint8 { return uint8(float64(a) + (at-float64(k))*(float64(b)-float64(a)) + 0.5) }
-		a, b := ramp[k], ramp[k+1]
-		picture.SetNRGBA(i%width, i/width, color.NRGBA{R: mix(a.R, b.R), G: mix(a.G, b.G), B: mix(a.B, b.B), A: mix(a.A, b.A)})
-	}
-	var out bytes.Buffer
-	err := png.Encode(&out, picture)
-	return out.Bytes(), err
 }
 
 // thumbs makes small JPEGs of images: whole and in their own shape where the

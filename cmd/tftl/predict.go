@@ -25,6 +25,7 @@ type predictOptions struct {
 	onBad     string // fail or skip
 	write     func(answers, io.Writer) error
 	top       int
+	explain   string // folder of pictures; empty for none
 }
 
 func newPredictCommand() *cli.Command {
@@ -33,6 +34,7 @@ func newPredictCommand() *cli.Command {
 		&cli.BoolFlag{Name: "json", Usage: "a line of JSON an image"},
 		&cli.BoolFlag{Name: "csv", Usage: "a row an image, with every class's probability"},
 		&cli.IntFlag{Name: "top-k", Usage: "the `K` likeliest classes of each image, in place of the likeliest, or of all with --json and --csv"},
+		&cli.StringFlag{Name: "explain", Usage: "write a picture of each image into `DIR`, with what spoke for its class (Grad-CAM) laid over it"},
 	}
 	return &cli.Command{
 		Name:      "predict",
@@ -77,7 +79,7 @@ func newPredictOptions(c *cli.Context) (o predictOptions, err error) {
 	}
 	o = predictOptions{
 		model: c.String("model"), paths: c.Args().Slice(), stdin: c.App.Reader, batchSize: c.Int("batch-size"), workers: c.Int("workers"),
-		write: answers.writeTable, top: c.Int("top-k"),
+		write: answers.writeTable, top: c.Int("top-k"), explain: c.String("explain"),
 	}
 	if o.plain, err = newPlain(c); err != nil {
 		return o, err
@@ -122,7 +124,13 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 	if err != nil {
 		return err
 	}
-	predictions, err := predict(ctx, t, predictor, images, o.batchSize, o.workers)
+	var network pipeline.Predictor = predictor
+	if o.explain != "" {
+		if network, err = newExplainer(o.explain, o.model, predictor, decision); err != nil {
+			return err
+		}
+	}
+	predictions, err := predictWith(ctx, t, network, predictor.Input, images, o.batchSize, o.workers)
 	if err != nil {
 		return err
 	}

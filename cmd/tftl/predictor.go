@@ -72,7 +72,12 @@ func openPredictor(path string, plain savedmodels.Plain, r *savedmodels.Runtime)
 
 // predict runs a network that serves over images.
 func predict(ctx context.Context, t terminal, p *savedmodels.Predictor, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error) {
-	decoder, err := newDecoder(p.Input, workers)
+	return predictWith(ctx, t, p, p.Input, images, batchSize, workers)
+}
+
+// predictWith runs whatever predicts over images of an input's size.
+func predictWith(ctx context.Context, t terminal, p pipeline.Predictor, input savedmodels.Input, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error) {
+	decoder, err := newDecoder(input, workers)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
-	"io"
 
 	"github.com/urfave/cli/v2"
 
@@ -47,9 +48,15 @@ const (
 
 // writeReport writes both forms of a run's report into its folder.
 func writeReport(run rundir.Dir) error {
-	err := atomicfile.Write(run.File(reportPage), func(w io.Writer) error { return report.HTML(w, run) })
-	if err != nil {
+	var page, brief bytes.Buffer
+	if err := report.HTML(&page, run); err != nil {
 		return err
 	}
-	return atomicfile.Write(run.File(reportBrief), func(w io.Writer) error { return report.Markdown(w, run) })
+	if err := report.Markdown(&brief, run); err != nil {
+		return err
+	}
+	return errors.Join(
+		atomicfile.WriteFile(run.File(reportPage), page.Bytes(), 0o644),
+		atomicfile.WriteFile(run.File(reportBrief), brief.Bytes(), 0o644),
+	)
 }

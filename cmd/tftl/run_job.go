@@ -13,6 +13,7 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/features"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
 	"tftl/pipeline/rundir"
@@ -234,7 +235,7 @@ func (l *learnt) predict(ctx context.Context, t terminal, images pipeline.Encode
 		return nil, err
 	}
 	source := in.features(stage, images)
-	if err := source.Warm(ctx, batchSize, nil); err != nil {
+	if err := source.Warm(ctx, features.BatchSize, nil); err != nil {
 		return nil, err
 	}
 	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: stage}, batchSize, shown.event)

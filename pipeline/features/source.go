@@ -24,8 +24,9 @@ type Source struct {
 	// Decode turns images into pixels, [N,H,W,3]. An error names the sample.
 	Decode func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
 	// Compute runs the frozen part: pipeline.Stage's Features. What it gives for
-	// an image must not depend on the others in its batch.
-	Compute func(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error)
+	// an image must not depend on the others in its batch, nor, where it is
+	// stored, on how many they are: see Filled.
+	Compute Compute
 	// Variant, where it is set, tells in words what Decode makes of a sample that
 	// its bytes do not decide, such as a change drawn at random; empty for
 	// nothing. Activations are cached under it, too.

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"math/big"
 	"slices"
 
 	"tftl/pipeline"
@@ -140,6 +141,7 @@ func pair(a, b Table) (Table, error) {
 // differences are B's figures minus A's, with the intervals of these.
 func differences(a, b Report, drawn [][]float64) []Difference {
 	va, vb := a.values(), b.values()
+	sizesA, sizesB := a.sizes(), b.sizes()
 	all := make([]Difference, len(va))
 	for i, t := range a.titles() {
 		var between []float64
@@ -149,7 +151,12 @@ func differences(a, b Report, drawn [][]float64) []Difference {
 			}
 		}
 		d := Difference{Name: t.name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
-		interval := accelerated(d.Difference, 0, between)
+		var interval Interval
+		if t.decided() {
+			interval = smoothed(d.Difference, between, min(sizesA.of(t), sizesB.of(t)))
+		} else {
+			interval = accelerated(d.Difference, 0, between)
+		}
 		d.Lower, d.Upper = interval[0], interval[1]
 		all[i] = d
 	}
@@ -157,18 +164,19 @@ func differences(a, b Report, drawn [][]float64) []Difference {
 }
 
 // mcNemar is the exact two-sided p value of McNemar's test: that of a fair coin
-// which fell a times on one side and b times on the other.
+// which fell a times on one side and b times on the other. It is computed in
+// whole numbers, for these cancel nothing and overflow nowhere.
 func mcNemar(a, b int) float64 {
 	n, least := a+b, min(a, b)
-	if n == 0 || 2*least == n {
+	if 2*least == n {
 		return 1
 	}
-	whole, _ := math.Lgamma(float64(n + 1))
-	var tail float64
+	tail, ways := new(big.Int), big.NewInt(1) // n over k
 	for k := range least + 1 {
-		ways, _ := math.Lgamma(float64(k + 1))
-		rest, _ := math.Lgamma(float64(n - k + 1))
-		tail += math.Exp(whole - ways - rest - float64(n)*math.Ln2)
+		tail.Add(tail, ways)
+		ways.Mul(ways, big.NewInt(int64(n-k)))
+		ways.Quo(ways, big.NewInt(int64(k+1)))
 	}
-	return min(2*tail, 1)
+	p, _ := new(big.Float).SetMantExp(new(big.Float).SetInt(tail), 1-n).Float64() // of both tails
+	return p
 }

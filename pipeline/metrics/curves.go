@@ -28,7 +28,7 @@ func ROC(predictions []pipeline.Prediction, class int) Curve {
 	points := r.points()
 	last := points[len(points)-1]
 	for i, p := range points {
-		if i > 0 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
+		if i > 1 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
 			continue
 		}
 		curve.X = append(curve.X, ratio(p.negatives, last.negatives))
@@ -108,12 +108,14 @@ func (r ranking) areas(times []uint8) (roc, average float64) {
 		} else {
 			tiedNegatives += int(times[i])
 		}
-		if r.tied[k] || tiedPositives+tiedNegatives == 0 {
+		if r.tied[k] {
 			continue
 		}
 		pairs += tiedNegatives * (2*positives + tiedPositives)
 		positives, negatives = positives+tiedPositives, negatives+tiedNegatives
-		sum += float64(tiedPositives) * float64(positives) / float64(positives+negatives)
+		if tiedPositives > 0 {
+			sum += float64(tiedPositives) * float64(positives) / float64(positives+negatives)
+		}
 		tiedPositives, tiedNegatives = 0, 0
 	}
 	roc, average = math.NaN(), math.NaN()

@@ -43,14 +43,14 @@ func (r Report) Figure(name string) (Figure, error) {
 	if i := slices.IndexFunc(figures, func(f Figure) bool { return f.Name == name }); i >= 0 {
 		return figures[i], nil
 	}
-	of, class, perClass := strings.Cut(name, "[")
-	if perClass && slices.Contains(classFigures(), of) {
+	of, class, _ := strings.Cut(name, "[")
+	if class, perClass := strings.CutSuffix(class, "]"); perClass && slices.Contains(classFigures(), of) {
 		var known []string
 		for _, c := range r.Classes {
 			known = append(known, display(c.Name, nameRunes))
 		}
 		return Figure{}, pipeline.Errorf(pipeline.BadUsage, "metric %q: the model has no class %q: it has %s",
-			name, strings.TrimSuffix(class, "]"), some(known, 50))
+			name, class, some(known, 50))
 	}
 	known := r.overall()
 	for _, of := range classFigures() {
@@ -96,6 +96,11 @@ func (t title) proportion() bool {
 		return t.class >= 0
 	}
 	return strings.HasPrefix(t.of, "top_")
+}
+
+// decided says of which figures only the decisions count, not the probabilities.
+func (t title) decided() bool {
+	return !slices.Contains([]string{"loss", "roc_auc", "average_precision", "brier", "ece"}, t.of)
 }
 
 // overall are the names of a report's figures that belong to no class.

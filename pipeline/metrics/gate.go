@@ -11,10 +11,6 @@ import (
 	"tftl/pipeline"
 )
 
-// rounding is how near to its bound a figure is held to be equal to it: a mean
-// of recalls that comes to 0.9 on paper may be 0.8999999999999999.
-const rounding = 1e-12
-
 // Gate is a demand on one figure of a report.
 type Gate struct {
 	Name  string
@@ -22,8 +18,8 @@ type Gate struct {
 	Max   bool // the figure may be at most Bound, and not at least
 }
 
-// ParseGate reads NAME=X, as --min and --max have it. The name need not be that
-// of a figure: Known tells.
+// ParseGate reads NAME=X, as --min and --max have it. A name that no report has
+// a figure of is an error; whether the model has a class of it, Known tells.
 func ParseGate(text string, most bool) (Gate, error) {
 	g := Gate{Max: most}
 	at := strings.LastIndexByte(text, '=') // a class may have one in its name
@@ -37,8 +33,11 @@ func ParseGate(text string, most bool) (Gate, error) {
 	if err != nil || math.IsNaN(g.Bound) || math.IsInf(g.Bound, 0) {
 		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: %q is no number", g.flag(), text, text[at+1:])
 	}
+	if err := g.Known(nil, 0); err != nil {
+		return g, err
+	}
 	if math.Abs(g.Bound) > largest(g.Name) {
-		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: %v is nothing that %s can be", g.flag(), text, g.Bound, g.Name)
+		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: no such figure is ever %v", g.flag(), text, g.Bound)
 	}
 	return g, nil
 }
@@ -62,18 +61,13 @@ func (g Gate) Known(classes []string, topK int) error {
 	for _, name := range classes {
 		r.Classes = append(r.Classes, Class{Name: name})
 	}
-	_, perClass := g.class()
+	of, _, _ := strings.Cut(g.Name, "[")
+	perClass := strings.HasSuffix(g.Name, "]") && slices.Contains(classFigures(), of)
 	if classes == nil && (perClass || strings.HasPrefix(g.Name, "top_")) {
 		return nil
 	}
 	_, err := r.Figure(g.Name)
 	return g.wrap(err)
-}
-
-// class is whether the figure is one that each class has, and of which it is.
-func (g Gate) class() (string, bool) {
-	of, class, ok := strings.Cut(g.Name, "[")
-	return strings.TrimSuffix(class, "]"), ok && strings.HasSuffix(class, "]") && slices.Contains(classFigures(), of)
 }
 
 func (g Gate) wrap(err error) error {

@@ -11,7 +11,12 @@ type Interval [2]float64
 // none is the interval of a figure that has none.
 func none() Interval { return Interval{math.NaN(), math.NaN()} }
 
-func (i Interval) exists() bool { return !math.IsNaN(i[0]) && !math.IsNaN(i[1]) }
+// exists is false too of bounds without an end: an infinite loss has no interval.
+func (i Interval) exists() bool { return !math.IsNaN(i[1]-i[0]) && !math.IsInf(i[1]-i[0], 0) }
+
+// rounding is more than adding up a figure is ever off, and less than a sample
+// moves it: a mean of recalls that comes to 0.9 on paper may be 0.8999999999999999.
+const rounding = 1e-12
 
 // z is the 0.975 quantile of the normal distribution.
 const z = 1.959963984540054
@@ -24,7 +29,14 @@ func wilson(p, n float64) Interval {
 	}
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return Interval{max(centre-half, 0), min(centre+half, 1)}
+	i := Interval{centre - half, centre + half}
+	if p == 0 { // exactly, which rounding misses
+		i[0] = 0
+	}
+	if p == 1 {
+		i[1] = 1
+	}
+	return i
 }
 
 // scored is Wilson's interval of a figure that lies between lowest and 1 and is
@@ -33,15 +45,29 @@ func wilson(p, n float64) Interval {
 // narrow near the ends, and nothing at all for a model without a mistake; there
 // the figure counts as a proportion of samples.
 func scored(value, lowest float64, drawn []float64, samples float64) Interval {
-	if math.IsNaN(value) || len(drawn) == 0 {
+	if math.IsNaN(value) || len(drawn) < 2 {
 		return none()
 	}
 	p, width := (value-lowest)/(1-lowest), 1-lowest
-	if variance := variance(drawn) / (width * width); variance > 0 && p > 0 && p < 1 {
+	variance := variance(drawn) / (width * width)
+	if p > rounding && p < 1-rounding && variance > rounding*rounding {
 		samples = p * (1 - p) / variance
 	}
 	i := wilson(p, samples)
 	return Interval{lowest + width*i[0], lowest + width*i[1]}
+}
+
+// smoothed is the interval of a difference that samples may or may not have a
+// part in: normal, with the deviation of its resamples and as if there were one
+// sample more on which the models differ (Agresti and Min's addition). Where
+// there is none resamples do not differ either, which is not to say that the
+// models are equal.
+func smoothed(difference float64, drawn []float64, samples float64) Interval {
+	if math.IsNaN(difference) || len(drawn) < 2 || !(samples > 0) {
+		return none()
+	}
+	half := z * math.Sqrt(variance(drawn)+1/(samples*samples))
+	return Interval{difference - half, difference + half}
 }
 
 // accelerated is Efron's BCa interval: the quantiles of a figure's resamples,
@@ -60,10 +86,12 @@ func accelerated(value, acceleration float64, drawn []float64) Interval {
 			below += 0.5
 		}
 	}
-	bias := math.Sqrt2 * math.Erfinv(2*below/float64(len(drawn))-1)
+	// All of them on one side, a rounding error off, is no infinite bias.
+	n := float64(len(drawn))
+	bias := math.Sqrt2 * math.Erfinv(2*min(max(below, 0.5), n-0.5)/n-1)
 	bound := func(z float64) float64 {
 		shifted := bias + z
-		return quantile(drawn, normal(bias+shifted/(1-acceleration*shifted)))
+		return quantile(drawn, normal(bias+shifted/max(1-acceleration*shifted, 0.01)))
 	}
 	return Interval{bound(-z), bound(z)}
 }

@@ -10,6 +10,12 @@
 // the classes that have one. Figures count samples; sample weights belong to
 // training and are ignored here.
 //
+// Intervals are of 95%. Where each sample counts or does not, as for accuracy or
+// the recall of a class, they are Wilson's; the others come from a bootstrap over
+// the samples, which a seed makes repeatable. scripts/bench/coverage measures how
+// often they hold the true value. They say what another set of samples might
+// show, not what a model trained on other samples would.
+//
 // The package does not run a model, read a data set or decide when to stop.
 package metrics
 

@@ -13,41 +13,104 @@ import (
 	"tftl/pipeline/metrics"
 )
 
+// probabilityUnit and logitUnit are what sklearn.py counts its inputs in.
+const (
+	probabilityUnit = 4096
+	logitUnit       = 256
+)
+
 // reference is one case of testdata/sklearn.json, which sklearn.py writes.
 type reference struct {
-	Name          string         `json:"name"`
-	Labels        []int          `json:"labels"`
-	Probabilities [][]float32    `json:"probabilities"`
-	Logits        [][]float32    `json:"logits"`
-	Want          metrics.Report `json:"want"`
+	Name          string
+	Labels        []int
+	Probabilities [][]int
+	Logits        [][]int
+	TopK          int `json:"top_k"`
+	Confusion     [][]int
+	Want          map[string]float64
+	Classes       map[string][]*float64 // a figure of each class, nil where it is not defined
+	Temperature   *float64
+	BestF1        *float64 `json:"best_f1"`
+	Curves        []struct{ FPR, TPR, Precision, Recall []float64 }
+	Reliability   *struct{ Accuracy, Confidence []float64 }
 }
 
-func (r reference) predictions() []pipeline.Prediction {
-	var all []pipeline.Prediction
+func (r reference) table() metrics.Table {
+	t := metrics.Table{}
+	for i := range r.Probabilities[0] {
+		t.Classes = append(t.Classes, fmt.Sprintf("class %d", i))
+	}
 	for i, label := range r.Labels {
-		p := predict(label, r.Probabilities[i]...)
+		p := predict(label, scaled(r.Probabilities[i], probabilityUnit)...)
+		p.Sample.ID = fmt.Sprintf("%d.jpg", i)
 		if r.Logits != nil {
-			p.Logits = r.Logits[i]
+			p.Logits = scaled(r.Logits[i], logitUnit)
 		}
-		all = append(all, p)
+		t.Predictions = append(t.Predictions, p)
+	}
+	return t
+}
+
+func scaled(row []int, unit float32) []float32 {
+	values := make([]float32, len(row))
+	for i, v := range row {
+		values[i] = float32(v) / unit
+	}
+	return values
+}
+
+// want is every figure by its name. One that is not defined is NaN.
+func (r reference) want() map[string]float64 {
+	all := map[string]float64{}
+	for _, name := range []string{"kappa", "roc_auc", "average_precision"} {
+		all[name] = math.NaN()
+	}
+	for name, v := range r.Want {
+		all[name] = v
+	}
+	for name, values := range r.Classes {
+		for i, v := range values {
+			name := fmt.Sprintf("%s[class %d]", name, i)
+			if all[name] = math.NaN(); v != nil {
+				all[name] = *v
+			}
+		}
 	}
 	return all
 }
 
-func references(t *testing.T) []reference {
+// book is all of testdata/sklearn.json.
+type book struct {
+	Cases     []reference
+	Wilson    [][4]float64 // right, samples, lower, upper
+	McNemar   [][3]float64 // right in one alone, in the other alone, p
+	Bootstrap struct {
+		reference
+		Loss       metrics.Interval
+		Deviations map[string]float64
+	}
+}
+
+func readBook(t *testing.T) book {
 	t.Helper()
 	data, err := os.ReadFile("testdata/sklearn.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []reference
-	if err := json.Unmarshal(data, &all); err != nil {
+	var b book
+	if err := json.Unmarshal(data, &b); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) < 60 {
-		t.Fatalf("%d reference cases, want at least 60", len(all))
+	return b
+}
+
+func references(t *testing.T) []reference {
+	t.Helper()
+	cases := readBook(t).Cases
+	if len(cases) < 200 {
+		t.Fatalf("%d reference cases, want at least 200", len(cases))
 	}
-	return all
+	return cases
 }
 
 func predict(label int, probabilities ...float32) pipeline.Prediction {
@@ -63,45 +126,37 @@ const tolerance = 1e-12
 
 func near(got, want float64) bool { return math.Abs(got-want) <= tolerance*max(1, math.Abs(want)) }
 
+// same is near, or both not a number.
+func same(got, want float64) bool { return near(got, want) || math.IsNaN(got) && math.IsNaN(want) }
+
 func TestEvaluateAgreesWithScikitLearn(t *testing.T) {
-	for _, r := range references(t) {
-		t.Run(r.Name, func(t *testing.T) {
-			var classes []string
-			for _, c := range r.Want.Classes {
-				classes = append(classes, c.Name)
-			}
-			got, err := metrics.Evaluate(metrics.Table{Classes: classes, Predictions: r.predictions()}, metrics.Options{})
+	for _, c := range references(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			r, err := metrics.Evaluate(c.table(), metrics.Options{TopK: c.TopK})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Samples != r.Want.Samples {
-				t.Errorf("samples: got %d, want %d", got.Samples, r.Want.Samples)
+			if r.Samples != len(c.Labels) {
+				t.Errorf("samples: got %d, want %d", r.Samples, len(c.Labels))
 			}
-			if !reflect.DeepEqual(got.ConfusionMatrix, r.Want.ConfusionMatrix) {
-				t.Errorf("confusion matrix: got %v, want %v", got.ConfusionMatrix, r.Want.ConfusionMatrix)
+			if !reflect.DeepEqual(r.ConfusionMatrix, c.Confusion) {
+				t.Errorf("confusion matrix: got %v, want %v", r.ConfusionMatrix, c.Confusion)
 			}
-			figure := func(name string, got, want float64) {
-				t.Helper()
-				if !near(got, want) {
-					t.Errorf("%s: got %.17g, want %.17g", name, got, want)
+			got := map[string]float64{}
+			for _, f := range r.Figures() {
+				got[f.Name] = f.Value
+			}
+			for _, class := range r.Classes {
+				got["support["+class.Name+"]"] = float64(class.Support)
+			}
+			want := c.want()
+			if len(got) != len(want) {
+				t.Errorf("got %d figures, want %d", len(got), len(want))
+			}
+			for name, v := range want {
+				if g, ok := got[name]; !ok || !same(g, v) {
+					t.Errorf("%s: got %.17g, want %.17g", name, g, v)
 				}
-			}
-			scores := func(name string, got, want metrics.Scores) {
-				t.Helper()
-				figure(name+" precision", got.Precision, want.Precision)
-				figure(name+" recall", got.Recall, want.Recall)
-				figure(name+" f1", got.F1, want.F1)
-			}
-			figure("loss", got.Loss, r.Want.Loss)
-			figure("accuracy", got.Accuracy, r.Want.Accuracy)
-			figure("balanced accuracy", got.BalancedAccuracy, r.Want.BalancedAccuracy)
-			scores("macro", got.Macro, r.Want.Macro)
-			scores("weighted", got.Weighted, r.Want.Weighted)
-			for i, want := range r.Want.Classes {
-				if got.Classes[i].Name != want.Name || got.Classes[i].Support != want.Support {
-					t.Errorf("class %d: got %+v, want %+v", i, got.Classes[i], want)
-				}
-				scores(want.Name, got.Classes[i].Scores, want.Scores)
 			}
 		})
 	}
@@ -147,6 +202,15 @@ func TestEvaluatePredictsANaNAsNumpyDoes(t *testing.T) {
 	if !math.IsNaN(r.Loss) {
 		t.Errorf("loss %v of a prediction that is NaN", r.Loss)
 	}
+}
+
+func asJSON(t *testing.T, value any) string {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 func TestReportAsJSON(t *testing.T) {
@@ -195,5 +259,25 @@ func TestReportAsJSONWithoutAFiniteLoss(t *testing.T) {
 		if !math.IsNaN(back.Loss) || back.Samples != 3 || back.Accuracy != 0.5 {
 			t.Errorf("%s is read as %+v", data, back)
 		}
+	}
+}
+
+func TestReportOfAnInfiniteLossAsJSON(t *testing.T) {
+	inf := float32(math.Inf(1))
+	table := answers(3, 5)
+	for i := range table.Predictions {
+		table.Predictions[i].Logits = []float32{0, 1}
+	}
+	table.Predictions[0].Logits = []float32{-inf, 0}
+	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back metrics.Report
+	if err := json.Unmarshal([]byte(asJSON(t, r)), &back); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := back.Intervals["loss"]; ok || !math.IsInf(r.Loss, 1) || back.Intervals["brier"] != r.Intervals["brier"] {
+		t.Errorf("a loss of %v has the intervals %v", r.Loss, back.Intervals)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,12 +16,14 @@ const (
 	headerRunes = 8  // longest class name above a column of the confusion matrix
 	matrixLimit = 12 // most classes whose confusion matrix fits a terminal
 	pairLimit   = 10 // most confused pairs that stand in for a larger one
+	lineRunes   = 80 // longest line of a warning
 )
 
-// WriteTable writes the report for people: a row for each class, the
-// averages, and the confusion matrix, or the most confused pairs of classes
-// where the matrix would be too wide. The last two lines are "Test Loss: "
-// and "Test Accuracy: ", each with four decimals.
+// WriteTable writes the report for people: a row for each class, the averages,
+// the overall figures with their intervals, the slices, and the confusion
+// matrix, or the most confused pairs of classes where the matrix would be too
+// wide. What there is to say against the figures comes after them. The last two
+// lines are "Test Loss: " and "Test Accuracy: ", each with four decimals.
 //
 // Columns are aligned by counting runes. Class names are other people's
 // folder names: what a terminal would not print, or obey, is escaped as in Go.
@@ -28,11 +31,14 @@ func (r Report) WriteTable(w io.Writer) error {
 	var b strings.Builder
 	r.writeScores(&b)
 	b.WriteByte('\n')
+	r.writeFigures(&b)
+	r.writeSlices(&b)
 	if len(r.Classes) <= matrixLimit {
 		r.writeMatrix(&b)
 	} else {
 		r.writePairs(&b)
 	}
+	r.writeWarnings(&b)
 	fmt.Fprintf(&b, "\nTest Loss: %.4f\nTest Accuracy: %.4f\n", r.Loss, r.Accuracy)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the evaluation table: %w", err)
@@ -57,6 +63,79 @@ func (r Report) writeScores(b *strings.Builder) {
 		line("macro avg", r.Macro, r.Samples),
 		line("weighted avg", r.Weighted, r.Samples))
 	writeAligned(b, rows)
+}
+
+// writeFigures names the figures as a gate does, which may be set on any.
+func (r Report) writeFigures(b *strings.Builder) {
+	header := []string{"figure", "value", "95% interval"}
+	if len(r.Intervals) == 0 {
+		header[2] = ""
+	}
+	rows := [][]string{header}
+	for _, f := range r.Figures()[:len(r.overall())] {
+		of, average, _ := strings.Cut(f.Name, "_")
+		averaged := average == "micro" || average == "weighted"
+		if of != "precision" && of != "recall" && !averaged { // those are in the table of classes
+			rows = append(rows, []string{f.Name, decimals(f.Value), f.interval()})
+		}
+	}
+	writeAligned(b, rows)
+	if d := r.Decision; d.Temperature > 0 {
+		fmt.Fprintf(b, "Temperature: %.4f%s\n", d.Temperature, origin(d.TemperatureFrom))
+	}
+	if d := r.Decision; d.Threshold > 0 {
+		fmt.Fprintf(b, "Threshold of %s: %.4f%s\n", display(r.Classes[1].Name, nameRunes), d.Threshold, origin(d.ThresholdFrom))
+	}
+	b.WriteByte('\n')
+}
+
+func origin(of string) string {
+	if of == "" {
+		return ""
+	}
+	return " (" + display(of, nameRunes) + ")"
+}
+
+func (f Figure) interval() string {
+	if f.Method == "" {
+		return ""
+	}
+	return decimals(f.Lower) + " to " + decimals(f.Upper)
+}
+
+func (r Report) writeSlices(b *strings.Builder) {
+	if len(r.Slices) == 0 {
+		return
+	}
+	rows := [][]string{{"slice", "samples", "f1", "accuracy", "95% interval"}}
+	for _, s := range r.Slices {
+		row := []string{display(s.Column+"="+s.Value, nameRunes), strconv.Itoa(s.Report.Samples), decimals(s.Report.Macro.F1), decimals(s.Report.Accuracy), ""}
+		if f, err := s.Report.Figure("accuracy"); err == nil {
+			row[len(row)-1] = f.interval()
+		}
+		rows = append(rows, row)
+	}
+	writeAligned(b, rows)
+	b.WriteByte('\n')
+}
+
+// writeWarnings breaks lines between words where they get longer than a terminal.
+func (r Report) writeWarnings(b *strings.Builder) {
+	for _, warning := range r.Warnings {
+		b.WriteString("\nWarning:")
+		column := len("Warning:")
+		for _, word := range strings.Fields(warning) {
+			if n := utf8.RuneCountInString(word); column+1+n > lineRunes {
+				b.WriteString("\n ")
+				column = 1
+			}
+			b.WriteString(" " + word)
+			column += 1 + utf8.RuneCountInString(word)
+		}
+	}
+	if len(r.Warnings) > 0 {
+		b.WriteByte('\n')
+	}
 }
 
 func (r Report) writeMatrix(b *strings.Builder) {
@@ -116,14 +195,15 @@ func writeAligned(b *strings.Builder, rows [][]string) {
 		}
 	}
 	for _, row := range rows {
+		var line strings.Builder
 		for i, cell := range row {
 			if i == 0 {
-				fmt.Fprintf(b, "%-*s", widths[i], cell)
+				fmt.Fprintf(&line, "%-*s", widths[i], cell)
 			} else {
-				fmt.Fprintf(b, "  %*s", widths[i], cell)
+				fmt.Fprintf(&line, "  %*s", widths[i], cell)
 			}
 		}
-		b.WriteByte('\n')
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 }
 
@@ -142,4 +222,10 @@ func display(name string, limit int) string {
 	return string(safe[:limit-1-tail]) + "…" + string(safe[len(safe)-tail:])
 }
 
-func decimals(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
+// decimals is a figure for people; what is not defined is a dash.
+func decimals(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'f', 4, 64)
+}

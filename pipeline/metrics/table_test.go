@@ -56,17 +56,88 @@ balanced accuracy                     0.9767      200
 macro avg             0.6554  0.6511  0.6532      200
 weighted avg          0.9850  0.9850  0.9849      200
 
+figure              value
+loss               0.1234
+accuracy           0.9850
+balanced_accuracy  0.9767
+f1                 0.6532
+kappa              0.9597
+mcc                0.9598
+roc_auc            0.9767
+average_precision  0.9678
+brier              0.0300
+ece                0.0150
+
 Confusion matrix: a row for each true class, a column for each predicted one
         bird  mammal  unseen
 bird      48       2       0
 mammal     1     149       0
 unseen     0       0       0
 
+Warning: classes without a sample, which count as 0 in the macro averages:
+  unseen
+
 Test Loss: 0.1234
 Test Accuracy: 0.9850
 `
 	if got := table(t, r); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestWriteTableWithIntervals(t *testing.T) {
+	r := report(t, []string{"cat", "dog"}, [][]int{{4, 1}, {0, 6}})
+	r.Intervals = map[string]metrics.Interval{"accuracy": {0.6226, 0.9838}, "f1": {0.61234, 1}, "recall[cat]": {0, 1}}
+	r.Decision = metrics.Decision{Temperature: 1.25, TemperatureFrom: "validation", Threshold: 0.4}
+	r.ROCAUC = math.NaN()
+	part := report(t, []string{"cat", "dog"}, [][]int{{4, 0}, {0, 1}})
+	part.Intervals = map[string]metrics.Interval{"accuracy": {0.5655, 1}}
+	r.Slices = []metrics.Slice{
+		{Column: "camera", Value: "phone", Report: part},
+		{Column: "camera", Value: "\x1b[31m", Report: report(t, []string{"cat", "dog"}, [][]int{{0, 1}, {0, 5}})},
+	}
+	const want = `
+figure              value      95% interval
+loss               1.4653
+accuracy           0.9091  0.6226 to 0.9838
+balanced_accuracy  0.9000
+f1                 0.9060  0.6123 to 1.0000
+kappa              0.8136
+mcc                0.8281
+roc_auc                 -
+average_precision  0.8740
+brier              0.0909
+ece                0.0909
+Temperature: 1.2500 (validation)
+Threshold of dog: 0.4000
+
+slice            samples      f1  accuracy      95% interval
+camera=phone           5  1.0000    1.0000  0.5655 to 1.0000
+camera=\x1b[31m        6  0.4545    0.8333
+
+Confusion matrix`
+	if got := table(t, r); !strings.Contains(got, want) {
+		t.Errorf("got:\n%s\nwant in it:\n%s", got, want)
+	}
+}
+
+func TestWriteTableBreaksTheLinesOfWarnings(t *testing.T) {
+	var classes []string
+	counts := make([][]int, 12)
+	for i := range counts {
+		classes = append(classes, fmt.Sprintf("class %d", i))
+		counts[i] = make([]int, 12)
+		counts[i][i] = 10 + 2*i
+	}
+	got := table(t, report(t, classes, counts))
+	const want = `
+Warning: classes of fewer than 30 samples: class 0 (10), class 1 (12), class 2
+  (14), class 3 (16), class 4 (18), class 5 (20), class 6 (22), class 7 (24),
+  class 8 (26), class 9 (28)
+
+Test Loss: `
+	if !strings.Contains(got, want) {
+		t.Errorf("got:\n%s\nwant in it:\n%s", got, want)
 	}
 }
 
@@ -98,7 +169,7 @@ class 7       class 8        1   6
 class 8       class 9        1   6
 and 5 more pairs
 
-Test Loss: `
+Warning: `
 	if !strings.Contains(got, want) || strings.Contains(got, "matrix") {
 		t.Errorf("got:\n%s\nwant in it:\n%s", got, want)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -15,7 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"tftl/internal/atomicfile"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
@@ -65,14 +65,29 @@ func makeRun(t testing.TB, dir string, s sketch) rundir.Dir {
 		fmt.Fprintf(&data, "%d.jpg,%s,%s\n", i, csvField(s.classes[i%len(s.classes)]), []string{"train", "train", "train", "val", "test"}[i/len(s.classes)%5])
 	}
 	check(t, os.WriteFile(run.File("data.csv"), []byte(data.String()), 0o644))
+	var history, timing []any
 	for i := range s.epochs {
-		check(t, run.Epoch(epoch(s, i, random)))
-		check(t, run.Append("timing.jsonl", rundir.Timing{Phase: "epoch", Epoch: i + 1, Images: 100, Train: 1.5, Validate: 0.25, Checkpoint: 0.1}))
+		history = append(history, epoch(s, i, random))
+		timing = append(timing, rundir.Timing{Phase: "epoch", Epoch: i + 1, Images: 100, Train: 1.5, Validate: 0.25, Checkpoint: 0.1})
 	}
+	writeLines(t, run.File("history.jsonl"), history)
+	writeLines(t, run.File("timing.jsonl"), timing)
 	if s.samples > 0 {
 		evaluate(t, run, s, random)
 	}
 	return run
+}
+
+// writeLines does without rundir's syncing, which takes its time.
+func writeLines(t testing.TB, path string, documents []any) {
+	t.Helper()
+	var lines []byte
+	for _, d := range documents {
+		line, err := json.Marshal(d)
+		check(t, err)
+		lines = append(append(lines, line...), '\n')
+	}
+	check(t, os.WriteFile(path, lines, 0o644))
 }
 
 func csvField(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""`) + `"` }
@@ -111,7 +126,7 @@ func evaluate(t testing.TB, run rundir.Dir, s sketch, random *rand.Rand) {
 			table.Slices[column] = append(table.Slices[column], values[random.IntN(len(values))])
 		}
 	}
-	report, err := metrics.Evaluate(table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 200})
+	report, err := metrics.Evaluate(table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 20})
 	check(t, err)
 	check(t, run.WriteJSON("evaluation.json", report))
 	var predictions bytes.Buffer
@@ -128,24 +143,24 @@ func makeGallery(t testing.TB, run rundir.Dir, table metrics.Table, d metrics.De
 	check(t, err)
 	g := Gallery{Predictions: digest}
 	mistakes, uncertain := Choose(table, d)
-	check(t, atomicfile.ReplaceDir(run.File(GalleryDir), func(tmp string) error {
-		var errs []error
-		add := func(kind string, index []int) (pictures []Picture) {
-			for n, i := range index {
-				p := d.Calibrate(table.Predictions[i : i+1])[0]
-				class := d.Class(p.Probabilities)
-				one := Picture{
-					ID: p.Sample.ID, Label: table.Classes[p.Sample.Label], Predicted: table.Classes[class], Probability: float64(p.Probabilities[class]),
-					Thumb: fmt.Sprintf("%s-%02d.jpg", kind, n), Overlay: fmt.Sprintf("%s-%02d.png", kind, n),
-				}
-				errs = append(errs, savePicture(filepath.Join(tmp, one.Thumb), 120+10*(n%5), 120, uint8(10*n)), savePicture(filepath.Join(tmp, one.Overlay), 14, 14, 200))
-				pictures = append(pictures, one)
+	dir := run.File(GalleryDir)
+	check(t, os.MkdirAll(dir, 0o755))
+	var errs []error
+	add := func(kind string, index []int) (pictures []Picture) {
+		for n, i := range index {
+			p := d.Calibrate(table.Predictions[i : i+1])[0]
+			class := d.Class(p.Probabilities)
+			one := Picture{
+				ID: p.Sample.ID, Label: table.Classes[p.Sample.Label], Predicted: table.Classes[class], Probability: float64(p.Probabilities[class]),
+				Thumb: fmt.Sprintf("%s-%02d.jpg", kind, n), Overlay: fmt.Sprintf("%s-%02d.png", kind, n),
 			}
-			return pictures
+			errs = append(errs, savePicture(filepath.Join(dir, one.Thumb), 120+10*(n%5), 120, uint8(10*n)), savePicture(filepath.Join(dir, one.Overlay), 14, 14, 200))
+			pictures = append(pictures, one)
 		}
-		g.Mistakes, g.Uncertain = add("mistake", mistakes), add("uncertain", uncertain)
-		return errors.Join(append(errs, WriteGallery(tmp, g))...)
-	}))
+		return pictures
+	}
+	g.Mistakes, g.Uncertain = add("mistake", mistakes), add("uncertain", uncertain)
+	check(t, errors.Join(append(errs, WriteGallery(dir, g))...))
 }
 
 // savePicture draws a gradient.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,8 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"image"
+	_ "image/jpeg" // what a gallery's pictures are
+	_ "image/png"
 	"io/fs"
-	"net/http"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,9 +56,10 @@ type Picture struct {
 }
 
 // Choose picks the samples that a gallery shows: the mistakes that the model
-// was most sure of, and the samples that it was least sure of, right or wrong,
-// by the distance of the best probability to the next. Of a small set no more
-// than half are called uncertain. Both are indices of the table's predictions.
+// was most sure of, and the samples that it was least sure of, right or wrong:
+// those whose best probability is nearest to the next, or to the threshold
+// where there is one. Of a small set no more than half are called uncertain.
+// Both are indices of the table's predictions.
 func Choose(t metrics.Table, d metrics.Decision) (mistakes, uncertain []int) {
 	predictions := d.Calibrate(t.Predictions)
 	sure := make([]float32, len(predictions)) // probability of the predicted class
@@ -63,6 +68,9 @@ func Choose(t metrics.Table, d metrics.Decision) (mistakes, uncertain []int) {
 		class := d.Class(p.Probabilities)
 		sure[i] = p.Probabilities[class]
 		gap[i] = margin(p.Probabilities)
+		if d.Threshold > 0 && len(p.Probabilities) == 2 {
+			gap[i] = float32(math.Abs(float64(p.Probabilities[1]) - d.Threshold))
+		}
 		if class != p.Sample.Label {
 			mistakes = append(mistakes, i)
 		}
@@ -125,19 +133,19 @@ func readGallery(run rundir.Dir) (*Gallery, error) {
 	return g, nil
 }
 
-// inline is one of the gallery's files as a data URI.
-func inline(run rundir.Dir, name string) (template.URL, error) {
+// inline is one of the gallery's files as a data URI, and its size.
+func inline(run rundir.Dir, name string) (uri template.URL, width, height int, err error) {
 	path := run.File(filepath.Join(GalleryDir, name))
 	if !filepath.IsLocal(name) || filepath.Dir(name) != "." {
-		return "", fmt.Errorf("%s: %q is no file beside it", run.File(filepath.Join(GalleryDir, galleryFile)), name)
+		return "", 0, 0, fmt.Errorf("%s: %q is no file beside it", run.File(filepath.Join(GalleryDir, galleryFile)), name)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", err
+		return "", 0, 0, err
 	}
-	kind := http.DetectContentType(data)
-	if kind != "image/jpeg" && kind != "image/png" {
-		return "", fmt.Errorf("%s: is no JPEG or PNG", path)
+	config, format, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return "", 0, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)), nil
+	return template.URL("data:image/" + format + ";base64," + base64.StdEncoding.EncodeToString(data)), config.Width, config.Height, nil
 }

@@ -67,6 +67,7 @@ func newPlot(x, y string) *plot.Plot {
 		axis.Tick.Marker = plot.TickerFunc(func(lowest, highest float64) []plot.Tick { return ticks(lowest, highest, 5) })
 	}
 	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.X.Tick.Length, p.X.Tick.LineStyle = 4, p.X.LineStyle
 	p.Y.LineStyle.Width = 0
 	p.Y.Tick.Label.YAlign = -0.4 // the middle of the digits, and not of the line they stand in
 	lines := plotter.NewGrid()
@@ -89,13 +90,7 @@ func ticks(lowest, highest float64, n int) []plot.Tick {
 	if !(span > 0) || math.IsInf(span, 0) {
 		return nil
 	}
-	step := math.Pow(10, math.Floor(math.Log10(span/float64(n))))
-	for _, factor := range []float64{1, 2, 5, 10} {
-		if span/(step*factor) <= float64(n) {
-			step *= factor
-			break
-		}
-	}
+	step := stride(span, n)
 	digits := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
 	var all []plot.Tick
 	// Adding zero makes a zero of what would be shown as -0.
@@ -107,6 +102,18 @@ func ticks(lowest, highest float64, n int) []plot.Tick {
 		all = append(all, plot.Tick{Value: k * step, Label: label})
 	}
 	return all
+}
+
+// stride is the round number that goes into a span about n times, never more
+// often.
+func stride(span float64, n int) float64 {
+	step := math.Pow(10, math.Floor(math.Log10(span/float64(n))))
+	for _, factor := range []float64{1, 2, 5} {
+		if span/(step*factor) <= float64(n) {
+			return step * factor
+		}
+	}
+	return step * 10
 }
 
 // add draws a series, in pieces where it has gaps.

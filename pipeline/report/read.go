@@ -102,8 +102,11 @@ func (c *contents) readParts() error {
 		}
 		class := slices.Index(c.classes, row[1])
 		part := slices.Index([]string{"train", "val", "test"}, row[2])
-		if class < 0 || part < 0 {
-			return fmt.Errorf("%s:%d: class %q in part %q", path, i+1, row[1], row[2])
+		if class < 0 {
+			return fmt.Errorf("%s:%d: the class %q is not in labels.txt", path, i+1, row[1])
+		}
+		if part < 0 {
+			return fmt.Errorf("%s:%d: there is no part %q", path, i+1, row[2])
 		}
 		c.parts[part][class]++
 	}

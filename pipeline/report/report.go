@@ -103,6 +103,7 @@ type shownPicture struct {
 	Name, Label, Predicted, Probability string
 	Right                               bool
 	Thumb, Overlay                      template.URL
+	Width, Height                       int // of the thumb
 }
 
 func newPage(c contents) (p page, err error) {
@@ -195,11 +196,11 @@ func (e *evaluation) gallery(c contents, pictures []Picture) ([]shownPicture, er
 			Probability: fixed(p.Probability, 3), Right: p.Label == p.Predicted,
 		}
 		var err error
-		if s.Thumb, err = inline(c.run, p.Thumb); err != nil {
+		if s.Thumb, s.Width, s.Height, err = inline(c.run, p.Thumb); err != nil {
 			return nil, err
 		}
 		if p.Overlay != "" {
-			if s.Overlay, err = inline(c.run, p.Overlay); err != nil {
+			if s.Overlay, _, _, err = inline(c.run, p.Overlay); err != nil {
 				return nil, err
 			}
 			e.Heat = true

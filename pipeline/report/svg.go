@@ -48,7 +48,7 @@ func (t tint) variable() string {
 // own, and its words are in the page's font.
 func render(p *plot.Plot, width, height vg.Length, id, name, description string) (template.HTML, error) {
 	canvas := vgsvg.New(width, height)
-	p.Draw(draw.New(canvas))
+	p.Draw(draw.Crop(draw.New(canvas), 0, -8, 0, -8)) // what lies on the edge has room for its width
 	var out bytes.Buffer
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return "", fmt.Errorf("draw %s: %w", id, err)

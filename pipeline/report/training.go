@@ -91,7 +91,7 @@ func drawRate(history []pipeline.Epoch, _ string) (drawing, error) {
 	for i, e := range history {
 		rates[i] = e.LearningRate
 		if finite(e.LearningRate) {
-			highest = max(highest, e.LearningRate)
+			highest = max(highest, 1.05*e.LearningRate)
 		}
 	}
 	p := newPlot("epoch", "")
@@ -187,11 +187,7 @@ func span(axis *plot.Axis, lowest, highest float64) {
 		}
 	}
 	const n = 4
-	marks := ticks(lowest, highest, n)
-	step := highest - lowest
-	if len(marks) > 1 {
-		step = marks[1].Value - marks[0].Value
-	}
+	step := stride(highest-lowest, n)
 	axis.Min, axis.Max = math.Floor(lowest/step+1e-9)*step, math.Ceil(highest/step-1e-9)*step
 	axis.Tick.Marker = plot.TickerFunc(func(lowest, highest float64) []plot.Tick { return ticks(lowest, highest, n+1) })
 }

@@ -11,6 +11,8 @@
 //	checkpoints/last    where the run stood
 //	model/              the trained SavedModel
 //	evaluation.json     the test figures, predictions.csv beside it
+//	gallery/            images worth a look, as the report has them
+//	report.html         all of this for people; report.md in brief
 //
 // It knows no TensorFlow: whoever saves a checkpoint passes in how.
 package rundir

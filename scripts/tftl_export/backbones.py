@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import keras
 
 from . import fetch, registry
+from .efficientnet_lite import efficientnet_lite0
 
 
 class ExportError(Exception):
@@ -61,6 +62,18 @@ def _application(name: str) -> Callable[[keras.KerasTensor, str | None], keras.K
 def _cuts(**cuts: str) -> dict[str, str | None]:
     """Cuts from shallow to deep; the last stage, `all`, trains the whole network."""
     return {**cuts, "all": None}
+
+
+# Those of the blocks of an EfficientNet of the size B0.
+_EFFICIENTNET_B0_CUTS = _cuts(
+    top="block7a_project_bn",
+    block7="block6d_add",
+    block6="block5c_add",
+    block5="block4c_add",
+    block4="block3b_add",
+    block3="block2b_add",
+    block2="block1a_project_bn",
+)
 
 
 def _vgg(name: str) -> Backbone:
@@ -128,16 +141,15 @@ BACKBONES = {
         build=_application("EfficientNetB0"),
         size=224,
         preprocess="none",  # it is the network's own first layers
-        cuts=_cuts(
-            top="block7a_project_bn",
-            block7="block6d_add",
-            block6="block5c_add",
-            block5="block4c_add",
-            block4="block3b_add",
-            block3="block2b_add",
-            block2="block1a_project_bn",
-        ),
+        cuts=_EFFICIENTNET_B0_CUTS,
         files=False,
+    ),
+    "efficientnet_lite0": Backbone(
+        build=efficientnet_lite0,
+        size=224,
+        preprocess="none",
+        cuts=_EFFICIENTNET_B0_CUTS,
+        imagenet=False,
     ),
     "efficientnet_v2_s": Backbone(
         build=_application("EfficientNetV2S"),
@@ -189,7 +201,10 @@ def build(name: str, size: int, weights: str, seed: int) -> tuple[keras.Model, s
     images = keras.Input((size, size, 3), name="images")
     if weights == "imagenet":
         if not backbone.imagenet:
-            raise ExportError(f"--weights imagenet: Keras has none for {name}; use none or a file")
+            others = "registry, none" if name in registry.REGISTRY else "none"
+            raise ExportError(
+                f"--weights imagenet: Keras has none for {name}; use {others} or a file"
+            )
         output = _download(backbone, images)
         return keras.Model(images, output, name=name), "ImageNet, from keras.applications"
     network = keras.Model(images, backbone.build(images, None), name=name)

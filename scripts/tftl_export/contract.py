@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from . import constants
 from .head import Head
 from .network import Depth, Network
 from .optimizers import OPTIMIZERS, Slots
@@ -73,6 +74,8 @@ def export(
         for depth in depths:
             folder = os.path.join(work, f"train-{depth.name}")
             signatures = training_signatures(depth, training, network.image, head)
+            if constants.pay(depth):
+                signatures |= constants.signatures(depth)
             _add(merged, folder, training, signatures, ["train", depth.name])
 
         model = os.path.join(work, "model")

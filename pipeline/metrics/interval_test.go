@@ -1,0 +1,181 @@
+package metrics_test
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+)
+
+// answers is a model of two classes that is right of the first samples of each.
+func answers(right, samples int) metrics.Table {
+	t := metrics.Table{Classes: []string{"cat", "dog"}}
+	for i := range samples {
+		p := predict(0, 0.25, 0.75)
+		if i < right {
+			p = predict(0, 0.75, 0.25)
+		}
+		t.Predictions = append(t.Predictions, p)
+	}
+	return t
+}
+
+func figure(t *testing.T, r metrics.Report, name string) metrics.Figure {
+	t.Helper()
+	f, err := r.Figure(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestIntervalsOfProportionsAgreeWithSciPy(t *testing.T) {
+	for _, want := range readBook(t).Wilson {
+		r, err := metrics.Evaluate(answers(int(want[0]), int(want[1])), metrics.Options{Resamples: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"accuracy", "recall[cat]", "f1_micro"} {
+			f := figure(t, r, name)
+			if !near(f.Lower, want[2]) || !near(f.Upper, want[3]) || f.Method != "wilson" {
+				t.Errorf("%s of %v in %v: got %+v, want from %v to %v", name, want[0], want[1], f, want[2], want[3])
+			}
+		}
+	}
+}
+
+// SciPy resamples with other random numbers, so that this holds to a part of
+// the interval's width.
+func TestBootstrapAgreesWithSciPy(t *testing.T) {
+	want := readBook(t).Bootstrap
+	r, err := metrics.Evaluate(want.table(), metrics.Options{Resamples: 5000, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss := figure(t, r, "loss")
+	width := want.Loss[1] - want.Loss[0]
+	if math.Abs(loss.Lower-want.Loss[0]) > 0.04*width || math.Abs(loss.Upper-want.Loss[1]) > 0.04*width {
+		t.Errorf("loss: got %+v, want %v", loss, want.Loss)
+	}
+	for name, deviation := range want.Deviations {
+		f := figure(t, r, name)
+		if got := (f.Upper - f.Lower) / (2 * 1.96); math.Abs(got/deviation-1) > 0.05 {
+			t.Errorf("%s: got a deviation of %v, want %v", name, got, deviation)
+		}
+		if !(f.Lower < f.Value && f.Value < f.Upper) || f.Method != "bootstrap" {
+			t.Errorf("%s: got %+v", name, f)
+		}
+	}
+}
+
+func TestIntervalsFollowFromTheSeedAlone(t *testing.T) {
+	table := readBook(t).Bootstrap.table()
+	evaluate := func(processors int, seed uint64) metrics.Report {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+		r, err := metrics.Evaluate(table, metrics.Options{Resamples: 50, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	one := evaluate(1, 7)
+	if many := evaluate(8, 7); !reflect.DeepEqual(one, many) {
+		t.Errorf("8 processors: got %v, want %v", many.Intervals, one.Intervals)
+	}
+	if other := evaluate(1, 8); reflect.DeepEqual(one.Intervals["loss"], other.Intervals["loss"]) {
+		t.Error("two seeds have one interval")
+	}
+}
+
+// A model without a mistake may make one on the next sample.
+func TestIntervalsOfAModelWithoutAMistake(t *testing.T) {
+	for classes := 2; classes <= 12; classes++ {
+		table := metrics.Table{}
+		for i := range classes * 20 {
+			row := make([]float32, classes)
+			row[i%classes] = 1
+			table.Predictions = append(table.Predictions, predict(i%classes, row...))
+		}
+		for i := range classes {
+			table.Classes = append(table.Classes, fmt.Sprint(i))
+		}
+		r, err := metrics.Evaluate(table, metrics.Options{Resamples: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		accuracy := figure(t, r, "accuracy")
+		for _, name := range []string{"f1", "balanced_accuracy", "roc_auc", "f1_weighted"} {
+			if f := figure(t, r, name); !near(f.Lower, accuracy.Lower) || !near(f.Upper, 1) {
+				t.Errorf("%d classes: %+v, want the bounds of %+v", classes, f, accuracy)
+			}
+		}
+		if f, recall := figure(t, r, "f1[1]"), figure(t, r, "recall[1]"); !near(f.Lower, recall.Lower) || recall.Lower >= accuracy.Lower {
+			t.Errorf("%d classes: %+v, want the bounds of %+v", classes, f, recall)
+		}
+		if f := figure(t, r, "kappa"); !near(f.Lower, 2*accuracy.Lower-1) || !near(f.Upper, 1) {
+			t.Errorf("%d classes: %+v", classes, f)
+		}
+	}
+}
+
+func TestEveryFigureHasAnIntervalThatHoldsIt(t *testing.T) {
+	for _, c := range references(t) {
+		r, err := metrics.Evaluate(c.table(), metrics.Options{TopK: c.TopK, Resamples: 40})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range r.Figures() {
+			of, class, perClass := strings.Cut(f.Name, "[")
+			absent := perClass && (of == "precision" || of == "recall" || of == "f1") // of no samples
+			switch {
+			case math.IsNaN(f.Value):
+				if f.Method != "" {
+					t.Errorf("%s: %+v", c.Name, f)
+				}
+			case math.IsNaN(f.Lower) || math.IsNaN(f.Upper):
+				if !absent {
+					t.Errorf("%s: %+v of %s has no interval", c.Name, f, class)
+				}
+			case of == "ece" || of == "loss" || of == "brier":
+				// Corrected for bias, few samples have an interval beside the figure.
+			case f.Lower > f.Value+tolerance || f.Upper < f.Value-tolerance:
+				t.Errorf("%s: %+v", c.Name, f)
+			}
+		}
+	}
+}
+
+func TestFigureListsWhatIsKnown(t *testing.T) {
+	r := report(t, []string{"cat", "a\nb"}, diagonal(2, 3))
+	if f, err := r.Figure("recall[a\nb]"); err != nil || f.Value != 1 {
+		t.Errorf("got %+v and %v", f, err)
+	}
+	for name, want := range map[string]string{
+		"acuracy":     `metric "acuracy": must be one of loss, accuracy, balanced_accuracy, precision, recall, f1, `,
+		"recall[cow]": `metric "recall[cow]": the model has no class "cow": it has cat, a\nb`,
+		"loss[cat]":   `metric "loss[cat]": must be one of `,
+		"recall[cat":  `metric "recall[cat": must be one of `,
+	} {
+		_, err := r.Figure(name)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || pipeline.KindOf(err) != pipeline.BadUsage {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+}
+
+func TestLowerIsBetter(t *testing.T) {
+	lower := 0
+	for _, f := range report(t, []string{"loss", "dog"}, diagonal(2, 3)).Figures() {
+		if metrics.LowerIsBetter(f.Name) {
+			lower++
+		}
+	}
+	if lower != 3 || !metrics.LowerIsBetter("ece") || metrics.LowerIsBetter("recall[loss]") {
+		t.Errorf("%d figures are better the lower they are", lower)
+	}
+}

@@ -1,0 +1,190 @@
+package metrics_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+)
+
+// hostile are names that folders and files really have.
+func hostile() []string {
+	return []string{
+		"<script>alert(1)</script>", `12" "x"`, "a,b;c", "חתול", "gpj.\u202excod", "🐈", "a\nb", "\x1b[31m", "a\xffb", "p(x)", ")", "",
+		"=1+1", "+1", "-1", "@x", "'x", "''", "\tx", "\rx", " x ", "#x", "path",
+	}
+}
+
+func written(t *testing.T, table metrics.Table, d metrics.Decision) string {
+	t.Helper()
+	var b strings.Builder
+	if err := table.Write(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTableIsReadAsItWasWritten(t *testing.T) {
+	names := hostile()
+	random := rand.New(rand.NewPCG(1, 2))
+	table := metrics.Table{Classes: names, Slices: map[string][]string{}}
+	for i := range 200 {
+		row, logits := make([]float32, len(names)), make([]float32, len(names))
+		for k := range row {
+			row[k], logits[k] = random.Float32(), math.Float32frombits(random.Uint32())
+			if math.IsNaN(float64(logits[k])) {
+				logits[k] = float32(math.Inf(-1)) // a NaN is not equal to itself
+			}
+		}
+		sample := pipeline.Sample{ID: fmt.Sprintf("%s/%d", names[random.IntN(len(names))], i), Label: random.IntN(len(names)), Weight: 1}
+		if i < len(names) {
+			sample.ID = names[i]
+		}
+		table.Predictions = append(table.Predictions, pipeline.Prediction{Sample: sample, Probabilities: row, Logits: logits})
+		for _, column := range names {
+			table.Slices[column] = append(table.Slices[column], names[random.IntN(len(names))])
+		}
+	}
+	without := table.Select(func(i int) bool { return i%2 == 0 })
+	without.Slices = nil
+	for i := range without.Predictions {
+		without.Predictions[i].Logits = nil
+	}
+	for name, want := range map[string]metrics.Table{"all of it": table, "probabilities alone": without} {
+		got, err := metrics.ReadTable(strings.NewReader(written(t, want, metrics.Decision{})), "predictions.csv")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the table is not as it was", name)
+		}
+	}
+}
+
+// A spreadsheet takes a cell that begins with one of these for a formula.
+func TestTableHasNoFormula(t *testing.T) {
+	table := metrics.Table{Classes: hostile()}
+	for i := range table.Classes {
+		p := predict(i, make([]float32, len(table.Classes))...)
+		p.Sample.ID, p.Probabilities[i] = table.Classes[i], 1
+		table.Predictions = append(table.Predictions, p)
+	}
+	rows, err := csv.NewReader(strings.NewReader(written(t, table, metrics.Decision{}))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		for _, cell := range row {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+				t.Errorf("the cell %q", cell)
+			}
+		}
+	}
+}
+
+func TestTableHasWhatTheDecisionMakesOfIt(t *testing.T) {
+	table := metrics.Table{
+		Classes:     []string{"cat", "dog"},
+		Predictions: []pipeline.Prediction{predict(0, 0.4, 0.6), predict(1, 0.2, 0.8)},
+	}
+	const want = "path,label,predicted,probability,p(cat),p(dog)\n" +
+		"of class 0.jpg,cat,cat,0.4,0.4,0.6\nof class 1.jpg,dog,dog,0.8,0.2,0.8\n"
+	if got := written(t, table, metrics.Decision{Threshold: 0.7}); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for i := range table.Predictions {
+		table.Predictions[i].Sample.Label = -1
+	}
+	const unlabelled = "path,predicted,probability,p(cat),p(dog)\nof class 0.jpg,dog,0.6,0.4,0.6\nof class 1.jpg,dog,0.8,0.2,0.8\n"
+	if got := written(t, table, metrics.Decision{}); got != unlabelled {
+		t.Errorf("got %s, want %s", got, unlabelled)
+	}
+}
+
+func TestReadTableNamesTheLine(t *testing.T) {
+	const head = "path,label,predicted,probability,p(cat),p(dog)\n"
+	const row = "a.jpg,cat,cat,0.6,0.6,0.4\n"
+	for text, want := range map[string]string{
+		"":             "x.csv: the file is empty",
+		"path,label\n": "x.csv:1: is no table of predictions",
+		"path,predicted,probability,p(cat),p(dog)\n":                              "x.csv:1: is no table of predictions",
+		"path,label,predicted,probability\n":                                      "x.csv:1: has no column p(CLASS)",
+		"path,label,predicted,probability,p(a),p(a)\n":                            "x.csv:1: two columns have one name",
+		"path,label,predicted,probability,p(a),p(b),logit(b),logit(a)\n":          "x.csv:1: the columns logit(CLASS) are not",
+		"path,label,predicted,probability,p(a),p(b),logit(a)\n":                   "x.csv:1: the columns logit(CLASS) are not",
+		"path,label,predicted,probability,p(a),p(b),size\n":                       `x.csv:1: the column "size" is unknown`,
+		"path,label,predicted,probability,p(a),p(b),slice(x),logit(a),logit(b)\n": `x.csv:1: the column "logit(a)" is unknown`,
+		head + row + "b.jpg,cow,cat,0.6,0.6,0.4\n":                                `x.csv:3: the label "cow" is no class`,
+		head + row + "b.jpg,cat,cat,0.6,0.6,many\n":                               `x.csv:3: "many" is no number`,
+		head + row + "b.jpg,cat,cat,0.6,0.6\n":                                    "x.csv:3: wrong number of fields",
+		head + "\"a\nb.jpg\",cat,cat,0.6,0.6,0.4\nb.jpg,cat,cat,0.6,0.6,1e999\n":  `x.csv:4: "1e999" is no number`,
+		head + row + "b\"c.jpg,cat,cat,0.6,0.6,0.4\n":                             "x.csv:3: bare \"",
+	} {
+		_, err := metrics.ReadTable(strings.NewReader(text), "x.csv")
+		if err == nil || !strings.HasPrefix(err.Error(), want) || pipeline.KindOf(err) != pipeline.BadData {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestEvaluateBySlices(t *testing.T) {
+	table := answers(3, 10)
+	table.Slices = map[string][]string{"size": nil, "camera": nil}
+	for i := range table.Predictions {
+		table.Slices["camera"] = append(table.Slices["camera"], []string{"phone", "", "phone"}[i%3])
+		table.Slices["size"] = append(table.Slices["size"], "big")
+	}
+	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range r.Slices {
+		got = append(got, fmt.Sprintf("%s=%s: %d samples", s.Column, s.Value, s.Report.Samples))
+		part := table.Select(func(i int) bool { return table.Slices[s.Column][i] == s.Value })
+		part.Slices = nil
+		want, err := metrics.Evaluate(part, metrics.Options{Resamples: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Through JSON, where what is not a number is equal to itself.
+		if a, b := asJSON(t, s.Report), asJSON(t, want); a != b {
+			t.Errorf("%s=%s: got %s, want %s", s.Column, s.Value, a, b)
+		}
+	}
+	if want := []string{"camera=: 3 samples", "camera=phone: 7 samples", "size=big: 10 samples"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestEvaluateRefusesASliceForEachSample(t *testing.T) {
+	table := answers(3, 101)
+	table.Slices = map[string][]string{"name": nil}
+	for i := range table.Predictions {
+		table.Slices["name"] = append(table.Slices["name"], fmt.Sprint(i))
+	}
+	_, err := metrics.Evaluate(table, metrics.Options{})
+	if err == nil || !strings.Contains(err.Error(), `slice "name": has 101 values`) || pipeline.KindOf(err) != pipeline.BadUsage {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	r := report(t, []string{"cat", "dog", "\x1b[31m"}, [][]int{{90, 0, 0}, {0, 29, 0}, {0, 0, 0}})
+	want := []string{
+		`classes without a sample, which count as 0 in the macro averages: \x1b[31m`,
+		"classes of fewer than 30 samples: dog (29)",
+	}
+	if !reflect.DeepEqual(r.Warnings, want) {
+		t.Errorf("got %q, want %q", r.Warnings, want)
+	}
+	if r := report(t, []string{"cat", "dog"}, diagonal(2, 50)); r.Warnings != nil {
+		t.Errorf("got %q of 100 samples", r.Warnings)
+	}
+}

@@ -1,0 +1,204 @@
+package report
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+)
+
+func TestTicksAreRoundNumbersOfTheirRange(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		lowest := random.NormFloat64() * math.Pow(10, float64(random.IntN(9)-5))
+		highest := lowest + math.Pow(10, float64(random.IntN(9)-5))*(1+random.Float64())
+		n := 3 + random.IntN(5)
+		all := ticks(lowest, highest, n)
+		if len(all) < 1 || len(all) > n+1 {
+			t.Fatalf("%v to %v: %d ticks, about %d were wanted", lowest, highest, len(all), n)
+		}
+		slack := (highest - lowest) * 1e-6
+		for i, tick := range all {
+			label, err := strconv.ParseFloat(tick.Label, 64)
+			check(t, err)
+			if tick.Value < lowest-slack || tick.Value > highest+slack || i > 0 && tick.Value <= all[i-1].Value {
+				t.Fatalf("%v to %v: tick %v", lowest, highest, tick)
+			}
+			if math.Abs(label-tick.Value) > max(math.Abs(tick.Value)*0.005, slack) || strings.HasPrefix(tick.Label, "-0.0") && tick.Value == 0 {
+				t.Fatalf("%v to %v: %v is labelled %s", lowest, highest, tick.Value, tick.Label)
+			}
+		}
+	}
+	for _, limits := range [][2]float64{{1, 1}, {2, 1}, {math.NaN(), 1}, {0, math.Inf(1)}} {
+		if all := ticks(limits[0], limits[1], 5); all != nil {
+			t.Errorf("%v: %v", limits, all)
+		}
+	}
+}
+
+// What the library draws has the page's colours and type, and no others: this
+// is what would tell of a new version that writes otherwise.
+func TestDrawingsTakeTheirColoursFromThePage(t *testing.T) {
+	p := newPlot("x & y", "<y>")
+	unit(p)
+	for i := inkTint; i <= fillTint; i++ {
+		check(t, add(p, series{x: []float64{0, 1}, y: []float64{0, float64(i) / 9}, tint: i, width: 1, dots: true}))
+	}
+	svg, err := render(p, plotWidth, plotHeight, "id", "<name>", "words & more")
+	check(t, err)
+	text := string(svg)
+	for i := inkTint; i <= fillTint; i++ {
+		if !strings.Contains(text, i.variable()) {
+			t.Errorf("nothing is drawn in %s", i.variable())
+		}
+	}
+	for _, bad := range []string{"#", "font-family", "<?xml", "<y>", "<name>", "xlink"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("the drawing has %s", bad)
+		}
+	}
+	if !strings.Contains(text, `<title id="id-title">&lt;name&gt;</title><desc id="id-desc">words &amp; more</desc>`) {
+		t.Error("the drawing has no words")
+	}
+	style, err := files.ReadFile("style.css")
+	check(t, err)
+	for i := inkTint; i <= fillTint; i++ {
+		if name := strings.Trim(i.variable(), "var()"); strings.Count(string(style), name+":") != 2 {
+			t.Errorf("the style sheet does not say what %s is in light and in dark", name)
+		}
+	}
+}
+
+// A history may hold what is no number, a single epoch, one value throughout.
+func TestHistoriesThatAreHardToDraw(t *testing.T) {
+	nan := math.NaN()
+	for name, losses := range map[string][]float64{
+		"diverged": {1, nan, nan, 2, math.Inf(1)}, "nothing": {nan, nan}, "single": {0.5}, "flat": {1, 1, 1}, "zero": {0, 0}, "huge": {1e300, 1}, "tiny": {1e-300, 2e-300},
+	} {
+		var history []pipeline.Epoch
+		for i, loss := range losses {
+			figures := []pipeline.Metric{{Name: "loss", Value: loss}, {Name: "accuracy", Value: loss}}
+			history = append(history, pipeline.Epoch{Stage: "head", Epoch: i + 1, LearningRate: loss, Train: figures, Validation: figures, Best: i == 0})
+		}
+		c := contents{history: history}
+		c.config.Training.Monitor = "val_loss"
+		drawn, err := newTraining(c)
+		if err != nil || len(drawn.Plots) != 3 {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, d := range drawn.Plots {
+			if strings.Contains(string(d.SVG), "NaN") || strings.Contains(string(d.SVG), "Inf") {
+				t.Errorf("%s: %s has what is no number", name, d.Title)
+			}
+		}
+	}
+}
+
+func TestStagesAreMarked(t *testing.T) {
+	_, root := makePage(t, "two", sketches()["two"])
+	words := map[string]int{}
+	for _, n := range elements(root, "text") {
+		words[textOf(n)]++
+	}
+	if words["head"] != 3 || words["block5"] != 3 {
+		t.Errorf("the stages are named %d and %d times in three plots", words["head"], words["block5"])
+	}
+}
+
+// Each shows a table's samples in its order, and cannot show one that is not there.
+func TestChoose(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		classes, n := 2+random.IntN(4), 1+random.IntN(80)
+		d := metrics.Decision{Temperature: []float64{0, 0.5, 2}[random.IntN(3)]}
+		if classes == 2 && random.IntN(2) == 0 {
+			d.Threshold = 0.3
+		}
+		var table metrics.Table
+		for range n {
+			logits := make([]float32, classes)
+			for k := range logits {
+				logits[k] = float32(random.IntN(5)) // with ties
+			}
+			table.Predictions = append(table.Predictions, pipeline.Prediction{
+				Sample: pipeline.Sample{Label: random.IntN(classes)}, Logits: logits, Probabilities: pipeline.Softmax(logits),
+			})
+		}
+		mistakes, uncertain := Choose(table, d)
+		calibrated := d.Calibrate(table.Predictions)
+		wrong := 0
+		for _, p := range calibrated {
+			if d.Class(p.Probabilities) != p.Sample.Label {
+				wrong++
+			}
+		}
+		sure := func(i int) float32 { return calibrated[i].Probabilities[d.Class(calibrated[i].Probabilities)] }
+		gap := func(i int) float32 {
+			if d.Threshold > 0 {
+				return float32(math.Abs(float64(calibrated[i].Probabilities[1]) - d.Threshold))
+			}
+			sorted := slices.Sorted(slices.Values(calibrated[i].Probabilities))
+			return sorted[len(sorted)-1] - sorted[len(sorted)-2]
+		}
+		if len(mistakes) != min(wrong, most) || len(uncertain) != min((n+1)/2, most) {
+			t.Fatalf("%d of %d mistakes, %d of %d samples", len(mistakes), wrong, len(uncertain), n)
+		}
+		for k, i := range mistakes {
+			if d.Class(calibrated[i].Probabilities) == calibrated[i].Sample.Label || k > 0 && sure(i) > sure(mistakes[k-1]) {
+				t.Fatalf("mistake %d is none, or surer than the one before", k)
+			}
+		}
+		for k, i := range uncertain {
+			if k > 0 && gap(i) < gap(uncertain[k-1]) {
+				t.Fatalf("sample %d is less certain than the one before", k)
+			}
+		}
+	}
+}
+
+func TestThinnedCurveLooksTheSame(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	var predictions []pipeline.Prediction
+	for range 20000 {
+		p, label := random.Float32(), 0
+		if random.Float32() < p {
+			label = 1
+		}
+		predictions = append(predictions, pipeline.Prediction{Sample: pipeline.Sample{Label: label}, Probabilities: []float32{1 - p, p}})
+	}
+	whole := metrics.ROC(predictions, 1)
+	x, y := thin(whole, 0.002)
+	if len(x) > 1001 || len(x) >= len(whole.X) {
+		t.Errorf("%d points of %d are left", len(x), len(whole.X))
+	}
+	k := 0
+	for i := range whole.X {
+		for k+1 < len(x) && x[k+1] <= whole.X[i] && y[k+1] <= whole.Y[i] {
+			k++
+		}
+		if math.Abs(x[k]-whole.X[i]) > 0.002 || math.Abs(y[k]-whole.Y[i]) > 0.002 {
+			t.Fatalf("(%v, %v) was left out, and the one before is (%v, %v)", whole.X[i], whole.Y[i], x[k], y[k])
+		}
+	}
+	if n := len(x) - 1; x[0] != 0 || y[0] != 0 || x[n] != 1 || y[n] != 1 {
+		t.Error("the ends are missing")
+	}
+}
+
+func TestSpanCoversWhatIsDrawn(t *testing.T) {
+	for _, limits := range [][2]float64{{0, 0.37}, {0.41, 1}, {0.98, 0.99}, {3, 3}, {0, 0}, {-2, 5}, {1e-9, 3e-9}} {
+		var axis plot.Axis
+		span(&axis, limits[0], limits[1])
+		if !(axis.Min <= limits[0] && axis.Max >= limits[1] && axis.Min < axis.Max) {
+			t.Errorf("%v: the axis goes from %v to %v", limits, axis.Min, axis.Max)
+		}
+	}
+}
