@@ -59,7 +59,7 @@ func TestConstantsAreTakenWhereTheyHold(t *testing.T) {
 // What is cached of constants is not what variables compute, to the last bit.
 func TestConstantsHaveAFeatureSpaceOfTheirOwn(t *testing.T) {
 	m := load(t, copyModel(t, "normalized"))
-	with, err := m.FeatureSpace("head")
+	with, err := m.FeatureSpace("head", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,8 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	case stats.WriteError != nil:
 		in.t.warn("the feature cache cannot be written: %v; what it lacks is computed again every epoch (--cache-dir, --cache ram)", stats.WriteError)
 	case stats.Refused > 0:
-		in.t.warn("the feature cache is full (--cache-size): what it lacks is computed again every epoch")
+		in.t.warn("the feature cache is full (--cache-size): %d of %d images have no room for what stage %s takes, and are computed again every epoch",
+			stats.Refused, event.Total, name)
 	}
 	if stats.Damaged > 0 {
 		in.t.warn("%d damaged records of the feature cache were computed again", stats.Damaged)
@@ -135,7 +136,7 @@ func (in *inputs) openStore(stage string) error {
 	if in.o.cache.off {
 		return nil
 	}
-	space, err := in.model.FeatureSpace(stage)
+	space, err := in.model.FeatureSpace(stage, in.o.frozenWeights(in.model, stage))
 	if err != nil {
 		return err
 	}

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -28,33 +26,6 @@ const (
 	trainFlags    = "training"
 	plainFlags    = "a model without assets.extra/tftl.json"
 )
-
-// terminal is where a command writes: results to out, all else to err.
-type terminal struct {
-	out, err io.Writer
-	quiet    bool
-	live     bool // err is a terminal: a progress bar may be drawn
-}
-
-func newTerminal(c *cli.Context) terminal {
-	t := terminal{out: c.App.Writer, err: c.App.ErrWriter, quiet: c.Bool("quiet")}
-	if f, ok := t.err.(*os.File); ok {
-		t.live = term.IsTerminal(int(f.Fd()))
-	}
-	return t
-}
-
-// say writes a line for the person who watches.
-func (t terminal) say(format string, args ...any) {
-	if !t.quiet {
-		fmt.Fprintf(t.err, format+"\n", args...)
-	}
-}
-
-// warn is said with --quiet too.
-func (t terminal) warn(format string, args ...any) {
-	fmt.Fprintf(t.err, "tftl: warning: "+format+"\n", args...)
-}
 
 func commonFlags() []cli.Flag {
 	return []cli.Flag{

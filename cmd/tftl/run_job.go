@@ -79,7 +79,7 @@ func (j *job) train(ctx context.Context, t terminal, p *pool) error {
 	if err != nil {
 		return err
 	}
-	return runFit(ctx, t, o, model, p)
+	return runFit(ctx, t, o, model, p.opener(o))
 }
 
 // measure evaluates a run on its test part, as tftl evaluate does, but through
@@ -198,12 +198,7 @@ func newLearnt(p *pool, j *job) (*learnt, error) {
 		return nil, pipeline.Errorf(pipeline.Diverged, "run %s: no epoch was any good", l.run.Path)
 	}
 	l.stage = best.Stage
-	file, err := os.Open(l.run.File("labels.txt"))
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if l.labels, err = dataset.ReadLabels(file); err != nil {
+	if l.labels, err = readLabels(l.run.File("labels.txt")); err != nil {
 		return nil, err
 	}
 	l.model, err = p.load(j.fit.config.Model.Path, j.session)
@@ -214,7 +209,7 @@ func (l *learnt) classes() []string { return l.labels }
 
 // predict runs a part of the run's data through the cache and the head.
 func (l *learnt) predict(ctx context.Context, t terminal, images pipeline.Encoded, batchSize, workers int) (predictions []pipeline.Prediction, err error) {
-	stage, err := l.pool.Open(ctx, l.stage)
+	stage, err := l.pool.opener(l.fit).Open(ctx, l.stage)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // decided are the options of a command that a batch decides, or that are tftl
 // run's own. A run is measured on its test part, by its model, as it was trained.
 func decided(command string) []string {
-	all := []string{"config", "json", "output", "quiet", "verbose"}
+	all := []string{"config", "json", "log-file", "output", "quiet", "verbose"}
 	if command == "fit" {
 		return append(all, "overwrite", "resume")
 	}

@@ -10,7 +10,8 @@ import (
 
 // pool holds what the runs of a batch share: the last model, and its head's
 // graph, open. A head is another run's once Init has made it anew, for nothing
-// that trains it touches what lies below its cut.
+// that trains it touches what lies below its cut. A run that begins with another
+// run's weights does, and has the graph to itself.
 type pool struct {
 	runtimes map[savedmodels.Options]*savedmodels.Runtime
 	key      string // of the model: its folder and session
@@ -43,8 +44,16 @@ func (p *pool) load(path string, session savedmodels.Options) (*savedmodels.Mode
 	return model, nil
 }
 
-// Open is a pipeline.Opener's, of the model loaded last. One graph is open at a
-// time.
+// opener opens stages of the model that was loaded last, for a run.
+func (p *pool) opener(o fitOptions) pipeline.Opener {
+	if o.config.Model.InitFrom == nil {
+		return p
+	}
+	p.close()
+	return p.model
+}
+
+// Open is a pipeline.Opener's. One graph is open at a time.
 func (p *pool) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if name != headStage {
 		p.close()

@@ -51,6 +51,20 @@ type Model struct {
 	WeightsOrigin string `json:"weights_origin"`
 	WeightsSHA256 string `json:"weights_sha256"`
 	Units         int    `json:"units"` // 0 where the head has no hidden layer
+
+	InitFrom *InitFrom `json:"init_from,omitempty"`
+}
+
+// InitFrom is the earlier run whose best weights a run began with.
+type InitFrom struct {
+	Path   string `json:"path"`   // absolute
+	SHA256 string `json:"sha256"` // of its best checkpoint's values
+	// Stages were trained before this run, from the first run on: what lies
+	// above their cuts is no longer as the model has it.
+	Stages        []string `json:"stages"`
+	WeightsSHA256 string   `json:"weights_sha256"` // of the model that it began with
+	Units         int      `json:"units"`
+	FreshHead     bool     `json:"fresh_head"` // its head was given up
 }
 
 // Training is how.
@@ -69,6 +83,7 @@ type Training struct {
 	Monitor        string             `json:"monitor"`
 	MinDelta       float64            `json:"min_delta"`
 	Patience       int                `json:"patience"`
+	StartFromEpoch int                `json:"start_from_epoch"` // epochs of a stage that patience does not count
 }
 
 // Plateau lowers the rate where the monitored figure stops getting better.
