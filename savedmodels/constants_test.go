@@ -66,7 +66,7 @@ func TestConstantsHaveAFeatureSpaceOfTheirOwn(t *testing.T) {
 	head := metaGraph(m.saved, tagTrain, "head").SignatureDef
 	delete(head, signatureConstant)
 	delete(head, signatureConstants)
-	without, err := m.FeatureSpace("head")
+	without, err := m.FeatureSpace("head", "")
 	if err != nil || with == without {
 		t.Errorf("with constants and without: %s, %v", with, err)
 	}
