@@ -78,13 +78,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
 	}
-	compute := features.Compute(stage.Features)
-	if in.store != nil {
-		compute = features.Filled(compute, features.BatchSize)
-	}
-	source := func(part dataset.Part) *features.Source {
-		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.o.workers}
-	}
+	source := func(part dataset.Part) *features.Source { return in.features(stage, part) }
 	train, missing, err := in.training(stage, source)
 	if err != nil {
 		return nil, nil, err
@@ -127,6 +121,15 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 		in.t.warn("%d damaged records of the feature cache were computed again", stats.Damaged)
 	}
 	return train, second, nil
+}
+
+// features is a part as a stage's features, found in the store or computed.
+func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
+	compute := features.Compute(stage.Features)
+	if in.store != nil {
+		compute = features.Filled(compute, features.BatchSize)
+	}
+	return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.o.workers}
 }
 
 func (in *inputs) openStore(stage string) error {

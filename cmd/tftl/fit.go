@@ -26,6 +26,7 @@ func newFitCommand() *cli.Command {
 		&cli.StringFlag{Name: "test-data", Usage: "`DATA` of the test part, where it is apart", Category: dataFlags},
 		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test where DATA does not tell them apart; by a hash of each image's name, or of its group", Category: dataFlags},
 		&cli.BoolFlag{Name: "split-exact", Usage: "exact sizes, by --seed; adding images moves others", Category: dataFlags},
+		&cli.IntFlag{Name: "fold", Usage: "`K` of a manifest's column fold, which tftl split --folds writes: the test part, whatever the column split says", DefaultText: "none", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` that scripts/export.py wrote"},
 		&cli.StringFlag{Name: "init-from", Usage: "begin with the best weights of the earlier run in `DIR`, of its head too where the classes are the same; its model is the default"},
 		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
@@ -81,22 +82,26 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 			if err != nil {
 				return err
 			}
-			return t.closeLog(runFit(c.Context, t, o, r))
+			model, err := savedmodels.Load(o.config.Model.Path, r)
+			if err == nil {
+				err = runFit(c.Context, t, o, model, model)
+			}
+			if err == nil && !o.json {
+				t.say("next: tftl evaluate --model %s", o.output)
+			}
+			return t.closeLog(err)
 		},
 	}
 }
 
-// runFit is the command without its command line.
-func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtime) error {
-	model, err := savedmodels.Load(o.config.Model.Path, r)
-	if err != nil {
-		return err
-	}
+// runFit is the command without its command line. Stages are opened by open,
+// which is the model or keeps what it opened.
+func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Model, open pipeline.Opener) (err error) {
 	before := o.config
 	if err := o.resolve(model); err != nil {
 		return err
 	}
-	job := pipeline.Job{Model: model, Measure: measure, SaveEvery: o.saveEvery}
+	job := pipeline.Job{Model: open, Measure: measure, SaveEvery: o.saveEvery}
 	var run rundir.Dir
 	var set *dataset.Set
 	var skipped []badImage
@@ -250,9 +255,5 @@ func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline
 	}
 	value, _ := best.Value(monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", best.Epoch, len(history), monitor, value, run.Model())
-	err := table.Flush()
-	if err == nil {
-		t.say("next: tftl evaluate --model %s", run.Path)
-	}
-	return err
+	return table.Flush()
 }

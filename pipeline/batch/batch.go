@@ -56,6 +56,15 @@ type Option struct {
 	At    Position // of its name
 }
 
+// ValueAt is where an option's value stands; of one that is not in the file,
+// where the name does that it follows from.
+func (o Option) ValueAt() Position {
+	if at := position(o.Value); at != (Position{}) && o.Name != FoldOption {
+		return at
+	}
+	return o.At
+}
+
 // Position is a place in a file; the zero Position is none.
 type Position struct{ Line, Column int }
 

@@ -78,9 +78,9 @@ func (m *matrix) combinations() []combination {
 		var longer []combination
 		for _, c := range all {
 			for i, value := range a.values {
-				chosen := Option{a.option.Name, value, position(value)}
+				chosen := Option{a.option.Name, value, a.option.At}
 				longer = append(longer, combination{
-					join(",", c.name, a.option.Name+"="+texts[i]), append(slices.Clone(c.options), chosen), chosen.At,
+					join(",", c.name, a.option.Name+"="+texts[i]), append(slices.Clone(c.options), chosen), position(value),
 				})
 			}
 		}
