@@ -35,11 +35,12 @@ func evaluate(ctx context.Context, source Source, p Predictor, batchSize int, pr
 	return predictions, ctx.Err()
 }
 
-// top is what a stage trains, as a Predictor over features.
-type top struct{ stage Stage }
+// Top is what an open stage trains, as a Predictor over features.
+type Top struct{ Stage Stage }
 
-func (t top) Predict(ctx context.Context, features Batch) ([]Prediction, error) {
-	logits, err := t.stage.Logits(ctx, features)
+// Predict is a Predictor's.
+func (t Top) Predict(ctx context.Context, features Batch) ([]Prediction, error) {
+	logits, err := t.Stage.Logits(ctx, features)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,10 @@ type Plan struct {
 	// class and s/C for each other, as Keras' losses do; for two classes that is
 	// its binary cross-entropy's, too. Validation's loss is not smoothed.
 	LabelSmoothing float64
+	// InitFrom is the path prefix of a checkpoint that the run begins with,
+	// empty for the model's own weights; FreshHead gives its head up.
+	InitFrom  string
+	FreshHead bool
 }
 
 // StagePlan is how one stage is trained.
@@ -114,7 +118,8 @@ type Job struct {
 // It owns when. Each epoch: every batch of Order, then validation, one line of
 // history, and the best checkpoint where Watch says so. A stage after the
 // first begins from the best weights so far. When ctx ends, the step in hand
-// is finished and the last checkpoint written; the error is then ctx's.
+// is finished and the last checkpoint written; the error is then ctx's, or
+// that of the checkpoint.
 // An error of kind Diverged leaves the best checkpoint as it was.
 func Fit(ctx context.Context, job Job) ([]Epoch, error) {
 	f := &fit{Job: job, saved: time.Now()}
@@ -174,7 +179,7 @@ func (f *fit) begin(ctx context.Context) error {
 	}
 	var err error
 	if f.State.Stage == 0 {
-		err = f.open.Init(ctx, f.Plan.Classes, f.Plan.Units, f.Plan.Seed)
+		err = f.Plan.initialize(ctx, f.open)
 	} else if _, ok := BestOf(f.History); ok {
 		err = f.open.Restore(ctx, f.Recorder.Checkpoint(Best))
 	} else {
@@ -193,6 +198,16 @@ func (f *fit) begin(ctx context.Context) error {
 	// From here on the best checkpoint may become this stage's own: a resumed
 	// run must not begin the stage from that.
 	return f.saveLast()
+}
+
+// initialize gives the stage of a new run its weights.
+func (p Plan) initialize(ctx context.Context, stage Stage) error {
+	if p.InitFrom != "" {
+		if err := stage.Restore(ctx, p.InitFrom); err != nil || !p.FreshHead {
+			return err
+		}
+	}
+	return stage.Init(ctx, p.Classes, p.Units, p.Seed)
 }
 
 // epoch trains what is left of an epoch, validates and records it.
@@ -219,7 +234,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 		return Verdict{}, err
 	}
 	event.Phase = "validate"
-	predictions, err := evaluate(ctx, validation, top{f.open}, f.Plan.BatchSize, f.Progress, event)
+	predictions, err := evaluate(ctx, validation, Top{f.open}, f.Plan.BatchSize, f.Progress, event)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -305,7 +320,10 @@ func (f *fit) leave(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return errors.Join(ctx.Err(), f.saveLast())
+	if err := f.saveLast(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 func (f *fit) saveLast() error {

@@ -59,14 +59,14 @@ func TestConstantsAreTakenWhereTheyHold(t *testing.T) {
 // What is cached of constants is not what variables compute, to the last bit.
 func TestConstantsHaveAFeatureSpaceOfTheirOwn(t *testing.T) {
 	m := load(t, copyModel(t, "normalized"))
-	with, err := m.FeatureSpace("head")
+	with, err := m.FeatureSpace("head", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	head := metaGraph(m.saved, tagTrain, "head").SignatureDef
 	delete(head, signatureConstant)
 	delete(head, signatureConstants)
-	without, err := m.FeatureSpace("head")
+	without, err := m.FeatureSpace("head", "")
 	if err != nil || with == without {
 		t.Errorf("with constants and without: %s, %v", with, err)
 	}

@@ -141,8 +141,10 @@ func (m *Model) constants(name string) bool {
 
 // FeatureSpace names everything but the image that decides the bits of a
 // stage's features: the frozen network, how images are decoded, precision,
-// TensorFlow, device and instruction set. Equal spaces, equal features.
-func (m *Model) FeatureSpace(name string) (string, error) {
+// TensorFlow, device and instruction set. Equal spaces, equal features. weights
+// is the digest of a checkpoint that the frozen network was restored from, or
+// empty where it is the model's own.
+func (m *Model) FeatureSpace(name, weights string) (string, error) {
 	info, err := m.Stage(name)
 	if err != nil {
 		return "", err
@@ -155,7 +157,10 @@ func (m *Model) FeatureSpace(name string) (string, error) {
 	// The exporter digested the frozen part alone, so that two exports of one
 	// network share their features. It holds for the variables it saw.
 	frozen := info.FrozenSHA256
-	if variables != d.Weights.VariablesSHA256 || frozen == "" {
+	switch {
+	case weights != "":
+		frozen = "checkpoint " + weights
+	case variables != d.Weights.VariablesSHA256 || frozen == "":
 		frozen = "variables " + variables
 	}
 	space, err := json.Marshal(struct {

@@ -189,7 +189,7 @@ func TestGraphThatCannotBeLoaded(t *testing.T) {
 func TestFeatureSpace(t *testing.T) {
 	space := func(m *Model, stage string) string {
 		t.Helper()
-		s, err := m.FeatureSpace(stage)
+		s, err := m.FeatureSpace(stage, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // a stage's options have commas of their own
 		Commands: []*cli.Command{
-			newFitCommand(), newEvaluateCommand(), newPredictCommand(), newPreviewCommand(), newInspectCommand(), newReportCommand(), newSplitCommand(), newVersionCommand(),
+			newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(), newLRFindCommand(),
+			newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
 		},
 		Writer:         stdout,
 		ErrWriter:      stderr,
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // printError writes one error the way a person reads it, in one line with perhaps
 // a hint below it, and returns its exit code.
 func printError(w io.Writer, err error) int {
-	text := visible(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")) // joined errors have a line each
+	text := visible(oneLine(err))
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(w, "tftl: %s\n", strings.ReplaceAll(text, context.Canceled.Error(), "interrupted"))
 		return exitInterrupted

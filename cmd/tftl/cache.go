@@ -78,13 +78,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
 	}
-	compute := features.Compute(stage.Features)
-	if in.store != nil {
-		compute = features.Filled(compute, features.BatchSize)
-	}
-	source := func(part dataset.Part) *features.Source {
-		return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.o.workers}
-	}
+	source := func(part dataset.Part) *features.Source { return in.features(stage, part) }
 	train, missing, err := in.training(stage, source)
 	if err != nil {
 		return nil, nil, err
@@ -120,7 +114,8 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	case stats.WriteError != nil:
 		in.t.warn("the feature cache cannot be written: %v; what it lacks is computed again every epoch (--cache-dir, --cache ram)", stats.WriteError)
 	case stats.Refused > 0:
-		in.t.warn("the feature cache is full (--cache-size): what it lacks is computed again every epoch")
+		in.t.warn("the feature cache is full (--cache-size): %d of %d images have no room for what stage %s takes, and are computed again every epoch",
+			stats.Refused, event.Total, name)
 	}
 	if stats.Damaged > 0 {
 		in.t.warn("%d damaged records of the feature cache were computed again", stats.Damaged)
@@ -128,11 +123,20 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	return train, second, nil
 }
 
+// features is a part as a stage's features, found in the store or computed.
+func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
+	compute := features.Compute(stage.Features)
+	if in.store != nil {
+		compute = features.Filled(compute, features.BatchSize)
+	}
+	return &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.o.workers}
+}
+
 func (in *inputs) openStore(stage string) error {
 	if in.o.cache.off {
 		return nil
 	}
-	space, err := in.model.FeatureSpace(stage)
+	space, err := in.model.FeatureSpace(stage, in.o.frozenWeights(in.model, stage))
 	if err != nil {
 		return err
 	}

@@ -51,10 +51,18 @@ func fromConfig(c *cli.Context) error {
 	return nil
 }
 
-func setFlag(c *cli.Context, given map[string]bool, name string, node ast.Node) error {
+// isOption is an error where a command has no such option for a file to say.
+func isOption(c *cli.Context, name string) error {
 	known := slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == name })
-	if !known || name == "config" {
+	if !known || name == "config" || name == "help" {
 		return fmt.Errorf("%q is no option of tftl %s", name, c.Command.Name)
+	}
+	return nil
+}
+
+func setFlag(c *cli.Context, given map[string]bool, name string, node ast.Node) error {
+	if err := isOption(c, name); err != nil {
+		return err
 	}
 	var value any
 	if err := yaml.NodeToValue(node, &value); err != nil {

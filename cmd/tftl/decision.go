@@ -13,7 +13,6 @@ import (
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
-	"tftl/savedmodels"
 )
 
 // decisionOptions are what --temperature and --threshold ask for. What they do
@@ -78,15 +77,24 @@ func (o decisionOptions) asked() bool {
 
 // check refuses what makes no sense for a model before anything is computed.
 func (o decisionOptions) check(stored metrics.Decision, model string, classes int) error {
+	if err := o.checkClasses(classes); err != nil {
+		return err
+	}
 	switch {
-	case classes != 2 && (o.f1 || o.threshold != nil && *o.threshold > 0):
-		return pipeline.Errorf(pipeline.BadUsage, "--threshold is for two classes, and the model has %d", classes)
 	case (o.f1 || o.fit) && !rundir.Is(model):
 		err := pipeline.Errorf(pipeline.BadUsage, "%s is no run: it has no validation part to find a threshold or a temperature on", model)
 		return pipeline.WithHint(err, "name the run's folder, or give a number")
 	case stored.Threshold > 0 && (o.fit || o.temperature != nil) && !o.f1 && o.threshold == nil:
 		err := pipeline.Errorf(pipeline.BadUsage, "--temperature: the threshold %.4g that is stored is for the probabilities as they are", stored.Threshold)
 		return pipeline.WithHint(err, "give --threshold too: f1, a number, or argmax")
+	}
+	return nil
+}
+
+// checkClasses refuses a threshold between more than two classes.
+func (o decisionOptions) checkClasses(classes int) error {
+	if classes != 2 && (o.f1 || o.threshold != nil && *o.threshold > 0) {
+		return pipeline.Errorf(pipeline.BadUsage, "--threshold is for two classes, and the model has %d", classes)
 	}
 	return nil
 }
@@ -128,7 +136,7 @@ func (o decisionOptions) decide(d metrics.Decision, validation func() ([]pipelin
 
 // predictValidation predicts the validation part that a run recorded. set is
 // the run's data where it is open already.
-func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, p *savedmodels.Predictor, set *dataset.Set) ([]pipeline.Prediction, error) {
+func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, n network, set *dataset.Set) ([]pipeline.Prediction, error) {
 	if set == nil {
 		own := o
 		own.data, own.dataset.Columns = "", nil
@@ -136,7 +144,7 @@ func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, p *s
 		if set, _, err = own.open(); err != nil {
 			return nil, err
 		}
-		if set, err = set.Relabel(p.Labels, o.common); err != nil {
+		if set, err = set.Relabel(n.classes(), o.common); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +156,7 @@ func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, p *s
 		return nil, pipeline.Errorf(pipeline.BadData, "the run has no validation part to find a threshold or a temperature on")
 	}
 	t.say("subset val: %d images, for the decision", part.Len())
-	return predict(ctx, t, p, part, o.batchSize, o.workers)
+	return n.predict(ctx, t, part, o.batchSize, o.workers)
 }
 
 // describeDecision says what becomes of the outputs, where that is not simply

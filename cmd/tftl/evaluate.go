@@ -147,29 +147,56 @@ func runEvaluate(ctx context.Context, t terminal, o evaluateOptions, r *savedmod
 	return o.gates.failed(t, report.Gates)
 }
 
-// evaluate measures, and keeps what it finds in the run's folder where the run
-// was measured on its own test part. A gate that fails is no error here.
-func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodels.Runtime) (report metrics.Report, err error) {
+// evaluate measures the model that serves.
+func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodels.Runtime) (metrics.Report, error) {
 	predictor, err := openPredictor(o.model, o.plain, r)
 	if err != nil {
-		return report, err
+		return metrics.Report{}, err
 	}
 	defer predictor.Close()
+	return o.measure(ctx, t, served{predictor})
+}
+
+// network is what is measured.
+type network interface {
+	classes() []string
+	predict(ctx context.Context, t terminal, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error)
+	// report writes the pages of a run whose predictions of a part the table is.
+	report(ctx context.Context, t terminal, run rundir.Dir, part dataset.Part, table metrics.Table, d metrics.Decision, workers int) error
+}
+
+// served is a network as the model in a folder serves it.
+type served struct{ *savedmodels.Predictor }
+
+func (s served) classes() []string { return s.Labels }
+
+func (s served) predict(ctx context.Context, t terminal, images pipeline.Encoded, batchSize, workers int) ([]pipeline.Prediction, error) {
+	return predict(ctx, t, s.Predictor, images, batchSize, workers)
+}
+
+func (s served) report(ctx context.Context, t terminal, run rundir.Dir, part dataset.Part, table metrics.Table, d metrics.Decision, workers int) error {
+	return reporter{run: run, predictor: s.Predictor, part: part, workers: workers}.write(ctx, t, table, d)
+}
+
+// measure measures a network, and keeps what it finds in the run's folder where
+// the run was measured on its own test part. A gate that fails is no error here.
+func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (report metrics.Report, err error) {
+	labels := n.classes()
 	decision, err := readDecision(o.model)
 	if err != nil {
 		return report, err
 	}
-	if err := o.gates.check(predictor.Labels, o.topK); err != nil {
+	if err := o.gates.check(labels, o.topK); err != nil {
 		return report, err
 	}
-	if err := o.decision.check(decision, o.model, len(predictor.Labels)); err != nil {
+	if err := o.decision.check(decision, o.model, len(labels)); err != nil {
 		return report, err
 	}
 	set, own, err := o.open()
 	if err != nil {
 		return report, err
 	}
-	if set, err = set.Relabel(predictor.Labels, o.common); err != nil {
+	if set, err = set.Relabel(labels, o.common); err != nil {
 		return report, err
 	}
 	part, skipped, err := screenOne(ctx, t, set, o.subset, o.onBad, o.workers)
@@ -180,15 +207,15 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 		return report, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "the %s part is empty", o.subset), "--subset names another, --data another folder")
 	}
 	t.describe(set)
-	if decision, err = o.decide(ctx, t, decision, predictor, set, own); err != nil {
+	if decision, err = o.decide(ctx, t, decision, n, set, own); err != nil {
 		return report, err
 	}
 	t.say("subset %s: %d images", o.subset, part.Len())
-	predictions, err := predict(ctx, t, predictor, part, o.batchSize, o.workers)
+	predictions, err := n.predict(ctx, t, part, o.batchSize, o.workers)
 	if err != nil {
 		return report, err
 	}
-	table := metrics.Table{Classes: predictor.Labels, Predictions: predictions, Slices: o.slices(part)}
+	table := metrics.Table{Classes: labels, Predictions: predictions, Slices: o.slices(part)}
 	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {
 		return report, err
@@ -205,8 +232,7 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 		if err := o.keep(report, table, skipped); err != nil {
 			return report, err
 		}
-		pages := reporter{run: rundir.Dir{Path: o.model}, predictor: predictor, part: part, workers: o.workers}
-		if err := pages.write(ctx, t, table, decision); err != nil {
+		if err := n.report(ctx, t, rundir.Dir{Path: o.model}, part, table, decision, o.workers); err != nil {
 			return report, err
 		}
 	}
@@ -217,15 +243,15 @@ func (o evaluateOptions) evaluate(ctx context.Context, t terminal, r *savedmodel
 }
 
 // decide is the decision that the figures are of.
-func (o evaluateOptions) decide(ctx context.Context, t terminal, stored metrics.Decision, p *savedmodels.Predictor, set *dataset.Set, own bool) (metrics.Decision, error) {
+func (o evaluateOptions) decide(ctx context.Context, t terminal, stored metrics.Decision, n network, set *dataset.Set, own bool) (metrics.Decision, error) {
 	if !own {
 		set = nil
 	}
-	d, err := o.decision.decide(stored, func() ([]pipeline.Prediction, error) { return o.predictValidation(ctx, t, p, set) })
+	d, err := o.decision.decide(stored, func() ([]pipeline.Prediction, error) { return o.predictValidation(ctx, t, n, set) })
 	if err != nil {
 		return d, err
 	}
-	t.describeDecision(d, p.Labels)
+	t.describeDecision(d, n.classes())
 	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom, "validation")
 	if chosen && own && (o.subset == "val" || o.subset == "all") {
 		t.warn("the decision was chosen on the validation part: the figures of --subset %s are too good", o.subset)

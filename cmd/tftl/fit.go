@@ -26,11 +26,15 @@ func newFitCommand() *cli.Command {
 		&cli.StringFlag{Name: "test-data", Usage: "`DATA` of the test part, where it is apart", Category: dataFlags},
 		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test where DATA does not tell them apart; by a hash of each image's name, or of its group", Category: dataFlags},
 		&cli.BoolFlag{Name: "split-exact", Usage: "exact sizes, by --seed; adding images moves others", Category: dataFlags},
+		&cli.IntFlag{Name: "fold", Usage: "`K` of a manifest's column fold, which tftl split --folds writes: the test part, whatever the column split says", DefaultText: "none", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` that scripts/export.py wrote"},
+		&cli.StringFlag{Name: "init-from", Usage: "begin with the best weights of the earlier run in `DIR`, of its head too where the classes are the same; its model is the default"},
 		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` of the run (default: runs/NAME-N, NAME the data's)"},
 		&cli.BoolFlag{Name: "overwrite", Usage: "replace a run that is there"},
 		&cli.DurationFlag{Name: "checkpoint-every", Value: 30 * time.Second, Usage: "how much a killed run repeats; 0 for a checkpoint each step"},
+		&cli.DurationFlag{Name: "max-time", Usage: "stop training after so long, such as 50m, and keep the best epoch so far; --resume goes on; 0 for no limit"},
+		&cli.StringFlag{Name: "log-file", Usage: "add what is said on stderr to `FILE`, with the time"},
 		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
 		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most, a stage", Category: trainFlags},
 		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE][,schedule=…]`, again for the next, deeper one: head, then the upper blocks by name with a small rate; or auto: deeper while --monitor gains more than its noise (default: head)", Category: trainFlags},
@@ -41,17 +45,11 @@ func newFitCommand() *cli.Command {
 		&cli.IntFlag{Name: "warmup-epochs", Usage: "in which the rate rises to begin with", Category: trainFlags},
 		&cli.Float64Flag{Name: "plateau-factor", Usage: "multiplies the rate where --monitor stops improving; 0 for never", Category: trainFlags},
 		&cli.IntFlag{Name: "plateau-patience", Value: 3, Usage: "epochs without improvement before that", Category: trainFlags},
-		&cli.StringFlag{Name: "optimizer", Value: "adam", Usage: "adam, sgd, rmsprop, adamw or nesterov", Category: trainFlags},
-		&cli.Float64Flag{Name: "momentum", Usage: "of sgd, rmsprop and nesterov, which is sgd without it", Category: trainFlags},
-		&cli.Float64Flag{Name: "weight-decay", Usage: "decoupled", DefaultText: "0.004 for adamw, else 0", Category: trainFlags},
-		&cli.Float64Flag{Name: "l2", Usage: "times the sum of squares of the head's kernels", Category: trainFlags},
-		&cli.Float64Flag{Name: "clip-norm", Usage: "largest global norm of the gradients; 0 for any", Category: trainFlags},
-		&cli.Float64Flag{Name: "dropout", Usage: "rate before the output layer", Category: trainFlags},
-		&cli.IntFlag{Name: "units", Usage: "width of the head's hidden layer", DefaultText: "256", Category: trainFlags},
 		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of the head's weights, the order, augmentation and dropout", Category: trainFlags},
 		&cli.StringFlag{Name: "monitor", Value: "val_loss", Usage: "what the best epoch is best in", Category: trainFlags},
 		&cli.IntFlag{Name: "patience", Value: 5, Usage: "epochs without improvement before training ends; 0 for no end", Category: trainFlags},
 		&cli.Float64Flag{Name: "min-delta", Usage: "what counts as improvement", Category: trainFlags},
+		&cli.IntFlag{Name: "start-from-epoch", Usage: "epochs at the start of a stage that --patience does not count", Category: trainFlags},
 	}
 	return &cli.Command{
 		Name:  "fit",
@@ -66,7 +64,7 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 --augment-copies caches a few copies; tftl preview shows what they look like.
 
    tftl fit --data photos --model savedmodels/vgg16 --augment light --augment-copies 5`,
-		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), newBalanceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), newCopiesFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(flags, newHyperFlags(), choiceFlags(), sourceFlags(), newBalanceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), newCopiesFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newFitOptions(c)
 			if err != nil {
@@ -80,22 +78,30 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 			if err != nil {
 				return err
 			}
-			return runFit(c.Context, newTerminal(c), o, r)
+			t, err := newTerminal(c).withLog(c.String("log-file"))
+			if err != nil {
+				return err
+			}
+			model, err := savedmodels.Load(o.config.Model.Path, r)
+			if err == nil {
+				err = runFit(c.Context, t, o, model, model)
+			}
+			if err == nil && !o.json {
+				t.say("next: tftl evaluate --model %s", o.output)
+			}
+			return t.closeLog(err)
 		},
 	}
 }
 
-// runFit is the command without its command line.
-func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtime) error {
-	model, err := savedmodels.Load(o.config.Model.Path, r)
-	if err != nil {
-		return err
-	}
+// runFit is the command without its command line. Stages are opened by open,
+// which is the model or keeps what it opened.
+func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Model, open pipeline.Opener) (err error) {
 	before := o.config
 	if err := o.resolve(model); err != nil {
 		return err
 	}
-	job := pipeline.Job{Model: model, Measure: measure, SaveEvery: o.saveEvery}
+	job := pipeline.Job{Model: open, Measure: measure, SaveEvery: o.saveEvery}
 	var run rundir.Dir
 	var set *dataset.Set
 	var skipped []badImage
@@ -117,8 +123,11 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	inputs := newInputs(t, o, model, set, decoder, progress)
 	defer inputs.close()
 	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(set), inputs.open, run, progress.event
-	history, err := pipeline.Fit(ctx, job)
+	history, stopped, err := o.fit(ctx, job)
 	progress.end()
+	if stopped {
+		progress.time(map[string]any{"phase": "max-time", "limit": o.maxTime.Seconds()})
+	}
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped: %d, named in %s", len(skipped), run.File(badImagesFile))
 	}
@@ -126,7 +135,10 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 		return err
 	}
 	best, ok := pipeline.BestOf(history)
-	if !ok {
+	switch {
+	case !ok && stopped:
+		return pipeline.WithHint(fmt.Errorf("--max-time %v: no epoch has ended", o.maxTime), "tftl fit --resume %s goes on", run.Path)
+	case !ok:
 		return pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", o.config.Training.Monitor)
 	}
 	err = run.ReplaceModel(func(dir string) error {
@@ -135,7 +147,23 @@ func runFit(ctx context.Context, t terminal, o fitOptions, r *savedmodels.Runtim
 	if err != nil {
 		return err
 	}
-	return writeFitResult(t, o, run, history, best)
+	return writeFitResult(t, o, run, history, best, stopped)
+}
+
+// fit trains, for as long as --max-time lets it: stopped says that there is more
+// to do. The run then stands where an interrupted one does, so time ends a
+// command and decides no result.
+func (o *fitOptions) fit(ctx context.Context, job pipeline.Job) (history []pipeline.Epoch, stopped bool, err error) {
+	if o.maxTime > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.maxTime)
+		defer cancel()
+	}
+	history, err = pipeline.Fit(ctx, job)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return history, true, nil
+	}
+	return history, false, err
 }
 
 // measure is what is measured on the validation part after each epoch, and how
@@ -150,6 +178,9 @@ func (o *fitOptions) plan(set *dataset.Set) pipeline.Plan {
 	plan := pipeline.Plan{
 		Classes: len(set.Classes), Units: o.config.Model.Units, Seed: o.config.Seed, BatchSize: training.BatchSize, Watch: o.stopping().Watch,
 		ClassWeights: byLabel(training.ClassWeights, set.Classes), LabelSmoothing: training.LabelSmoothing,
+	}
+	if from := o.config.Model.InitFrom; from != nil {
+		plan.InitFrom, plan.FreshHead = rundir.Dir{Path: from.Path}.Checkpoint(pipeline.Best), from.FreshHead
 	}
 	if training.StagesAuto {
 		plan.Deeper = o.depth().Deeper
@@ -178,6 +209,9 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 		return run, nil, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
 	}
 	t.describe(set)
+	if err := o.checkInitFrom(t, set.Classes); err != nil {
+		return run, nil, nil, err
+	}
 	if data.OnBadImage == skipBadImages {
 		if skipped, err = screenSet(ctx, t, set, o.workers); err != nil {
 			return run, nil, nil, err
@@ -202,10 +236,15 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 	return run, set, skipped, err
 }
 
-func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch) error {
+func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch, stopped bool) error {
 	monitor, depth := o.config.Training.Monitor, o.depth().Curve(history)
+	if stopped {
+		t.say("stopped after %v (--max-time): tftl fit --resume %s goes on", o.maxTime, run.Path)
+	}
 	if o.json {
-		return writeJSON(t.out, map[string]any{"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best, "depth": depth})
+		return writeJSON(t.out, map[string]any{
+			"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best, "depth": depth, "finished": !stopped,
+		})
 	}
 	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
 	if len(depth) > 1 {
@@ -216,9 +255,5 @@ func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline
 	}
 	value, _ := best.Value(monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", best.Epoch, len(history), monitor, value, run.Model())
-	err := table.Flush()
-	if err == nil {
-		t.say("next: tftl evaluate --model %s", run.Path)
-	}
-	return err
+	return table.Flush()
 }

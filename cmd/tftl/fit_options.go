@@ -30,6 +30,7 @@ type fitOptions struct {
 	classWeights string
 	workers      int
 	saveEvery    time.Duration
+	maxTime      time.Duration // 0: none
 	json         bool
 }
 
@@ -38,7 +39,7 @@ func datasetOptions(config rundir.Config) dataset.Options {
 	d := config.Data
 	return dataset.Options{
 		Validation: d.ValidationPath, Test: d.TestPath, FollowSymlinks: d.FollowSymlinks, AllowOutside: d.AllowOutside,
-		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
+		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Fold: d.Fold, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
 	}
 }
 
@@ -51,7 +52,7 @@ func configureData(c *cli.Context) (d rundir.Data, err error) {
 	}
 	d = rundir.Data{
 		Path: c.String("data"), ValidationPath: o.Validation, TestPath: o.Test, FollowSymlinks: o.FollowSymlinks, AllowOutside: o.AllowOutside,
-		Classes: o.Classes, LimitPerClass: o.LimitPerClass, Split: o.Split, Exact: o.Exact,
+		Classes: o.Classes, LimitPerClass: o.LimitPerClass, Fold: o.Fold, Split: o.Split, Exact: o.Exact,
 	}
 	for _, path := range []*string{&d.Path, &d.ValidationPath, &d.TestPath} {
 		if *path == "" {
@@ -69,6 +70,7 @@ func (o *fitOptions) stopping() schedule.EarlyStopping {
 	t := o.config.Training
 	return schedule.EarlyStopping{
 		Monitor: t.Monitor, Higher: !metrics.LowerIsBetter(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
+		StartFromEpoch: t.StartFromEpoch,
 	}
 }
 
@@ -82,17 +84,20 @@ func newFitOptions(c *cli.Context) (o fitOptions, err error) {
 	if err := noArguments(c); err != nil {
 		return o, err
 	}
-	if err := atLeast(c, 0, "patience", "units", "workers"); err != nil {
+	if err := atLeast(c, 0, "patience", "start-from-epoch", "units", "workers"); err != nil {
 		return o, err
 	}
-	o = fitOptions{output: c.String("output"), overwrite: c.Bool("overwrite"), epochs: c.Int("epochs"), workers: c.Int("workers"), saveEvery: c.Duration("checkpoint-every"), json: c.Bool("json")}
+	o = fitOptions{output: c.String("output"), overwrite: c.Bool("overwrite"), epochs: c.Int("epochs"), workers: c.Int("workers"), saveEvery: c.Duration("checkpoint-every"), maxTime: c.Duration("max-time"), json: c.Bool("json")}
+	if o.maxTime < 0 {
+		return o, pipeline.Errorf(pipeline.BadUsage, "--max-time %v: must be 0 or more", o.maxTime)
+	}
 	if o.cache, err = newCacheOptions(c); err != nil {
 		return o, err
 	}
 	if run := c.String("resume"); run != "" {
 		return o, o.resumeFrom(c, run)
 	}
-	if err := requireFlags(c, "data", "model"); err != nil {
+	if err := requireDataAndModel(c); err != nil {
 		return o, err
 	}
 	if o.output == "" {
@@ -119,21 +124,21 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 				Schedule: c.String("schedule"), DecayRate: c.Float64("decay-rate"), DecayEpochs: c.Int("decay-epochs"), WarmupEpochs: c.Int("warmup-epochs"),
 			},
 			Plateau: rundir.Plateau{Factor: c.Float64("plateau-factor"), Patience: c.Int("plateau-patience")},
-			Hyper: pipeline.Hyperparameters{
-				Optimizer: c.String("optimizer"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay"),
-				L2: c.Float64("l2"), ClipNorm: c.Float64("clip-norm"), Dropout: c.Float64("dropout"),
-			},
+			Hyper:   newHyper(c),
 			Monitor: c.String("monitor"), MinDelta: c.Float64("min-delta"), Patience: c.Int("patience"),
+			StartFromEpoch: c.Int("start-from-epoch"),
 		},
-	}
-	if hyper := &o.config.Training.Hyper; hyper.Optimizer == "adamw" && !c.IsSet("weight-decay") {
-		hyper.WeightDecay = 0.004 // keras.optimizers.AdamW's default: without decay it is Adam
 	}
 	if o.config.Data, err = configureData(c); err != nil {
 		return err
 	}
 	if o.config.Model.Path, err = filepath.Abs(c.String("model")); err != nil {
 		return err
+	}
+	if run := c.String("init-from"); run != "" {
+		if err := o.initFrom(c, run); err != nil {
+			return err
+		}
 	}
 	if rate := o.config.Training.LearningRate; c.IsSet("lr") && (!(rate > 0) || math.IsInf(rate, 0)) {
 		return pipeline.Errorf(pipeline.BadUsage, "--lr %v: must be a number above 0", rate)
@@ -173,30 +178,6 @@ func (o *fitOptions) configure(c *cli.Context) (err error) {
 			return err
 		}
 		o.config.Training.Stages = append(o.config.Training.Stages, stage)
-	}
-	return nil
-}
-
-func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
-	for _, f := range []struct {
-		name  string
-		value float64
-		below float64
-	}{
-		{"momentum", h.Momentum, 1},
-		{"dropout", h.Dropout, 1},
-		{"weight-decay", h.WeightDecay, math.Inf(1)},
-		{"l2", h.L2, math.Inf(1)},
-		{"clip-norm", h.ClipNorm, math.Inf(1)},
-		{"min-delta", minDelta, math.Inf(1)},
-	} {
-		if !(f.value >= 0 && f.value < f.below) {
-			limit := "0 or more"
-			if f.below == 1 {
-				limit = "from 0 to below 1"
-			}
-			return pipeline.Errorf(pipeline.BadUsage, "--%s %v: must be %s", f.name, f.value, limit)
-		}
 	}
 	return nil
 }

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -28,49 +26,6 @@ const (
 	trainFlags    = "training"
 	plainFlags    = "a model without assets.extra/tftl.json"
 )
-
-// terminal is where a command writes: results to out, all else to err.
-type terminal struct {
-	out, err io.Writer
-	quiet    bool
-	live     bool // err is a terminal: a progress bar may be drawn
-}
-
-func newTerminal(c *cli.Context) terminal {
-	t := terminal{out: c.App.Writer, err: c.App.ErrWriter, quiet: c.Bool("quiet")}
-	if f, ok := t.err.(*os.File); ok {
-		t.live = term.IsTerminal(int(f.Fd()))
-	}
-	return t
-}
-
-// say writes a line for the person who watches.
-func (t terminal) say(format string, args ...any) {
-	if !t.quiet {
-		fmt.Fprintln(t.err, visible(fmt.Sprintf(format, args...)))
-	}
-}
-
-// warn is said with --quiet too.
-func (t terminal) warn(format string, args ...any) {
-	fmt.Fprintln(t.err, "tftl: warning: "+visible(fmt.Sprintf(format, args...)))
-}
-
-// visible escapes, as in Go, what a terminal would obey and not print. Files and
-// classes have the names that other people gave them. Joiners stay: some scripts
-// and emoji need them.
-func visible(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if strconv.IsPrint(r) || r == '\u200c' || r == '\u200d' {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
 
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
@@ -135,8 +90,12 @@ func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
 			return o, pipeline.Errorf(pipeline.BadUsage, "--classes %q: must be names separated by commas", text)
 		}
 	}
-	if err := atLeast(c, 0, "limit-per-class"); err != nil {
+	if err := atLeast(c, 0, "limit-per-class", "fold"); err != nil {
 		return o, err
+	}
+	if c.IsSet("fold") {
+		fold := c.Int("fold")
+		o.Fold = &fold
 	}
 	if text := c.String("split"); text != "" {
 		o.Split, err = parseSplit(text)

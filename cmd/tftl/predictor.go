@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -39,16 +40,25 @@ func newPlain(c *cli.Context) (p savedmodels.Plain, err error) {
 		}
 	}
 	if path := c.String("labels"); path != "" {
-		file, err := os.Open(path)
-		if err != nil {
+		if p.Labels, err = readLabels(path); err != nil {
 			return p, pipeline.Errorf(pipeline.BadUsage, "--labels: %w", err)
-		}
-		defer file.Close()
-		if p.Labels, err = dataset.ReadLabels(file); err != nil {
-			return p, pipeline.Errorf(pipeline.BadUsage, "--labels %s: %w", path, err)
 		}
 	}
 	return p, nil
+}
+
+// readLabels reads classes from a file, one a line.
+func readLabels(path string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	labels, err := dataset.ReadLabels(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return labels, nil
 }
 
 // openPredictor opens a run's model, or a SavedModel.

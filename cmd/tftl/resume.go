@@ -14,7 +14,7 @@ import (
 // resumeFrom takes a run's own options. Only flags that cannot change the
 // result may stand beside --resume.
 func (o *fitOptions) resumeFrom(c *cli.Context, path string) error {
-	allowed := []string{"resume", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every"}
+	allowed := []string{"resume", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(allowed, name) {
 			return pipeline.Errorf(pipeline.BadUsage, "--%s: cannot be changed with --resume: a run goes on with its own options", name)
@@ -63,6 +63,11 @@ func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, jo
 	}
 	if warning != "" {
 		t.warn("%s", warning)
+	}
+	if state.Stage == 0 && !state.Begun {
+		if err := o.checkInitFrom(t, set.Classes); err != nil {
+			return nil, err
+		}
 	}
 	if err := run.RestartScalars(history); err != nil {
 		return nil, err

@@ -77,6 +77,7 @@ func (l *listing) addApart(p part, path string, options Options) error {
 		err := pipeline.Errorf(pipeline.BadUsage, "--%s: %s has a %v part of its own", flag, l.root, p)
 		return pipeline.WithHint(err, "leave --%s out, or name the training images alone", flag)
 	}
+	options.Fold = nil // it is the data's, whose parts this is one of
 	apart, err := list(path, options)
 	if err != nil {
 		return err

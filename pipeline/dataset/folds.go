@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"strconv"
 
 	"tftl/pipeline"
 )
@@ -36,6 +37,32 @@ func (s *Set) Folds(k int, options Options) (map[string]int, error) {
 		}
 	}
 	return folds, nil
+}
+
+// holdOut makes one fold of a manifest's column the test part, and the others
+// the train part. count is how many folds there are.
+func holdOut(rows []row, fold int) (count int, err error) {
+	var held bool
+	for i := range rows {
+		r := &rows[i]
+		n, err := strconv.Atoi(r.fold)
+		switch {
+		case r.fold == "":
+			err := pipeline.Errorf(pipeline.BadData, "line %d: has no fold", r.line)
+			return 0, pipeline.WithHint(err, "tftl split --folds writes a manifest with a column of folds")
+		case err != nil || n < 0:
+			return 0, pipeline.Errorf(pipeline.BadData, "line %d: fold %q is no number of 0 or more", r.line, r.fold)
+		}
+		r.part, r.split = train, true
+		if n == fold {
+			r.part, held = test, true
+		}
+		count = max(count, n+1)
+	}
+	if !held {
+		return 0, pipeline.Errorf(pipeline.BadUsage, "--fold %d: has no such fold, but 0 to %d", fold, count-1)
+	}
+	return count, nil
 }
 
 // drawn is the entries class by class, each in an order drawn by the seed.

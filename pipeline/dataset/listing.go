@@ -16,6 +16,7 @@ type listing struct {
 	split    bool      // whether it does
 	columns  []string  // that images may be told apart by: a manifest's but path and label
 	apart    string    // which parts came from elsewhere, for the description
+	folds    int       // of which one is held out; 0 where none is
 	ignored  int
 	warnings []string
 }
@@ -104,8 +105,9 @@ func (l *listing) set(classes []string) *Set {
 		Description: l.what + l.apart,
 		Classes:     classes,
 		Train:       parts[train], Validation: parts[validation], Test: parts[test],
-		Ignored:  l.ignored,
-		Warnings: l.warnings,
+		FoldCount: l.folds,
+		Ignored:   l.ignored,
+		Warnings:  l.warnings,
 	}
 }
 

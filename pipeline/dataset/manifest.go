@@ -18,14 +18,14 @@ import (
 )
 
 // The columns of a manifest. It may have others, which are passed over unless
-// Options.Columns names them.
+// Options.Columns names them; fold counts where Options.Fold is set.
 const (
 	pathColumn   = "path"
 	labelColumn  = "label"
 	splitColumn  = "split"
 	weightColumn = "weight"
 	groupColumn  = "group"
-	foldColumn   = "fold" // written, not read
+	foldColumn   = "fold"
 )
 
 // manifestComma is what separates the columns of a manifest of this name.
@@ -48,6 +48,7 @@ type row struct {
 	split  bool // whether part was given
 	weight float32
 	group  string
+	fold   string
 	values []string // of Options.Columns
 }
 
@@ -77,6 +78,12 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 	if comma == '\t' {
 		l.what = "TSV manifest"
 	}
+	if options.Fold != nil {
+		if l.folds, err = holdOut(m.rows, *options.Fold); err != nil {
+			return listing{}, fmt.Errorf("%s: %w", name, err)
+		}
+		l.what += fmt.Sprintf(", fold %d of %d held out as test", *options.Fold, l.folds)
+	}
 	seen := map[string]int{} // line by file
 	partsOf := map[string][3]bool{}
 	for _, r := range m.rows {
@@ -95,7 +102,7 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		}
 		l.split = l.split || r.split
 	}
-	if l.split {
+	if l.split && options.Fold == nil {
 		l.what += " with its own parts"
 	}
 	var torn []string
@@ -196,7 +203,7 @@ func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m m
 func columns(header []string, labelled bool, further []string) (at map[string]int, err error) {
 	read, required := []string{pathColumn}, []string{pathColumn}
 	if labelled {
-		read = append(read, labelColumn, splitColumn, weightColumn, groupColumn)
+		read = append(read, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn)
 		required = append(required, labelColumn)
 	}
 	for _, name := range further {
@@ -228,7 +235,7 @@ func parseRow(fields []string, at map[string]int, further []string) (r row, err 
 		}
 		return ""
 	}
-	r = row{path: fields[at[pathColumn]], label: get(labelColumn), group: get(groupColumn), weight: 1}
+	r = row{path: fields[at[pathColumn]], label: get(labelColumn), group: get(groupColumn), fold: get(foldColumn), weight: 1}
 	if r.path == "" {
 		return r, errors.New("path is empty")
 	}

@@ -33,6 +33,9 @@ type Options struct {
 	// LimitPerClass is the most images of a class, in each part that the source
 	// tells apart, drawn by a hash of their names; 0 is any number.
 	LimitPerClass int
+	// Fold, where there is one, makes that fold of a manifest's column the test
+	// part and all others the train part, whatever its column of parts says.
+	Fold *int
 	// Columns are those of a manifest, by its own names for them, whose values
 	// Part.Column is to give. Some source must have each.
 	Columns []string
@@ -61,7 +64,7 @@ type Options struct {
 // not unless it is asked for.
 //
 // A manifest, a table with a line of column names: path and label, and split,
-// weight and group where there is need of them. Paths are those from the
+// weight, group and fold where there is need of them. Paths are those from the
 // manifest's folder, with forward slashes. Its name ends in .csv or .tsv.
 //
 // TFRecord files of tf.train.Example with ImageNet's features, image/encoded

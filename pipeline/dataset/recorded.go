@@ -41,7 +41,8 @@ func OpenRecorded(path string, options Options, record io.Reader) (*Set, error) 
 	for _, r := range rows {
 		recorded[r.label] = true
 	}
-	wanted := options // no other class need have an image
+	wanted := options // no other class need have an image, and the parts are those recorded
+	wanted.Fold = nil
 	wanted.Classes = slices.Sorted(maps.Keys(recorded))
 	l, err := gather(path, wanted)
 	if err != nil {

@@ -12,6 +12,10 @@ import (
 
 // list finds out what kind of source a path is, and lists it.
 func list(path string, options Options) (listing, error) {
+	if _, ok := manifestComma(path); options.Fold != nil && !ok {
+		err := pipeline.Errorf(pipeline.BadUsage, "--fold: %s is no manifest", path)
+		return listing{}, pipeline.WithHint(err, "tftl split --folds writes one with a column of folds")
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?["):

@@ -61,6 +61,19 @@ func drawPrecisionRecall(predictions []pipeline.Prediction, classes []string) (d
 	return drawCurves(d, newPlot("recall", "precision"), curves, classes, "average precision", []float64{0.5, 0.8, 0.9, 0.95}, kept)
 }
 
+// thin leaves out the points of a curve that are so near to the one before that
+// nobody would see a difference: there may be one for each image.
+func thin(c metrics.Curve, near float64) (x, y []float64) {
+	for i := range c.X {
+		last := len(x) - 1
+		if i > 0 && i+1 < len(c.X) && math.Abs(c.X[i]-x[last]) < near && math.Abs(c.Y[i]-y[last]) < near {
+			continue
+		}
+		x, y = append(x, c.X[i]), append(y, c.Y[i])
+	}
+	return x, y
+}
+
 // reached is the largest y up to an x.
 func reached(c metrics.Curve, x float64) float64 {
 	y := math.NaN()
@@ -105,14 +118,16 @@ func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, 
 		}
 		d.Data.Rows = append(d.Data.Rows, row)
 		if !slices.ContainsFunc(worst, func(w classCurve) bool { return w.class == c.class }) {
-			if err := add(p, series{x: c.X, y: c.Y, tint: faintTint, width: 1}); err != nil {
+			x, y := thin(c.Curve, 0.01)
+			if err := add(p, series{x: x, y: y, tint: faintTint, width: 0.7}); err != nil {
 				return d, err
 			}
 		}
 	}
 	dashes := [highlighted][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}}
 	for i, c := range worst {
-		if err := add(p, series{x: c.X, y: c.Y, tint: firstTint + tint(i), width: 2.25, dash: dashes[i]}); err != nil {
+		x, y := thin(c.Curve, 0.002)
+		if err := add(p, series{x: x, y: y, tint: firstTint + tint(i), width: 2.25, dash: dashes[i]}); err != nil {
 			return d, err
 		}
 		style := [highlighted]string{"s1", "s2 dashed", "s3 dotted", "s4 dashdot"}[i]

@@ -110,6 +110,12 @@ func WriteGallery(dir string, g Gallery) error {
 	return rundir.Dir{Path: dir}.WriteJSON(galleryFile, g)
 }
 
+// HasGallery says whether a run has pictures of its present predictions.
+func HasGallery(run rundir.Dir) (bool, error) {
+	g, err := readGallery(run)
+	return g != nil, err
+}
+
 // readGallery is the run's gallery, or nil where there is none of its predictions.
 func readGallery(run rundir.Dir) (*Gallery, error) {
 	g := new(Gallery)

@@ -164,6 +164,35 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+func TestThinnedCurveLooksTheSame(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	var predictions []pipeline.Prediction
+	for range 20000 {
+		p, label := random.Float32(), 0
+		if random.Float32() < p {
+			label = 1
+		}
+		predictions = append(predictions, pipeline.Prediction{Sample: pipeline.Sample{Label: label}, Probabilities: []float32{1 - p, p}})
+	}
+	whole := metrics.ROC(predictions, 1)
+	x, y := thin(whole, 0.002)
+	if len(x) > 1001 || len(x) >= len(whole.X) {
+		t.Errorf("%d points of %d are left", len(x), len(whole.X))
+	}
+	k := 0
+	for i := range whole.X {
+		for k+1 < len(x) && x[k+1] <= whole.X[i] && y[k+1] <= whole.Y[i] {
+			k++
+		}
+		if math.Abs(x[k]-whole.X[i]) > 0.002 || math.Abs(y[k]-whole.Y[i]) > 0.002 {
+			t.Fatalf("(%v, %v) was left out, and the one before is (%v, %v)", whole.X[i], whole.Y[i], x[k], y[k])
+		}
+	}
+	if n := len(x) - 1; x[0] != 0 || y[0] != 0 || x[n] != 1 || y[n] != 1 {
+		t.Error("the ends are missing")
+	}
+}
+
 func TestSpanCoversWhatIsDrawn(t *testing.T) {
 	for _, limits := range [][2]float64{{0, 0.37}, {0.41, 1}, {0.98, 0.99}, {3, 3}, {0, 0}, {-2, 5}, {1e-9, 3e-9}} {
 		var axis plot.Axis

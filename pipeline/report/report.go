@@ -18,7 +18,7 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-//go:embed page.tmpl parts.tmpl style.css
+//go:embed *.tmpl style.css
 var files embed.FS
 
 // HTML writes a run's report as one page that opens anywhere, without a

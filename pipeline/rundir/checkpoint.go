@@ -61,7 +61,7 @@ func (d Dir) Save(name string, state pipeline.State, save func(prefix string) er
 // keepPrevious moves the last checkpoint aside. Between this and the new one's
 // arrival the previous one is the last.
 func (d Dir) keepPrevious() error {
-	if _, err := d.verify(pipeline.Last); err != nil {
+	if _, _, err := d.Verify(pipeline.Last); err != nil {
 		return nil // there is none, or none worth keeping
 	}
 	if err := os.RemoveAll(d.checkpoint(previous)); err != nil {
@@ -70,27 +70,28 @@ func (d Dir) keepPrevious() error {
 	return os.Rename(d.checkpoint(pipeline.Last), d.checkpoint(previous))
 }
 
-// verify reads a checkpoint's state and sees that its files are what was written.
-func (d Dir) verify(name string) (pipeline.State, error) {
+// Verify reads a checkpoint's state and sees that its files are what was
+// written. sha256 is that of its values.
+func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error) {
 	dir := d.checkpoint(name)
 	data, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	if err != nil {
-		return pipeline.State{}, err
+		return state, "", err
 	}
 	var s seal
 	if err := json.Unmarshal(data, &s); err != nil {
-		return pipeline.State{}, fmt.Errorf("%s: %w", filepath.Join(dir, "state.json"), err)
+		return state, "", fmt.Errorf("%s: %w", filepath.Join(dir, "state.json"), err)
 	}
 	have, err := digests(dir)
 	if err != nil {
-		return pipeline.State{}, err
+		return state, "", err
 	}
 	for file, want := range s.SHA256 {
 		if have[file] != want {
-			return pipeline.State{}, fmt.Errorf("%s is damaged", filepath.Join(dir, file))
+			return state, "", fmt.Errorf("%s is damaged", filepath.Join(dir, file))
 		}
 	}
-	return s.State, nil
+	return s.State, have["ckpt.data-00000-of-00001"], nil
 }
 
 // digests are the SHA-256 of a checkpoint's files by their names.
@@ -119,11 +120,11 @@ func digests(dir string) (map[string]string, error) {
 // the one before, and cuts the history off behind it. Without any it is the
 // beginning. warning says what was passed over.
 func (d Dir) Resume() (state pipeline.State, history []pipeline.Epoch, warning string, err error) {
-	state, err = d.verify(pipeline.Last)
+	state, _, err = d.Verify(pipeline.Last)
 	if err != nil {
 		var before error
 		from := "the one before"
-		if state, before = d.verify(previous); before != nil {
+		if state, _, before = d.Verify(previous); before != nil {
 			state, from = pipeline.State{}, "the beginning"
 		} else if before = d.promotePrevious(); before != nil {
 			return state, nil, "", before

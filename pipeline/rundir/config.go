@@ -7,6 +7,7 @@ import "tftl/pipeline"
 type Config struct {
 	Tftl     string   `json:"tftl"` // version of the program
 	Seed     uint64   `json:"seed"`
+	Inputs   string   `json:"inputs_sha256,omitempty"` // of a batch's run: of all that the model follows from
 	Data     Data     `json:"data"`
 	Model    Model    `json:"model"`
 	Training Training `json:"training"`
@@ -31,6 +32,7 @@ type Data struct {
 	AllowOutside   bool     `json:"allow_outside"`
 	Classes        []string `json:"classes,omitempty"` // those that were wanted; all, where there are none
 	LimitPerClass  int      `json:"limit_per_class"`   // 0: none
+	Fold           *int     `json:"fold,omitempty"`    // of a manifest, that is the test part
 
 	TakenFor   string     `json:"taken_for"`
 	Split      [3]float64 `json:"split"`
@@ -49,6 +51,20 @@ type Model struct {
 	WeightsOrigin string `json:"weights_origin"`
 	WeightsSHA256 string `json:"weights_sha256"`
 	Units         int    `json:"units"` // 0 where the head has no hidden layer
+
+	InitFrom *InitFrom `json:"init_from,omitempty"`
+}
+
+// InitFrom is the earlier run whose best weights a run began with.
+type InitFrom struct {
+	Path   string `json:"path"`   // absolute
+	SHA256 string `json:"sha256"` // of its best checkpoint's values
+	// Stages were trained before this run, from the first run on: what lies
+	// above their cuts is no longer as the model has it.
+	Stages        []string `json:"stages"`
+	WeightsSHA256 string   `json:"weights_sha256"` // of the model that it began with
+	Units         int      `json:"units"`
+	FreshHead     bool     `json:"fresh_head"` // its head was given up
 }
 
 // Training is how.
@@ -67,6 +83,7 @@ type Training struct {
 	Monitor        string             `json:"monitor"`
 	MinDelta       float64            `json:"min_delta"`
 	Patience       int                `json:"patience"`
+	StartFromEpoch int                `json:"start_from_epoch"` // epochs of a stage that patience does not count
 }
 
 // Plateau lowers the rate where the monitored figure stops getting better.

@@ -17,6 +17,9 @@ type EarlyStopping struct {
 	Higher   bool    // whether more of it is better
 	MinDelta float64 // what counts as better, to stop by
 	Patience int     // epochs without that before the stage ends; 0 never ends one
+	// StartFromEpoch is how many epochs of each stage count for nothing here, as
+	// Keras' start_from_epoch; they may be the best all the same.
+	StartFromEpoch int
 }
 
 // Watch is a pipeline.Watch. The best epoch is the one strictly better than
@@ -27,16 +30,19 @@ func (e EarlyStopping) Watch(history []pipeline.Epoch) pipeline.Verdict {
 		return pipeline.Verdict{}
 	}
 	worst := math.Inf(1)
-	best, reference, wait, isBest := worst, worst, 0, false
+	best, reference, wait, inStage, isBest := worst, worst, 0, 0, false
 	for i, epoch := range history {
 		if i > 0 && epoch.Stage != history[i-1].Stage {
-			wait = 0
+			wait, inStage = 0, 0
 		}
 		value := figure(epoch, e.Monitor, e.Higher)
 		if isBest = value < best; isBest {
 			best = value
 		}
-		if value < reference-e.MinDelta || math.IsInf(reference, 1) && value < worst {
+		if inStage++; inStage <= e.StartFromEpoch {
+			continue
+		}
+		if value+e.MinDelta < reference || math.IsInf(reference, 1) && value < worst {
 			reference, wait = value, 0
 		} else {
 			wait++

@@ -1,7 +1,9 @@
 package schedule
 
 import (
+	"encoding/json"
 	"math"
+	"os"
 	"testing"
 
 	"tftl/pipeline"
@@ -69,5 +71,43 @@ func TestPatienceStartsAnewWithAStage(t *testing.T) {
 	}
 	if v := e.Watch(append(history, epoch("block5", 3))); !v.Stop {
 		t.Error("the second one does not end it")
+	}
+}
+
+// testdata/stopping.py wrote down what Keras does.
+func TestEarlyStoppingIsKeras(t *testing.T) {
+	data, err := os.ReadFile("testdata/stopping.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Values         []float64
+		Patience       int
+		MinDelta       float64 `json:"min_delta"`
+		StartFromEpoch int     `json:"start_from_epoch"`
+		Stopped        int
+	}
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	stopped := 0
+	for i, c := range cases {
+		e := EarlyStopping{Monitor: "val_loss", MinDelta: c.MinDelta, Patience: c.Patience, StartFromEpoch: c.StartFromEpoch}
+		if _, stop := run(e, c.Values...); stop != c.Stopped {
+			t.Errorf("case %d, %+v: stops at %d, Keras at %d", i, e, stop, c.Stopped)
+		}
+		if c.Stopped > 0 {
+			stopped++
+		}
+	}
+	if stopped < 20 || stopped == len(cases) {
+		t.Errorf("%d of %d cases stop: they show little", stopped, len(cases))
+	}
+}
+
+func TestEpochsThatDoNotCountMayBeTheBest(t *testing.T) {
+	best, stop := run(EarlyStopping{Monitor: "val_loss", Patience: 2, StartFromEpoch: 3}, 1, 5, 6, 3, 4, 4)
+	if len(best) != 1 || best[0] != 1 || stop != 6 {
+		t.Errorf("best %v, stopped at %d", best, stop)
 	}
 }

@@ -1,0 +1,160 @@
+package batch_test
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/batch"
+)
+
+// spelt is a file's runs, a line each: what it is called and what it is asked for.
+func spelt(f batch.File) string {
+	var lines []string
+	for _, run := range f.Runs {
+		line := run.Name + ":"
+		for _, o := range run.Fit {
+			line += " " + o.Name + "=" + o.Value.String()
+		}
+		for _, o := range run.Evaluate {
+			line += " evaluate." + o.Name + "=" + o.Value.String()
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestRunsAreSpeltOut(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"one": {"data: photos\nmodel: m\nevaluate: {min: accuracy=0.9}\n", "run: data=photos model=m evaluate.min=accuracy=0.9"},
+		"a matrix": {
+			"data: p\nlr: 1\nmatrix:\n  lr: [1e-3, 1e-4]\n  units: [8, 16]\n",
+			"lr=1e-3,units=8: data=p lr=1e-3 units=8\nlr=1e-3,units=16: data=p lr=1e-3 units=16\n" +
+				"lr=1e-4,units=8: data=p lr=1e-4 units=8\nlr=1e-4,units=16: data=p lr=1e-4 units=16",
+		},
+		"more than the matrix": {
+			"data: p\nmatrix:\n  lr: [1]\n  include:\n    - {lr: 2, units: 8}\n    - {name: wide, units: 512}\n",
+			"lr=1: data=p lr=1\nlr=2,units=8: data=p lr=2 units=8\nwide: data=p units=512",
+		},
+		"included alone": {"data: p\nmatrix:\n  include:\n    - {name: wide, units: 512}\n", "wide: data=p units=512"},
+		"lists": {
+			"matrix:\n  stage: [head, ['head:epochs=2', block5]]\n",
+			"stage=head: stage=head\nstage=head-epochs=2+block5: stage=['head:epochs=2', block5]",
+		},
+		"paths": {"matrix:\n  model: [m/a, m/b]\n", "model=a: model=m/a\nmodel=b: model=m/b"},
+		"paths that end alike": {
+			"matrix:\n  model: [x/a, y/a]\n",
+			"model=x-a: model=x/a\nmodel=y-a: model=y/a",
+		},
+		"folds": {"data: p.csv\nfolds: 2\n", "fold-0: data=p.csv fold=0\nfold-1: data=p.csv fold=1"},
+		"a matrix in folds": {
+			"matrix: {lr: [1, 2]}\nfolds: 2\n",
+			"lr=1/fold-0: lr=1 fold=0\nlr=1/fold-1: lr=1 fold=1\nlr=2/fold-0: lr=2 fold=0\nlr=2/fold-1: lr=2 fold=1",
+		},
+		"a list": {
+			"data: p\nlr: 1\nevaluate: {min: accuracy=0.9, gate-on: lower}\nruns:\n- name: small\n  units: 8\n" +
+				"- units: 512\n  lr: 2\n  evaluate: {min: [accuracy=0.5, f1=0.5]}\n- name: sweep\n  matrix: {lr: [3, 4]}\n",
+			"small: data=p lr=1 units=8 evaluate.min=accuracy=0.9 evaluate.gate-on=lower\n" +
+				"units=512,lr=2: data=p units=512 lr=2 evaluate.gate-on=lower evaluate.min=[accuracy=0.5, f1=0.5]\n" +
+				"sweep/lr=3: data=p lr=3 evaluate.min=accuracy=0.9 evaluate.gate-on=lower\n" +
+				"sweep/lr=4: data=p lr=4 evaluate.min=accuracy=0.9 evaluate.gate-on=lower",
+		},
+		"a list that shares a matrix": {
+			"matrix: {lr: [1, 2]}\nruns:\n- name: a\n- name: b\n  matrix: {units: [3]}\n",
+			"a/lr=1: lr=1\na/lr=2: lr=2\nb/units=3: units=3",
+		},
+		"anchors": {
+			"model: &m vgg\nevaluate: &e {min: a=1}\nruns:\n- name: a\n  labels: *m\n- name: b\n  evaluate: *e\n",
+			"a: model=vgg labels=vgg evaluate.min=a=1\nb: model=vgg evaluate.min=a=1",
+		},
+		"hostile": {
+			"matrix:\n  data: ['../../etc', '<script>', \"a\\u202eb\", '.', '']\n",
+			"data=etc: data='../../etc'\ndata=-script-: data='<script>'\ndata=a-b: data=\"a\\u202eb\"\ndata=.: data='.'\ndata=: data=''",
+		},
+	} {
+		f, err := batch.Read("f.yaml", []byte(c.text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := spelt(f); got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, got, c.want)
+		}
+	}
+}
+
+func TestErrorsNameLineAndColumn(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "f.yaml: must be one document",
+		"a: 1\n---\nb: 2\n":           "f.yaml: must be one document, and has 2",
+		"- a\n":                       "f.yaml:1:1: must be a mapping",
+		"a: 1\n  b: 2\n":              "f.yaml:1:4: mapping value",
+		"a: 1\na: 2\n":                "f.yaml:2:1: ",
+		"a: [1\n":                     "f.yaml:1:",
+		"a: 1\nmatrix: 3\n":           "f.yaml:2:9: must be a mapping",
+		"a: 1\nmatrix:\n  lr: 3\n":    "f.yaml:3:3: lr: must be a list",
+		"matrix:\n  lr: []\n":         "f.yaml:2:3: lr: is empty",
+		"matrix: {}\n":                "f.yaml:1:9: matrix: is empty",
+		"folds: 1\n":                  "f.yaml:1:1: folds: must be a whole number of 2 or more",
+		"folds: many\n":               "f.yaml:1:1: folds: ",
+		"output: [a]\n":               "f.yaml:1:1: output: must be one value",
+		"rank: {a: b}\n":              "f.yaml:1:1: rank: must be one value",
+		"name: x\n":                   "f.yaml:1:1: name: is one of the list",
+		"runs: []\n":                  "f.yaml:1:1: runs: is empty",
+		"runs:\n- a\n":                "f.yaml:2:3: must be a mapping",
+		"runs:\n- output: x\n":        "f.yaml:2:3: output: belongs to the whole file",
+		"runs:\n- name: a/b\n":        `f.yaml:2:3: name "a/b": is to be a folder's`,
+		"runs:\n- name: ..\n":         `f.yaml:2:3: name "..": is to be a folder's`,
+		"runs:\n- name: a\n- name: a": "f.yaml:3:3: a second run is called a",
+		"matrix: {lr: [1, 1]}\n":      "f.yaml:1:18: a second run is called lr=1",
+		"runs:\n- name: a\n- {name: a, matrix: {lr: [1]}}": "f.yaml:3:27: the run a/lr=1 would lie in the folder of the run a",
+		"evaluate: 3\n":                       "f.yaml:1:11: must be a mapping",
+		"lr: *x\n":                            "f.yaml:1:5: *x: no anchor &x comes before it",
+		"matrix:\n  include:\n  - folds: 3\n": "f.yaml:3:5: include: has options of tftl fit",
+	} {
+		_, err := batch.Read("f.yaml", []byte(text))
+		if err == nil || pipeline.KindOf(err) != pipeline.BadUsage || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// Whatever the values are, names are folders' of their own below the output,
+// and options are where the file has them.
+func FuzzRead(f *testing.F) {
+	f.Add("matrix: {lr: [1, 2]}\nfolds: 3\n")
+	f.Add("runs:\n- name: a\n  data: ../x\n- &b {units: [.., /]}\n- *b\n")
+	f.Add("a: " + strings.Repeat("x", 300) + "\nmatrix: {a: [" + strings.Repeat("y", 300) + "," + strings.Repeat("y", 301) + "]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		file, err := batch.Read("f.yaml", []byte(text))
+		if err != nil {
+			if pipeline.KindOf(err) != pipeline.BadUsage {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		var names []string
+		for _, run := range file.Runs {
+			if path.Clean("/"+run.Name) != "/"+run.Name || strings.HasPrefix(path.Base(run.Name), ".") || len(path.Base(run.Name)) > 255 {
+				t.Errorf("%q is no path below a folder", run.Name)
+			}
+			names = append(names, run.Name)
+		}
+		if slices.Sort(names); len(slices.Compact(names)) < len(file.Runs) || len(file.Runs) == 0 {
+			t.Errorf("%d runs called %q", len(file.Runs), names)
+		}
+	})
+}
+
+func TestLongNamesStayApart(t *testing.T) {
+	long := strings.Repeat("é", 200)
+	f, err := batch.Read("f.yaml", fmt.Appendf(nil, "matrix: {data: [%sx, %sy]}\n", long, long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := f.Runs[0].Name, f.Runs[1].Name
+	if a == b || len(a) > 120 || a[:100] != b[:100] {
+		t.Errorf("%s\n%s", a, b)
+	}
+}

@@ -1,0 +1,228 @@
+package batch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"tftl/pipeline"
+)
+
+// matrix is what varies.
+type matrix struct {
+	axes    []axis
+	include []entry
+}
+
+// axis is an option with all its values.
+type axis struct {
+	option Option // without a value
+	values []ast.Node
+}
+
+func (r *reader) matrix(node ast.Node) (*matrix, error) {
+	pairs, err := r.mapping(node)
+	if err != nil {
+		return nil, err
+	}
+	m := &matrix{}
+	for _, o := range pairs {
+		values, err := r.list(o)
+		if err != nil {
+			return nil, err
+		}
+		if o.Name != IncludeKey {
+			m.axes = append(m.axes, axis{o, values})
+			continue
+		}
+		for _, value := range values {
+			e, err := r.entry(value, false)
+			if err != nil {
+				return nil, err
+			}
+			if e.matrix != nil || e.folds != nil || e.evaluate != nil {
+				return nil, r.errorf(e.at, "include: has options of tftl fit, and a name, alone")
+			}
+			m.include = append(m.include, e)
+		}
+	}
+	if len(m.axes) == 0 && len(m.include) == 0 {
+		return nil, r.errorf(position(node), "matrix: is empty")
+	}
+	return m, nil
+}
+
+// combination is one of a matrix: what it says, and what that is called.
+type combination struct {
+	name    string
+	options []Option
+	at      Position
+}
+
+// combinations are every choice of one value an axis, the first axis varying
+// slowest, and what is included.
+func (m *matrix) combinations() []combination {
+	all := []combination{{}}
+	if len(m.axes) == 0 {
+		all = nil
+	}
+	for _, a := range m.axes {
+		texts := a.texts()
+		var longer []combination
+		for _, c := range all {
+			for i, value := range a.values {
+				chosen := Option{a.option.Name, value, a.option.At}
+				longer = append(longer, combination{
+					join(",", c.name, a.option.Name+"="+texts[i]), append(slices.Clone(c.options), chosen), position(value),
+				})
+			}
+		}
+		all = longer
+	}
+	for _, e := range m.include {
+		all = append(all, combination{named(e), e.fit, e.at})
+	}
+	return all
+}
+
+// texts are what the values of an axis are called: of paths the last element,
+// unless two of them have the same.
+func (a axis) texts() []string {
+	var short, whole []string
+	for _, value := range a.values {
+		short, whole = append(short, called(value, path.Base)), append(whole, called(value, nil))
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(short)))) < len(short) {
+		return whole
+	}
+	return short
+}
+
+// called is a value as a part of a name; base shortens a path.
+func called(value ast.Node, base func(string) string) string {
+	if array, ok := value.(ast.ArrayNode); ok {
+		var parts []string
+		for values := array.ArrayRange(); values.Next(); {
+			parts = append(parts, called(values.Value(), base))
+		}
+		return strings.Join(parts, "+")
+	}
+	text := value.GetToken().Value
+	if base != nil && strings.Contains(text, "/") {
+		text = base(text)
+	}
+	return text
+}
+
+// named is what an entry is called: its name, or what it says itself.
+func named(e entry) string {
+	if e.name != "" {
+		return e.name
+	}
+	var parts []string
+	for _, o := range e.own {
+		parts = append(parts, o.Name+"="+called(o.Value, path.Base))
+	}
+	return strings.Join(parts, ",")
+}
+
+// expand makes an entry's runs.
+func (r *reader) expand(e entry) ([]Run, error) {
+	all := []combination{{at: e.at}}
+	if e.matrix != nil {
+		all = e.matrix.combinations()
+	}
+	folds := 0
+	if e.folds != nil {
+		var err error
+		if folds, err = r.number(*e.folds, 2); err != nil {
+			return nil, err
+		}
+	}
+	var runs []Run
+	for _, c := range all {
+		group := join("/", folder(named(e)), folder(c.name))
+		if group == "" && folds == 0 {
+			group = "run"
+		}
+		run := Run{Name: group, Group: group, Folds: folds, Fit: with(e.fit, c.options), Evaluate: e.evaluate, At: c.at}
+		if folds == 0 {
+			runs = append(runs, run)
+			continue
+		}
+		for k := range folds {
+			value, err := yaml.ValueToNode(k)
+			if err != nil {
+				return nil, err
+			}
+			one := run
+			one.Name = join("/", group, "fold-"+strconv.Itoa(k))
+			one.Fit = with(run.Fit, []Option{{FoldOption, value, e.folds.At}})
+			runs = append(runs, one)
+		}
+	}
+	return runs, nil
+}
+
+// checkNames sees that no two runs share a folder, and that none lies in
+// another's.
+func (f File) checkNames() error {
+	taken := map[string]bool{}
+	for _, run := range f.Runs {
+		if taken[run.Name] {
+			return pipeline.WithHint(f.errorf(run.At, "a second run is called %s", run.Name), "name them apart: - name: NAME")
+		}
+		taken[run.Name] = true
+	}
+	for _, run := range f.Runs {
+		for dir := path.Dir(run.Name); dir != "."; dir = path.Dir(dir) {
+			if taken[dir] {
+				return pipeline.WithHint(f.errorf(run.At, "the run %s would lie in the folder of the run %s", run.Name, dir), "name them apart: - name: NAME")
+			}
+		}
+	}
+	return nil
+}
+
+// name reads a run's own name, which is to be a folder's.
+func (r *reader) name(o Option) (string, error) {
+	name, err := r.text(o)
+	if err == nil && folder(name) != name {
+		err = r.errorf(o.At, "name %q: is to be a folder's: letters, digits and . _ = + , -, at most %d of them, not beginning with a dot", name, longest)
+	}
+	return name, err
+}
+
+// longest is the length of a folder's name in bytes; file systems take 255.
+const longest = 120
+
+// folder makes a text a folder's name. One that is cut has a hash at its end,
+// so that two that begin alike stay apart.
+func folder(text string) string {
+	safe := strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("._=+,-", c) {
+			return c
+		}
+		return '-'
+	}, text)
+	if strings.HasPrefix(safe, ".") {
+		safe = "-" + safe[1:]
+	}
+	if len(safe) <= longest {
+		return safe
+	}
+	sum := sha256.Sum256([]byte(text))
+	return strings.ToValidUTF8(safe[:longest-9], "") + "-" + hex.EncodeToString(sum[:4])
+}
+
+// join joins what is not empty.
+func join(by string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), by)
+}

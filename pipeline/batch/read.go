@@ -1,0 +1,210 @@
+package batch
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"tftl/pipeline"
+)
+
+// Read reads a batch: one YAML document, whose path is for errors. They are of
+// kind pipeline.BadUsage and name line and column.
+func Read(path string, text []byte) (File, error) {
+	r := reader{File: File{Path: path}, anchors: map[string]ast.Node{}}
+	document, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return r.File, r.syntax(err)
+	}
+	if len(document.Docs) != 1 || document.Docs[0].Body == nil {
+		return r.File, r.errorf(Position{}, "must be one document, and has %d", len(document.Docs))
+	}
+	top, err := r.entry(document.Docs[0].Body, true)
+	if err != nil {
+		return r.File, err
+	}
+	entries := []entry{top}
+	if r.runs != nil {
+		entries = nil
+	}
+	for _, node := range r.runs {
+		one, err := r.entry(node, false)
+		if err != nil {
+			return r.File, err
+		}
+		entries = append(entries, one.over(top))
+	}
+	for _, e := range entries {
+		runs, err := r.expand(e)
+		if err != nil {
+			return r.File, err
+		}
+		r.Runs = append(r.Runs, runs...)
+	}
+	return r.File, r.checkNames()
+}
+
+// reader is a file under way.
+type reader struct {
+	File
+	runs    []ast.Node // of the list; nil where there is none
+	anchors map[string]ast.Node
+}
+
+// entry is what stands outside the list, or one of the list.
+type entry struct {
+	at            Position
+	name          string
+	fit, evaluate []Option
+	own           []Option // of fit: those of the entry itself
+	matrix        *matrix  // nil where it is not said
+	folds         *Option  // likewise
+}
+
+// over is an entry of the list with what it does not say itself.
+func (e entry) over(top entry) entry {
+	e.fit, e.evaluate = with(top.fit, e.fit), with(top.evaluate, e.evaluate)
+	if e.matrix == nil {
+		e.matrix = top.matrix
+	}
+	if e.folds == nil {
+		e.folds = top.folds
+	}
+	return e
+}
+
+// entry reads one; top says that it is the whole document.
+func (r *reader) entry(node ast.Node, top bool) (e entry, err error) {
+	pairs, err := r.mapping(node)
+	if err != nil {
+		return e, err
+	}
+	e.at = position(node)
+	for _, o := range pairs {
+		switch {
+		case o.Name == OutputKey && top:
+			r.Output, err = r.text(o)
+		case o.Name == RankKey && top:
+			_, err = r.text(o)
+			r.Rank = o
+		case o.Name == RunsKey && top:
+			r.runs, err = r.list(o)
+		case (o.Name == OutputKey || o.Name == RankKey || o.Name == RunsKey) && !top:
+			err = r.errorf(o.At, "%s: belongs to the whole file, not to one of its runs", o.Name)
+		case o.Name == NameKey && !top:
+			e.name, err = r.name(o)
+		case o.Name == NameKey:
+			err = r.errorf(o.At, "name: is one of the list runs'; what the runs' folder is, output says")
+		case o.Name == EvaluateKey:
+			e.evaluate, err = r.mapping(o.Value)
+		case o.Name == MatrixKey:
+			e.matrix, err = r.matrix(o.Value)
+		case o.Name == FoldsKey:
+			e.folds = &o
+		default:
+			e.fit = append(e.fit, o)
+		}
+		if err != nil {
+			return e, err
+		}
+	}
+	if !top {
+		e.own = e.fit
+	}
+	return e, nil
+}
+
+// mapping reads the keys of one in their order.
+func (r *reader) mapping(node ast.Node) ([]Option, error) {
+	mapping, ok := node.(ast.MapNode)
+	if !ok {
+		return nil, r.errorf(position(node), "must be a mapping of names to values")
+	}
+	var options []Option
+	for pairs := mapping.MapRange(); pairs.Next(); {
+		value, err := r.resolve(pairs.Value())
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, Option{pairs.Key().GetToken().Value, value, position(pairs.Key())})
+	}
+	return options, nil
+}
+
+// list reads a sequence that has something in it.
+func (r *reader) list(o Option) ([]ast.Node, error) {
+	array, ok := o.Value.(ast.ArrayNode)
+	if !ok {
+		return nil, r.errorf(o.At, "%s: must be a list", o.Name)
+	}
+	var nodes []ast.Node
+	for values := array.ArrayRange(); values.Next(); {
+		value, err := r.resolve(values.Value())
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, value)
+	}
+	if len(nodes) == 0 {
+		return nil, r.errorf(o.At, "%s: is empty", o.Name)
+	}
+	return nodes, nil
+}
+
+// resolve is what an anchor marks, or an alias stands for.
+func (r *reader) resolve(node ast.Node) (ast.Node, error) {
+	switch n := node.(type) {
+	case *ast.AnchorNode:
+		r.anchors[n.Name.GetToken().Value] = n.Value
+		return n.Value, nil
+	case *ast.AliasNode:
+		name := n.Value.GetToken().Value
+		if value, ok := r.anchors[name]; ok {
+			return value, nil
+		}
+		return nil, r.errorf(position(node), "*%s: no anchor &%s comes before it", name, name)
+	}
+	return node, nil
+}
+
+// text reads a value that is one word.
+func (r *reader) text(o Option) (string, error) {
+	if _, scalar := o.Value.(ast.ScalarNode); !scalar || o.Value.GetToken().Value == "" {
+		return "", r.errorf(o.At, "%s: must be one value", o.Name)
+	}
+	return o.Value.GetToken().Value, nil
+}
+
+// number reads a whole number from least on.
+func (r *reader) number(o Option, least int) (int, error) {
+	n, err := strconv.Atoi(o.Value.GetToken().Value)
+	if err != nil || n < least {
+		return 0, r.errorf(o.At, "%s: must be a whole number of %d or more", o.Name, least)
+	}
+	return n, nil
+}
+
+// syntax is an error of the YAML parser in our words.
+func (r *reader) syntax(err error) error {
+	var bad yaml.Error
+	if !errors.As(err, &bad) || bad.GetToken() == nil {
+		return pipeline.Errorf(pipeline.BadUsage, "%s: %w", r.Path, err)
+	}
+	at := bad.GetToken().Position
+	return r.errorf(Position{at.Line, at.Column}, "%s", bad.GetMessage())
+}
+
+func position(node ast.Node) Position {
+	if mapping, ok := node.(ast.MapNode); ok { // whose own token is a colon
+		if pairs := mapping.MapRange(); pairs.Next() {
+			node = pairs.Key()
+		}
+	}
+	if token := node.GetToken(); token != nil && token.Position != nil {
+		return Position{token.Position.Line, token.Position.Column}
+	}
+	return Position{}
+}

@@ -1,0 +1,73 @@
+package dataset_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+)
+
+// Every image is tested on in one fold, which is the one that the manifest
+// says, and validation is cut from the others.
+func TestEachFoldIsTheTestPartOnce(t *testing.T) {
+	var names []string
+	for i := range 60 {
+		names = append(names, fmt.Sprintf("%02d.jpg", i))
+	}
+	path := filepath.Join(tree(t, names...), "m.csv")
+	var text strings.Builder
+	text.WriteString("path,label,split,fold\n")
+	for i, name := range names {
+		fmt.Fprintf(&text, "%s,%s,%s,%d\n", name, []string{"a", "b"}[i%2], []string{"train", "val", "test"}[i%3], i%5)
+	}
+	write(t, path, text.String())
+	var tested []string
+	for fold := range 5 {
+		s := open(t, path, dataset.Options{Fold: &fold})
+		var want []string
+		for i, name := range names {
+			if i%5 == fold {
+				want = append(want, name)
+			}
+		}
+		wantIDs(t, "test", s.Test, want...)
+		if n := s.Train.Len() + s.Validation.Len(); n != 48 || s.Validation.Len() < 3 || s.FoldCount != 5 {
+			t.Errorf("fold %d of %d: %d to train on, %d to validate with", fold, s.FoldCount, s.Train.Len(), s.Validation.Len())
+		}
+		if want := fmt.Sprintf("CSV manifest, fold %d of 5 held out as test, validation cut from train (0.176) by file name", fold); s.Description != want {
+			t.Errorf("says %q", s.Description)
+		}
+		tested = append(tested, ids(s.Test)...)
+	}
+	slices.Sort(tested)
+	if !slices.Equal(tested, names) {
+		t.Errorf("tested on %v", tested)
+	}
+	if s := open(t, path, dataset.Options{}); s.FoldCount != 0 || s.Description != "CSV manifest with its own parts" {
+		t.Errorf("without a fold: %+v", s)
+	}
+}
+
+func TestBadFolds(t *testing.T) {
+	for text, c := range map[string]struct {
+		kind          pipeline.Kind
+		message, hint string
+	}{
+		"path,label\na.jpg,x\n":                   {pipeline.BadData, "line 2: has no fold", "tftl split --folds"},
+		"path,label,fold\na.jpg,x,1\nb.jpg,y,\n":  {pipeline.BadData, "line 3: has no fold", "tftl split --folds"},
+		"path,label,fold\na.jpg,x,1\nb.jpg,y,b\n": {pipeline.BadData, `line 3: fold "b" is no number of 0 or more`, ""},
+		"path,label,fold\na.jpg,x,-1\n":           {pipeline.BadData, `line 2: fold "-1" is no number`, ""},
+		"path,label,fold\na.jpg,x,0\nb.jpg,y,2\n": {pipeline.BadUsage, "--fold 1: has no such fold, but 0 to 2", ""},
+	} {
+		fold := 1
+		_, err := dataset.Open(manifest(t, "m.csv", text), dataset.Options{Fold: &fold})
+		checkError(t, err, c.kind, c.message, c.hint)
+	}
+	fold := 0
+	_, err := dataset.Open(tree(t, "a/1.jpg", "b/1.jpg"), dataset.Options{Fold: &fold})
+	checkError(t, err, pipeline.BadUsage, "is no manifest", "tftl split --folds")
+}

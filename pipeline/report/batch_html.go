@@ -1,0 +1,67 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+)
+
+// HTML writes the summary as one page beside the runs, whose reports it links to.
+func (b Batch) HTML(w io.Writer) error {
+	p := batchPage{Name: display(b.Name), Subtitle: b.subtitle(), RankedBy: b.RankedBy, Test: batchColumns()}
+	for _, r := range b.rows() {
+		line := batchLine{Rank: r.cells()[0], Name: r.title(), Validation: withInterval(r.Validation), Gates: r.Gates, State: r.state(), Failed: r.Failed}
+		for _, f := range r.Test {
+			line.Test = append(line.Test, withInterval(f))
+		}
+		for _, run := range r.Runs {
+			link := batchLink{Text: shorten(run.Name, nameRunes)}
+			if run.Report != nil {
+				link.Report = run.Folder + "/report.html"
+			}
+			line.Runs = append(line.Runs, link)
+		}
+		p.Lines = append(p.Lines, line)
+	}
+	for _, line := range b.errors() {
+		p.Errors = append(p.Errors, display(line))
+	}
+	return execute(w, "batch.tmpl", p)
+}
+
+// subtitle counts the runs by what became of them.
+func (b Batch) subtitle() string {
+	return count(len(b.Runs), "run") + ": " + batchRow{Runs: b.Runs}.state()
+}
+
+// execute writes a page by its template.
+func execute(w io.Writer, name string, page any) error {
+	pages, err := template.New(name).ParseFS(files, "*.tmpl", "style.css")
+	if err != nil {
+		return err
+	}
+	if err := pages.Execute(w, page); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+type batchPage struct {
+	Name     string
+	Subtitle string
+	RankedBy string
+	Test     []string
+	Lines    []batchLine
+	Errors   []string
+}
+
+type batchLine struct {
+	Rank, Name, Validation string
+	Test                   []string
+	Gates, State           string
+	Failed                 bool
+	Runs                   []batchLink
+}
+
+// batchLink is a run of a line, and where its report is.
+type batchLink struct{ Text, Report string }
