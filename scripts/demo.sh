@@ -28,7 +28,8 @@ cat <<END
 
 $run/
   model/            the trained SavedModel
-  evaluation.json   the figures above; evaluation.txt is the table
+  report.html       the figures above and more as a page, report.md in brief
+  evaluation.json   the same for programs; evaluation.txt is the table
   predictions.csv   what it said of each test photograph
   history.jsonl     each epoch's figures; config.json has every option
 
