@@ -70,7 +70,7 @@ func TestConstantsHaveAFeatureSpaceOfTheirOwn(t *testing.T) {
 	if err != nil || with == without {
 		t.Errorf("with constants and without: %s, %v", with, err)
 	}
-	if deeper, err := m.FeatureSpace("all"); err != nil || strings.Contains(deeper, "constants") {
+	if deeper, err := m.FeatureSpace("all", ""); err != nil || strings.Contains(deeper, "constants") {
 		t.Errorf("a deeper stage: %s, %v", deeper, err)
 	}
 }

@@ -5,7 +5,7 @@
 # DIR holds cats/cat.N.jpg and dogs/dog.N.jpg as for cats_dogs.sh. Of cats-dogs.csv each seed takes
 # 60 training images a class of its own, and all that validate and test. Each depth goes on from
 # the one before it. MODEL is the exported network (default: savedmodels/vgg16), WORK a folder to
-# keep the runs in (default: one that is removed).
+# keep the runs in (default: one that is removed): what it holds already is not run again.
 set -eu
 die() { echo "depth: $*" >&2; exit 1; }
 [ $# -ge 1 ] || die "usage: scripts/bench/depth.sh DIR [SEED …]"
@@ -28,6 +28,7 @@ fi
 fit() { # run, seed, what else
 	run=$1 seed=$2
 	shift 2
+	[ ! -f "$run/evaluation.json" ] || return 0
 	bin/tftl fit --data "$work/$seed.csv" --allow-outside --model "$model" --seed "$seed" --cache-dir "$work/cache" \
 		--epochs 5 --patience 2 --lr 1e-4 --output "$run" --overwrite --quiet "$@" >/dev/null
 	bin/tftl evaluate --model "$run" --quiet >/dev/null
@@ -48,7 +49,7 @@ for label in ("cats", "dogs"):
         out.writerow([f"{photos}/{row['path']}", label, row["split"]])
 END
 	before=
-	for stage in head block5 block4 block3; do
+	for stage in head block5 block4; do
 		rate=1e-5
 		[ "$stage" != head ] || rate=1e-4
 		fit "$work/$seed-$stage" "$seed" --stage "$stage:lr=$rate" ${before:+--init-from "$before"}
