@@ -13,19 +13,44 @@ import (
 	"tftl/pipeline"
 )
 
-// Export writes the trained model of a checkpoint into dir, which exists and is
-// empty: a SavedModel of the serving MetaGraph alone, which TensorFlow Serving,
-// Python and Go load, with the labels in assets.extra/tftl.json.
+// Export writes the trained model of a checkpoint, as an Exporter does.
 func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []string) error {
-	def := metaGraph(m.saved, tagServe)
-	if def == nil || m.Description == nil {
-		return pipeline.Errorf(pipeline.BadModel, "model %s: no MetaGraph is tagged %s", m.Dir, tagServe)
-	}
-	g, err := open(m.Dir, def, m.Runtime)
+	e, err := m.Exporter()
 	if err != nil {
 		return err
 	}
-	defer g.close()
+	defer e.Close()
+	return e.Export(ctx, checkpoint, dir, labels)
+}
+
+// Exporter writes trained models: it keeps the serving graph open for the next.
+type Exporter struct {
+	model *Model
+	graph *graph
+}
+
+// Exporter opens the serving graph, whose variables a checkpoint's take the
+// place of.
+func (m *Model) Exporter() (*Exporter, error) {
+	def := metaGraph(m.saved, tagServe)
+	if def == nil || m.Description == nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: no MetaGraph is tagged %s", m.Dir, tagServe)
+	}
+	g, err := open(m.Dir, def, m.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	return &Exporter{m, g}, nil
+}
+
+// Close lets the graph go.
+func (e *Exporter) Close() { e.graph.close() }
+
+// Export writes the trained model of a checkpoint into dir, which exists and is
+// empty: a SavedModel of the serving MetaGraph alone, which TensorFlow Serving,
+// Python and Go load, with the labels in assets.extra/tftl.json.
+func (e *Exporter) Export(ctx context.Context, checkpoint, dir string, labels []string) error {
+	m, g := e.model, e.graph
 	if err := g.restore(ctx, checkpoint); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", checkpoint, err)
 	}
@@ -40,7 +65,7 @@ func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []str
 	// Fields that the binding's older protobufs do not know are kept as they are.
 	saved := &savedModelPB{
 		SavedModelSchemaVersion: m.saved.SavedModelSchemaVersion,
-		MetaGraphs:              []*metaGraphPB{def},
+		MetaGraphs:              []*metaGraphPB{g.def},
 	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(saved)
 	if err != nil {

@@ -32,6 +32,7 @@ type Model struct {
 	Description *Description // nil for a SavedModel without the contract
 	Runtime     *Runtime
 	saved       *savedModelPB
+	variables   string // digest of their file, once it was asked for
 }
 
 // Load reads a model's description and signatures and checks them. It builds
@@ -150,9 +151,10 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		return "", err
 	}
 	d := m.Description
-	variables, err := fileDigest(filepath.Join(m.Dir, "variables", "variables.data-00000-of-00001"))
-	if err != nil {
-		return "", pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
+	if m.variables == "" { // read once: a sweep asks for each of its runs
+		if m.variables, err = fileDigest(filepath.Join(m.Dir, "variables", "variables.data-00000-of-00001")); err != nil {
+			return "", pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
+		}
 	}
 	// The exporter digested the frozen part alone, so that two exports of one
 	// network share their features. It holds for the variables it saw.
@@ -160,8 +162,8 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 	switch {
 	case weights != "":
 		frozen = "checkpoint " + weights
-	case variables != d.Weights.VariablesSHA256 || frozen == "":
-		frozen = "variables " + variables
+	case m.variables != d.Weights.VariablesSHA256 || frozen == "":
+		frozen = "variables " + m.variables
 	}
 	space, err := json.Marshal(struct {
 		Contract     int       `json:"contract"`

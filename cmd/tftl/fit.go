@@ -94,14 +94,14 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 	}
 }
 
-// runFit is the command without its command line. Stages are opened by open,
-// which is the model or keeps what it opened.
-func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Model, open pipeline.Opener) (err error) {
+// runFit is the command without its command line. The network is the model, or
+// one that keeps the model's graphs open.
+func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Model, network pipeline.Model) (err error) {
 	before := o.config
 	if err := o.resolve(model); err != nil {
 		return err
 	}
-	job := pipeline.Job{Model: open, Measure: measure, SaveEvery: o.saveEvery}
+	job := pipeline.Job{Model: network, Measure: measure, SaveEvery: o.saveEvery}
 	var run rundir.Dir
 	var set *dataset.Set
 	var skipped []badImage
@@ -122,9 +122,11 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 	progress := newProgress(t, run)
 	inputs := newInputs(t, o, model, set, decoder, progress)
 	defer inputs.close()
-	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(set), inputs.open, run, progress.event
+	recorder := &rundir.Recorder{Dir: run}
+	job.Plan, job.Inputs, job.Recorder, job.Progress = o.plan(set), inputs.open, recorder, progress.event
 	history, stopped, err := o.fit(ctx, job)
 	progress.end()
+	err = errors.Join(err, recorder.Flush())
 	if stopped {
 		progress.time(map[string]any{"phase": "max-time", "limit": o.maxTime.Seconds()})
 	}
@@ -142,7 +144,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 		return pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", o.config.Training.Monitor)
 	}
 	err = run.ReplaceModel(func(dir string) error {
-		return model.Export(ctx, run.Checkpoint(pipeline.Best), dir, set.Classes)
+		return network.Export(ctx, run.Checkpoint(pipeline.Best), dir, set.Classes)
 	})
 	if err != nil {
 		return err

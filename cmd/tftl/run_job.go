@@ -79,7 +79,7 @@ func (j *job) train(ctx context.Context, t terminal, p *pool) error {
 	if err != nil {
 		return err
 	}
-	return runFit(ctx, t, o, model, p.opener(o))
+	return runFit(ctx, t, o, model, p.network(o))
 }
 
 // measure evaluates a run on its test part, as tftl evaluate does, but through
@@ -209,7 +209,7 @@ func (l *learnt) classes() []string { return l.labels }
 
 // predict runs a part of the run's data through the cache and the head.
 func (l *learnt) predict(ctx context.Context, t terminal, images pipeline.Encoded, batchSize, workers int) (predictions []pipeline.Prediction, err error) {
-	stage, err := l.pool.opener(l.fit).Open(ctx, l.stage)
+	stage, err := l.pool.network(l.fit).Open(ctx, l.stage)
 	if err != nil {
 		return nil, err
 	}

@@ -8,15 +8,16 @@ import (
 	"tftl/savedmodels"
 )
 
-// pool holds what the runs of a batch share: the last model, and its head's
-// graph, open. A head is another run's once Init has made it anew, for nothing
+// pool holds what the runs of a batch share: the last model, with the graphs of
+// its head and of what serves, open. A head is another run's once Init has made it anew, for nothing
 // that trains it touches what lies below its cut. A run that begins with another
 // run's weights does, and has the graph to itself.
 type pool struct {
 	runtimes map[savedmodels.Options]*savedmodels.Runtime
 	key      string // of the model: its folder and session
 	model    *savedmodels.Model
-	head     pipeline.Stage // nil: not open
+	head     pipeline.Stage        // nil: not open
+	exporter *savedmodels.Exporter // likewise
 }
 
 func newPool() *pool { return &pool{runtimes: map[savedmodels.Options]*savedmodels.Runtime{}} }
@@ -44,8 +45,8 @@ func (p *pool) load(path string, session savedmodels.Options) (*savedmodels.Mode
 	return model, nil
 }
 
-// opener opens stages of the model that was loaded last, for a run.
-func (p *pool) opener(o fitOptions) pipeline.Opener {
+// network is the model that was loaded last, for a run.
+func (p *pool) network(o fitOptions) pipeline.Model {
 	if o.config.Model.InitFrom == nil {
 		return p
 	}
@@ -53,7 +54,7 @@ func (p *pool) opener(o fitOptions) pipeline.Opener {
 	return p.model
 }
 
-// Open is a pipeline.Opener's. One graph is open at a time.
+// Open is a pipeline.Model's. One stage is open at a time.
 func (p *pool) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if name != headStage {
 		p.close()
@@ -68,12 +69,26 @@ func (p *pool) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	return borrowed{p.head}, nil
 }
 
-// close lets the open graph go.
+// Export is a pipeline.Model's.
+func (p *pool) Export(ctx context.Context, checkpoint, dir string, labels []string) error {
+	if p.exporter == nil {
+		var err error
+		if p.exporter, err = p.model.Exporter(); err != nil {
+			return err
+		}
+	}
+	return p.exporter.Export(ctx, checkpoint, dir, labels)
+}
+
+// close lets the open graphs go.
 func (p *pool) close() {
 	if p.head != nil {
 		_ = p.head.Close()
 	}
-	p.head = nil
+	if p.exporter != nil {
+		p.exporter.Close()
+	}
+	p.head, p.exporter = nil, nil
 }
 
 // headStage is what every model calls the depth that trains its head alone.

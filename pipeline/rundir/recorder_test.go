@@ -1,0 +1,61 @@
+package rundir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"tftl/pipeline"
+)
+
+// The best weights are on disk for good no later than the checkpoint that a run
+// goes on from, and can be read at any time.
+func TestRecorder(t *testing.T) {
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	r := &Recorder{Dir: d}
+	put := func(name, text string, epochs int) {
+		t.Helper()
+		err := r.Save(name, at(epochs), func(prefix string) error { return os.WriteFile(prefix+".index", []byte(text), 0o666) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(pipeline.Best, "one", 1)
+	put(pipeline.Best, "two", 2)
+	if got := read(t, r.Checkpoint(pipeline.Best)+".index"); got != "two" {
+		t.Errorf("the best weights are %q", got)
+	}
+	if _, _, err := d.Verify(pipeline.Best); err == nil {
+		t.Error("they are in their place before a last checkpoint is")
+	}
+	put(pipeline.Last, "three", 3)
+	if got := read(t, d.Checkpoint(pipeline.Best)+".index"); got != "two" {
+		t.Errorf("beside the last checkpoint, the best is %q", got)
+	}
+	if state, _, err := d.Verify(pipeline.Best); err != nil || state != at(2) {
+		t.Errorf("its state is %+v, %v", state, err)
+	}
+
+	// One that fails leaves the one before, and nothing beside it.
+	full := errors.New("full")
+	if err := r.Save(pipeline.Best, at(4), func(string) error { return full }); !errors.Is(err, full) {
+		t.Errorf("a save that fails: %v", err)
+	}
+	if err := r.Flush(); err != nil || read(t, d.Checkpoint(pipeline.Best)+".index") != "two" {
+		t.Errorf("after that: %v", err)
+	}
+
+	// What a killed process leaves is removed by the next, and was never taken
+	// for a checkpoint.
+	put(pipeline.Best, "five", 5)
+	if _, err := Open(d.Path); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(filepath.Join(d.Path, "checkpoints")); err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if got := read(t, d.Checkpoint(pipeline.Best)+".index"); got != "two" {
+		t.Errorf("the best is %q", got)
+	}
+}
