@@ -51,8 +51,8 @@ func newEvaluateCommand() *cli.Command {
 		Name:  "evaluate",
 		Usage: "measure a trained model on photographs that it was not trained on",
 		Description: `A run is measured on the test part of its own data, as it was recorded when the run
-began; evaluation.json and predictions.csv are then kept in the run's folder. So is what
---threshold and --temperature decide: evaluate and predict go by it from then on.
+began; evaluation.json, predictions.csv and the report are then kept in the run's folder.
+So is what --threshold and --temperature decide: evaluate and predict go by it from then on.
 
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
@@ -60,10 +60,10 @@ began; evaluation.json and predictions.csv are then kept in the run's folder. So
    tftl evaluate --model runs/first --min accuracy=0.95 --min recall[cat]=0.9 --max ece=0.05 --junit gates.xml
    tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt
 
-Figures for --min and --max, from 0 to 1 but for the loss: accuracy, top_5_accuracy,
-balanced_accuracy, precision, recall, f1 (means over the classes; also with _micro and
-_weighted), kappa, mcc, roc_auc, average_precision, loss, brier, ece; and of one class
-precision[CLASS], recall[CLASS], f1[CLASS], roc_auc[CLASS], average_precision[CLASS].`,
+--min and --max take the figures accuracy, top_5_accuracy, balanced_accuracy, precision,
+recall, f1 (means over the classes; also with _micro and _weighted), kappa, mcc, roc_auc,
+average_precision, loss, brier and ece; of one class precision[CLASS], recall[CLASS],
+f1[CLASS], roc_auc[CLASS] and average_precision[CLASS].`,
 		Flags: slices.Concat(flags, newGateFlags(), newDecisionFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newEvaluateOptions(c)
