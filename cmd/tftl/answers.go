@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 
 	"tftl/pipeline"
@@ -39,16 +37,6 @@ func (a answers) writeTable(w io.Writer) error {
 		fmt.Fprintln(table)
 	}
 	return table.Flush()
-}
-
-// visible escapes what a terminal would obey and not print. Names are other
-// people's.
-func visible(name string) string {
-	if strings.IndexFunc(name, func(r rune) bool { return !strconv.IsPrint(r) }) < 0 {
-		return name
-	}
-	quoted := strconv.Quote(name)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // likely is a class of one image.

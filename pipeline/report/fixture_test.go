@@ -29,6 +29,7 @@ type sketch struct {
 	stages   []string
 	decision metrics.Decision
 	slices   map[string][]string // values to draw from
+	gates    []string
 	gallery  bool
 	skill    float64 // how far the right class's logit is above the others
 }
@@ -128,6 +129,13 @@ func evaluate(t testing.TB, run rundir.Dir, s sketch, random *rand.Rand) {
 	}
 	report, err := metrics.Evaluate(table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 20})
 	check(t, err)
+	for _, text := range s.gates {
+		gate, err := metrics.ParseGate(text, false)
+		check(t, err)
+		outcome, err := gate.Check(report, false)
+		check(t, err)
+		report.Gates = append(report.Gates, outcome)
+	}
 	check(t, run.WriteJSON("evaluation.json", report))
 	var predictions bytes.Buffer
 	check(t, table.Write(&predictions, s.decision))

@@ -29,10 +29,11 @@ func sketches() map[string]sketch {
 			classes: []string{"cat", "dog"}, samples: 60, epochs: 23, stages: []string{"head", "block5"}, skill: 1.5, gallery: true,
 			decision: metrics.Decision{Threshold: 0.62, ThresholdFrom: "f1 on validation", Temperature: 1.3, TemperatureFrom: "validation"},
 			slices:   map[string][]string{"camera": {"front", "rear", "<i>"}},
+			gates:    []string{"accuracy=0.8", "recall[dog]=0.99"},
 		},
 		"hostile":   {classes: hostile(), samples: 300, epochs: 3, stages: []string{"head"}, skill: 2, gallery: true},
 		"many":      {classes: many, samples: 300, epochs: 40, stages: []string{"head"}, skill: 3},
-		"perfect":   {classes: []string{"a", "b", "c"}, samples: 9, epochs: 1, stages: []string{"head"}, skill: 50, gallery: true},
+		"perfect":   {gates: []string{"accuracy=0.99"}, classes: []string{"a", "b", "c"}, samples: 9, epochs: 1, stages: []string{"head"}, skill: 50, gallery: true},
 		"untested":  {classes: []string{"a", "b"}, epochs: 5, stages: []string{"head"}},
 		"untrained": {classes: []string{"a", "b"}, stages: []string{"head"}},
 	}
@@ -289,6 +290,17 @@ func TestRunThatIsNotFinishedSaysWhatIsMissing(t *testing.T) {
 	_, root = makePage(t, "untrained", sketches()["untrained"])
 	if !strings.Contains(textOf(root), "No epoch of this run has ended yet") {
 		t.Error("it is not said that nothing was trained")
+	}
+}
+
+func TestGatesAreNamed(t *testing.T) {
+	_, root := makePage(t, "two", sketches()["two"])
+	if all := textOf(root); !strings.Contains(all, "1 of 2 gates failed.") || !strings.Contains(all, "recall[dog] >= 0.99") {
+		t.Error("the gate that failed is not named")
+	}
+	_, root = makePage(t, "perfect", sketches()["perfect"])
+	if !strings.Contains(textOf(root), "1 gate passed.") {
+		t.Error("it is not said that the gate passed")
 	}
 }
 

@@ -40,7 +40,7 @@ func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
 
 // gatesGrid has a row for each gate.
 func gatesGrid(outcomes []metrics.Outcome) (g grid, verdict string, missed bool) {
-	g = grid{Caption: "Gates", Words: 3, Header: []string{"gate", "", "found"}}
+	g = grid{Caption: "Gates", Words: 3, Header: []string{"gate", "result", "found"}}
 	failed := 0
 	for _, o := range outcomes {
 		passed := "passed"
