@@ -3,34 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
-from collections.abc import Iterator
 
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's log off stderr, unless TF_CPP_MIN_LOG_LEVEL asks for it.
-
-    The libraries write to file descriptor 2 as they are loaded, before they read the variable,
-    so it points elsewhere for as long as that takes. A failed import still shows its traceback.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
-
+from tftl_export import quiet
 
 if __name__ == "__main__":
-    with _quiet():
+    with quiet.imports():
         from tftl_export import cli
     sys.exit(cli.main(sys.argv[1:], __doc__))

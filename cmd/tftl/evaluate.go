@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,8 +51,8 @@ func newEvaluateCommand() *cli.Command {
 		Name:  "evaluate",
 		Usage: "measure a trained model on photographs that it was not trained on",
 		Description: `A run is measured on the test part of its own data, as it was recorded when the run
-began; evaluation.json and predictions.csv are then kept in the run's folder. So is what
---threshold and --temperature decide: evaluate and predict go by it from then on.
+began; evaluation.json, predictions.csv and the report are then kept in the run's folder.
+So is what --threshold and --temperature decide: evaluate and predict go by it from then on.
 
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
@@ -65,10 +60,10 @@ began; evaluation.json and predictions.csv are then kept in the run's folder. So
    tftl evaluate --model runs/first --min accuracy=0.95 --min recall[cat]=0.9 --max ece=0.05 --junit gates.xml
    tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt
 
-Figures for --min and --max, from 0 to 1 but for the loss: accuracy, top_5_accuracy,
-balanced_accuracy, precision, recall, f1 (means over the classes; also with _micro and
-_weighted), kappa, mcc, roc_auc, average_precision, loss, brier, ece; and of one class
-precision[CLASS], recall[CLASS], f1[CLASS], roc_auc[CLASS], average_precision[CLASS].`,
+--min and --max take the figures accuracy, top_5_accuracy, balanced_accuracy, precision,
+recall, f1 (means over the classes; also with _micro and _weighted), kappa, mcc, roc_auc,
+average_precision, loss, brier and ece; of one class precision[CLASS], recall[CLASS],
+f1[CLASS], roc_auc[CLASS] and average_precision[CLASS].`,
 		Flags: slices.Concat(flags, newGateFlags(), newDecisionFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newEvaluateOptions(c)
@@ -282,92 +277,4 @@ func (o evaluateOptions) keep(report metrics.Report, table metrics.Table, skippe
 		return err
 	}
 	return writeBadImages(run.File("evaluation-"+badImagesFile), o.onBad, skipped)
-}
-
-// open finds the data set, and fills in the subset. own says that it is the
-// run's: its parts are then those that were recorded when the run began, so
-// that nothing is measured on what was trained on, wherever the folder is now.
-func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
-	if o.subset == "" {
-		o.subset = "test"
-	}
-	if !rundir.Is(o.model) {
-		if o.data == "" {
-			return nil, false, pipeline.Errorf(pipeline.BadUsage, "--data is missing: %s is no run that could tell it", o.model)
-		}
-		set, err := dataset.OpenLabelled(o.data, o.dataset) // what has no parts is all in test
-		return set, false, err
-	}
-	run := rundir.Dir{Path: o.model}
-	config, err := run.ReadConfig()
-	if err != nil {
-		return nil, false, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
-	}
-	if o.data == "" {
-		o.data = config.Data.Path
-	}
-	options := datasetOptions(config)
-	options.FollowSymlinks = options.FollowSymlinks || o.dataset.FollowSymlinks
-	options.AllowOutside = options.AllowOutside || o.dataset.AllowOutside
-	options.Columns = o.dataset.Columns
-	set, ownErr := openRecorded(run, o.data, options)
-	if ownErr == nil {
-		return set, true, nil
-	}
-	data, err := filepath.Abs(o.data)
-	if err != nil {
-		return nil, false, err
-	}
-	if data == config.Data.Path {
-		return nil, false, ownErr
-	}
-	if set, err = dataset.OpenLabelled(o.data, o.dataset); err != nil {
-		return nil, false, err
-	}
-	return set, false, warnOfTrained(run, set)
-}
-
-// warnOfTrained says how many images of another data set could be ones that the
-// run was trained on: those with the same path and class. They are, where the
-// run's own data was moved and changed.
-func warnOfTrained(run rundir.Dir, set *dataset.Set) error {
-	record, err := os.ReadFile(run.File("data.csv"))
-	if err != nil {
-		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
-	}
-	rows, err := csv.NewReader(bytes.NewReader(record)).ReadAll()
-	if err != nil {
-		return pipeline.Errorf(pipeline.BadModel, "run: %s: %w", run.File("data.csv"), err)
-	}
-	trained := map[[2]string]bool{} // path and class
-	for _, row := range rows {
-		if len(row) == 3 && row[2] == "train" {
-			trained[[2]string(row)] = true
-		}
-	}
-	all, err := set.Subset("all")
-	if err != nil {
-		return err
-	}
-	n := 0
-	for i := range all.Len() {
-		if s := all.Sample(i); trained[[2]string{s.ID, set.Classes[s.Label]}] {
-			n++
-		}
-	}
-	if n > 0 {
-		set.Warnings = append(set.Warnings, fmt.Sprintf("%d images have the path and the class of one that the run was trained on: "+
-			"where they are the same, the figures are too good", n))
-	}
-	return nil
-}
-
-// openRecorded opens a run's data set with its parts as they were recorded.
-func openRecorded(run rundir.Dir, data string, options dataset.Options) (*dataset.Set, error) {
-	record, err := os.Open(run.File("data.csv"))
-	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
-	}
-	defer record.Close()
-	return dataset.OpenRecorded(data, options, record)
 }

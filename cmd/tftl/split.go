@@ -43,8 +43,8 @@ func newSplitCommand() *cli.Command {
 		Usage:     "write down which image is in which part, and move nothing",
 		ArgsUsage: "DATA",
 		Description: `DATA is class folders or a manifest. The manifest that is written has the columns
-path, label and split, and weight, group and fold where there are such; fit and evaluate
-take it as --data. Parts and folds go by a hash, so that no image changes its own when
+path, label and split, weight, group and fold where there are such, and a manifest's own;
+fit and evaluate take it as --data. Parts and folds go by a hash, so that no image changes its own when
 others are added.
 
    tftl split photos --output photos.csv
@@ -86,6 +86,11 @@ func runSplit(t terminal, o splitOptions) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	further, err := dataset.OwnColumns(o.data)
+	if err != nil {
+		return err
+	}
+	o.dataset.Columns = further
 	set, err := dataset.Open(o.data, o.dataset)
 	if err != nil {
 		return err
@@ -99,7 +104,7 @@ func runSplit(t terminal, o splitOptions) error {
 	}
 	var outside bool
 	err = atomicfile.Write(o.output, func(w io.Writer) error {
-		outside, err = set.WriteManifest(w, filepath.Dir(o.output), folds)
+		outside, err = set.WriteManifest(w, filepath.Dir(o.output), folds, further)
 		return err
 	})
 	if err != nil {

@@ -147,20 +147,9 @@ func (r row) file(manifest string, seen map[string]int, allowOutside bool) (stri
 // itself. An error names the line. Of one that need not be labelled the paths
 // alone are read, and the further columns.
 func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m manifest, err error) {
-	buffered := bufio.NewReader(r)
-	switch head, _ := buffered.Peek(3); { // a short file has no mark
-	case len(head) >= 2 && (string(head[:2]) == "\xff\xfe" || string(head[:2]) == "\xfe\xff"):
-		return manifest{}, errors.New("is UTF-16: save it as UTF-8")
-	case string(head) == "\ufeff":
-		_, _ = buffered.Discard(len(head)) // it was peeked at
-	}
-	in := csv.NewReader(buffered)
-	in.Comma, in.ReuseRecord = comma, true
-	header, err := in.Read()
-	if errors.Is(err, io.EOF) {
-		return manifest{}, errors.New("is empty: its first line is to name the columns path and label")
-	} else if err != nil {
-		return manifest{}, atLine(err)
+	in, header, err := readHeader(r, comma)
+	if err != nil {
+		return manifest{}, err
 	}
 	at, err := columns(header, labelled, further)
 	if err != nil {
@@ -197,6 +186,56 @@ func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m m
 		return manifest{}, errors.New("has no images: there is only the line that names the columns")
 	}
 	return m, nil
+}
+
+// readHeader reads the first line and leaves the others to the reader.
+func readHeader(r io.Reader, comma rune) (in *csv.Reader, header []string, err error) {
+	buffered := bufio.NewReader(r)
+	switch head, _ := buffered.Peek(3); { // a short file has no mark
+	case len(head) >= 2 && (string(head[:2]) == "\xff\xfe" || string(head[:2]) == "\xfe\xff"):
+		return nil, nil, errors.New("is UTF-16: save it as UTF-8")
+	case string(head) == "\ufeff":
+		_, _ = buffered.Discard(len(head)) // it was peeked at
+	}
+	in = csv.NewReader(buffered)
+	in.Comma, in.ReuseRecord = comma, true
+	header, err = in.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, nil, errors.New("is empty: its first line is to name the columns path and label")
+	} else if err != nil {
+		return nil, nil, atLine(err)
+	}
+	return in, slices.Clone(header), nil
+}
+
+// OwnColumns are the columns of a manifest, as it names them, that this package
+// gives no meaning to. What is no manifest has none.
+func OwnColumns(path string) ([]string, error) {
+	comma, ok := manifestComma(path)
+	if info, err := os.Stat(path); !ok || err != nil || !info.Mode().IsRegular() {
+		return nil, nil // opening it says what is wrong
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	defer f.Close()
+	_, header, err := readHeader(f, comma)
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadData, "%s: %w", path, err)
+	}
+	times := map[string]int{}
+	for _, name := range header {
+		times[columnName(name)]++
+	}
+	return slices.DeleteFunc(header, func(name string) bool {
+		name = columnName(name)
+		return name == "" || times[name] > 1 || slices.Contains(knownColumns(), name)
+	}), nil
+}
+
+func knownColumns() []string {
+	return []string{pathColumn, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn}
 }
 
 // columns finds the columns that are read in a header, in any order and any case.

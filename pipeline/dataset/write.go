@@ -11,11 +11,12 @@ import (
 )
 
 // WriteManifest writes the set as a manifest that is to lie in a folder: path,
-// label and split, and weight, group and fold where there are such. folds may
-// be nil. Paths are those from the folder; outside says that some lead out of
+// label and split, weight, group and fold where there are such, and what the set
+// was opened with Options.Columns for, by the names in further. folds and further
+// may be nil. Paths are those from the folder; outside says that some lead out of
 // it, so that opening the manifest takes Options.AllowOutside. A set whose
 // images are not files by themselves has no manifest.
-func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (outside bool, err error) {
+func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, further []string) (outside bool, err error) {
 	if folder, err = filepath.Abs(folder); err != nil {
 		return false, err
 	}
@@ -23,7 +24,7 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 	all := slices.Concat(parts[0].entries, parts[1].entries, parts[2].entries)
 	weighted := slices.ContainsFunc(all, func(e entry) bool { return e.sample.Weight != 1 })
 	grouped := slices.ContainsFunc(all, func(e entry) bool { return e.group != "" })
-	line := func(path, label, split, weight, group, fold string) []string {
+	line := func(path, label, split, weight, group, fold string, values []string) []string {
 		fields := []string{path, label, split}
 		if weighted {
 			fields = append(fields, weight)
@@ -34,9 +35,9 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 		if folds != nil {
 			fields = append(fields, fold)
 		}
-		return fields
+		return append(fields, values...)
 	}
-	rows := [][]string{line(pathColumn, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn)}
+	rows := [][]string{line(pathColumn, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn, further)}
 	for i, p := range parts {
 		for _, e := range p.entries {
 			name, err := relative(folder, e.stored)
@@ -46,7 +47,7 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 			outside = outside || !filepath.IsLocal(filepath.FromSlash(name))
 			weight := strconv.FormatFloat(float64(e.sample.Weight), 'g', -1, 32)
 			fold := strconv.Itoa(folds[e.sample.ID])
-			rows = append(rows, line(name, s.Classes[e.sample.Label], subsetNames()[i], weight, e.group, fold))
+			rows = append(rows, line(name, s.Classes[e.sample.Label], subsetNames()[i], weight, e.group, fold, e.values[:len(further)]))
 		}
 	}
 	return outside, csv.NewWriter(w).WriteAll(rows)

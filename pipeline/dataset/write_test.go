@@ -24,7 +24,7 @@ func writeManifest(t *testing.T, s *dataset.Set, path string, folds map[string]i
 	if err != nil {
 		t.Fatal(err)
 	}
-	if outside, err = s.WriteManifest(f, filepath.Dir(path), folds); err != nil {
+	if outside, err = s.WriteManifest(f, filepath.Dir(path), folds, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -105,7 +105,7 @@ func TestRecordsHaveNoManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.WriteManifest(&strings.Builder{}, ".", nil)
+	_, err = s.WriteManifest(&strings.Builder{}, ".", nil, nil)
 	checkError(t, err, pipeline.BadUsage, "a manifest names files", "tftl fit cuts other data")
 }
 

@@ -151,12 +151,11 @@ func differences(a, b Report, drawn [][]float64) []Difference {
 			}
 		}
 		d := Difference{Name: t.name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
-		var interval Interval
+		samples := math.Inf(1)
 		if t.decided() {
-			interval = smoothed(d.Difference, between, min(sizesA.of(t), sizesB.of(t)))
-		} else {
-			interval = accelerated(d.Difference, 0, between)
+			samples = min(sizesA.of(t), sizesB.of(t))
 		}
+		interval := paired(d.Difference, between, samples)
 		d.Lower, d.Upper = interval[0], interval[1]
 		all[i] = d
 	}

@@ -98,7 +98,7 @@ func (t title) proportion() bool {
 	return strings.HasPrefix(t.of, "top_")
 }
 
-// decided says of which figures only the decisions count, not the probabilities.
+// decided says of which figures the decisions alone count, not the probabilities.
 func (t title) decided() bool {
 	return !slices.Contains([]string{"loss", "roc_auc", "average_precision", "brier", "ece"}, t.of)
 }

@@ -57,12 +57,12 @@ func scored(value, lowest float64, drawn []float64, samples float64) Interval {
 	return Interval{lowest + width*i[0], lowest + width*i[1]}
 }
 
-// smoothed is the interval of a difference that samples may or may not have a
-// part in: normal, with the deviation of its resamples and as if there were one
-// sample more on which the models differ (Agresti and Min's addition). Where
-// there is none resamples do not differ either, which is not to say that the
-// models are equal.
-func smoothed(difference float64, drawn []float64, samples float64) Interval {
+// paired is the interval of a difference of two models: normal, with the
+// deviation of its resamples, which holds for differences better than their
+// quantiles do. Of samples that count or do not, it is as if there were one more
+// on which the models differ (Agresti and Min's addition): where there is none
+// resamples do not differ either, which is not to say that the models are equal.
+func paired(difference float64, drawn []float64, samples float64) Interval {
 	if math.IsNaN(difference) || len(drawn) < 2 || !(samples > 0) {
 		return none()
 	}

@@ -10,6 +10,7 @@
 //	checkpoints/best    the best weights so far
 //	checkpoints/last    where the run stood
 //	model/              the trained SavedModel
+//	decision.json       how its outputs become a class, where that was decided; in model/ too
 //	evaluation.json     the test figures, predictions.csv beside it
 //	gallery/            images worth a look, as the report has them
 //	report.html         all of this for people; report.md in brief
@@ -134,7 +135,12 @@ func (d Dir) Append(name string, document any) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-// ReplaceModel replaces the trained model by what export writes into an empty folder.
+// ReplaceModel replaces the trained model by what export writes into an empty
+// folder. A decision that was made for the one before is gone with it: a
+// threshold says nothing of other weights.
 func (d Dir) ReplaceModel(export func(dir string) error) error {
+	if err := os.Remove(d.File(decisionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return atomicfile.ReplaceDir(d.Model(), export)
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 ADAM, SGD = 0, 1
 _OFF = {
@@ -22,10 +23,15 @@ _OFF = {
 class MetaGraph:
     """The MetaGraph of a SavedModel that has these tags."""
 
-    def __init__(self, model: Path, *tags: str):
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
+    def __init__(self, model: Path, *tags: str, bfloat16: bool = False):
+        options = tf.compat.v1.ConfigProto()
+        if bfloat16:
+            rewriting = options.graph_options.rewrite_options
+            rewriting.auto_mixed_precision_onednn_bfloat16 = RewriterConfig.ON
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=options)
         with self._session.graph.as_default():
             self._def = tf.compat.v1.saved_model.load(self._session, list(tags), str(model))
+        self.signatures = set(self._def.signature_def)
 
     def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
         """Feed and fetch everything that the signature names."""
@@ -49,8 +55,8 @@ class MetaGraph:
 class Stage(MetaGraph):
     """A training MetaGraph."""
 
-    def __init__(self, model: Path, name: str):
-        super().__init__(model, "train", name)
+    def __init__(self, model: Path, name: str, **options: bool):
+        super().__init__(model, "train", name, **options)
 
     def init(self, classes: int, units: int = 16, seed: tuple[int, int] = (1, 0)) -> Stage:
         """A fresh head, and a stage that begins."""
@@ -74,13 +80,13 @@ class Stage(MetaGraph):
         return self.call("step", **inputs, **{**_OFF, **hyper})
 
 
-def settle(base: keras.Model) -> None:
+def settle(base: keras.Model, preprocess=lambda images: images / 127.5 - 1) -> None:
     """Give BatchNorm statistics that images leave, or random weights let the signal die away."""
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
     ((images, _),) = batches(8, 1, 4, base.input.shape[1], 2)
-    base(images / 127.5 - 1, training=True)
+    base(preprocess(images), training=True)
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from driver import Stage, batches, settle, variables
+from program import ROOT, Predictions, history, parts, tftl
 
 from tftl_export import backbones, contract
 from tftl_export.backbones import BACKBONES
@@ -34,13 +38,16 @@ def cut(name):
     backbone = BACKBONES[name]
     size = max(64, backbone.minimum_size)
     base, _ = backbones.build(name, size, "none", seed=3)
-    settle(base)
-    network = Network(base, backbone.cuts, Input((size, size), "bilinear", backbone.preprocess))
+    image = Input((size, size), "bilinear", backbone.preprocess)
+    settle(base, image.preprocess_pixels)
+    network = Network(base, backbone.cuts, image)
     return base, network, Head(HeadKind("gap", 0), network.feature_shape)
 
 
 def of_keras(name, base):
     """The same network as Keras has it with its own preprocessing, pixels to pooled features."""
+    if name not in APPLICATIONS:  # Keras has it as it is exported, preprocessing within
+        return lambda images: base(images, training=False).numpy().mean(axis=(1, 2))
     function, module = APPLICATIONS[name]
     make = getattr(keras.applications, function)
     network = make(include_top=False, weights=None, input_shape=base.input.shape[1:])
@@ -61,7 +68,7 @@ def test_every_backbone_is_here():
     assert set(APPLICATIONS) == set(BACKBONES) - {"tiny", "efficientnet_lite0"}
 
 
-@pytest.mark.parametrize("name", APPLICATIONS)
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name != "tiny"])
 def test_stages_share_out_the_network_and_compute_what_keras_does(name):
     base, network, head = cut(name)
     depths = network.depths(head)
@@ -91,23 +98,82 @@ def test_layers_that_keras_numbers_do_not_change_the_digests(name):
     assert len(set(digests[0])) == len(digests[0])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", APPLICATIONS)
-def test_the_exported_head_stage_follows_keras(name, tmp_path):
-    base, network, head = cut(name)
-    alone = Network(base, {}, network.image)  # without the other stages it is quick to export
-    contract.export(str(tmp_path / "m"), alone, head, backbone=name, origin="", learning_rate=1e-3)
-    stage = Stage(tmp_path / "m", "head").init(3)
-    ((images, _),) = batches(5, 1, 2, network.image.size[0], 3)
-    features = stage.features(images)
+# In every run of the tests; the others are for `make test-backbones`.
+REPRESENTATIVE = {"mobilenet_v2"}
+EXPORTED = [
+    pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow)
+    for name in BACKBONES
+    if name != "tiny"
+]
 
+
+@pytest.fixture(scope="module", params=EXPORTED)
+def exported(request, tmp_path_factory):
+    """A backbone, its name and folder; without its other stages it is quick to export."""
+    base, network, head = cut(request.param)
+    alone = Network(base, {}, network.image)
+    folder = tmp_path_factory.mktemp(request.param) / "model"
+    about = {"backbone": request.param, "origin": "", "learning_rate": 1e-3}
+    contract.export(str(folder), alone, head, **about)
+    return request.param, base, folder
+
+
+def test_the_exported_head_stage_follows_keras(exported, tmp_path):
+    name, base, folder = exported
+    stage = Stage(folder, "head").init(3)
+    ((images, _),) = batches(5, 1, 8, base.input.shape[1], 3)
+    features = stage.features(images)
     want = of_keras(name, base)(images)
     assert relative(features, want) <= 1e-5
+    if "constant_features" in stage.signatures:
+        assert stage.call("constants_hold")["hold"]
+        constant = stage.call("constant_features", images=images)["features"]
+        assert relative(constant, want) <= 1e-5
+
     saved = variables(stage.save(tmp_path / "c"))
     logits = want @ saved["head/output_kernel"] + saved["head/output_bias"]
-    assert relative(stage.logits(features), logits) <= 1e-5
+    assert relative(stage.logits(want), logits) <= 1e-5
     # Everything that Keras saves is in the checkpoint, BatchNorm's statistics too.
     for weight in base.weights:
         restored = saved.pop(f"network/{weight.path.replace('/', '_')}")
         assert np.array_equal(restored, weight.numpy()), weight.path
     assert not [name for name in saved if name.startswith("network/")]
+
+
+@pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
+def test_the_bits_of_features_depend_on_the_image_alone(exported, bfloat16):
+    """On nothing else in its batch, nor on where it stands: what is cached relies on it."""
+    _, base, folder = exported
+    stage = Stage(folder, "head", bfloat16=bfloat16)
+    ((images, _),) = batches(5, 1, 32, base.input.shape[1], 3)
+    random = np.random.default_rng(0)
+    for signature in stage.signatures & {"features", "constant_features"}:
+        features = stage.call(signature, images=images)["features"]
+        for _ in range(3):
+            order = random.permutation(32)
+            again = stage.call(signature, images=images[order])["features"]
+            assert np.array_equal(again, features[order]), signature
+        # As a short batch is filled up before it is computed.
+        filled = images[[*range(9), *[8] * 23]]
+        again = stage.call(signature, images=filled)["features"]
+        assert np.array_equal(again[:9], features[:9]), signature
+
+
+def test_the_program_trains_it_and_predicts_what_keras_does(exported, tmp_path):
+    name, base, folder = exported
+    data, run = ROOT / "build/testdata/photos", tmp_path / "run"
+    more = ["--limit-per-class", "20", "--epochs", "2", "--cache", "off", "--precision", "float32"]
+    tftl("fit", "--data", data, "--model", folder, *more, "--output", run)
+    tftl("evaluate", "--model", run, "--precision", "float32")
+    assert [np.isfinite(epoch["loss"]) for epoch in history(run)] == [True, True]
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    table = Predictions.of((run / "predictions.csv").read_text())
+    assert evaluation["samples"] == len(table.paths) == len(parts(run)["test"]) > 0
+
+    files = [tf.io.decode_image(tf.io.read_file(str(data / path))) for path in table.paths]
+    images = np.array([tf.image.resize(file, base.input.shape[1:3]) for file in files])
+    weights = variables(run / "model" / "variables" / "variables")
+    features = of_keras(name, base)(images)
+    logits = features @ weights["head/output_kernel"] + weights["head/output_bias"]
+    want = 1 / (1 + np.exp(-logits[:, 0]))
+    np.testing.assert_allclose(table.probabilities[:, 1], want, rtol=0, atol=1e-4)

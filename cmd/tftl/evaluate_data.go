@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/rundir"
+)
+
+// open finds the data set, and fills in the subset. own says that it is the
+// run's: its parts are then those that were recorded when the run began, so
+// that nothing is measured on what was trained on, wherever the folder is now.
+func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
+	if o.subset == "" {
+		o.subset = "test"
+	}
+	if !rundir.Is(o.model) {
+		if o.data == "" {
+			return nil, false, pipeline.Errorf(pipeline.BadUsage, "--data is missing: %s is no run that could tell it", o.model)
+		}
+		set, err := dataset.OpenLabelled(o.data, o.dataset) // what has no parts is all in test
+		return set, false, err
+	}
+	run := rundir.Dir{Path: o.model}
+	config, err := run.ReadConfig()
+	if err != nil {
+		return nil, false, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	if o.data == "" {
+		o.data = config.Data.Path
+	}
+	options := datasetOptions(config)
+	options.FollowSymlinks = options.FollowSymlinks || o.dataset.FollowSymlinks
+	options.AllowOutside = options.AllowOutside || o.dataset.AllowOutside
+	options.Columns = o.dataset.Columns
+	set, ownErr := openRecorded(run, o.data, options)
+	if ownErr == nil {
+		return set, true, nil
+	}
+	data, err := filepath.Abs(o.data)
+	if err != nil {
+		return nil, false, err
+	}
+	if data == config.Data.Path {
+		return nil, false, ownErr
+	}
+	if set, err = dataset.OpenLabelled(o.data, o.dataset); err != nil {
+		return nil, false, err
+	}
+	return set, false, warnOfTrained(run, set)
+}
+
+// warnOfTrained says how many images of another data set could be ones that the
+// run was trained on: those with the same path and class. They are, where the
+// run's own data was moved and changed.
+func warnOfTrained(run rundir.Dir, set *dataset.Set) error {
+	record, err := os.ReadFile(run.File("data.csv"))
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(record)).ReadAll()
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "run: %s: %w", run.File("data.csv"), err)
+	}
+	trained := map[[2]string]bool{} // path and class
+	for _, row := range rows {
+		if len(row) == 3 && row[2] == "train" {
+			trained[[2]string(row)] = true
+		}
+	}
+	all, err := set.Subset("all")
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range all.Len() {
+		if s := all.Sample(i); trained[[2]string{s.ID, set.Classes[s.Label]}] {
+			n++
+		}
+	}
+	if n > 0 {
+		set.Warnings = append(set.Warnings, fmt.Sprintf("%d images have the path and the class of one that the run was trained on: "+
+			"where they are the same, the figures are too good", n))
+	}
+	return nil
+}
+
+// openRecorded opens a run's data set with its parts as they were recorded.
+func openRecorded(run rundir.Dir, data string, options dataset.Options) (*dataset.Set, error) {
+	record, err := os.Open(run.File("data.csv"))
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	defer record.Close()
+	return dataset.OpenRecorded(data, options, record)
+}

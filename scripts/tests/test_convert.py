@@ -1,0 +1,98 @@
+"""convert.py: TensorFlow Lite's files answer as the program does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from program import ROOT, Predictions, parts, tftl
+
+from tftl_export import convert, tflite
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return ROOT / "build" / "testdata" / "photos"
+
+
+@pytest.fixture(scope="module", params=["tiny", "tiny-gap"])
+def run(request, photos, tmp_path_factory):
+    """A run that was evaluated in float32."""
+    work = tmp_path_factory.mktemp(request.param)
+    model = ROOT / "build" / "testdata" / request.param
+    arguments = ["--data", photos, "--model", model, "--output", work / "run", "--lr", "0.01"]
+    tftl("fit", *arguments, "--cache", "off", "--precision", "float32")
+    tftl("evaluate", "--model", work / "run", "--precision", "float32")
+    return work / "run"
+
+
+def table(out):
+    """The rows that were printed, by the name of the model."""
+    _, header, *rows = out.splitlines()
+    assert header.split() == ["model", "MB", "largest", "difference", "tolerance", "accuracy"]
+    return {row.split()[0]: row.split()[1:] for row in rows}
+
+
+def test_each_form_answers_as_the_program_did(run, photos, tmp_path, capsys):
+    assert convert.main([str(run), "--output", str(tmp_path)]) == 0
+    shown = table(capsys.readouterr().out)
+    files = ["float32.tflite", "float16.tflite", "int8.tflite"]
+    assert list(shown) == ["SavedModel", *files]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*files, "labels.txt"])
+
+    # The interpreter is fed here by hand: the program's own predictions are the reference.
+    want = Predictions.of((run / "predictions.csv").read_text())
+    assert (tmp_path / "labels.txt").read_text().split() == want.classes
+    pictures = [tf.io.read_file(str(photos / path)) for path in want.paths]
+    decoded = [tf.io.decode_image(picture) for picture in pictures]
+    pixels = [tf.image.resize(image, (32, 32)).numpy() for image in decoded]
+    accuracy = np.mean(np.array(want.predicted) == np.array(want.labels))
+    assert float(shown["SavedModel"][-1]) == pytest.approx(accuracy, abs=1e-4)
+    for name in files:
+        interpreter = tf.lite.Interpreter(model_path=str(tmp_path / name))
+        answer = interpreter.get_signature_runner("serving_default")
+        got = np.concatenate(
+            [answer(images=image[np.newaxis])["probabilities"] for image in pixels]
+        )
+        difference, tolerance = map(float, shown[name][1:3])
+        assert np.abs(got - want.probabilities).max() <= difference + 1e-5 <= tolerance + 1e-5
+        right = np.array(want.classes)[got.argmax(axis=1)] == want.labels
+        assert float(shown[name][3]) == pytest.approx(right.mean(), abs=1e-4)
+    sizes = [(tmp_path / name).stat().st_size for name in files]
+    assert sizes[1] < sizes[0] and sizes[2] <= sizes[0]  # some weights are too few for 8 bits
+
+
+def test_a_model_is_compared_on_images_that_are_given(run, photos, tmp_path, capsys):
+    assert len(parts(run)["test"]) < 80
+    images = ["--images", str(photos)]
+    assert convert.main([str(run / "model"), "-o", str(tmp_path / "a"), *images]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{tmp_path / 'a'}: compared on 80 images\n")
+    assert all(len(row) >= 2 for row in table(out).values())
+    # Where folders are no classes there is no accuracy.
+    images = ["--images", str(photos / "red")]
+    assert convert.main([str(run / "model"), "-o", str(tmp_path / "b"), *images]) == 0
+    assert len(table(capsys.readouterr().out)["float16.tflite"]) == 3
+
+
+def test_a_form_that_differs_by_too_much_is_named(run, tmp_path, capsys, monkeypatch):
+    form = tflite.Form(optimized=False, types=(), tolerance=-1.0)
+    monkeypatch.setattr(tflite, "FORMS", {"float32": form})
+    assert convert.main([str(run), "--output", str(tmp_path)]) == 1
+    assert "float32.tflite differs by more than its tolerance" in capsys.readouterr().err
+
+
+def test_what_cannot_be_converted(run, tmp_path, capsys):
+    output = ["--output", str(tmp_path)]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for arguments, complaint in [
+        ([str(tmp_path / "none")], "it has no readable tftl.json"),
+        ([str(ROOT / "build/testdata/tiny")], "was not trained"),
+        ([str(run / "model")], "no images to compare on"),
+        ([str(run), "--images", str(empty)], "no images"),
+    ]:
+        assert convert.main([*arguments, *output]) == 1
+        assert complaint in capsys.readouterr().err

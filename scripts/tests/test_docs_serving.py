@@ -1,0 +1,101 @@
+"""docs/serving.md does what it says, TensorFlow Serving's part by its REST API's definition."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from program import ROOT, Predictions, predict, tftl
+
+TEXT = (ROOT / "docs" / "serving.md").read_text()
+
+
+def block(language, word):
+    """The block of code that has this word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+    (found,) = [code for code in blocks if word in code]
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder as the page has it: runs/cats-dogs, and a photograph."""
+    folder = tmp_path_factory.mktemp("serving")
+    data = ROOT / "build" / "testdata"
+    more = ["--cache", "off", "--precision", "float32", "--output", folder / "runs/cats-dogs"]
+    tftl("fit", "--data", data / "photos", "--model", data / "tiny-gap", "--lr", "0.1", *more)
+    shutil.copy(data / "photos/red/red-07.jpg", folder / "cat.jpg")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def want(place) -> Predictions:
+    """What the program says of it."""
+    return predict(place / "runs/cats-dogs", place / "cat.jpg")
+
+
+def rest(model, request):
+    """Predict as the REST API is defined, for requests in row format with one named input."""
+    signature = model.signatures[request.get("signature_name", "serving_default")]
+    assert set(request) <= {"signature_name", "instances"}
+    (name,) = signature.structured_input_signature[1]
+    values = []
+    for instance in request["instances"]:
+        assert set(instance) == {"b64"}  # a binary value
+        values.append(base64.b64decode(instance["b64"], validate=True))
+    outputs = signature(**{name: tf.constant(values)})
+    # Several outputs: a list of objects. Binary ones would have a name that ends in _bytes.
+    assert len(outputs) > 1 and not [name for name in outputs if name.endswith("_bytes")]
+    rows = zip(*(output.numpy().tolist() for output in outputs.values()), strict=True)
+    return {"predictions": [dict(zip(outputs, row, strict=True)) for row in rows]}
+
+
+def test_tensorflow_serving_understands_the_request(place, want, tmp_path):
+    curl = tmp_path / "curl"
+    curl.write_text(f'#!/bin/sh\ncat >"{tmp_path}/body"\necho "$*" >"{tmp_path}/arguments"\n')
+    curl.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    script = block("sh", "curl")
+    subprocess.run(["sh", "-euc", script], cwd=place, env=environment, check=True)
+    arguments = (tmp_path / "arguments").read_text().split()
+    assert arguments[:2] == ["--data", "@-"]  # a POST of standard input
+    assert re.fullmatch(r"http://localhost:\d+/v1/models/cats-dogs:predict", arguments[2])
+
+    model = tf.saved_model.load(str(place / "runs/cats-dogs/model"))
+    answer = rest(model, json.loads((tmp_path / "body").read_text()))
+    shown = json.loads(block("json", "predictions"))
+    assert answer["predictions"][0].keys() == shown["predictions"][0].keys()
+    got = answer["predictions"][0]["probabilities"]
+    np.testing.assert_allclose([got], want.probabilities, rtol=0, atol=1e-5)
+    assert answer["predictions"][0]["logits"][0] == 0
+
+
+def test_the_python_program_prints_the_classes(place, want, monkeypatch):
+    monkeypatch.chdir(place)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(block("python", "saved_model.load"), {})
+    printed = eval(out.getvalue())
+    assert list(printed) == want.classes
+    np.testing.assert_allclose([*printed.values()], want.probabilities[0], rtol=0, atol=1e-5)
+
+
+def test_the_names_of_the_go_program_are_those_that_are_printed(place):
+    program = ROOT / ".venv" / "bin" / "saved_model_cli"
+    command = block("sh", "saved_model_cli").replace(".venv/bin/saved_model_cli", str(program))
+    done = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    tensors = dict(re.findall(r"\['(\w+)'\].*?name: (\S+)", done.stdout, re.DOTALL))
+    named = re.findall(r'model\.Op\("(\w+)", (\d)\).*// (\w+)', block("go", "LoadModel"))
+    assert [name for *_, name in named] == ["probabilities", "bytes"]
+    for operation, index, name in named:
+        assert tensors[name] == f"{operation}:{index}"

@@ -1,0 +1,28 @@
+"""TensorFlow's imports without their talk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def imports() -> Iterator[None]:
+    """Keep TensorFlow's log off stderr, unless TF_CPP_MIN_LOG_LEVEL asks for it.
+
+    The libraries write to file descriptor 2 as they are loaded, before they read the variable,
+    so it points elsewhere for as long as that takes. A failed import still shows its traceback.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
