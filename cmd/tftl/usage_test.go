@@ -23,6 +23,11 @@ func TestUsage(t *testing.T) {
 		"fit p --model m --data p":            `unexpected argument "p"`,
 		"evaluate --model m p":                `unexpected argument "p"`,
 		"version now":                         `unexpected argument "now"`,
+		"run":                                 "one file is to be named, not 0",
+		"run a.yaml b.yaml":                   "one file is to be named, not 2",
+		"compare a":                           "two runs are to be named, not 1",
+		"compare a b --no-worse-than x":       `invalid value "x" for flag -no-worse-than`,
+		"compare a b --no-worse-than NaN":     "--no-worse-than NaN: must be 0 or more",
 		"fit --data p --model m --json=maybe": `"maybe"`,
 
 		"fit --data p --model m --epochs ten":        `invalid value "ten" for flag -epochs`,

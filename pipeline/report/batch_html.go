@@ -19,7 +19,11 @@ func (b Batch) HTML(w io.Writer) error {
 			if run.Report != nil {
 				link.Report = run.Folder + "/report.html"
 			}
-			line.Runs = append(line.Runs, link)
+			if r.Folds == 0 {
+				line.Report = link.Report
+			} else {
+				line.Folds = append(line.Folds, link)
+			}
 		}
 		p.Lines = append(p.Lines, line)
 	}
@@ -60,8 +64,9 @@ type batchLine struct {
 	Test                   []string
 	Gates, State           string
 	Failed                 bool
-	Runs                   []batchLink
+	Report                 string      // of a run without folds
+	Folds                  []batchLink // of one with them
 }
 
-// batchLink is a run of a line, and where its report is.
+// batchLink is a fold, and where its report is.
 type batchLink struct{ Text, Report string }

@@ -201,7 +201,11 @@ func (c Comparison) HTML(w io.Writer) error {
 		p.Warnings = append(p.Warnings, display(warning))
 	}
 	gained, lost, other := c.lists()
-	p.Flips = []grid{flips("Right in A alone", lost), flips("Right in B alone", gained), flips("Wrong in both, in different ways", other)}
+	for _, g := range []grid{flips("Right in A alone", lost), flips("Right in B alone", gained), flips("Wrong in both, in different ways", other)} {
+		if len(g.Rows) > 0 {
+			p.Flips = append(p.Flips, g)
+		}
+	}
 	if c.Gate != nil {
 		p.Gate, p.Failed = c.Gate.String(), !c.Gate.Passed
 	}
