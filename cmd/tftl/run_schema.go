@@ -50,8 +50,8 @@ func batchSchema() any {
 	schema["description"] = "Options of tftl fit by their names, those of tftl evaluate below evaluate, and what varies."
 	schema["$defs"] = object{
 		"number": object{"type": []string{"number", "string"}, "pattern": "^[-+.0-9eE]+$"}, // 1e-3 is a word to YAML 1.1
-		"value":  object{"type": []string{"string", "number", "boolean"}}, // a word or what YAML takes for something else
-		"fit":   closed(fit), "evaluate": closed(evaluate), "run": closed(run),
+		"value":  object{"type": []string{"string", "number", "boolean"}},                  // a word or what YAML takes for something else
+		"fit":    closed(fit), "evaluate": closed(evaluate), "run": closed(run),
 		"matrix": object{"type": "object", "minProperties": 1, "additionalProperties": false, "properties": axes, "description": "options with lists of values: every combination is a run"},
 	}
 	return schema
