@@ -80,13 +80,21 @@ class Stage(MetaGraph):
         return self.call("step", **inputs, **{**_OFF, **hyper})
 
 
-def settle(base: keras.Model, preprocess=lambda images: images / 127.5 - 1) -> None:
+def settle(base: keras.Model, pixels: np.ndarray | None = None) -> None:
     """Give BatchNorm statistics that images leave, or random weights let the signal die away."""
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    ((images, _),) = batches(8, 1, 4, base.input.shape[1], 2)
-    base(preprocess(images), training=True)
+    if pixels is None:
+        ((images, _),) = batches(8, 1, 4, base.input.shape[1], 2)
+        pixels = images / 127.5 - 1
+    base(pixels, training=True)
+
+
+def pictures(seed: int, n: int, size: int) -> np.ndarray:
+    """Random pixels as smooth as photographs: they differ, where noise is all of one kind."""
+    coarse = np.random.default_rng(seed).uniform(0, 255, (n, 5, 5, 3))
+    return tf.image.resize(coarse, (size, size), "bicubic").numpy().clip(0, 255).round()
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray]:
