@@ -49,8 +49,9 @@ func batchSchema() any {
 	schema["title"] = "tftl run: a batch of trainings"
 	schema["description"] = "Options of tftl fit by their names, those of tftl evaluate below evaluate, and what varies."
 	schema["$defs"] = object{
-		"value": object{"type": []string{"string", "number", "boolean"}}, // a word or what YAML takes for something else
-		"fit":   closed(fit), "evaluate": closed(evaluate), "run": closed(run),
+		"number": object{"type": []string{"number", "string"}, "pattern": "^[-+.0-9eE]+$"}, // 1e-3 is a word to YAML 1.1
+		"value":  object{"type": []string{"string", "number", "boolean"}},                  // a word or what YAML takes for something else
+		"fit":    closed(fit), "evaluate": closed(evaluate), "run": closed(run),
 		"matrix": object{"type": "object", "minProperties": 1, "additionalProperties": false, "properties": axes, "description": "options with lists of values: every combination is a run"},
 	}
 	return schema
@@ -79,7 +80,7 @@ func optionSchemas(command *cli.Command) object {
 		case *cli.Uint64Flag:
 			schema["type"], schema["minimum"] = "integer", 0
 		case *cli.Float64Flag:
-			schema["type"] = "number"
+			schema["$ref"] = "#/$defs/number"
 		case *cli.StringSliceFlag:
 			schema["anyOf"] = []any{value, object{"type": "array", "items": value}}
 		default:

@@ -1,9 +1,11 @@
 package metrics
 
 import (
+	"maps"
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 
 	"tftl/pipeline"
 )
@@ -110,7 +112,7 @@ func (c *Comparison) count(a, b *sheet) {
 // pair is b with its classes as they are and its samples in a's order.
 func pair(a, b Table) (Table, error) {
 	if !slices.Equal(a.Classes, b.Classes) {
-		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models have other classes: %d and %d of them, or in another order", len(a.Classes), len(b.Classes))
+		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models have other classes, or in another order: %s; %s", quoted(a.Classes), quoted(b.Classes))
 	}
 	index := make(map[string]int, len(b.Predictions))
 	for i, p := range b.Predictions {
@@ -119,23 +121,39 @@ func pair(a, b Table) (Table, error) {
 		}
 		index[p.Sample.ID] = i
 	}
-	if len(a.Predictions) != len(b.Predictions) {
-		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models were not measured on the same samples: %d and %d", len(a.Predictions), len(b.Predictions))
-	}
 	paired := Table{Classes: a.Classes}
+	var missing, relabelled []string
 	for _, p := range a.Predictions {
 		i, ok := index[p.Sample.ID]
 		if !ok {
-			return Table{}, pipeline.Errorf(pipeline.BadData, "the two models were not measured on the same samples: the second has no %q", p.Sample.ID)
+			missing = append(missing, p.Sample.ID)
+			continue
 		}
 		delete(index, p.Sample.ID) // one that is there twice in a is found no second time
-		q := b.Predictions[i]
-		if q.Sample.Label != p.Sample.Label {
-			return Table{}, pipeline.Errorf(pipeline.BadData, "sample %q has another label in the second: it changed between the two", p.Sample.ID)
+		if b.Predictions[i].Sample.Label != p.Sample.Label {
+			relabelled = append(relabelled, p.Sample.ID)
 		}
-		paired.Predictions = append(paired.Predictions, q)
+		paired.Predictions = append(paired.Predictions, b.Predictions[i])
+	}
+	const others = "the two models were not measured on the same samples: "
+	switch {
+	case len(missing) > 0:
+		return Table{}, pipeline.Errorf(pipeline.BadData, others+"the second has no %s", quoted(missing))
+	case len(index) > 0:
+		return Table{}, pipeline.Errorf(pipeline.BadData, others+"the first has no %s", quoted(slices.Sorted(maps.Keys(index))))
+	case len(relabelled) > 0:
+		return Table{}, pipeline.Errorf(pipeline.BadData, "samples that have another label in the second, for it changed between the two: %s", quoted(relabelled))
 	}
 	return paired, nil
+}
+
+// quoted lists names for a message, the first few of many.
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strconv.Quote(name)
+	}
+	return some(list, 3)
 }
 
 // differences are B's figures minus A's, with the intervals of these.

@@ -127,10 +127,10 @@ func TestCompareRefuses(t *testing.T) {
 	}
 	for message, b := range map[string]metrics.Table{
 		"other classes":             change(func(t *metrics.Table) { t.Classes = []string{"dog", "cat"} }),
-		"the same samples: 3 and 2": change(func(t *metrics.Table) { t.Predictions = t.Predictions[:2] }),
+		`the second has no "2.jpg"`: change(func(t *metrics.Table) { t.Predictions = t.Predictions[:2] }),
 		`the second has no "1.jpg"`: change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "other.jpg" }),
 		`"0.jpg" is there twice`:    change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "0.jpg" }),
-		`"2.jpg" has another label`: change(func(t *metrics.Table) { t.Predictions[2].Sample.Label = 1 }),
+		`another label in the second, for it changed between the two: "2.jpg"`: change(func(t *metrics.Table) { t.Predictions[2].Sample.Label = 1 }),
 	} {
 		_, err := metrics.Compare(good, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{})
 		if err == nil || !strings.Contains(err.Error(), message) || pipeline.KindOf(err) != pipeline.BadData {

@@ -213,12 +213,20 @@ func withInterval(f metrics.Figure) string {
 	return decimals(f.Value)
 }
 
-// errors are what went wrong, a line a run.
-func (b Batch) errors() []string {
+// problems are what went wrong, and the gates that were missed, a line each.
+func (b Batch) problems() []string {
 	var lines []string
 	for _, run := range b.Runs {
 		if run.Error != "" {
 			lines = append(lines, run.Name+": "+run.Error)
+		}
+		if run.Report == nil {
+			continue
+		}
+		for _, o := range run.Report.Gates {
+			if !o.Passed {
+				lines = append(lines, run.Name+": "+o.String())
+			}
 		}
 	}
 	return lines
@@ -231,7 +239,10 @@ func (b Batch) WriteTable(w io.Writer) error {
 	for _, r := range b.rows() {
 		fmt.Fprintln(table, strings.Join(r.cells(), "\t"))
 	}
-	for _, line := range b.errors() {
+	for i, line := range b.problems() {
+		if i == 0 {
+			fmt.Fprintln(table)
+		}
 		fmt.Fprintln(table, display(line))
 	}
 	return table.Flush()
@@ -246,7 +257,7 @@ func (b Batch) Markdown(w io.Writer) error {
 		g.Rows = append(g.Rows, r.cells())
 	}
 	writeGrid(&text, g, plain)
-	for i, line := range b.errors() {
+	for i, line := range b.problems() {
 		if i == 0 {
 			text.WriteByte('\n')
 		}

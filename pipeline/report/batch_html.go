@@ -27,8 +27,8 @@ func (b Batch) HTML(w io.Writer) error {
 		}
 		p.Lines = append(p.Lines, line)
 	}
-	for _, line := range b.errors() {
-		p.Errors = append(p.Errors, display(line))
+	for _, line := range b.problems() {
+		p.Problems = append(p.Problems, display(line))
 	}
 	return execute(w, "batch.tmpl", p)
 }
@@ -56,7 +56,7 @@ type batchPage struct {
 	RankedBy string
 	Test     []string
 	Lines    []batchLine
-	Errors   []string
+	Problems []string
 }
 
 type batchLine struct {
