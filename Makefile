@@ -2,8 +2,8 @@
 # make demo       train on photographs and measure; DATA=DIR takes your own folder, SEEDS="1 2 3"
 #                 does it once for each, with the mean
 # make demo-plants  the same with plants, four classes
-# make test       every test, but for those of
-# make test-backbones  each network of scripts/export.py --list against Keras, in minutes
+# make test       every test but the minute-long ones
+# make test-backbones  these: each network of scripts/export.py --list against Keras
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
 # make bench-intervals  how often the intervals of an evaluation hold the true value; some minutes
