@@ -161,7 +161,7 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 	frozen := info.FrozenSHA256
 	switch {
 	case weights != "":
-		frozen = "checkpoint " + weights
+		frozen = "checkpoint " + weights + " in " + frozen // whose pooling and cut the first does not tell
 	case m.variables != d.Weights.VariablesSHA256 || frozen == "":
 		frozen = "variables " + m.variables
 	}

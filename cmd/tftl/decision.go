@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -49,8 +48,8 @@ func newDecisionOptions(c *cli.Context) (o decisionOptions, err error) {
 		o.fit = true
 	default:
 		t, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(t > 0) || math.IsInf(t, 0) {
-			return o, pipeline.Errorf(pipeline.BadUsage, "--temperature %q: must be fit or a number above 0", text)
+		if err != nil || t == 0 || (metrics.Decision{Temperature: t}).Check(2) != nil {
+			return o, pipeline.Errorf(pipeline.BadUsage, "--temperature %q: must be fit or a number from %v to %d", text, 1.0/metrics.MostTemperature, metrics.MostTemperature)
 		}
 		o.temperature = &t
 	}
@@ -58,11 +57,14 @@ func newDecisionOptions(c *cli.Context) (o decisionOptions, err error) {
 }
 
 // readDecision reads what is stored with a run or a SavedModel.
-func readDecision(model string) (d metrics.Decision, err error) {
+func readDecision(model string, classes int) (d metrics.Decision, err error) {
 	if rundir.Is(model) {
 		err = rundir.Dir{Path: model}.ReadDecision(&d)
 	} else {
 		err = rundir.ReadModelDecision(model, &d)
+	}
+	if err == nil {
+		err = d.Check(classes)
 	}
 	if err != nil {
 		return d, pipeline.Errorf(pipeline.BadModel, "decision: %w", err)

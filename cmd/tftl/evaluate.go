@@ -177,7 +177,7 @@ func (s served) report(ctx context.Context, t terminal, run rundir.Dir, part dat
 // the run was measured on its own test part. A gate that fails is no error here.
 func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (report metrics.Report, err error) {
 	labels := n.classes()
-	decision, err := readDecision(o.model)
+	decision, err := readDecision(o.model, len(labels))
 	if err != nil {
 		return report, err
 	}
@@ -218,12 +218,16 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 	if report.Gates, err = o.gates.outcomes(report); err != nil {
 		return report, err
 	}
+	keep := own && o.subset == "test"
 	if o.decision.asked() && rundir.Is(o.model) {
-		if err := (rundir.Dir{Path: o.model}).WriteDecision(decision); err != nil {
+		// What is kept of a run goes together: its figures are those of its decision.
+		if !keep {
+			t.say("the decision is not kept: evaluate keeps it with the figures of the run's own test part")
+		} else if err := (rundir.Dir{Path: o.model}).WriteDecision(decision); err != nil {
 			return report, err
 		}
 	}
-	if own && o.subset == "test" {
+	if keep {
 		if err := o.keep(report, table, skipped); err != nil {
 			return report, err
 		}

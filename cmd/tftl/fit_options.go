@@ -215,7 +215,7 @@ func (o *fitOptions) resolve(model *savedmodels.Model) (err error) {
 		return err
 	}
 	o.config.Model.Backbone, o.config.Model.WeightsOrigin = d.Backbone, d.Weights.Origin
-	o.config.Model.WeightsSHA256 = d.Weights.NetworkSHA256
+	o.config.Model.WeightsSHA256, o.config.Model.Pooling = d.Weights.NetworkSHA256, d.Head.Pooling
 	r := model.Runtime
 	o.config.Runtime = rundir.Runtime{
 		TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -14,9 +15,12 @@ import (
 // initFrom reads --init-from: an earlier run whose best weights this one begins
 // with. It stands in for what --model and --units do not say.
 func (o *fitOptions) initFrom(c *cli.Context, path string) error {
-	before, err := rundir.Open(path)
+	before, err := rundir.Find(path)
 	if err != nil {
 		return err
+	}
+	if sameFile(path, o.output) {
+		return pipeline.Errorf(pipeline.BadUsage, "--init-from %s: is --output, too: a run cannot begin with one whose place it takes", path)
 	}
 	config, err := before.ReadConfig()
 	if err != nil {
@@ -26,7 +30,10 @@ func (o *fitOptions) initFrom(c *cli.Context, path string) error {
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "--init-from %s: no best checkpoint can be used: %w", path, err)
 	}
-	from := &rundir.InitFrom{SHA256: sha256, WeightsSHA256: config.Model.WeightsSHA256, Units: config.Model.Units}
+	if state.Stage >= len(config.Training.Stages) {
+		return pipeline.Errorf(pipeline.BadModel, "--init-from %s: config.json has %d stages, and the best checkpoint is of another", path, len(config.Training.Stages))
+	}
+	from := &rundir.InitFrom{SHA256: sha256, WeightsSHA256: config.Model.WeightsSHA256, Pooling: config.Model.Pooling, Units: config.Model.Units}
 	if from.Path, err = filepath.Abs(path); err != nil {
 		return err
 	}
@@ -63,6 +70,10 @@ func (o *fitOptions) checkInitFrom(t terminal, classes []string) error {
 	if from.WeightsSHA256 != o.config.Model.WeightsSHA256 {
 		return pipeline.Errorf(pipeline.BadModel, "--init-from %s: began with other weights than model %s has", from.Path, o.config.Model.Path)
 	}
+	if len(from.Units) != len(o.config.Model.Units) {
+		return pipeline.Errorf(pipeline.BadModel, "--init-from %s: its head has %d hidden layers, and that of model %s %d",
+			from.Path, len(from.Units), o.config.Model.Path, len(o.config.Model.Units))
+	}
 	before := rundir.Dir{Path: from.Path}
 	_, sha256, err := before.Verify(pipeline.Best)
 	if err != nil {
@@ -75,10 +86,10 @@ func (o *fitOptions) checkInitFrom(t terminal, classes []string) error {
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "--init-from: %w", err)
 	}
-	from.FreshHead = !slices.Equal(labels, classes) || !slices.Equal(from.Units, o.config.Model.Units)
+	from.FreshHead = !slices.Equal(labels, classes) || !slices.Equal(from.Units, o.config.Model.Units) || from.Pooling != o.config.Model.Pooling
 	head := "its head too"
 	if from.FreshHead {
-		head = "with a fresh head, for its classes or its width are others"
+		head = "with a fresh head, for its classes, its width or its pooling are others"
 	}
 	t.say("going on from the network of %s, %s", from.Path, head)
 	return nil
@@ -98,4 +109,14 @@ func (o *fitOptions) frozenWeights(model *savedmodels.Model, stage string) strin
 		return from.SHA256
 	}
 	return ""
+}
+
+// sameFile says whether two paths lead to one file that is there.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }

@@ -112,7 +112,7 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 		return err
 	}
 	defer predictor.Close()
-	decision, err := readDecision(o.model)
+	decision, err := readDecision(o.model, len(predictor.Labels))
 	if err != nil {
 		return err
 	}

@@ -64,10 +64,7 @@ func readLabels(path string) ([]string, error) {
 // openPredictor opens a run's model, or a SavedModel.
 func openPredictor(path string, plain savedmodels.Plain, r *savedmodels.Runtime) (*savedmodels.Predictor, error) {
 	if rundir.Is(path) {
-		run, err := rundir.Open(path)
-		if err != nil {
-			return nil, err
-		}
+		run := rundir.Dir{Path: path}
 		path = run.Model()
 		if _, err := os.Stat(path); err != nil {
 			return nil, pipeline.Errorf(pipeline.BadModel, "run %s: has no trained model: it was not finished", run.Path)

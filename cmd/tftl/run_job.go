@@ -162,10 +162,14 @@ func (j *job) found() (jobState, error) {
 		return toBegin, nil
 	}
 	config, err := run.ReadConfig()
+	if err == nil && config.Inputs == "" {
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: is a run that tftl run did not make", run.Path)
+		return "", pipeline.WithHint(err, "choose another output, or name the run")
+	}
 	if err != nil || config.Inputs != j.inputs {
 		return toRedo, nil // one that cannot be read is as good as another
 	}
-	if _, err := os.Stat(run.Model()); err != nil {
+	if !run.Finished(len(config.Training.Stages)) {
 		return toResume, nil
 	}
 	var have record

@@ -20,11 +20,15 @@ type Decision struct {
 	ThresholdFrom string  `json:"threshold_from,omitempty"`
 }
 
-// check refuses what makes no decision between so many classes.
-func (d Decision) check(classes int) error {
-	switch {
-	case !(d.Temperature >= 0) || math.IsInf(d.Temperature, 0):
-		return pipeline.Errorf(pipeline.BadUsage, "temperature %v: must be above 0", d.Temperature)
+// MostTemperature is the largest temperature that a decision may have, and one
+// over it the smallest: beyond them float32 has no probabilities.
+const MostTemperature = 1000
+
+// Check refuses what makes no decision between so many classes.
+func (d Decision) Check(classes int) error {
+	switch t := d.Temperature; {
+	case t != 0 && !(t >= 1.0/MostTemperature && t <= MostTemperature):
+		return pipeline.Errorf(pipeline.BadUsage, "temperature %v: must be from %v to %d", t, 1.0/MostTemperature, MostTemperature)
 	case !(d.Threshold >= 0 && d.Threshold <= 1):
 		return pipeline.Errorf(pipeline.BadUsage, "threshold %v: must be from 0 to 1", d.Threshold)
 	case d.Threshold > 0 && classes != 2:

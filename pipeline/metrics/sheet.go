@@ -26,7 +26,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 	if len(t.Predictions) == 0 {
 		return nil, noSamples()
 	}
-	if err := o.Decision.check(len(t.Classes)); err != nil {
+	if err := o.Decision.Check(len(t.Classes)); err != nil {
 		return nil, err
 	}
 	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes))}

@@ -94,6 +94,17 @@ func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error
 	return s.State, have["ckpt.data-00000-of-00001"], nil
 }
 
+// Finished says whether a run of so many stages has ended of itself, and left
+// its model: one that was interrupted, or that ran out of its time, has not.
+func (d Dir) Finished(stages int) bool {
+	var last seal
+	if err := d.ReadJSON(filepath.Join("checkpoints", pipeline.Last, "state.json"), &last); err != nil {
+		return false
+	}
+	_, err := os.Stat(d.Model())
+	return err == nil && last.State.Stage >= stages
+}
+
 // digests are the SHA-256 of a checkpoint's files by their names.
 func digests(dir string) (map[string]string, error) {
 	names, err := fs.Glob(os.DirFS(dir), "ckpt.*") // a folder's own name may look like a pattern

@@ -50,6 +50,7 @@ type Model struct {
 	Backbone      string `json:"backbone"`
 	WeightsOrigin string `json:"weights_origin"`
 	WeightsSHA256 string `json:"weights_sha256"`
+	Pooling       string `json:"pooling"`
 	Units         []int  `json:"units"` // of each hidden layer of the head
 
 	InitFrom *InitFrom `json:"init_from,omitempty"`
@@ -63,6 +64,7 @@ type InitFrom struct {
 	// above their cuts is no longer as the model has it.
 	Stages        []string `json:"stages"`
 	WeightsSHA256 string   `json:"weights_sha256"` // of the model that it began with
+	Pooling       string   `json:"pooling"`
 	Units         []int    `json:"units"`
 	FreshHead     bool     `json:"fresh_head"` // its head was given up
 }

@@ -67,12 +67,21 @@ func Is(path string) bool {
 	return err == nil
 }
 
-// Open is the run in a folder.
-func Open(path string) (Dir, error) {
+// Find is the run in a folder, to be read: another process may be training it.
+func Find(path string) (Dir, error) {
 	if !Is(path) {
 		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json", path)
 	}
-	d := Dir{path}
+	return Dir{path}, nil
+}
+
+// Open is the run in a folder, for the process that goes on with it: what one
+// that was killed left half done is put right.
+func Open(path string) (Dir, error) {
+	d, err := Find(path)
+	if err != nil {
+		return d, err
+	}
 	return d, errors.Join(
 		atomicfile.RecoverDir(d.Model()),
 		atomicfile.RecoverDir(d.checkpoint(pipeline.Best)),
@@ -135,12 +144,36 @@ func (d Dir) Append(name string, document any) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
+// bestFile says of which weights a trained model was made, by their digest.
+const bestFile = "best.sha256"
+
 // ReplaceModel replaces the trained model by what export writes into an empty
-// folder. A decision that was made for the one before is gone with it: a
-// threshold says nothing of other weights.
+// folder: the best checkpoint's. One that was made of that already stays, with
+// all that was measured of it; of another, evaluation and decision go, for they
+// say nothing of the new weights.
 func (d Dir) ReplaceModel(export func(dir string) error) error {
-	if err := os.Remove(d.File(decisionFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	_, best, err := d.Verify(pipeline.Best)
+	if err != nil {
 		return err
 	}
-	return atomicfile.ReplaceDir(d.Model(), export)
+	made := filepath.Join("assets.extra", bestFile)
+	if have, err := os.ReadFile(filepath.Join(d.Model(), made)); err == nil && string(have) == best+"\n" {
+		return nil
+	}
+	return atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
+		if err := export(tmp); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Join(tmp, "assets.extra"), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(tmp, made), []byte(best+"\n"), 0o644); err != nil {
+			return err
+		}
+		var errs error
+		for _, name := range []string{decisionFile, "evaluation.json", "predictions.csv", "report.html", "report.md", "gallery"} {
+			errs = errors.Join(errs, os.RemoveAll(d.File(name)))
+		}
+		return errs
+	})
 }

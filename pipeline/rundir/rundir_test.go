@@ -193,20 +193,57 @@ func TestModelIsReplacedWhole(t *testing.T) {
 			return err
 		}
 	}
+	best := func(weights string) {
+		t.Helper()
+		err := d.Save(pipeline.Best, at(1), func(prefix string) error {
+			return os.WriteFile(prefix+".data-00000-of-00001", []byte(weights), 0o666)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.ReplaceModel(export("none", nil)); err == nil {
+		t.Error("a model without weights")
+	}
+	best("1")
 	if err := d.ReplaceModel(export("one", nil)); err != nil {
 		t.Fatal(err)
 	}
+	measured := []string{"evaluation.json", "predictions.csv", "report.html", "report.md", "decision.json", filepath.Join("gallery", "gallery.json")}
+	if err := os.Mkdir(d.File("gallery"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range measured {
+		write(t, d.File(name), "of one")
+	}
+	best("2")
 	broken := errors.New("broken")
 	if err := d.ReplaceModel(export("two", broken)); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "one" {
-		t.Errorf("after a failure the model is %q", got)
+	// The same weights make the same model: it stays, and what was measured of it.
+	best("1")
+	if err := d.ReplaceModel(export("one again", nil)); err != nil {
+		t.Fatal(err)
 	}
+	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "one" {
+		t.Errorf("after a failure, and of the same weights, the model is %q", got)
+	}
+	for _, name := range measured {
+		if got := read(t, d.File(name)); got != "of one" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	best("3")
 	if err := d.ReplaceModel(export("three", nil)); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "three" {
 		t.Errorf("the model is %q", got)
+	}
+	for _, name := range measured {
+		if _, err := os.Stat(d.File(name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
 	}
 }

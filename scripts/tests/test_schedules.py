@@ -82,7 +82,7 @@ def test_a_run_follows_keras_schedule(name, tmp_path):
 
     data = load(run)
     assert EPOCHS * data.steps >= 50
-    stage = Stage(MODEL, "head").init(2, 1, (SEED, 0))
+    stage = Stage(MODEL, "head").init(2, seed=(SEED, 0))
     start = variables(stage.save(tmp_path / "start"))
     dense = keras.layers.Dense(1)
     model = keras.Sequential([keras.Input(data.images["train"].shape[1:]), dense])
