@@ -113,6 +113,9 @@ func usageError(c *cli.Context, err error, _ bool) error {
 
 // fromEnvironment lets a flag be set as TFTL_NAME.
 func fromEnvironment(f cli.Flag) {
+	if s, ok := f.(*cli.StringFlag); ok && s.EnvVars != nil {
+		return // one of its own: evaluate's --output is not fit's
+	}
 	names := []string{"TFTL_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
 	switch f := f.(type) {
 	case *cli.StringFlag:

@@ -159,7 +159,7 @@ func openPredictions(path string) (t metrics.Table, d metrics.Decision, err erro
 			return t, d, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json", path)
 		}
 		if _, err := os.Stat(name); err != nil {
-			return t, d, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "run %s: was not measured: it has no predictions.csv", path), "tftl evaluate --model %s", path)
+			return t, d, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "run %s: was not measured: it has no predictions.csv", path), "tftl evaluate --model %s", quoted(path))
 		}
 	}
 	file, err := os.Open(name)

@@ -72,6 +72,14 @@ func readDecision(model string, classes int) (d metrics.Decision, err error) {
 	return d, nil
 }
 
+// keepDecision stores one with a run, or that there is none.
+func keepDecision(run rundir.Dir, d metrics.Decision) error {
+	if d == (metrics.Decision{}) {
+		return run.RemoveDecision()
+	}
+	return run.WriteDecision(d)
+}
+
 // asked says whether anything but what is stored is.
 func (o decisionOptions) asked() bool {
 	return o.fit || o.f1 || o.temperature != nil || o.threshold != nil
@@ -117,6 +125,9 @@ func (o decisionOptions) decide(d metrics.Decision, validation func() ([]pipelin
 			return d, fmt.Errorf("--temperature fit: %w", err)
 		}
 		d.TemperatureFrom = "loss on validation"
+		if d.Temperature == 1 {
+			d.TemperatureFrom = "none fits: every validation image is right"
+		}
 	case o.temperature != nil && *o.temperature == 1:
 		d.Temperature, d.TemperatureFrom = 0, ""
 	case o.temperature != nil:

@@ -57,7 +57,7 @@ So is what --threshold and --temperature decide: evaluate and predict go by it f
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model runs/first --threshold f1 --temperature fit
-   tftl evaluate --model runs/first --min accuracy=0.95 --min recall[cat]=0.9 --max ece=0.05 --junit gates.xml
+   tftl evaluate --model runs/first --min accuracy=0.95 --min 'recall[cat]=0.9' --max ece=0.05 --junit gates.xml
    tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt
 
 --min and --max take the figures accuracy, top_5_accuracy, balanced_accuracy, precision,
@@ -223,7 +223,7 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 		// What is kept of a run goes together: its figures are those of its decision.
 		if !keep {
 			t.say("the decision is not kept: evaluate keeps it with the figures of the run's own test part")
-		} else if err := (rundir.Dir{Path: o.model}).WriteDecision(decision); err != nil {
+		} else if err := keepDecision(rundir.Dir{Path: o.model}, decision); err != nil {
 			return report, err
 		}
 	}

@@ -37,7 +37,7 @@ func newFitCommand() *cli.Command {
 		&cli.StringFlag{Name: "log-file", Usage: "add what is said on stderr to `FILE`, with the time"},
 		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
 		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "at most, a stage", Category: trainFlags},
-		&cli.StringSliceFlag{Name: "stage", Usage: "`NAME[:epochs=N][,lr=RATE][,schedule=…]`, again for the next, deeper one: head, then the upper blocks by name with a small rate; or auto: deeper while --monitor gains more than its noise (default: head)", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "`SPEC` is NAME[:epochs=N][,lr=RATE][,schedule=…], again for the next, deeper one: head, then the upper blocks by name with a small rate; or auto: deeper while --monitor gains more than its noise (default: head)", Category: trainFlags},
 		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
 		&cli.Float64Flag{Name: "decay-rate", Value: 0.1, Usage: "of step and exponential: what the rate is multiplied by every --decay-epochs", Category: trainFlags},
@@ -87,7 +87,7 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 				err = runFit(c.Context, t, o, model, model)
 			}
 			if err == nil && !o.json {
-				t.say("next: tftl evaluate --model %s", o.output)
+				t.say("next: tftl evaluate --model %s", quoted(o.output))
 			}
 			return t.closeLog(err)
 		},
@@ -107,12 +107,18 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 	var skipped []badImage
 	if o.resume {
 		run = rundir.Dir{Path: o.output}
-		set, err = o.takeUp(t, run, before, &job)
-	} else {
-		run, set, skipped, err = o.start(ctx, t)
+	} else if run, set, skipped, err = o.start(ctx, t); err != nil {
+		return err
 	}
+	unlock, err := run.Lock()
 	if err != nil {
 		return err
+	}
+	defer unlock()
+	if o.resume {
+		if set, err = o.takeUp(t, run, before, &job); err != nil {
+			return err
+		}
 	}
 	decoder, err := newDecoder(model.Description.Input, o.workers)
 	if err != nil {
@@ -139,7 +145,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 	best, ok := pipeline.BestOf(history)
 	switch {
 	case !ok && stopped:
-		return pipeline.WithHint(fmt.Errorf("--max-time %v: no epoch has ended", o.maxTime), "tftl fit --resume %s goes on", run.Path)
+		return pipeline.WithHint(fmt.Errorf("--max-time %v: no epoch has ended", o.maxTime), "tftl fit --resume %s goes on", quoted(run.Path))
 	case !ok:
 		return pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", o.config.Training.Monitor)
 	}
@@ -211,6 +217,10 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 		return run, nil, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
 	}
 	t.describe(set)
+	if within(o.output, data.Path) {
+		err := pipeline.Errorf(pipeline.BadUsage, "output %s: lies in the data, %s, where the run's own pictures would be found as images", o.output, data.Path)
+		return run, nil, nil, pipeline.WithHint(err, "choose another --output")
+	}
 	if err := o.checkInitFrom(t, set.Classes); err != nil {
 		return run, nil, nil, err
 	}
@@ -241,7 +251,7 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch, stopped bool) error {
 	monitor, depth := o.config.Training.Monitor, o.depth().Curve(history)
 	if stopped {
-		t.say("stopped after %v (--max-time): tftl fit --resume %s goes on", o.maxTime, run.Path)
+		t.say("stopped after %v (--max-time): tftl fit --resume %s goes on", o.maxTime, quoted(run.Path))
 	}
 	if o.json {
 		return writeJSON(t.out, map[string]any{

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -163,6 +164,28 @@ func parseSplit(text string) (split [3]float64, err error) {
 		}
 	}
 	return split, nil
+}
+
+// within says whether a path lies in a folder.
+func within(path, folder string) bool {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	rest, err := filepath.Rel(folder, absolute)
+	info, statErr := os.Stat(folder)
+	return err == nil && filepath.IsLocal(rest) && statErr == nil && info.IsDir()
+}
+
+// quoted is a path as a shell takes it, for commands that are shown.
+func quoted(path string) string {
+	plain := func(r rune) bool {
+		return r == '/' || r == '.' || r == '-' || r == '_' || r == '=' || r == ',' || unicode.IsLetter(r) || unicode.IsDigit(r)
+	}
+	if path != "" && strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // patternless leaves out what makes a name a pattern.

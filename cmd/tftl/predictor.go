@@ -19,7 +19,7 @@ import (
 // plainModelFlags say what a plain Keras SavedModel leaves unsaid.
 func plainModelFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "output", Usage: "what it returns: probabilities or logits", Category: plainFlags},
+		&cli.StringFlag{Name: "output", EnvVars: []string{"TFTL_MODEL_OUTPUT"}, Usage: "what it returns: probabilities or logits", Category: plainFlags},
 		&cli.StringFlag{Name: "rescale", Usage: "what pixels from 0 to 255 are multiplied with, such as 1/255", Category: plainFlags},
 		&cli.StringFlag{Name: "labels", Usage: "`FILE` of its classes, one a line, in the order of its outputs", Category: plainFlags},
 	}

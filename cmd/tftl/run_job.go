@@ -90,7 +90,7 @@ func (j *job) measure(ctx context.Context, t terminal, p *pool) error {
 		return err
 	}
 	// The file says how outputs become a class: nothing stays of what it said before.
-	if err := n.run.WriteDecision(metrics.Decision{}); err != nil {
+	if err := n.run.RemoveDecision(); err != nil {
 		return err
 	}
 	if _, err := j.evaluate.measure(ctx, t, n); err != nil {

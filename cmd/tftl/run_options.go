@@ -17,7 +17,7 @@ import (
 func decided(command string) []string {
 	all := []string{"config", "json", "log-file", "output", "quiet", "verbose"}
 	if command == "fit" {
-		return append(all, "overwrite", "resume")
+		return append(all, "max-time", "overwrite", "resume") // what is done is not to hang on the time that there was
 	}
 	return append(all, "common-classes", "data", "device", "junit", "labels", "model", "precision", "rescale", "subset", "summary", "threads")
 }

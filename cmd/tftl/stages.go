@@ -45,6 +45,8 @@ func parseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 		}
 	}
 	switch {
+	case name == "auto":
+		err = errors.New("auto stands alone, without options")
 	case name == "":
 		err = errors.New("no stage is named")
 	case err == nil:

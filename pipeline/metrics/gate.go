@@ -53,6 +53,14 @@ func largest(name string) float64 {
 	return 1
 }
 
+// smallest is the least that a figure can be.
+func smallest(name string) float64 {
+	if name == "kappa" || name == "mcc" {
+		return -1
+	}
+	return 0
+}
+
 // Known is an error where no report on these classes has the figure. Where the
 // classes are not known yet, which class it is of is not looked at, nor how many
 // classes a top-k accuracy counts.

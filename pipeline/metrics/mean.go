@@ -26,7 +26,7 @@ func MeanOver(name string, values []float64) Figure {
 		squares += (v - f.Value) * (v - f.Value)
 	}
 	half := student(len(values)-1) * math.Sqrt(squares/(n-1)/n)
-	f.Lower, f.Upper, f.Method = f.Value-half, f.Value+half, "student"
+	f.Lower, f.Upper, f.Method = max(f.Value-half, smallest(name)), min(f.Value+half, largest(name)), "student"
 	return f
 }
 

@@ -172,7 +172,7 @@ func (r batchRow) cells() []string {
 	for _, f := range r.Test {
 		cells = append(cells, withInterval(f))
 	}
-	return append(cells, r.Gates, r.state())
+	return append(cells, cmp.Or(r.Gates, undefined), r.state())
 }
 
 func (r batchRow) title() string {

@@ -3,6 +3,7 @@ package rundir
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 )
 
@@ -17,6 +18,16 @@ func (d Dir) WriteDecision(document any) error {
 		return err
 	}
 	return d.WriteJSON(decisionFile, document)
+}
+
+// RemoveDecision goes back to none.
+func (d Dir) RemoveDecision() error {
+	for _, path := range []string{filepath.Join(d.Model(), "assets.extra", decisionFile), d.File(decisionFile)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadDecision reads it; where none was written, into stays as it is.

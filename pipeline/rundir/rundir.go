@@ -49,6 +49,13 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 		}
 		return Dir{}, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
 	}
+	if len(entries) > 0 {
+		unlock, err := Dir{path}.Lock()
+		if err != nil {
+			return Dir{}, err
+		}
+		defer unlock()
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
@@ -82,6 +89,11 @@ func Open(path string) (Dir, error) {
 	if err != nil {
 		return d, err
 	}
+	unlock, err := d.Lock()
+	if err != nil {
+		return d, err
+	}
+	defer unlock()
 	return d, errors.Join(
 		atomicfile.RecoverDir(d.Model()),
 		atomicfile.RecoverDir(d.checkpoint(pipeline.Best)),
