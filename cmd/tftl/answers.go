@@ -6,6 +6,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 )
@@ -30,9 +31,9 @@ func newAnswers(predictions []pipeline.Prediction, labels []string, d metrics.De
 func (a answers) writeTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range a.predictions {
-		fmt.Fprint(table, visible(p.Sample.ID))
+		fmt.Fprint(table, printable.Text(p.Sample.ID))
 		for _, class := range a.decision.Rank(p.Probabilities)[:max(a.top, 1)] {
-			fmt.Fprintf(table, "\t%s\t%.4f", visible(a.labels[class]), p.Probabilities[class])
+			fmt.Fprintf(table, "\t%s\t%.4f", printable.Text(a.labels[class]), p.Probabilities[class])
 		}
 		fmt.Fprintln(table)
 	}

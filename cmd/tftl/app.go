@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 )
 
@@ -79,14 +80,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // printError writes one error the way a person reads it, in one line with perhaps
 // a hint below it, and returns its exit code.
 func printError(w io.Writer, err error) int {
-	text := visible(oneLine(err))
+	text := printable.Text(oneLine(err))
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(w, "tftl: %s\n", strings.ReplaceAll(text, context.Canceled.Error(), "interrupted"))
 		return exitInterrupted
 	}
 	fmt.Fprintf(w, "tftl: %s\n", text)
 	if hint := pipeline.HintOf(err); hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", visible(hint))
+		fmt.Fprintf(w, "hint: %s\n", printable.Text(hint))
 	}
 	switch pipeline.KindOf(err) {
 	case pipeline.BadUsage:

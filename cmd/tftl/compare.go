@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ of the interval: a small set proves little, and so passes little. Exit code 5 wh
 			if err != nil {
 				return err
 			}
-			return runCompare(newTerminal(c), o)
+			return runCompare(c.Context, newTerminal(c), o)
 		},
 	}
 }
@@ -96,7 +97,7 @@ func newCompareOptions(c *cli.Context) (o compareOptions, err error) {
 }
 
 // runCompare is the command without its command line.
-func runCompare(t terminal, o compareOptions) error {
+func runCompare(ctx context.Context, t terminal, o compareOptions) error {
 	a, da, err := openPredictions(o.a)
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func runCompare(t terminal, o compareOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := metrics.Compare(a, b, da, db, metrics.Options{Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
+	c, err := metrics.Compare(ctx, a, b, da, db, metrics.Options{Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {
 		return fmt.Errorf("%s, %s: %w", o.a, o.b, err)
 	}

@@ -211,7 +211,7 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 		return report, err
 	}
 	table := metrics.Table{Classes: labels, Predictions: predictions, Slices: o.slices(part)}
-	report, err = metrics.Evaluate(table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
+	report, err = metrics.Evaluate(ctx, table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {
 		return report, err
 	}

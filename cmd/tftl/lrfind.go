@@ -101,6 +101,9 @@ func newLRFindOptions(c *cli.Context) (o lrFindOptions, err error) {
 	if extension := strings.ToLower(filepath.Ext(o.picture)); o.picture != "" && extension != ".png" && extension != ".svg" {
 		return o, pipeline.Errorf(pipeline.BadUsage, "--output %q: must end in .png or .svg", o.picture)
 	}
+	if err := checkOutput("output", o.picture); err != nil {
+		return o, err
+	}
 	units, err := parseUnits(c.String("units"))
 	if err != nil {
 		return o, err

@@ -6,12 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 )
 
@@ -34,7 +33,7 @@ func newTerminal(c *cli.Context) terminal {
 
 // say writes a line for the person who watches.
 func (t terminal) say(format string, args ...any) {
-	text := visible(fmt.Sprintf(format, args...))
+	text := printable.Text(fmt.Sprintf(format, args...))
 	if !t.quiet {
 		fmt.Fprintln(t.err, text)
 	}
@@ -45,27 +44,11 @@ func (t terminal) say(format string, args ...any) {
 
 // warn is said with --quiet too.
 func (t terminal) warn(format string, args ...any) {
-	text := visible(fmt.Sprintf(format, args...))
+	text := printable.Text(fmt.Sprintf(format, args...))
 	fmt.Fprintln(t.err, "tftl: warning: "+text)
 	if t.log != nil {
 		t.log.Warn(text)
 	}
-}
-
-// visible escapes, as in Go, what a terminal would obey and not print. Files and
-// classes have the names that other people gave them. Joiners stay: some scripts
-// and emoji need them.
-func visible(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		if strconv.IsPrint(r) || r == '\u200c' || r == '\u200d' {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
 }
 
 // withLog writes what is said to a file too, behind what it has already and

@@ -70,6 +70,11 @@ func TestRunsAreSpeltOut(t *testing.T) {
 			"model: &m vgg\nevaluate: &e {min: a=1}\nruns:\n- name: a\n  labels: *m\n- name: b\n  evaluate: *e\n",
 			"a: model=vgg labels=vgg evaluate.min=a=1\nb: model=vgg evaluate.min=a=1",
 		},
+		"anchors in lists": {
+			"evaluate: {min: [&g a=1, b=1], max: [*g]}\nstage: [&h head, {of: *h}]\nmatrix: {units: [&u 8, [*u, 4]]}\n",
+			"units=8: stage=[head, {of: head}] units=8 evaluate.min=[a=1, b=1] evaluate.max=[a=1]\n" +
+				"units=8+4: stage=[head, {of: head}] units=[8, 4] evaluate.min=[a=1, b=1] evaluate.max=[a=1]",
+		},
 		"hostile": {
 			"matrix:\n  data: ['../../etc', '<script>', \"a\\u202eb\", '.', '']\n",
 			"data=etc: data='../../etc'\ndata=-script-: data='<script>'\ndata=a-b: data=\"a\\u202eb\"\ndata=.: data='.'\ndata=: data=''",
@@ -86,7 +91,8 @@ func TestRunsAreSpeltOut(t *testing.T) {
 
 func TestErrorsNameLineAndColumn(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "f.yaml: must be one document",
+		"":                            "f.yaml: is empty",
+		"# a: 1\n":                    "f.yaml: is empty",
 		"a: 1\n---\nb: 2\n":           "f.yaml: must be one document, and has 2",
 		"- a\n":                       "f.yaml:1:1: must be a mapping",
 		"a: 1\n  b: 2\n":              "f.yaml:1:4: mapping value",
@@ -109,9 +115,12 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		"runs:\n- name: a\n- name: a": "f.yaml:3:3: a second run is called a",
 		"matrix: {lr: [1, 1]}\n":      "f.yaml:1:18: a second run is called lr=1",
 		"runs:\n- name: a\n- {name: a, matrix: {lr: [1]}}": "f.yaml:3:27: the run a/lr=1 would lie in the folder of the run a",
-		"evaluate: 3\n":                       "f.yaml:1:11: must be a mapping",
-		"lr: *x\n":                            "f.yaml:1:5: *x: no anchor &x comes before it",
-		"matrix:\n  include:\n  - folds: 3\n": "f.yaml:3:5: include: has options of tftl fit",
+		"evaluate: 3\n":           "f.yaml:1:11: must be a mapping",
+		"lr: *x\n":                "f.yaml:1:5: *x: no anchor &x comes before it",
+		"evaluate: !x 3\n":        "f.yaml:1:11: !x: a value has no tag here",
+		"evaluate: {max: [*x]}\n": "f.yaml:1:18: *x: no anchor &x comes before it",
+		"runs:\n- &b {matrix: {include: [*b]}}\n": "f.yaml:2:26: *b: no anchor &b comes before it",
+		"matrix:\n  include:\n  - folds: 3\n":     "f.yaml:3:5: include: has options of tftl fit",
 	} {
 		_, err := batch.Read("f.yaml", []byte(text))
 		if err == nil || pipeline.KindOf(err) != pipeline.BadUsage || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {

@@ -19,10 +19,17 @@ func Read(path string, text []byte) (File, error) {
 	if err != nil {
 		return r.File, r.syntax(err)
 	}
-	if len(document.Docs) != 1 || document.Docs[0].Body == nil {
-		return r.File, r.errorf(Position{}, "must be one document, and has %d", len(document.Docs))
+	switch n := len(document.Docs); {
+	case n == 0 || n == 1 && document.Docs[0].Body == nil:
+		return r.File, r.errorf(Position{}, "is empty")
+	case n > 1:
+		return r.File, r.errorf(Position{}, "must be one document, and has %d", n)
 	}
-	top, err := r.entry(document.Docs[0].Body, true)
+	body, err := r.resolve(document.Docs[0].Body)
+	if err != nil {
+		return r.File, err
+	}
+	top, err := r.entry(body, true)
 	if err != nil {
 		return r.File, err
 	}
@@ -125,11 +132,7 @@ func (r *reader) mapping(node ast.Node) ([]Option, error) {
 	}
 	var options []Option
 	for pairs := mapping.MapRange(); pairs.Next(); {
-		value, err := r.resolve(pairs.Value())
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, Option{pairs.Key().GetToken().Value, value, position(pairs.Key())})
+		options = append(options, Option{pairs.Key().GetToken().Value, pairs.Value(), position(pairs.Key())})
 	}
 	return options, nil
 }
@@ -142,11 +145,7 @@ func (r *reader) list(o Option) ([]ast.Node, error) {
 	}
 	var nodes []ast.Node
 	for values := array.ArrayRange(); values.Next(); {
-		value, err := r.resolve(values.Value())
-		if err != nil {
-			return nil, err
-		}
-		nodes = append(nodes, value)
+		nodes = append(nodes, values.Value())
 	}
 	if len(nodes) == 0 {
 		return nil, r.errorf(o.At, "%s: is empty", o.Name)
@@ -154,18 +153,35 @@ func (r *reader) list(o Option) ([]ast.Node, error) {
 	return nodes, nil
 }
 
-// resolve is what an anchor marks, or an alias stands for.
-func (r *reader) resolve(node ast.Node) (ast.Node, error) {
+// resolve is a node with what its anchors mark and its aliases stand for in
+// their place. What an anchor marks can have no alias of it: it would never end.
+func (r *reader) resolve(node ast.Node) (_ ast.Node, err error) {
 	switch n := node.(type) {
 	case *ast.AnchorNode:
-		r.anchors[n.Name.GetToken().Value] = n.Value
-		return n.Value, nil
+		value, err := r.resolve(n.Value)
+		r.anchors[n.Name.GetToken().Value] = value
+		return value, err
 	case *ast.AliasNode:
 		name := n.Value.GetToken().Value
 		if value, ok := r.anchors[name]; ok {
 			return value, nil
 		}
 		return nil, r.errorf(position(node), "*%s: no anchor &%s comes before it", name, name)
+	case *ast.TagNode:
+		return nil, r.errorf(position(node), "%s: a value has no tag here; what is text can be quoted", node.GetToken().Value)
+	case *ast.SequenceNode:
+		for i, value := range n.Values {
+			if n.Values[i], err = r.resolve(value); err != nil {
+				return nil, err
+			}
+		}
+	case ast.MapNode:
+		for pairs := n.MapRange(); pairs.Next(); {
+			pair := pairs.KeyValue()
+			if pair.Value, err = r.resolve(pair.Value); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return node, nil
 }

@@ -83,6 +83,7 @@ type entry struct {
 	sample pipeline.Sample
 	key    string // as item has it
 	group  string
+	fold   string
 	values []string // as item has them
 	stored stored
 }

@@ -52,6 +52,40 @@ func TestEachFoldIsTheTestPartOnce(t *testing.T) {
 	}
 }
 
+// What a cut by content keeps together stays so in what a fold leaves to train
+// and to validate with.
+func TestFoldsKeepCopiesTogether(t *testing.T) {
+	root := tree(t, slices.Concat(images("a", 60), images("b", 60), images("a/copies", 60))...)
+	original := map[string]string{}
+	for _, name := range images("a", 60) {
+		again := "a/copies/" + filepath.Base(name)
+		original[again] = name
+		write(t, filepath.Join(root, again), name) // what name holds
+	}
+	options := dataset.Options{By: dataset.ByContent}
+	s := open(t, root, options)
+	folds, err := s.Folds(3, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "m.csv")
+	writeManifest(t, s, path, folds)
+	for fold := range 3 {
+		s := open(t, path, dataset.Options{Fold: &fold})
+		in := map[string]string{}
+		for _, part := range []string{"train", "val", "test"} {
+			for _, id := range ids(subset(t, s, part)) {
+				in[id] = part
+			}
+		}
+		for name, first := range original {
+			if in[name] == "" || in[name] != in[first] {
+				t.Errorf("fold %d: %s is in %s, %s in %s", fold, first, in[first], name, in[name])
+			}
+		}
+	}
+}
+
 func TestBadFolds(t *testing.T) {
 	for text, c := range map[string]struct {
 		kind          pipeline.Kind

@@ -61,6 +61,9 @@ func (l *listing) keyByContent() error {
 				}
 				sum := sha256.Sum256(encoded)
 				items[i].key = hex.EncodeToString(sum[:])
+				if items[i].group == "" { // so that a manifest keeps copies together in what is cut from it
+					items[i].group = items[i].key
+				}
 				return nil
 			})
 		}

@@ -28,6 +28,7 @@ type item struct {
 	key    string // the same key, the same place in a cut
 	weight float32
 	group  string   // empty: none
+	fold   string   // likewise
 	values []string // of Options.Columns; nil where the source has no columns
 	stored stored
 }
@@ -94,7 +95,7 @@ func (l *listing) set(classes []string) *Set {
 			if !ok {
 				label = -1
 			}
-			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.values, im.stored}
+			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.fold, im.values, im.stored}
 		}
 		if len(classes) > 0 { // what has no labels is in the order in which it was asked for
 			slices.SortFunc(entries, byID)

@@ -93,7 +93,7 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		}
 		id := path.Clean(filepath.ToSlash(r.path))
 		l.parts[r.part] = append(l.parts[r.part], item{
-			id: id, class: r.label, key: id, weight: r.weight, group: r.group, values: r.values, stored: file(full),
+			id: id, class: r.label, key: id, weight: r.weight, group: r.group, fold: r.fold, values: r.values, stored: file(full),
 		})
 		if r.group != "" {
 			in := partsOf[r.group]

@@ -26,7 +26,8 @@ import (
 //
 // The order is that of the paths, bytewise within a folder; Sample.ID is the
 // path by which the file is opened, and an image that is named twice is there
-// once. Of the options, FollowSymlinks and AllowOutside count.
+// once, unless one manifest names it twice: that is an error, as it is for Open.
+// Of the options, FollowSymlinks and AllowOutside count.
 func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, error) {
 	l := listing{what: "images without labels"}
 	for _, p := range paths {

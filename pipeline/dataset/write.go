@@ -12,8 +12,9 @@ import (
 
 // WriteManifest writes the set as a manifest that is to lie in a folder: path,
 // label and split, weight, group and fold where there are such, and what the set
-// was opened with Options.Columns for, by the names in further. folds and further
-// may be nil. Paths are those from the folder; outside says that some lead out of
+// was opened with Options.Columns for, by the names in further. folds stand in
+// for those that the set's own manifest has; they and further may be nil. The
+// group of an image that was cut by content and has none is its content. Paths are those from the folder; outside says that some lead out of
 // it, so that opening the manifest takes Options.AllowOutside. A set whose
 // images are not files by themselves has no manifest.
 func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, further []string) (outside bool, err error) {
@@ -24,6 +25,7 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, fu
 	all := slices.Concat(parts[0].entries, parts[1].entries, parts[2].entries)
 	weighted := slices.ContainsFunc(all, func(e entry) bool { return e.sample.Weight != 1 })
 	grouped := slices.ContainsFunc(all, func(e entry) bool { return e.group != "" })
+	folded := folds != nil || slices.ContainsFunc(all, func(e entry) bool { return e.fold != "" })
 	line := func(path, label, split, weight, group, fold string, values []string) []string {
 		fields := []string{path, label, split}
 		if weighted {
@@ -32,7 +34,7 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, fu
 		if grouped {
 			fields = append(fields, group)
 		}
-		if folds != nil {
+		if folded {
 			fields = append(fields, fold)
 		}
 		return append(fields, values...)
@@ -46,7 +48,10 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, fu
 			}
 			outside = outside || !filepath.IsLocal(filepath.FromSlash(name))
 			weight := strconv.FormatFloat(float64(e.sample.Weight), 'g', -1, 32)
-			fold := strconv.Itoa(folds[e.sample.ID])
+			fold := e.fold
+			if folds != nil {
+				fold = strconv.Itoa(folds[e.sample.ID])
+			}
 			rows = append(rows, line(name, s.Classes[e.sample.Label], subsetNames()[i], weight, e.group, fold, e.values[:len(further)]))
 		}
 	}

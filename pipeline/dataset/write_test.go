@@ -95,6 +95,10 @@ func TestWeightsGroupsAndFoldsAreWritten(t *testing.T) {
 	if back := open(t, again, dataset.Options{}); back.Digest() != s.Digest() {
 		t.Error("read back it is another")
 	}
+	var carried strings.Builder
+	if _, err := open(t, again, dataset.Options{}).WriteManifest(&carried, filepath.Dir(again), nil, nil); err != nil || carried.String() != want {
+		t.Errorf("wrote again\n%s%v, want\n%s", &carried, err, want)
+	}
 	if heavier := open(t, manifest(t, "m.csv", strings.ReplaceAll(want, "0.1", "0.2")), dataset.Options{}); heavier.Digest() == s.Digest() {
 		t.Error("the digest does not tell weights apart")
 	}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -12,22 +13,23 @@ import (
 // resample draws n samples out of n with replacement, as often as resamples
 // says, and lists what of makes of how often each was drawn. A draw follows
 // from the seed and its own number, so that the number of processors changes
-// nothing. of is called by several goroutines and must not keep times.
-func resample(n, resamples int, seed uint64, of func(times []uint8) []float64) [][]float64 {
+// nothing. of is called by several goroutines and must not keep times. A
+// cancelled ctx ends it after the draws that are under way.
+func resample(ctx context.Context, n, resamples int, seed uint64, of func(times []uint8) []float64) ([][]float64, error) {
 	drawn := make([][]float64, resamples)
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), resamples) {
 		group.Go(func() {
 			times := make([]uint8, n)
-			for b := int(next.Add(1)) - 1; b < resamples; b = int(next.Add(1)) - 1 {
+			for b := int(next.Add(1)) - 1; b < resamples && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
 				draw(times, rand.NewPCG(seed, uint64(b)))
 				drawn[b] = of(times)
 			}
 		})
 	}
 	group.Wait()
-	return drawn
+	return drawn, ctx.Err()
 }
 
 // draw fills times. A sample is drawn once in the mean, so that a byte is room

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"maps"
 	"math"
 	"math/big"
@@ -45,8 +46,9 @@ type Flip struct {
 
 // Compare measures two models on the same samples, which are paired by their
 // ID: in another order, but with the same labels and classes. Its bootstrap
-// draws samples, so that both models are measured on the same ones each time.
-func Compare(a, b Table, da, db Decision, o Options) (Comparison, error) {
+// draws samples, so that both models are measured on the same ones each time; it
+// ends with ctx.
+func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Comparison, error) {
 	b, err := pair(a, b)
 	if err != nil {
 		return Comparison{}, err
@@ -69,9 +71,12 @@ func Compare(a, b Table, da, db Decision, o Options) (Comparison, error) {
 	var drawn [][]float64
 	if o.Resamples > 0 {
 		c.Resamples, c.Seed = o.Resamples, o.Seed
-		drawn = resample(c.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+		drawn, err = resample(ctx, c.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
 			return append(sa.count(times).values(), sb.count(times).values()...)
 		})
+		if err != nil {
+			return Comparison{}, err
+		}
 		c.A.Intervals, c.B.Intervals = sa.intervals(c.A, drawn), sb.intervals(c.B, second(drawn))
 	}
 	c.Differences = differences(c.A, c.B, drawn)

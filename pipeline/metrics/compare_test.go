@@ -28,7 +28,7 @@ func rivals(onlyA, onlyB, both int) (a, b metrics.Table) {
 
 func compare(t *testing.T, a, b metrics.Table, o metrics.Options) metrics.Comparison {
 	t.Helper()
-	c, err := metrics.Compare(a, b, metrics.Decision{}, metrics.Decision{}, o)
+	c, err := metrics.Compare(t.Context(), a, b, metrics.Decision{}, metrics.Decision{}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestCompareTurnsAround(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	alone, err := metrics.Evaluate(b, metrics.Options{Resamples: 200})
+	alone, err := metrics.Evaluate(t.Context(), b, metrics.Options{Resamples: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestCompareRefuses(t *testing.T) {
 		`"0.jpg" is there twice`:    change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "0.jpg" }),
 		`another label in the second, for it changed between the two: "2.jpg"`: change(func(t *metrics.Table) { t.Predictions[2].Sample.Label = 1 }),
 	} {
-		_, err := metrics.Compare(good, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{})
+		_, err := metrics.Compare(t.Context(), good, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{})
 		if err == nil || !strings.Contains(err.Error(), message) || pipeline.KindOf(err) != pipeline.BadData {
 			t.Errorf("got %v, want %q", err, message)
 		}

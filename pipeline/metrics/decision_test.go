@@ -22,7 +22,7 @@ func TestChooseThresholdHasTheBestF1OfScikitLearn(t *testing.T) {
 			t.Errorf("%s: %v", c.Name, err)
 			continue
 		}
-		r, err := metrics.Evaluate(table, metrics.Options{Decision: metrics.Decision{Threshold: threshold}})
+		r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Decision: metrics.Decision{Threshold: threshold}})
 		if err != nil {
 			t.Errorf("%s: %v", c.Name, err)
 		} else if got := r.Classes[1].F1; !near(got, *c.BestF1) {
@@ -116,7 +116,7 @@ func TestEvaluateAtTheFittedTemperature(t *testing.T) {
 		t.Fatal(err)
 	}
 	loss := func(temperature float64) float64 {
-		r, err := metrics.Evaluate(table, metrics.Options{Decision: metrics.Decision{Temperature: temperature}})
+		r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Decision: metrics.Decision{Temperature: temperature}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestEvaluateRefusesADecision(t *testing.T) {
 		"threshold 1.5: must be from 0 to 1":                 {two, metrics.Decision{Threshold: 1.5}},
 		"threshold 0.5: is for two classes, and there are 3": {three, metrics.Decision{Threshold: 0.5}},
 	} {
-		_, err := metrics.Evaluate(c.table, metrics.Options{Decision: c.decision})
+		_, err := metrics.Evaluate(t.Context(), c.table, metrics.Options{Decision: c.decision})
 		if err == nil || !strings.Contains(err.Error(), message) || pipeline.KindOf(err) != pipeline.BadUsage {
 			t.Errorf("got %v, want %q", err, message)
 		}

@@ -61,7 +61,7 @@ func gatesReport(t *testing.T) metrics.Report {
 		}
 		all = append(all, p)
 	}
-	r, err := metrics.Evaluate(metrics.Table{Classes: []string{"cat", "dog"}, Predictions: all}, metrics.Options{Resamples: 200, Seed: 1})
+	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"cat", "dog"}, Predictions: all}, metrics.Options{Resamples: 200, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestAFigureEqualsItsBoundButForRounding(t *testing.T) {
 }
 
 func TestWhatIsUndefinedFails(t *testing.T) {
-	r, err := metrics.Evaluate(metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 0.9, 0.1)}}, metrics.Options{})
+	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 0.9, 0.1)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

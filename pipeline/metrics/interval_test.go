@@ -1,11 +1,14 @@
 package metrics_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"tftl/pipeline"
@@ -36,7 +39,7 @@ func figure(t *testing.T, r metrics.Report, name string) metrics.Figure {
 
 func TestIntervalsOfProportionsAgreeWithSciPy(t *testing.T) {
 	for _, want := range readBook(t).Wilson {
-		r, err := metrics.Evaluate(answers(int(want[0]), int(want[1])), metrics.Options{Resamples: 2})
+		r, err := metrics.Evaluate(t.Context(), answers(int(want[0]), int(want[1])), metrics.Options{Resamples: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +56,7 @@ func TestIntervalsOfProportionsAgreeWithSciPy(t *testing.T) {
 // the interval's width.
 func TestBootstrapAgreesWithSciPy(t *testing.T) {
 	want := readBook(t).Bootstrap
-	r, err := metrics.Evaluate(want.table(), metrics.Options{Resamples: 5000, Seed: 1})
+	r, err := metrics.Evaluate(t.Context(), want.table(), metrics.Options{Resamples: 5000, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +80,7 @@ func TestIntervalsFollowFromTheSeedAlone(t *testing.T) {
 	table := readBook(t).Bootstrap.table()
 	evaluate := func(processors int, seed uint64) metrics.Report {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-		r, err := metrics.Evaluate(table, metrics.Options{Resamples: 50, Seed: seed})
+		r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Resamples: 50, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +107,7 @@ func TestIntervalsOfAModelWithoutAMistake(t *testing.T) {
 		for i := range classes {
 			table.Classes = append(table.Classes, fmt.Sprint(i))
 		}
-		r, err := metrics.Evaluate(table, metrics.Options{Resamples: 100})
+		r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Resamples: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +128,7 @@ func TestIntervalsOfAModelWithoutAMistake(t *testing.T) {
 
 func TestEveryFigureHasAnIntervalThatHoldsIt(t *testing.T) {
 	for _, c := range references(t) {
-		r, err := metrics.Evaluate(c.table(), metrics.Options{TopK: c.TopK, Resamples: 40})
+		r, err := metrics.Evaluate(t.Context(), c.table(), metrics.Options{TopK: c.TopK, Resamples: 40})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,5 +180,36 @@ func TestLowerIsBetter(t *testing.T) {
 	}
 	if lower != 3 || !metrics.LowerIsBetter("ece") || metrics.LowerIsBetter("recall[loss]") {
 		t.Errorf("%d figures are better the lower they are", lower)
+	}
+}
+
+// impatient is a context that is cancelled once it was asked so often.
+type impatient struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *impatient) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The bootstrap asks before each draw: a million would take minutes.
+func TestTheBootstrapCanBeInterrupted(t *testing.T) {
+	a, b := rivals(300, 300, 300)
+	o := metrics.Options{Resamples: 1_000_000}
+	ctx := &impatient{Context: t.Context()}
+	ctx.left.Store(20)
+	if _, err := metrics.Evaluate(ctx, a, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("Evaluate: %v", err)
+	}
+	ctx.left.Store(20)
+	if _, err := metrics.Compare(ctx, a, b, metrics.Decision{}, metrics.Decision{}, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("Compare: %v", err)
+	}
+	if ctx.left.Load() < -1000 {
+		t.Errorf("it went on, and asked %d times more", -ctx.left.Load())
 	}
 }

@@ -19,7 +19,11 @@
 // The package does not run a model, read a data set or decide when to stop.
 package metrics
 
-import "tftl/pipeline"
+import (
+	"context"
+
+	"tftl/pipeline"
+)
 
 // Scores are the three figures of one class, or their average over classes.
 // A figure whose denominator is zero is 0.
@@ -84,8 +88,8 @@ type Options struct {
 
 // Evaluate measures a table of predictions. It is an error to have none, a
 // label that is no index of the classes, or a prediction that does not have one
-// figure for each class.
-func Evaluate(t Table, o Options) (Report, error) {
+// figure for each class. The bootstrap, which takes the time, ends with ctx.
+func Evaluate(ctx context.Context, t Table, o Options) (Report, error) {
 	s, err := newSheet(t, o)
 	if err != nil {
 		return Report{}, err
@@ -94,12 +98,16 @@ func Evaluate(t Table, o Options) (Report, error) {
 	r.Decision = o.Decision
 	if o.Resamples > 0 {
 		r.Resamples, r.Seed = o.Resamples, o.Seed
-		r.Intervals = s.intervals(r, resample(r.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
+		drawn, err := resample(ctx, r.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
 			return s.count(times).values()
-		}))
+		})
+		if err != nil {
+			return Report{}, err
+		}
+		r.Intervals = s.intervals(r, drawn)
 	}
 	r.Warnings = warnings(r)
-	if r.Slices, err = sliceReports(t, o); err != nil {
+	if r.Slices, err = sliceReports(ctx, t, o); err != nil {
 		return Report{}, err
 	}
 	return r, nil

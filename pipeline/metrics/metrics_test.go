@@ -132,7 +132,7 @@ func same(got, want float64) bool { return near(got, want) || math.IsNaN(got) &&
 func TestEvaluateAgreesWithScikitLearn(t *testing.T) {
 	for _, c := range references(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			r, err := metrics.Evaluate(c.table(), metrics.Options{TopK: c.TopK})
+			r, err := metrics.Evaluate(t.Context(), c.table(), metrics.Options{TopK: c.TopK})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +179,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		"short logits":   {[]pipeline.Prediction{good, logits}, pipeline.BadModel, `"of class 1.jpg": 1 logits for 2 classes`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := metrics.Evaluate(metrics.Table{Classes: []string{"cat", "dog"}, Predictions: c.predictions}, metrics.Options{})
+			_, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"cat", "dog"}, Predictions: c.predictions}, metrics.Options{})
 			if err == nil || !strings.Contains(err.Error(), c.message) {
 				t.Fatalf("got error %v, want one with %q", err, c.message)
 			}
@@ -192,7 +192,7 @@ func TestEvaluateRefuses(t *testing.T) {
 
 func TestEvaluatePredictsANaNAsNumpyDoes(t *testing.T) {
 	nan := float32(math.NaN())
-	r, err := metrics.Evaluate(metrics.Table{Classes: []string{"a", "b", "c"}, Predictions: []pipeline.Prediction{predict(1, 0.9, nan, nan)}}, metrics.Options{})
+	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"a", "b", "c"}, Predictions: []pipeline.Prediction{predict(1, 0.9, nan, nan)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func asJSON(t *testing.T, value any) string {
 }
 
 func TestReportAsJSON(t *testing.T) {
-	r, err := metrics.Evaluate(metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 1, 0), predict(1, 1, 0)}}, metrics.Options{})
+	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 1, 0), predict(1, 1, 0)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +269,7 @@ func TestReportOfAnInfiniteLossAsJSON(t *testing.T) {
 		table.Predictions[i].Logits = []float32{0, 1}
 	}
 	table.Predictions[0].Logits = []float32{-inf, 0}
-	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 20})
+	r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Resamples: 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func TestEvaluateBySlices(t *testing.T) {
 		table.Slices["camera"] = append(table.Slices["camera"], []string{"phone", "", "phone"}[i%3])
 		table.Slices["size"] = append(table.Slices["size"], "big")
 	}
-	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 10})
+	r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Resamples: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestEvaluateBySlices(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s=%s: %d samples", s.Column, s.Value, s.Report.Samples))
 		part := table.Select(func(i int) bool { return table.Slices[s.Column][i] == s.Value })
 		part.Slices = nil
-		want, err := metrics.Evaluate(part, metrics.Options{Resamples: 10})
+		want, err := metrics.Evaluate(t.Context(), part, metrics.Options{Resamples: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func TestEvaluateRefusesASliceForEachSample(t *testing.T) {
 	for i := range table.Predictions {
 		table.Slices["name"] = append(table.Slices["name"], fmt.Sprint(i))
 	}
-	_, err := metrics.Evaluate(table, metrics.Options{})
+	_, err := metrics.Evaluate(t.Context(), table, metrics.Options{})
 	if err == nil || !strings.Contains(err.Error(), `slice "name": has 101 values`) || pipeline.KindOf(err) != pipeline.BadUsage {
 		t.Errorf("got %v", err)
 	}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 // sliceReports are the reports of each value of each of the table's columns,
 // in the order of their names.
-func sliceReports(t Table, o Options) ([]Slice, error) {
+func sliceReports(ctx context.Context, t Table, o Options) ([]Slice, error) {
 	var all []Slice
 	for _, column := range t.columns() {
 		values := t.Slices[column]
@@ -21,7 +22,7 @@ func sliceReports(t Table, o Options) ([]Slice, error) {
 		for _, value := range distinct {
 			part := t.Select(func(i int) bool { return values[i] == value })
 			part.Slices = nil
-			r, err := Evaluate(part, o)
+			r, err := Evaluate(ctx, part, o)
 			if err != nil {
 				return nil, err
 			}

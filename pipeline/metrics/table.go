@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"tftl/internal/printable"
 )
 
 const (
@@ -155,28 +157,37 @@ func (r Report) writeMatrix(b *strings.Builder) {
 	writeAligned(b, rows)
 }
 
-func (r Report) writePairs(b *strings.Builder) {
-	type pair struct{ label, predicted, count int }
-	var pairs []pair
+// Confusion is how many samples of one class were put into another. Both are
+// indexes of Report.Classes.
+type Confusion struct{ Label, Predicted, Count int }
+
+// Confusions are the pairs of classes that were confused, the most often first.
+func (r Report) Confusions() []Confusion {
+	var pairs []Confusion
 	for i, counts := range r.ConfusionMatrix {
 		for j, n := range counts {
 			if i != j && n > 0 {
-				pairs = append(pairs, pair{i, j, n})
+				pairs = append(pairs, Confusion{i, j, n})
 			}
 		}
 	}
+	// Stable, so that equal counts stay in the order of the classes.
+	slices.SortStableFunc(pairs, func(a, b Confusion) int { return cmp.Compare(b.Count, a.Count) })
+	return pairs
+}
+
+func (r Report) writePairs(b *strings.Builder) {
+	pairs := r.Confusions()
 	if len(pairs) == 0 {
 		b.WriteString("No class was taken for another\n")
 		return
 	}
-	// Stable, so that equal counts stay in the order of the classes.
-	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(b.count, a.count) })
 	b.WriteString("Most confused classes\n")
 	rows := [][]string{{"true class", "predicted", "samples", "of"}}
 	for _, p := range pairs[:min(len(pairs), pairLimit)] {
 		rows = append(rows, []string{
-			display(r.Classes[p.label].Name, nameRunes), display(r.Classes[p.predicted].Name, nameRunes),
-			strconv.Itoa(p.count), strconv.Itoa(r.Classes[p.label].Support),
+			display(r.Classes[p.Label].Name, nameRunes), display(r.Classes[p.Predicted].Name, nameRunes),
+			strconv.Itoa(p.Count), strconv.Itoa(r.Classes[p.Label].Support),
 		})
 	}
 	writeAligned(b, rows)
@@ -208,18 +219,12 @@ func writeAligned(b *strings.Builder, rows [][]string) {
 }
 
 // display makes a class name safe for a terminal and at most limit runes long.
-// It is cut in the middle, for names of one data set often begin alike.
 func display(name string, limit int) string {
 	if name == "" {
 		return `""`
 	}
 	quoted := strconv.Quote(name)
-	safe := []rune(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`))
-	if len(safe) <= limit {
-		return string(safe)
-	}
-	tail := (limit - 1) / 2
-	return string(safe[:limit-1-tail]) + "…" + string(safe[len(safe)-tail:])
+	return printable.Shorten(strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`), limit)
 }
 
 // decimals is a figure for people; what is not defined is a dash.

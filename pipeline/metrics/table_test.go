@@ -27,7 +27,7 @@ func report(t *testing.T, classes []string, counts [][]int) metrics.Report {
 			}
 		}
 	}
-	r, err := metrics.Evaluate(metrics.Table{Classes: classes, Predictions: predictions}, metrics.Options{})
+	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: classes, Predictions: predictions}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

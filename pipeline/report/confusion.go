@@ -114,22 +114,13 @@ func mostConfused(r metrics.Report) []int {
 // confusedPairs lists what was taken for what, the most often first. more are
 // the pairs that it leaves out.
 func confusedPairs(r metrics.Report) (pairs grid, more int) {
-	type pair struct{ label, predicted, count int }
-	var all []pair
-	for i, row := range r.ConfusionMatrix {
-		for j, n := range row {
-			if i != j && n > 0 {
-				all = append(all, pair{i, j, n})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b pair) int { return cmp.Compare(b.count, a.count) })
+	all := r.Confusions()
 	pairs = grid{Caption: "Most confused pairs", Words: 2, Header: []string{"is", "was taken for", "images", "of", "share"}}
 	for _, p := range all[:min(len(all), pairLimit)] {
-		of := r.Classes[p.label].Support
+		of := r.Classes[p.Label].Support
 		pairs.Rows = append(pairs.Rows, []string{
-			shorten(r.Classes[p.label].Name, nameRunes), shorten(r.Classes[p.predicted].Name, nameRunes),
-			strconv.Itoa(p.count), strconv.Itoa(of), percent(p.count, of),
+			shorten(r.Classes[p.Label].Name, nameRunes), shorten(r.Classes[p.Predicted].Name, nameRunes),
+			strconv.Itoa(p.Count), strconv.Itoa(of), percent(p.Count, of),
 		})
 	}
 	return pairs, max(len(all)-pairLimit, 0)

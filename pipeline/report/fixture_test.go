@@ -127,7 +127,7 @@ func evaluate(t testing.TB, run rundir.Dir, s sketch, random *rand.Rand) {
 			table.Slices[column] = append(table.Slices[column], values[random.IntN(len(values))])
 		}
 	}
-	report, err := metrics.Evaluate(table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 20})
+	report, err := metrics.Evaluate(t.Context(), table, metrics.Options{Decision: s.decision, Seed: 1, Resamples: 20})
 	check(t, err)
 	for _, text := range s.gates {
 		gate, err := metrics.ParseGate(text, false)

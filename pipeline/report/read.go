@@ -31,7 +31,6 @@ type contents struct {
 	// What evaluate left; nil where it was not run.
 	evaluation *metrics.Report
 	table      metrics.Table
-	decision   metrics.Decision
 	gallery    *Gallery
 }
 
@@ -157,9 +156,6 @@ func (c *contents) readEvaluation() error {
 	if got, want := len(c.table.Predictions), evaluation.Samples; got != want {
 		err := pipeline.Errorf(pipeline.BadModel, "run: %s has %s, and evaluation.json %d", c.run.File("predictions.csv"), count(got, "image"), want)
 		return pipeline.WithHint(err, "%s", again)
-	}
-	if err = c.run.ReadJSON("decision.json", &c.decision); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	c.gallery, err = readGallery(c.run)
 	return err

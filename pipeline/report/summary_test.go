@@ -25,7 +25,7 @@ func summaryOf(t *testing.T, model string, classes []string) string {
 		p.Probabilities[i] = 1
 		table.Predictions = append(table.Predictions, p)
 	}
-	r, err := metrics.Evaluate(table, metrics.Options{Resamples: 20})
+	r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Resamples: 20})
 	check(t, err)
 	for _, class := range classes {
 		o, err := metrics.Gate{Name: "recall[" + class + "]", Bound: 2}.Check(r, false)

@@ -5,7 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"tftl/internal/printable"
 )
 
 const (
@@ -13,36 +14,16 @@ const (
 	shortRunes = 16 // and above a column of the confusion matrix
 )
 
-// display makes other people's names, of classes and of files, safe to show:
-// what cannot be seen is written as Go writes it, and so is what would turn the
-// text around it. That and nothing more: escaping for HTML or Markdown comes
-// after. Joiners stay, for some scripts and emoji need them.
+// display makes other people's names, of classes and of files, safe to show.
+// That and nothing more: escaping for HTML or Markdown comes after.
 func display(name string) string {
 	if name == "" {
 		return `""`
 	}
-	var b strings.Builder
-	for _, r := range name {
-		switch {
-		case unicode.IsPrint(r), r == '\u200c', r == '\u200d':
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
+	return printable.Text(name)
 }
 
-// shorten cuts a name in the middle, for names of one data set often begin alike.
-func shorten(name string, limit int) string {
-	runes := []rune(display(name))
-	if len(runes) <= limit {
-		return string(runes)
-	}
-	tail := (limit - 1) / 2
-	return string(runes[:limit-1-tail]) + "…" + string(runes[len(runes)-tail:])
-}
+func shorten(name string, limit int) string { return printable.Shorten(display(name), limit) }
 
 // undefined stands where a figure has no value, such as the precision of a
 // class that was never predicted.

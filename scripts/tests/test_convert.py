@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -62,6 +64,28 @@ def test_each_form_answers_as_the_program_did(run, photos, tmp_path, capsys):
         assert float(shown[name][3]) == pytest.approx(right.mean(), abs=1e-4)
     sizes = [(tmp_path / name).stat().st_size for name in files]
     assert sizes[1] < sizes[0] and sizes[2] <= sizes[0]  # some weights are too few for 8 bits
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_images_of_a_test_part_given_apart_are_found(photos, listed, tmp_path, capsys, monkeypatch):
+    apart = tmp_path / "apart"
+    names = []
+    for color in ("blue", "red"):
+        (apart / color).mkdir(parents=True)
+        for photo in sorted((photos / color).iterdir())[:3]:
+            shutil.copy(photo, apart / color)
+            names.append(f"{color}/{photo.name}")
+    if listed:
+        rows = [f"{name},{name.split('/')[0]}" for name in names]
+        (apart / "m.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+        apart /= "m.csv"
+    run, model = tmp_path / "run", ROOT / "build" / "testdata" / "tiny-gap"
+    arguments = ["--data", photos, "--test-data", apart, "--model", model, "--output", run]
+    tftl("fit", *arguments, "--epochs", "1", "--cache", "off")
+    monkeypatch.setattr(tflite, "FORMS", {"float32": tflite.FORMS["float32"]})
+    assert convert.main([str(run), "--output", str(tmp_path / "lite")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{tmp_path / 'lite'}: compared on {len(names)} images\n")
 
 
 def test_a_model_is_compared_on_images_that_are_given(run, photos, tmp_path, capsys):

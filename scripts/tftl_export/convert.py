@@ -111,7 +111,9 @@ def _test_part(run: Path, labels: list[str]) -> tuple[list[Path], np.ndarray]:
     root = root if root.is_dir() else root.parent  # a manifest's paths are from its folder
     with (run / "data.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
-    files = [root / row["path"] for row in rows]
+    # The names of images that --test-data gave begin with the flag's.
+    apart = "test-data/" if data.get("test_path") else ""
+    files = [root / row["path"].removeprefix(apart) for row in rows]
     if not files:
         raise ConvertError(f"{run}: its test part is empty\nhint: give --images")
     if missing := [file for file in files if not file.is_file()]:

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -33,7 +34,7 @@ func run(sets, samples, resamples, truth int, seed uint64, skill float64) error 
 	// The seeds of the sets follow on that of the truth.
 	compare := func(n, resamples, set int) (metrics.Comparison, error) {
 		a, b := simulate(n, rand.New(rand.NewPCG(seed, uint64(set))), skill)
-		return metrics.Compare(a, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{Seed: uint64(set), Resamples: resamples})
+		return metrics.Compare(context.Background(), a, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{Seed: uint64(set), Resamples: resamples})
 	}
 	whole, err := compare(truth, 0, 0)
 	if err != nil {
