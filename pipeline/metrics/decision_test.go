@@ -134,8 +134,8 @@ func TestEvaluateRefusesADecision(t *testing.T) {
 		table    metrics.Table
 		decision metrics.Decision
 	}{
-		"temperature -1: must be from 0.001 to 1000":                    {two, metrics.Decision{Temperature: -1}},
-		"temperature NaN: must be from 0.001 to 1000":                   {two, metrics.Decision{Temperature: math.NaN()}},
+		"temperature -1: must be from 0.001 to 1000":         {two, metrics.Decision{Temperature: -1}},
+		"temperature NaN: must be from 0.001 to 1000":        {two, metrics.Decision{Temperature: math.NaN()}},
 		"threshold 1.5: must be from 0 to 1":                 {two, metrics.Decision{Threshold: 1.5}},
 		"threshold 0.5: is for two classes, and there are 3": {three, metrics.Decision{Threshold: 0.5}},
 	} {
