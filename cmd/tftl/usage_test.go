@@ -82,7 +82,7 @@ func TestUsage(t *testing.T) {
 		"evaluate --model m --summary - --json":     "--summary - and --json exclude each other",
 		"evaluate --model m --junit none/x.xml":     "--junit none/x.xml: its folder is not there",
 		"evaluate --model m --threshold NaN":        `--threshold "NaN": must be f1, argmax, or above 0 and at most 1`,
-		"evaluate --model m --temperature inf":      `--temperature "inf": must be fit or a number above 0`,
+		"evaluate --model m --temperature inf":      `--temperature "inf": must be fit or a number from 0.001 to 1000`,
 		"evaluate --model m --subset dev --slice":   "flag needs an argument: -slice",
 		"predict --model m --top-k -1 a":            "--top-k -1: must be 1 or more",
 		"predict --model m --json --csv a":          "--json and --csv exclude each other",
