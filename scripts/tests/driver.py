@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import keras
@@ -29,6 +30,7 @@ class MetaGraph:
             rewriting = options.graph_options.rewrite_options
             rewriting.auto_mixed_precision_onednn_bfloat16 = RewriterConfig.ON
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=options)
+        weakref.finalize(self, self._session.close)
         with self._session.graph.as_default():
             self._def = tf.compat.v1.saved_model.load(self._session, list(tags), str(model))
         self.signatures = set(self._def.signature_def)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -119,7 +121,12 @@ def exported(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param) / "model"
     about = {"backbone": request.param, "origin": "", "learning_rate": 1e-3}
     contract.export(str(folder), alone, head, **about)
-    return request.param, base, folder
+    yield request.param, base, folder
+    # A dozen networks with their graphs and weights are more than a machine's memory.
+    shutil.rmtree(folder)
+    del base, network, head, alone
+    keras.backend.clear_session()
+    gc.collect()
 
 
 def test_the_exported_head_stage_follows_keras(exported, tmp_path):
