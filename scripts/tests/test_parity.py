@@ -317,7 +317,11 @@ def test_every_stage_of_a_backbone_follows_keras(export, tmp_path, name):
     size = 64
     options = ("--head", "gap", "--image-size", str(size))
     base, _ = backbones.build(name, size, "none", seed=3)
-    settle(base)
+    ((images, _),) = batches(8, 1, 16, size, 3)
+    settle(base, PREPROCESS[name](images))
+    for weight in base.weights:  # with just that variance random layers magnify rounding
+        if "moving_variance" in weight.path:
+            weight.assign(weight * 1.4)
     base.save_weights(tmp_path / "w.weights.h5")
     model = export("--backbone", name, "--weights", str(tmp_path / "w.weights.h5"), *options)
 
