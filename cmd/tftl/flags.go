@@ -60,6 +60,18 @@ func sessionOptions(c *cli.Context) savedmodels.Options {
 	}
 }
 
+// fitDataFlags are fit's data and how it is cut, for commands that look at what
+// fit would train on.
+func fitDataFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", Category: dataFlags},
+		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
+		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
+		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
+		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
+	}
+}
+
 // sourceFlags say how a data set is to be read.
 func sourceFlags() []cli.Flag {
 	return []cli.Flag{

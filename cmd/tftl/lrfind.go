@@ -38,11 +38,6 @@ type lrFindOptions struct {
 
 func newLRFindCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", Category: dataFlags},
-		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` that scripts/export.py wrote"},
 		&cli.StringFlag{Name: "init-from", Usage: "begin with the best weights of the run in `DIR`, which a stage below the head should; its model is the default"},
 		&cli.StringFlag{Name: "stage", Value: "head", Usage: "what is trained: the `NAME` of one stage"},
@@ -63,7 +58,7 @@ the validation part. On cached features that takes seconds, and it fills the cac
 the run that follows.
 
    tftl lr-find --data photos --model savedmodels/vgg16 --output rates.png`,
-		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), newHyperFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), newHyperFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newLRFindOptions(c)
 			if err != nil {

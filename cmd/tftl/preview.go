@@ -43,11 +43,6 @@ type previewOptions struct {
 
 func newPreviewCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", Category: dataFlags},
-		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` of the model whose image size and interpolation are used"},
 		&cli.StringFlag{Name: "image-size", Usage: "`HEIGHT[,WIDTH]`, where no model is given"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE.png` to write"},
@@ -62,7 +57,7 @@ func newPreviewCommand() *cli.Command {
 the left, then what the first %d epochs of tftl fit with the same flags and seed train on.
 
    tftl preview --data photos --model savedmodels/vgg16 --augment strong --output sheet.png`, sheetRows, sheetEpochs),
-		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), newAugmentFlags(), commonFlags()),
+		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), newAugmentFlags(), commonFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newPreviewOptions(c)
 			if err != nil {
