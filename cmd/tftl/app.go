@@ -70,6 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fromEnvironment(f)
 		}
 	}
+	fitHelp(app)
 	err := app.RunContext(ctx, flagsFirst(app.Commands, args))
 	if err == nil {
 		return 0
@@ -104,20 +105,12 @@ func printError(w io.Writer, err error) int {
 	return exitFailed
 }
 
-func usageError(c *cli.Context, err error, _ bool) error {
-	name := c.App.Name
-	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
-		name += " " + c.Command.Name
-	}
-	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%w", err), "%s --help lists the flags", name)
-}
-
 // fromEnvironment lets a flag be set as TFTL_NAME.
 func fromEnvironment(f cli.Flag) {
 	if s, ok := f.(*cli.StringFlag); ok && s.EnvVars != nil {
 		return // one of its own: evaluate's --output is not fit's
 	}
-	names := []string{"TFTL_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
+	names := variables(f)
 	switch f := f.(type) {
 	case *cli.StringFlag:
 		f.EnvVars = names
@@ -134,6 +127,11 @@ func fromEnvironment(f cli.Flag) {
 	case *cli.StringSliceFlag:
 		f.EnvVars = names
 	}
+}
+
+// variables are what a flag may be set as in the environment, unless it says so itself.
+func variables(f cli.Flag) []string {
+	return []string{"TFTL_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
 }
 
 // flagsFirst moves a command's flags before its arguments, for the library

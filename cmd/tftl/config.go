@@ -82,7 +82,7 @@ func setFlag(c *cli.Context, given map[string]bool, name string, node ast.Node) 
 			continue
 		}
 		if err := c.Set(name, fmt.Sprint(v)); err != nil {
-			return fmt.Errorf("%s: %q: %w", name, fmt.Sprint(v), err)
+			return invalid(name, fmt.Sprint(v), c.Command.Flags, name, err.Error())
 		}
 	}
 	return nil

@@ -49,7 +49,7 @@ func newEvaluateCommand() *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "evaluate",
-		Usage: "measure a trained model on photographs that it was not trained on",
+		Usage: "measure a trained model on photographs it was not trained on",
 		Description: `A run is measured on the test part of its own data, as it was recorded when the run
 began; evaluation.json, predictions.csv and the report are then kept in the run's folder.
 So is what --threshold and --temperature decide: evaluate and predict go by it from then on.
@@ -57,8 +57,10 @@ So is what --threshold and --temperature decide: evaluate and predict go by it f
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model runs/first --threshold f1 --temperature fit
-   tftl evaluate --model runs/first --min accuracy=0.95 --min 'recall[cat]=0.9' --max ece=0.05 --junit gates.xml
-   tftl evaluate --model keras-model --data photos --output probabilities --labels labels.txt
+   tftl evaluate --model runs/first --junit gates.xml \
+      --min accuracy=0.95 --min 'recall[cat]=0.9' --max ece=0.05
+   tftl evaluate --model keras-model --data photos --output probabilities \
+      --labels labels.txt
 
 --min and --max take the figures accuracy, top_5_accuracy, balanced_accuracy, precision,
 recall, f1 (means over the classes; also with _micro and _weighted), kappa, mcc, roc_auc,

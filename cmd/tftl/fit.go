@@ -58,12 +58,14 @@ func newFitCommand() *cli.Command {
 so that epochs take a fraction of that pass, in later runs too. The weights of the best
 epoch become OUTPUT/model, a SavedModel that serves.
 
-   tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 --output runs/first
+   tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 \
+      --output runs/first
 
 Augmented images pass the frozen part anew in every epoch, or once each where
 --augment-copies caches a few copies; tftl preview shows what they look like.
 
-   tftl fit --data photos --model savedmodels/vgg16 --augment light --augment-copies 5`,
+   tftl fit --data photos --model savedmodels/vgg16 --augment light \
+      --augment-copies 5`,
 		Flags: slices.Concat(flags, newHyperFlags(), choiceFlags(), sourceFlags(), newBalanceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), newCopiesFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newFitOptions(c)

@@ -44,7 +44,7 @@ func newPredictCommand() *cli.Command {
 no labels here, for those in its column path; and - for what standard input lists, one a line.
 
    tftl predict --model runs/first cat.jpg more-photos --csv
-   find photos -name '*.jpg' | tftl predict --model runs/first --json --top-k 3 -
+   find photos -name '*.jpg' | tftl predict --model runs/first --json -
 
 What evaluate --threshold and --temperature stored with a run holds here, too.`,
 		Flags: slices.Concat(flags, sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),

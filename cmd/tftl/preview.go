@@ -56,7 +56,8 @@ func newPreviewCommand() *cli.Command {
 		Description: fmt.Sprintf(`Writes a PNG with a row for each of %d photographs of the training part: the original on
 the left, then what the first %d epochs of tftl fit with the same flags and seed train on.
 
-   tftl preview --data photos --model savedmodels/vgg16 --augment strong --output sheet.png`, sheetRows, sheetEpochs),
+   tftl preview --data photos --model savedmodels/vgg16 --augment strong \
+      --output sheet.png`, sheetRows, sheetEpochs),
 		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), newAugmentFlags(), commonFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newPreviewOptions(c)

@@ -14,7 +14,7 @@ import (
 func newVersionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
-		Usage: "versions, devices and the precision that --precision auto means here",
+		Usage: "versions, devices, and what --precision auto means here",
 		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "one JSON document"}}, runtimeFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {

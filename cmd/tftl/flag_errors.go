@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tftl/pipeline"
+)
+
+// What the library says of a command line, which is not meant for people.
+var (
+	unknownFlag     = regexp.MustCompile(`^flag provided but not defined: -+(.*)$`)
+	missingValue    = regexp.MustCompile(`^flag needs an argument: -+(.*)$`)
+	invalidValue    = regexp.MustCompile(`(?s)^invalid (?:boolean )?value "(.*)" for (?:flag )?-+([^: ]+): (.*)$`)
+	invalidVariable = regexp.MustCompile(`(?s)^could not parse "(.*)" as .* value from environment variable "(.*)" for flag (\S+): (.*)$`)
+)
+
+// usageError is a mistake on the command line, as the library found it.
+func usageError(c *cli.Context, err error, _ bool) error {
+	name, flags := c.App.Name, c.App.Flags
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
+		name, flags = name+" "+c.Command.Name, c.Command.Flags
+	}
+	hint := name + " --help lists the flags"
+	text := err.Error()
+	if found := unknownFlag.FindStringSubmatch(text); found != nil {
+		err = fmt.Errorf("there is no flag --%s", found[1])
+		if near := cli.SuggestFlag(flags, found[1], true); near != "" {
+			hint = near + " is the nearest; " + hint
+		}
+	} else if found := missingValue.FindStringSubmatch(text); found != nil {
+		err = fmt.Errorf("--%s needs a value", found[1])
+	} else if found := invalidValue.FindStringSubmatch(text); found != nil {
+		err = invalid("--"+found[2], found[1], flags, found[2], found[3])
+	} else if found := invalidVariable.FindStringSubmatch(text); found != nil {
+		err = invalid(found[2], found[1], flags, found[3], found[4])
+	}
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%w", err), "%s", hint)
+}
+
+// invalid says what a value given somewhere should have been. why is what the
+// library says of it.
+func invalid(where, value string, flags []cli.Flag, name, why string) error {
+	i := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+	if i < 0 {
+		return errors.New(why)
+	}
+	must := why
+	switch flags[i].(type) {
+	case *cli.IntFlag:
+		must = "must be a whole number"
+	case *cli.Uint64Flag:
+		must = "must be a whole number of 0 or more"
+	case *cli.Float64Flag:
+		must = "must be a number"
+	case *cli.BoolFlag:
+		must = "must be true or false"
+	case *cli.DurationFlag:
+		must = "must be a time with its unit, such as 30s or 50m"
+	}
+	if strings.Contains(why, "out of range") {
+		must = "is beyond what a computer's number holds"
+	}
+	return fmt.Errorf("%s %q: %s", where, value, must)
+}
