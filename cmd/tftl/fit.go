@@ -31,7 +31,7 @@ func newFitCommand() *cli.Command {
 		&cli.StringFlag{Name: "init-from", Usage: "begin with the best weights of the earlier run in `DIR`, of its head too where the classes are the same; its model is the default"},
 		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` of the run (default: runs/NAME-N, NAME the data's)"},
-		&cli.BoolFlag{Name: "overwrite", Usage: "replace a run that is there"},
+		&cli.BoolFlag{Name: "overwrite", Usage: "take the place of a run that is there; it is kept in OUTPUT/replaced until the new one has a model"},
 		&cli.DurationFlag{Name: "checkpoint-every", Value: 30 * time.Second, Usage: "how much a killed run repeats; 0 for a checkpoint each step"},
 		&cli.DurationFlag{Name: "max-time", Usage: "stop training after so long, such as 50m, and keep the best epoch so far; --resume goes on; 0 for no limit"},
 		&cli.StringFlag{Name: "log-file", Usage: "add what is said on stderr to `FILE`, with the time"},
@@ -247,6 +247,9 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 			d.WriteJSON("config.json", o.config),
 		)
 	})
+	if err == nil && rundir.Is(run.Replaced()) {
+		t.say("the run that was in %s is kept in %s until this one has a model", run.Path, run.Replaced())
+	}
 	return run, set, skipped, err
 }
 

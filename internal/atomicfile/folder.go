@@ -17,14 +17,20 @@ import (
 // a moment. A process killed in that moment leaves no dir: RecoverDir, or the
 // next ReplaceDir, brings the old one back.
 func ReplaceDir(dir string, fill func(tmp string) error) error {
+	return ReplaceDirBut(dir, fill, os.RemoveAll)
+}
+
+// ReplaceDirBut is ReplaceDir where retire, and not removal, is what becomes of
+// the old folder once the new one has its place.
+func ReplaceDirBut(dir string, fill, retire func(folder string) error) error {
 	dir = filepath.Clean(dir)
-	if err := replaceDir(dir, fill); err != nil {
+	if err := replaceDir(dir, fill, retire); err != nil {
 		return fmt.Errorf("replace folder %s: %w", dir, err)
 	}
 	return nil
 }
 
-func replaceDir(dir string, fill func(tmp string) error) error {
+func replaceDir(dir string, fill, retire func(folder string) error) error {
 	if err := stepBack(dir); err != nil {
 		return err
 	}
@@ -61,10 +67,10 @@ func replaceDir(dir string, fill func(tmp string) error) error {
 		}
 		return err
 	}
-	if err := syncFolder(filepath.Dir(dir)); err != nil {
+	if err := syncFolder(filepath.Dir(dir)); err != nil || !exists {
 		return err
 	}
-	return os.RemoveAll(old)
+	return retire(old)
 }
 
 // RecoverDir finishes a ReplaceDir that was killed: it brings the old folder

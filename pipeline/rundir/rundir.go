@@ -10,6 +10,7 @@
 //	checkpoints/best    the best weights so far
 //	checkpoints/last    where the run stood
 //	model/              the trained SavedModel
+//	replaced/           the run that was here before, until there is a model
 //	decision.json       how its outputs become a class, where that was decided; in model/ too
 //	evaluation.json     the test figures, predictions.csv beside it
 //	gallery/            images worth a look, as the report has them
@@ -36,7 +37,8 @@ type Dir struct{ Path string }
 
 // Create makes the folder of a new run with what fill writes into it, whole or
 // not at all. One that exists and is not empty is refused, unless overwrite is
-// set and it holds a run, whose place the new one then takes.
+// set and it holds a run, whose place the new one then takes. If that had a
+// model it is kept in Replaced, until the new one has a model of its own.
 func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -59,13 +61,21 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
-	err = atomicfile.ReplaceDir(path, func(tmp string) error {
+	d := Dir{path}
+	err = atomicfile.ReplaceDirBut(path, func(tmp string) error {
 		if err := os.Mkdir(filepath.Join(tmp, "checkpoints"), 0o755); err != nil {
 			return err
 		}
 		return fill(Dir{tmp})
+	}, func(old string) error {
+		for _, kept := range []Dir{{old}, {Dir{old}.Replaced()}} {
+			if _, err := os.Stat(kept.Model()); err == nil {
+				return errors.Join(os.RemoveAll(kept.Replaced()), os.Rename(kept.Path, d.Replaced()), os.RemoveAll(old))
+			}
+		}
+		return os.RemoveAll(old)
 	})
-	return Dir{path}, err
+	return d, err
 }
 
 // Is says whether a folder is a run's.
@@ -106,6 +116,9 @@ func (d Dir) File(name string) string { return filepath.Join(d.Path, name) }
 
 // Model is the folder of the trained model.
 func (d Dir) Model() string { return d.File("model") }
+
+// Replaced is the folder of the run whose place this one took.
+func (d Dir) Replaced() string { return d.File("replaced") }
 
 // WriteJSON writes a document, indented.
 func (d Dir) WriteJSON(name string, document any) error {
@@ -170,9 +183,9 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 	}
 	made := filepath.Join("assets.extra", bestFile)
 	if have, err := os.ReadFile(filepath.Join(d.Model(), made)); err == nil && string(have) == best+"\n" {
-		return nil
+		return os.RemoveAll(d.Replaced())
 	}
-	return atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
+	err = atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
 		if err := export(tmp); err != nil {
 			return err
 		}
@@ -188,4 +201,8 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 		}
 		return errs
 	})
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(d.Replaced())
 }
