@@ -97,5 +97,9 @@ func openRecorded(run rundir.Dir, data string, options dataset.Options) (*datase
 		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
 	}
 	defer record.Close()
-	return dataset.OpenRecorded(data, options, record)
+	set, err := dataset.OpenRecorded(data, options, record)
+	if err != nil && pipeline.HintOf(err) == "" {
+		err = pipeline.WithHint(err, "--data says where the run's data is now")
+	}
+	return set, err
 }

@@ -29,7 +29,7 @@ func newFitCommand() *cli.Command {
 		&cli.IntFlag{Name: "fold", Usage: "`K` of a manifest's column fold, which tftl split --folds writes: the test part, whatever the column split says", DefaultText: "none", Category: dataFlags},
 		&cli.StringFlag{Name: "model", Usage: "`DIR` that scripts/export.py wrote"},
 		&cli.StringFlag{Name: "init-from", Usage: "begin with the best weights of the earlier run in `DIR`, of its head too where the classes are the same; its model is the default"},
-		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options"},
+		&cli.StringFlag{Name: "resume", Usage: "go on with the run in `DIR` as if it had not stopped; it knows its own options, and --data and --model say where those were moved"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`DIR` of the run (default: runs/NAME-N, NAME the data's)"},
 		&cli.BoolFlag{Name: "overwrite", Usage: "take the place of a run that is there; it is kept in OUTPUT/replaced until the new one has a model"},
 		&cli.DurationFlag{Name: "checkpoint-every", Value: 30 * time.Second, Usage: "how much a killed run repeats; 0 for a checkpoint each step"},
@@ -85,7 +85,9 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 				return err
 			}
 			model, err := savedmodels.Load(o.config.Model.Path, r)
-			if err == nil {
+			if err != nil && o.resume {
+				err = pipeline.WithHint(err, "--model says where the model is that the run began with")
+			} else if err == nil {
 				err = runFit(c.Context, t, o, model, model)
 			}
 			if err == nil && !o.json {

@@ -24,6 +24,7 @@ type fitOptions struct {
 	output    string
 	overwrite bool
 	resume    bool // config is that of the run in output
+	moved     bool // and its data or its model lies elsewhere now
 	epochs    int  // of a stage that does not say
 	cache     cacheOptions
 	// classWeights is as it was given; what it stands for, config has.

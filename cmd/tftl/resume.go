@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -12,9 +13,10 @@ import (
 )
 
 // resumeFrom takes a run's own options. Only flags that cannot change the
-// result may stand beside --resume.
+// result may stand beside --resume: those that say where its data and its model
+// are now among them, for takeUp sees that both are what they were.
 func (o *fitOptions) resumeFrom(c *cli.Context, path string) error {
-	allowed := []string{"resume", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
+	allowed := []string{"resume", "data", "val-data", "test-data", "model", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(allowed, name) {
 			return pipeline.Errorf(pipeline.BadUsage, "--%s: cannot be changed with --resume: a run goes on with its own options", name)
@@ -27,6 +29,21 @@ func (o *fitOptions) resumeFrom(c *cli.Context, path string) error {
 	o.output, o.resume = path, true
 	if o.config, err = run.ReadConfig(); err != nil {
 		return pipeline.Errorf(pipeline.BadUsage, "--resume %s: %w", path, err)
+	}
+	data := &o.config.Data
+	for name, where := range map[string]*string{"data": &data.Path, "val-data": &data.ValidationPath, "test-data": &data.TestPath, "model": &o.config.Model.Path} {
+		if !c.IsSet(name) {
+			continue
+		}
+		if *where == "" {
+			return pipeline.Errorf(pipeline.BadUsage, "--%s: the run in %s has none", name, path)
+		}
+		now, err := filepath.Abs(c.String(name))
+		if err != nil {
+			return err
+		}
+		o.moved = o.moved || now != *where
+		*where = now
 	}
 	return nil
 }
@@ -55,6 +72,11 @@ func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, jo
 	}
 	if set.Digest() != before.Data.SHA256 {
 		return nil, pipeline.Errorf(pipeline.BadData, "%s: is no longer the data that the run began with", before.Data.Path)
+	}
+	if o.moved {
+		if err := run.WriteJSON("config.json", before); err != nil {
+			return nil, err
+		}
 	}
 	t.describe(set)
 	state, history, warning, err := run.Resume()
