@@ -114,10 +114,11 @@ def assert_close(losses, before, stage, reference, prefix, updates=1e-3):
     errors = {
         name: np.linalg.norm(after[name] - want) / np.linalg.norm(want - before[name])
         for name, want in trained.items()
+        if not np.array_equal(after[name], want)  # nor need it have moved, then
     }
-    print(f"loss {difference:.1e}, updates {max(errors.values()):.1e}")
+    print(f"loss {difference:.1e}, updates {max(errors.values(), default=0):.1e}")
     assert difference <= 1e-5
-    assert max(errors.values()) <= updates, errors
+    assert all(error <= updates for error in errors.values()), errors
     assert relative([after[name] for name in trained], list(trained.values())) <= 1e-5
 
 
@@ -319,9 +320,6 @@ def test_every_stage_of_a_backbone_follows_keras(export, tmp_path, name):
     base, _ = backbones.build(name, size, "none", seed=3)
     ((images, _),) = batches(8, 1, 16, size, 3)
     settle(base, PREPROCESS[name](images))
-    for weight in base.weights:  # with just that variance random layers magnify rounding
-        if "moving_variance" in weight.path:
-            weight.assign(weight * 1.4)
     base.save_weights(tmp_path / "w.weights.h5")
     model = export("--backbone", name, "--weights", str(tmp_path / "w.weights.h5"), *options)
 
