@@ -12,14 +12,6 @@ import (
 	"tftl/pipeline"
 )
 
-// What the library says of a command line, which is not meant for people.
-var (
-	unknownFlag     = regexp.MustCompile(`^flag provided but not defined: -+(.*)$`)
-	missingValue    = regexp.MustCompile(`^flag needs an argument: -+(.*)$`)
-	invalidValue    = regexp.MustCompile(`(?s)^invalid (?:boolean )?value "(.*)" for (?:flag )?-+([^: ]+): (.*)$`)
-	invalidVariable = regexp.MustCompile(`(?s)^could not parse "(.*)" as .* value from environment variable "(.*)" for flag (\S+): (.*)$`)
-)
-
 // usageError is a mistake on the command line, as the library found it.
 func usageError(c *cli.Context, err error, _ bool) error {
 	name, flags := c.App.Name, c.App.Flags
@@ -27,17 +19,17 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		name, flags = name+" "+c.Command.Name, c.Command.Flags
 	}
 	hint := name + " --help lists the flags"
-	text := err.Error()
-	if found := unknownFlag.FindStringSubmatch(text); found != nil {
-		err = fmt.Errorf("there is no flag --%s", found[1])
+	says := func(pattern string) []string { return regexp.MustCompile("(?s)^" + pattern + "$").FindStringSubmatch(err.Error()) }
+	if found := says(`flag provided but not defined: -+(.*)`); found != nil {
+		err = fmt.Errorf("there is no flag %s", dashed(found[1]))
 		if near := cli.SuggestFlag(flags, found[1], true); near != "" {
 			hint = near + " is the nearest; " + hint
 		}
-	} else if found := missingValue.FindStringSubmatch(text); found != nil {
-		err = fmt.Errorf("--%s needs a value", found[1])
-	} else if found := invalidValue.FindStringSubmatch(text); found != nil {
-		err = invalid("--"+found[2], found[1], flags, found[2], found[3])
-	} else if found := invalidVariable.FindStringSubmatch(text); found != nil {
+	} else if found := says(`flag needs an argument: -+(.*)`); found != nil {
+		err = fmt.Errorf("%s needs a value", dashed(found[1]))
+	} else if found := says(`invalid (?:boolean )?value "(.*)" for (?:flag )?-+([^: ]+): (.*)`); found != nil {
+		err = invalid(dashed(found[2]), found[1], flags, found[2], found[3])
+	} else if found := says(`could not parse "(.*)" as .* value from environment variable "(.*)" for flag (\S+): (.*)`); found != nil {
 		err = invalid(found[2], found[1], flags, found[3], found[4])
 	}
 	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%w", err), "%s", hint)

@@ -15,9 +15,6 @@ const (
 	flagWidth  = 26 // of the column of names; a longer one has a line to itself
 )
 
-// describeFlag is the library's own description: names, a tab, what for.
-var describeFlag = cli.FlagStringer
-
 // fitHelp lets the help of a program and of its commands fit a terminal.
 func fitHelp(app *cli.App) {
 	cli.FlagStringer = flagHelp
@@ -27,23 +24,38 @@ func fitHelp(app *cli.App) {
 	}
 }
 
-// flagHelp is a flag's entry. Its variable is told where it is not the usual
-// one, and its default where it has a value.
+// flagHelp is a flag's entry: its names, its value as the usage has it in
+// backquotes, and what for. Its default is told where it takes a value, and its
+// variable where that is not the usual one.
 func flagHelp(f cli.Flag) string {
-	names, usage, _ := strings.Cut(describeFlag(f), "\t")
-	if d, ok := f.(cli.DocGenerationFlag); ok && slices.Equal(d.GetEnvVars(), variables(f)) {
-		usage = strings.TrimSuffix(usage, " [$"+variables(f)[0]+"]")
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return ""
 	}
-	usage = strings.TrimSuffix(usage, " (default: false)")
-	if first, _, many := strings.Cut(names, " [ "); many {
-		names = first
+	usage := d.GetUsage()
+	var names []string
+	for _, name := range f.Names() {
+		names = append(names, dashed(name))
 	}
-	if long, short, both := strings.Cut(names, ", "); both {
-		name, _, _ := strings.Cut(long, " ")
-		names = name + ", " + short // the value is named once
+	entry := strings.Join(names, ", ")
+	if d.TakesValue() {
+		value := "value"
+		if parts := strings.SplitN(usage, "`", 3); len(parts) == 3 {
+			value, usage = parts[1], parts[0]+parts[1]+parts[2]
+		}
+		entry += " " + value
+		if text := d.GetDefaultText(); text != "" {
+			usage += " (default: " + text + ")"
+		}
 	}
-	return beside(names, usage)
+	if own := d.GetEnvVars(); len(own) > 0 && !slices.Equal(own, variables(f)) {
+		usage += " [$" + own[0] + "]"
+	}
+	return beside(entry, usage)
 }
+
+// dashed is a flag as it is typed.
+func dashed(name string) string { return "--"[:min(2, len(name))] + name }
 
 // beside puts what a flag is for beside its names, or below where they are long.
 func beside(names, usage string) string {

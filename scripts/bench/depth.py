@@ -9,7 +9,7 @@ from math import sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
-DEPTHS = ("head", "block5", "block4", "auto")
+DEPTHS = ("head", "block5", "block4", "block3", "block2", "block1", "auto")
 
 
 def main(work: Path, seeds: list[str]) -> None:

@@ -49,7 +49,7 @@ for label in ("cats", "dogs"):
         out.writerow([f"{photos}/{row['path']}", label, row["split"]])
 END
 	before=
-	for stage in head block5 block4; do
+	for stage in head block5 block4 block3 block2 block1; do
 		rate=1e-5
 		[ "$stage" != head ] || rate=1e-4
 		fit "$work/$seed-$stage" "$seed" --stage "$stage:lr=$rate" ${before:+--init-from "$before"}
