@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
+	"tftl/pipeline/batch"
 )
 
 // fromConfig sets the flags that a YAML file names and neither the command line
@@ -26,7 +27,7 @@ func fromConfig(c *cli.Context) error {
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return pipeline.Errorf(pipeline.BadUsage, "--config %s: %s", path, yaml.FormatError(err, false, false))
+		return batch.SyntaxError(path, err)
 	}
 	given := map[string]bool{} // by the command line or the environment, before any is set here
 	for _, name := range c.FlagNames() {

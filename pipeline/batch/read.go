@@ -17,7 +17,7 @@ func Read(path string, text []byte) (File, error) {
 	r := reader{File: File{Path: path}, anchors: map[string]ast.Node{}}
 	document, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return r.File, r.syntax(err)
+		return r.File, SyntaxError(path, err)
 	}
 	switch n := len(document.Docs); {
 	case n == 0 || n == 1 && document.Docs[0].Body == nil:
@@ -203,14 +203,15 @@ func (r *reader) number(o Option, least int) (int, error) {
 	return n, nil
 }
 
-// syntax is an error of the YAML parser in our words.
-func (r *reader) syntax(err error) error {
+// SyntaxError is an error of the YAML parser as ours: of kind pipeline.BadUsage,
+// with line and column.
+func SyntaxError(path string, err error) error {
 	var bad yaml.Error
 	if !errors.As(err, &bad) || bad.GetToken() == nil {
-		return pipeline.Errorf(pipeline.BadUsage, "%s: %w", r.Path, err)
+		return pipeline.Errorf(pipeline.BadUsage, "%s: %w", path, err)
 	}
 	at := bad.GetToken().Position
-	return r.errorf(Position{at.Line, at.Column}, "%s", bad.GetMessage())
+	return pipeline.Errorf(pipeline.BadUsage, "%s:%d:%d: %s", path, at.Line, at.Column, bad.GetMessage())
 }
 
 func position(node ast.Node) Position {

@@ -113,7 +113,7 @@ class _List(argparse.Action):
 
     def __call__(self, parser, *_):
         for name, backbone in BACKBONES.items():
-            print(f"{name:<17} {backbone.size:>3}  {' '.join(['head', *backbone.cuts])}")
+            print(f"{name:<18} {backbone.size:>3}  {' '.join(['head', *backbone.cuts])}")
         parser.exit()
 
 
