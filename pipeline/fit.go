@@ -288,7 +288,7 @@ func (f *fit) step(ctx context.Context, batch Batch) error {
 func (f *fit) diverged(loss float64) error {
 	hint := "a smaller --lr usually helps"
 	if _, ok := BestOf(f.History); ok {
-		hint += "; the best checkpoint was kept"
+		hint += "; --init-from this run begins with its best epoch, which is kept"
 	}
 	err := Errorf(Diverged, "stage %s, epoch %d, step %d: training diverged: a gradient is not finite (loss %g)",
 		f.stagePlan.Stage, f.State.Epochs+1, f.State.Step+1, loss)

@@ -182,7 +182,7 @@ func TestFitStopsWhereTrainingDiverges(t *testing.T) {
 	if KindOf(err) != Diverged || !strings.Contains(err.Error(), "stage head, epoch 2, step 5: training diverged") {
 		t.Fatalf("got %v", err)
 	}
-	if hint := HintOf(err); !strings.Contains(hint, "--lr") || !strings.Contains(hint, "the best checkpoint was kept") {
+	if hint := HintOf(err); !strings.Contains(hint, "--lr") || !strings.Contains(hint, "--init-from") {
 		t.Errorf("hint %q", hint)
 	}
 	if len(history) != 1 || len(r.history) != 1 || len(n.steps) != 4 {
