@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -16,14 +17,20 @@ import (
 // run's: its parts are then those that were recorded when the run began, so
 // that nothing is measured on what was trained on, wherever the folder is now.
 func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
-	if o.subset == "" {
-		o.subset = "test"
+	given := o.subset
+	o.subset = cmp.Or(given, "test")
+	other := func() (*dataset.Set, error) {
+		set, err := dataset.OpenLabelled(o.data, o.dataset)
+		if err == nil && given == "" && set.Train.Len()+set.Validation.Len() == 0 {
+			o.subset = "all" // what has no parts is all in test
+		}
+		return set, err
 	}
 	if !rundir.Is(o.model) {
 		if o.data == "" {
 			return nil, false, pipeline.Errorf(pipeline.BadUsage, "--data is missing: %s is no run that could tell it", o.model)
 		}
-		set, err := dataset.OpenLabelled(o.data, o.dataset) // what has no parts is all in test
+		set, err := other()
 		return set, false, err
 	}
 	run := rundir.Dir{Path: o.model}
@@ -49,7 +56,7 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	if data == config.Data.Path {
 		return nil, false, ownErr
 	}
-	if set, err = dataset.OpenLabelled(o.data, o.dataset); err != nil {
+	if set, err = other(); err != nil {
 		return nil, false, err
 	}
 	return set, false, warnOfTrained(run, set)
