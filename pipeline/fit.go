@@ -166,9 +166,6 @@ func (f *fit) stage(ctx context.Context) (err error) {
 	if f.Plan.Deeper != nil && !f.Plan.Deeper(f.History) {
 		f.State.Stage = len(f.Plan.Stages)
 	}
-	if f.State.Stage < len(f.Plan.Stages) {
-		return nil // the next stage saves its beginning
-	}
 	return f.saveLast()
 }
 

@@ -53,8 +53,8 @@ func newLRFindCommand() *cli.Command {
 		Name:  "lr-find",
 		Usage: "find a learning rate by short trainings at many",
 		Description: `Trains for a few steps at each of many rates, always from the same weights and on the
-batches that tftl fit would take, and suggests the rate that leaves the lowest loss on
-the validation part. On cached features that takes seconds, and it fills the cache for
+batches that tftl fit would take, and suggests the rate that with its two neighbours
+leaves the lowest loss on the validation part, in the mean. On cached features that takes seconds, and it fills the cache for
 the run that follows.
 
    tftl lr-find --data photos --model savedmodels/vgg16 --output rates.png`,
@@ -149,7 +149,7 @@ func runLRFind(ctx context.Context, t terminal, o lrFindOptions, r *savedmodels.
 		return pipeline.WithHint(pipeline.Errorf(pipeline.Diverged, "training diverged at every rate from %g to %g", o.least, o.most), "try a smaller --lr-min")
 	}
 	if rate == points[0].LearningRate || rate == points[len(points)-1].LearningRate {
-		t.warn("the lowest loss is at the end of the rates that were tried: --lr-min or --lr-max should go further")
+		t.warn("the suggested rate is at the end of those that were tried: --lr-min or --lr-max should go further")
 	}
 	if o.picture != "" {
 		if err := writeSweep(o.picture, points, rate); err != nil {
@@ -175,7 +175,7 @@ func writeLRFindResult(t terminal, o lrFindOptions, points []pipeline.SweepPoint
 	for _, p := range points {
 		mark := ""
 		if p.LearningRate == rate {
-			mark = "\tlowest"
+			mark = "\tsuggested"
 		}
 		fmt.Fprintf(table, "%.1e\t%.4f%s\n", p.LearningRate, p.Loss, mark)
 	}

@@ -40,8 +40,10 @@ func parseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 			stage.DecayEpochs = whole
 		case key == "warmup-epochs" && notWhole == nil:
 			stage.WarmupEpochs = whole
+		case slices.Contains(stageOptions(), key):
+			err = fmt.Errorf("%q: the value makes no sense: epochs are whole numbers of 1 or more, rates numbers above 0", option)
 		default:
-			err = fmt.Errorf("%q: it knows epochs, lr, schedule, decay-rate, decay-epochs and warmup-epochs", option)
+			err = fmt.Errorf("%q: it knows %s", option, strings.Join(stageOptions(), ", "))
 		}
 	}
 	switch {
@@ -57,6 +59,11 @@ func parseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 			"such as --stage head:epochs=10,lr=1e-3 --stage block5:epochs=5,lr=1e-5")
 	}
 	return stage, nil
+}
+
+// stageOptions are what a --stage may say.
+func stageOptions() []string {
+	return []string{"epochs", "lr", "schedule", "decay-rate", "decay-epochs", "warmup-epochs"}
 }
 
 func checkRate(r rundir.Rate) error {
