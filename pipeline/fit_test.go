@@ -315,6 +315,24 @@ func TestKilledRunGoesOn(t *testing.T) {
 	}
 }
 
+// A stage that has ended is not trained again, however soon the run is stopped.
+func TestAStageEndsWithACheckpoint(t *testing.T) {
+	job, n, r := twoStages()
+	stopped := errors.New("stopped")
+	n.fail = func(call string) error {
+		if call == "open block2" {
+			return stopped
+		}
+		return nil
+	}
+	if _, err := Fit(t.Context(), job); !errors.Is(err, stopped) {
+		t.Fatalf("got %v", err)
+	}
+	if got := r.states[Last]; got.Stage != 1 || got.Begun || got.Epochs != 3 {
+		t.Errorf("it would go on from %+v", got)
+	}
+}
+
 func TestInterruptedWhileInputsAreMade(t *testing.T) {
 	job, n, r := job()
 	ctx, cancel := context.WithCancel(t.Context())
