@@ -152,9 +152,9 @@ func (o decisionOptions) decide(d metrics.Decision, validation func() ([]pipelin
 func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, n network, set *dataset.Set) ([]pipeline.Prediction, error) {
 	if set == nil {
 		own := o
-		own.data, own.dataset.Columns = "", nil
+		own.data, own.subset, own.dataset.Columns = "", "val", nil
 		var err error
-		if set, _, err = own.open(); err != nil {
+		if set, _, err = own.open(ctx); err != nil {
 			return nil, err
 		}
 		if set, err = set.Relabel(n.classes(), o.common); err != nil {

@@ -189,7 +189,7 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 	if err := o.decision.check(decision, o.model, len(labels)); err != nil {
 		return report, err
 	}
-	set, own, err := o.open()
+	set, own, err := o.open(ctx)
 	if err != nil {
 		return report, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -16,7 +17,7 @@ import (
 // open finds the data set, and fills in the subset. own says that it is the
 // run's: its parts are then those that were recorded when the run began, so
 // that nothing is measured on what was trained on, wherever the folder is now.
-func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
+func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool, err error) {
 	given := o.subset
 	o.subset = cmp.Or(given, "test")
 	other := func() (*dataset.Set, error) {
@@ -45,21 +46,43 @@ func (o *evaluateOptions) open() (set *dataset.Set, own bool, err error) {
 	options.FollowSymlinks = options.FollowSymlinks || o.dataset.FollowSymlinks
 	options.AllowOutside = options.AllowOutside || o.dataset.AllowOutside
 	options.Columns = o.dataset.Columns
-	set, ownErr := openRecorded(run, o.data, options)
-	if ownErr == nil {
-		return set, true, nil
-	}
 	data, err := filepath.Abs(o.data)
 	if err != nil {
 		return nil, false, err
 	}
-	if data == config.Data.Path {
+	needed := o.subset
+	if o.decision.fit || o.decision.f1 {
+		needed = "all" // the validation part, too
+	}
+	set, ownErr := openRecorded(run, o.data, options, needed)
+	moved := data != config.Data.Path
+	switch {
+	case ownErr == nil:
+		same, err := o.sameImages(ctx, run, set)
+		if err != nil || same || !moved {
+			return set, true, err
+		}
+	case !moved:
 		return nil, false, ownErr
 	}
 	if set, err = other(); err != nil {
 		return nil, false, err
 	}
 	return set, false, warnOfTrained(run, set)
+}
+
+// sameImages says whether a data set with a run's names has its images, too, and
+// not others of the same names. A few that changed are a warning.
+func (o *evaluateOptions) sameImages(ctx context.Context, run rundir.Dir, set *dataset.Set) (bool, error) {
+	part, err := set.Subset(o.subset)
+	if err != nil {
+		return false, err
+	}
+	others, err := changed(ctx, run, part, o.workers)
+	if len(others) > 0 {
+		set.Warnings = append(set.Warnings, fmt.Sprintf("%d of %d images are no longer what they were when the run began: %s", len(others), part.Len(), few(others)))
+	}
+	return 2*len(others) <= part.Len(), err
 }
 
 // warnOfTrained says how many images of another data set could be ones that the
@@ -97,14 +120,15 @@ func warnOfTrained(run rundir.Dir, set *dataset.Set) error {
 	return nil
 }
 
-// openRecorded opens a run's data set with its parts as they were recorded.
-func openRecorded(run rundir.Dir, data string, options dataset.Options) (*dataset.Set, error) {
+// openRecorded opens a run's data set with its parts as they were recorded. An
+// image of the needed part that is gone is an error.
+func openRecorded(run rundir.Dir, data string, options dataset.Options, needed string) (*dataset.Set, error) {
 	record, err := os.Open(run.File("data.csv"))
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
 	}
 	defer record.Close()
-	set, err := dataset.OpenRecorded(data, options, record)
+	set, err := dataset.OpenRecorded(data, options, record, needed)
 	if err != nil && pipeline.HintOf(err) == "" {
 		err = pipeline.WithHint(err, "--data says where the run's data is now")
 	}

@@ -120,7 +120,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 	}
 	defer unlock()
 	if o.resume {
-		if set, err = o.takeUp(t, run, before, &job); err != nil {
+		if set, err = o.takeUp(ctx, t, run, before, &job); err != nil {
 			return err
 		}
 	}
@@ -241,10 +241,15 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 	}
 	data.TakenFor, data.SHA256 = set.Description, set.Digest()
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
+	contents, err := writeContents(ctx, set, o.workers)
+	if err != nil {
+		return run, nil, nil, err
+	}
 	run, err = rundir.Create(o.output, o.overwrite, func(d rundir.Dir) error {
 		return errors.Join(
 			d.WriteLabels(set.Classes),
 			atomicfile.Write(d.File("data.csv"), set.WriteCSV),
+			atomicfile.Write(d.File(contentsFile), contents),
 			writeBadImages(d.File(badImagesFile), data.OnBadImage, skipped),
 			d.WriteJSON("config.json", o.config),
 		)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 
@@ -58,7 +59,7 @@ func (o *fitOptions) repeat(session *savedmodels.Options) {
 
 // takeUp sees that the run's data and model are still what they were, and finds
 // where to go on. before is the config as the run's folder has it.
-func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, job *pipeline.Job) (*dataset.Set, error) {
+func (o *fitOptions) takeUp(ctx context.Context, t terminal, run rundir.Dir, before rundir.Config, job *pipeline.Job) (*dataset.Set, error) {
 	if o.config.Model.WeightsSHA256 != before.Model.WeightsSHA256 {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", before.Model.Path)
 	}
@@ -66,12 +67,23 @@ func (o *fitOptions) takeUp(t terminal, run rundir.Dir, before rundir.Config, jo
 		t.warn("the run was begun with TensorFlow %s, %s, %s and goes on with %s, %s, %s: its figures may differ in the last digits",
 			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)
 	}
-	set, err := openRecorded(run, before.Data.Path, datasetOptions(o.config))
+	set, err := openRecorded(run, before.Data.Path, datasetOptions(o.config), "all")
 	if err != nil {
 		return nil, err
 	}
 	if set.Digest() != before.Data.SHA256 {
 		return nil, pipeline.Errorf(pipeline.BadData, "%s: is no longer the data that the run began with", before.Data.Path)
+	}
+	all, err := set.Subset("all")
+	if err != nil {
+		return nil, err
+	}
+	switch others, err := changed(ctx, run, all, o.workers); {
+	case err != nil:
+		return nil, err
+	case len(others) > 0:
+		err := pipeline.Errorf(pipeline.BadData, "images are no longer what they were when the run began: %s", few(others))
+		return nil, pipeline.WithHint(err, "put them back, or begin a run with the images as they are now")
 	}
 	if o.moved {
 		if err := run.WriteJSON("config.json", before); err != nil {

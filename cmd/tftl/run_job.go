@@ -129,7 +129,7 @@ func (j *job) illustrate(ctx context.Context, t terminal, p *pool) error {
 	if err != nil {
 		return err
 	}
-	set, _, err := j.evaluate.open()
+	set, _, err := j.evaluate.open(ctx)
 	if err != nil {
 		return err
 	}

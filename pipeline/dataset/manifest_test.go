@@ -217,7 +217,7 @@ func TestColumns(t *testing.T) {
 	if err := s.WriteCSV(&record); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = dataset.OpenRecorded(path, options, strings.NewReader(record.String())); err != nil {
+	if s, err = dataset.OpenRecorded(path, options, strings.NewReader(record.String()), "all"); err != nil {
 		t.Fatal(err)
 	}
 	column(s.Validation, 1, "back", "front")

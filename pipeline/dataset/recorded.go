@@ -30,9 +30,10 @@ func (s *Set) WriteCSV(w io.Writer) error {
 // OpenRecorded lists a data set with its classes and its parts as WriteCSV
 // recorded them, so that an image which was trained on is never tested on,
 // whatever was added since. Images that are not in it are left out with a warning;
-// one that is gone is an error. Of the options, those count that say where
-// images lie.
-func OpenRecorded(path string, options Options, record io.Reader) (*Set, error) {
+// one that is gone is an error where it is of the needed part, by its name for
+// Subset, and else left out with a warning, too. Of the options, those count that
+// say where images lie.
+func OpenRecorded(path string, options Options, record io.Reader, needed string) (*Set, error) {
 	rows, err := readRecord(record)
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "record of parts: %w", err)
@@ -54,10 +55,15 @@ func OpenRecorded(path string, options Options, record io.Reader) (*Set, error) 
 	}
 	l.parts = [3][]item{}
 	var gone []string
+	unneeded := 0
 	for _, r := range rows {
 		im, ok := known[r.path]
 		if !ok || im.class != r.label {
-			gone = append(gone, r.path)
+			if needed == "all" || needed == subsetNames()[r.part] {
+				gone = append(gone, r.path)
+			} else {
+				unneeded++
+			}
 			continue
 		}
 		l.parts[r.part] = append(l.parts[r.part], im)
@@ -67,6 +73,9 @@ func OpenRecorded(path string, options Options, record io.Reader) (*Set, error) 
 		return nil, pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadData, "images of the run are gone from the data set, or have another class: %s", quoted(gone)),
 			"put them back, or name another folder with --data")
+	}
+	if unneeded > 0 {
+		l.warn("%d images of other parts of the run are gone, or have another class", unneeded)
 	}
 	if n := len(known); n > 0 && len(options.Classes) == 0 && options.LimitPerClass == 0 {
 		l.warn("%d images that are in no part of the run are left out", n)

@@ -115,7 +115,7 @@ func TestContract(t *testing.T) {
 			if err := s.WriteCSV(&record); err != nil {
 				t.Fatal(err)
 			}
-			recorded, err := dataset.OpenRecorded(c.path, c.options, &record)
+			recorded, err := dataset.OpenRecorded(c.path, c.options, &record, "all")
 			if err != nil {
 				t.Fatal(err)
 			}

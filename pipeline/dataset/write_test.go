@@ -187,7 +187,7 @@ func TestRecorded(t *testing.T) {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
 	reopen := func(options dataset.Options) (*dataset.Set, error) {
-		return dataset.OpenRecorded(root, options, strings.NewReader(text.String()))
+		return dataset.OpenRecorded(root, options, strings.NewReader(text.String()), "all")
 	}
 	// Others come, in old classes and in new ones, and an empty class too.
 	for _, name := range []string{"a/999.jpg", "aa/1.jpg", "b/0.jpg", "empty/"} {
@@ -215,7 +215,7 @@ func TestRecorded(t *testing.T) {
 	_, err = reopen(options)
 	checkError(t, err, pipeline.BadData, fmt.Sprintf("gone from the data set, or have another class: %q", first), "--data")
 	for _, bad := range []string{"", "path,label\na,b\n", "path,label,split\na,b,all\n", "path,label,split\na,b\n"} {
-		_, err := dataset.OpenRecorded(root, options, strings.NewReader(bad))
+		_, err := dataset.OpenRecorded(root, options, strings.NewReader(bad), "all")
 		checkError(t, err, pipeline.BadData, "record of parts: ", "")
 	}
 }

@@ -4,6 +4,7 @@
 //	config.json         every option as it was resolved, seed, digests
 //	labels.txt          the classes, one a line, in the order of the outputs
 //	data.csv            which image was in which part
+//	contents.csv        what each image was, by its SHA-256
 //	bad-images.csv      which were skipped, and why, where skipping was asked for
 //	history.jsonl       a line an epoch; repeats from run to run
 //	timing.jsonl        seconds; does not
