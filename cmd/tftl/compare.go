@@ -151,8 +151,8 @@ func (o compareOptions) write(t terminal, r report.Comparison) error {
 	return r.WriteTable(t.out)
 }
 
-// openPredictions reads what a model said: a run's predictions.csv with the
-// run's decision, or such a file by itself, whose folder may be a run.
+// openPredictions reads what a model said, and the decision that was made of it:
+// a run's predictions.csv, or such a file by itself.
 func openPredictions(path string) (t metrics.Table, d metrics.Decision, err error) {
 	name := path
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -173,7 +173,7 @@ func openPredictions(path string) (t metrics.Table, d metrics.Decision, err erro
 	}
 	run := rundir.Dir{Path: filepath.Dir(name)}
 	if filepath.Base(name) != "predictions.csv" || !rundir.Is(run.Path) {
-		return t, d, nil
+		return t, t.Decision, nil
 	}
-	return t, d, run.ReadDecision(&d)
+	return t, d, run.ReadDecision(&d) // which says where it comes from, too
 }

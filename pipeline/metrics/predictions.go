@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -17,11 +18,14 @@ type Table struct {
 	Classes     []string
 	Predictions []pipeline.Prediction
 	Slices      map[string][]string // by the name of a column, a value for each prediction; nil where there are none
+	// Decision is the one that the file was written with, where it was read;
+	// its logits are those before it.
+	Decision Decision
 }
 
 // Select is the rows of the table that keep wants, in their order.
 func (t Table) Select(keep func(i int) bool) Table {
-	kept := Table{Classes: t.Classes}
+	kept := Table{Classes: t.Classes, Decision: t.Decision}
 	if t.Slices != nil {
 		kept.Slices = make(map[string][]string, len(t.Slices))
 	}
@@ -39,12 +43,14 @@ func (t Table) Select(keep func(i int) bool) Table {
 
 // Write writes the table as CSV, a row a sample:
 //
-//	path,label,predicted,probability,p(CLASS)…,logit(CLASS)…,slice(COLUMN)…
+//	path,label,predicted,probability,p(CLASS)…,logit(CLASS)…,slice(COLUMN)…,temperature,threshold
 //
-// predicted is what the decision makes of the row, and probability that
-// class's; the figures themselves are the model's, before any temperature, and
-// are read back as they were to the last bit. There is no label where no
-// sample has one, and there are no logits where the model gives none.
+// predicted is what the decision makes of the row, and probability that class's,
+// at the decision's temperature, as are all of p. Logits are the model's, before
+// it, and are read back as they were to the last bit. There is no label where no
+// sample has one, there are no logits where the model gives none, and the last
+// two columns are there, of a labelled table with logits, where the decision is
+// not just the most likely class.
 //
 // Names are other people's folder names. One that a spreadsheet would take for
 // a formula has a ' before it, as one that begins with ' has.
@@ -53,7 +59,11 @@ func (t Table) Write(w io.Writer, d Decision) error {
 	logits := len(t.Predictions) > 0 && t.Predictions[0].Logits != nil
 	columns := t.columns()
 	out := csv.NewWriter(w)
-	if err := out.Write(t.header(labelled, logits, columns)); err != nil {
+	header, decided := t.header(labelled, logits, columns), labelled && logits && (d.Temperature != 0 || d.Threshold != 0)
+	if decided {
+		header = append(header, decisionColumns()...)
+	}
+	if err := out.Write(header); err != nil {
 		return err
 	}
 	for i, p := range t.Predictions {
@@ -64,9 +74,10 @@ func (t Table) Write(w io.Writer, d Decision) error {
 		case labelled:
 			row = append(row, "")
 		}
-		class := d.Class(d.calibrate(p).Probabilities)
-		row = append(row, inert(t.Classes[class]), shortest(p.Probabilities[class]))
-		for _, v := range p.Probabilities {
+		probabilities := d.calibrate(p).Probabilities
+		class := d.Class(probabilities)
+		row = append(row, inert(t.Classes[class]), shortest(probabilities[class]))
+		for _, v := range probabilities {
 			row = append(row, shortest(v))
 		}
 		if logits {
@@ -77,6 +88,9 @@ func (t Table) Write(w io.Writer, d Decision) error {
 		for _, column := range columns {
 			row = append(row, inert(t.Slices[column][i]))
 		}
+		if decided {
+			row = append(row, strconv.FormatFloat(cmp.Or(d.Temperature, 1), 'g', -1, 64), strconv.FormatFloat(d.Threshold, 'g', -1, 64))
+		}
 		if err := out.Write(row); err != nil {
 			return err
 		}
@@ -84,6 +98,10 @@ func (t Table) Write(w io.Writer, d Decision) error {
 	out.Flush()
 	return out.Error()
 }
+
+// decisionColumns are of what the decision was: a temperature of 1 and a
+// threshold of 0 are none.
+func decisionColumns() []string { return []string{"temperature", "threshold"} }
 
 // columns are the names of the slices' columns, sorted.
 func (t Table) columns() []string {
@@ -134,7 +152,7 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 	if err != nil {
 		return Table{}, bad("%w", err)
 	}
-	columns := t.columnsOf(header)
+	columns := t.columnsOf(header, firstClass+width)
 	labels := map[string]int{}
 	for i, class := range t.Classes {
 		labels[class] = i
@@ -163,6 +181,11 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 		t.Predictions = append(t.Predictions, p)
 		for i, column := range columns {
 			t.Slices[column] = append(t.Slices[column], plainText(row[firstClass+width+i]))
+		}
+		if decided := row[firstClass+width+len(columns):]; len(decided) > 0 {
+			if t.Decision, err = readDecision(decided, classes); err != nil {
+				return Table{}, bad("%w", err)
+			}
 		}
 	}
 }
@@ -196,7 +219,7 @@ func readHeader(header []string) (t Table, width int, err error) {
 		return t, 0, errors.New("has no column p(CLASS)")
 	case logits != nil && !slices.Equal(logits, t.Classes):
 		return t, 0, errors.New("the columns logit(CLASS) are not those of p(CLASS)")
-	case len(rest) > 0:
+	case len(rest) > 0 && !(logits != nil && slices.Equal(rest, decisionColumns())):
 		return t, 0, pipeline.Errorf(pipeline.BadData, "the column %q is unknown", rest[0])
 	}
 	for _, names := range [][]string{t.Classes, columns} {
@@ -214,10 +237,23 @@ func readHeader(header []string) (t Table, width int, err error) {
 	return t, len(t.Classes) + len(logits), nil
 }
 
-// columnsOf are the slices' columns in the order of the header.
-func (t Table) columnsOf(header []string) []string {
+// readDecision reads the columns of one.
+func readDecision(fields []string, classes int) (d Decision, err error) {
+	for i, value := range []*float64{&d.Temperature, &d.Threshold} {
+		if *value, err = strconv.ParseFloat(fields[i], 64); err != nil {
+			return d, pipeline.Errorf(pipeline.BadData, "%q is no number", fields[i])
+		}
+	}
+	if d.Temperature == 1 {
+		d.Temperature = 0
+	}
+	return d, d.Check(classes)
+}
+
+// columnsOf are the slices' columns in the order of the header, from the first on.
+func (t Table) columnsOf(header []string, first int) []string {
 	var names []string
-	for _, field := range header[len(header)-len(t.Slices):] {
+	for _, field := range header[first : first+len(t.Slices)] {
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(field, "slice("), ")"))
 	}
 	return names

@@ -107,6 +107,28 @@ func TestTableHasWhatTheDecisionMakesOfIt(t *testing.T) {
 	}
 }
 
+// What was decided is in the file: read anew, it has the same figures.
+func TestTableKeepsItsDecision(t *testing.T) {
+	p := predict(1, 0, 0)
+	p.Logits = []float32{-1, 1}
+	p.Probabilities = pipeline.Softmax(p.Logits)
+	table := metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{p}, Slices: map[string][]string{"size": {"big"}}}
+	d := metrics.Decision{Temperature: 2, Threshold: 0.8}
+	text := written(t, table, d)
+	const want = "path,label,predicted,probability,p(cat),p(dog),logit(cat),logit(dog),slice(size),temperature,threshold\n" +
+		"of class 1.jpg,dog,cat,0.26894143,0.26894143,0.7310586,-1,1,big,2,0.8\n"
+	if text != want {
+		t.Errorf("got %s, want %s", text, want)
+	}
+	got, err := metrics.ReadTable(strings.NewReader(text), "predictions.csv")
+	if err != nil || got.Decision != d || !reflect.DeepEqual(d.Calibrate(got.Predictions), d.Calibrate(table.Predictions)) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := metrics.ReadTable(strings.NewReader(strings.Replace(text, ",2,0.8", ",0,7", 1)), "predictions.csv"); err == nil || pipeline.KindOf(err) == pipeline.BadModel {
+		t.Errorf("a threshold of 7: %v", err)
+	}
+}
+
 func TestReadTableNamesTheLine(t *testing.T) {
 	const head = "path,label,predicted,probability,p(cat),p(dog)\n"
 	const row = "a.jpg,cat,cat,0.6,0.6,0.4\n"
