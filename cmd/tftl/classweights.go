@@ -76,6 +76,9 @@ func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if first && len(row) > 0 {
+			row[0] = strings.TrimPrefix(row[0], "\ufeff")
+		}
 		if err != nil {
 			return nil, err // it names the line
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -124,24 +125,30 @@ func newEvaluateOptions(c *cli.Context) (o evaluateOptions, err error) {
 // runEvaluate is the command without its command line.
 func runEvaluate(ctx context.Context, t terminal, o evaluateOptions, r *savedmodels.Runtime) error {
 	report, err := o.evaluate(ctx, t, r)
-	if err != nil {
+	if err != nil && !errors.As(err, new(notKept)) {
 		return err
 	}
-	if err := o.gates.write(o.model, report); err != nil {
-		return err
-	}
-	switch {
-	case o.json:
-		err = writeJSON(t.out, report)
-	case o.gates.summary == "-":
-		err = o.gates.writeSummary(t.out, o.model, report)
-	default:
-		err = report.WriteTable(t.out)
-	}
-	if err != nil {
+	if err := errors.Join(err, o.gates.write(o.model, report), o.print(t, report)); err != nil {
 		return err
 	}
 	return o.gates.failed(t, report.Gates)
+}
+
+// notKept is an error of keeping in a run's folder what was measured: the
+// figures are known all the same.
+type notKept struct{ error }
+
+func (e notKept) Unwrap() error { return e.error }
+
+// print writes what was asked for to stdout.
+func (o evaluateOptions) print(t terminal, report metrics.Report) error {
+	switch {
+	case o.json:
+		return writeJSON(t.out, report)
+	case o.gates.summary == "-":
+		return o.gates.writeSummary(t.out, o.model, report)
+	}
+	return report.WriteTable(t.out)
 }
 
 // evaluate measures the model that serves.
@@ -217,30 +224,48 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 	if err != nil {
 		return report, err
 	}
+	if set.Train.Len()+set.Validation.Len() > 0 {
+		report.Subset = o.subset
+	}
 	if report.Gates, err = o.gates.outcomes(report); err != nil {
 		return report, err
-	}
-	keep := own && o.subset == "test"
-	if o.decision.asked() && rundir.Is(o.model) {
-		// What is kept of a run goes together: its figures are those of its decision.
-		if !keep {
-			t.say("the decision is not kept: evaluate keeps it with the figures of the run's own test part")
-		} else if err := keepDecision(rundir.Dir{Path: o.model}, decision); err != nil {
-			return report, err
-		}
-	}
-	if keep {
-		if err := o.keep(report, table, skipped); err != nil {
-			return report, err
-		}
-		if err := n.report(ctx, t, rundir.Dir{Path: o.model}, part, table, decision, o.workers); err != nil {
-			return report, err
-		}
 	}
 	if len(skipped) > 0 {
 		t.warn("bad images that were skipped, and that no figure covers: %d", len(skipped))
 	}
+	if err := o.keepAll(ctx, t, n, part, table, report, skipped, own); err != nil {
+		return report, notKept{err}
+	}
 	return report, nil
+}
+
+// keepAll keeps in a run's folder what was measured on its own test part, all of
+// it together.
+func (o evaluateOptions) keepAll(ctx context.Context, t terminal, n network, part dataset.Part, table metrics.Table, report metrics.Report, skipped []badImage, own bool) error {
+	if !rundir.Is(o.model) {
+		return nil
+	}
+	run := rundir.Dir{Path: o.model}
+	if !own || o.subset != "test" {
+		if o.decision.asked() {
+			t.say("the decision is not kept: evaluate keeps it with the figures of the run's own test part")
+		}
+		return nil
+	}
+	unlock, err := run.LockEvaluation(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if o.decision.asked() {
+		if err := keepDecision(run, report.Decision); err != nil {
+			return err
+		}
+	}
+	if err := o.keep(report, table, skipped); err != nil {
+		return err
+	}
+	return n.report(ctx, t, run, part, table, report.Decision, o.workers)
 }
 
 // decide is the decision that the figures are of.

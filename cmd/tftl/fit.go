@@ -102,6 +102,14 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 // one that keeps the model's graphs open.
 func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Model, network pipeline.Model) (err error) {
 	before := o.config
+	if o.resume {
+		if err := model.Trainable(); err != nil {
+			return err
+		}
+		if err := sameModel(before.Model, model.Description); err != nil {
+			return err
+		}
+	}
 	if err := o.resolve(model); err != nil {
 		return err
 	}
@@ -221,9 +229,8 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 		return run, nil, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
 	}
 	t.describe(set)
-	if within(o.output, data.Path) {
-		err := pipeline.Errorf(pipeline.BadUsage, "output %s: lies in the data, %s, where the run's own pictures would be found as images", o.output, data.Path)
-		return run, nil, nil, pipeline.WithHint(err, "choose another --output")
+	if err := o.checkOutput(); err != nil {
+		return run, nil, nil, err
 	}
 	if err := o.checkInitFrom(t, set.Classes); err != nil {
 		return run, nil, nil, err
@@ -258,6 +265,15 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 		t.say("the run that was in %s is kept in %s until this one has a model", run.Path, run.Replaced())
 	}
 	return run, set, skipped, err
+}
+
+// checkOutput refuses a run in its own data.
+func (o *fitOptions) checkOutput() error {
+	if !within(o.output, o.config.Data.Path) {
+		return nil
+	}
+	err := pipeline.Errorf(pipeline.BadUsage, "output %s: lies in the data, %s, where the run's own pictures would be found as images", o.output, o.config.Data.Path)
+	return pipeline.WithHint(err, "choose another --output")
 }
 
 func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch, stopped bool) error {

@@ -19,7 +19,9 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		name, flags = name+" "+c.Command.Name, c.Command.Flags
 	}
 	hint := name + " --help lists the flags"
-	says := func(pattern string) []string { return regexp.MustCompile("(?s)^" + pattern + "$").FindStringSubmatch(err.Error()) }
+	says := func(pattern string) []string {
+		return regexp.MustCompile("(?s)^" + pattern + "$").FindStringSubmatch(err.Error())
+	}
 	if found := says(`flag provided but not defined: -+(.*)`); found != nil {
 		err = fmt.Errorf("there is no flag %s", dashed(found[1]))
 		if near := cli.SuggestFlag(flags, found[1], true); near != "" {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"tftl/pipeline/rundir"
 	"tftl/savedmodels"
 )
 
@@ -86,13 +85,11 @@ func abilities(m *savedmodels.Model) []ability {
 
 // runInspect is the command without its command line.
 func runInspect(t terminal, path string, asJSON bool) error {
-	if rundir.Is(path) {
-		path = (rundir.Dir{Path: path}).Model()
-	}
-	model, err := savedmodels.Load(path, nil)
+	model, err := loadServing(path, nil)
 	if err != nil {
 		return err
 	}
+	path = model.Dir
 	if asJSON {
 		return writeJSON(t.out, struct {
 			*savedmodels.Description

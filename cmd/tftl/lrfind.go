@@ -54,11 +54,11 @@ func newLRFindCommand() *cli.Command {
 		Usage: "find a learning rate by short trainings at many",
 		Description: `Trains for a few steps at each of many rates, always from the same weights and on the
 batches that tftl fit would take, and suggests the rate that with its two neighbours
-leaves the lowest loss on the validation part, in the mean. On cached features that takes seconds, and it fills the cache for
-the run that follows.
+leaves the lowest loss on the validation part, in the mean. On cached features that takes
+seconds, and it fills the cache for the run that follows.
 
    tftl lr-find --data photos --model savedmodels/vgg16 --output rates.png`,
-		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), newHyperFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, newHyperFlags(), newCacheFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newLRFindOptions(c)
 			if err != nil {
@@ -119,7 +119,10 @@ func newLRFindOptions(c *cli.Context) (o lrFindOptions, err error) {
 	if o.cache, err = newCacheOptions(c); err != nil {
 		return o, err
 	}
-	o.config.Data, err = configureData(c)
+	if o.config.Data, err = configureData(c); err != nil {
+		return o, err
+	}
+	o.config.Data.OnBadImage, err = onBadImage(c)
 	return o, err
 }
 
@@ -137,6 +140,11 @@ func runLRFind(ctx context.Context, t terminal, o lrFindOptions, r *savedmodels.
 		return err
 	}
 	t.describe(set)
+	if o.config.Data.OnBadImage == skipBadImages {
+		if _, err := screenSet(ctx, t, set, o.workers); err != nil {
+			return err
+		}
+	}
 	if err := o.checkInitFrom(t, set.Classes); err != nil {
 		return err
 	}

@@ -63,18 +63,27 @@ func readLabels(path string) ([]string, error) {
 
 // openPredictor opens a run's model, or a SavedModel.
 func openPredictor(path string, plain savedmodels.Plain, r *savedmodels.Runtime) (*savedmodels.Predictor, error) {
-	if rundir.Is(path) {
-		run := rundir.Dir{Path: path}
-		path = run.Model()
-		if _, err := os.Stat(path); err != nil {
-			return nil, pipeline.Errorf(pipeline.BadModel, "run %s: has no trained model: it was not finished", run.Path)
-		}
-	}
-	model, err := savedmodels.Load(path, r)
+	model, err := loadServing(path, r)
 	if err != nil {
 		return nil, err
 	}
 	return model.Predictor(plain)
+}
+
+// loadServing loads a run's model, or a SavedModel.
+func loadServing(path string, r *savedmodels.Runtime) (*savedmodels.Model, error) {
+	if !rundir.Is(path) {
+		return savedmodels.Load(path, r)
+	}
+	run := rundir.Dir{Path: path}
+	if _, err := os.Stat(run.Model()); err != nil {
+		hint := "tftl fit --resume " + quoted(path) + " finishes it"
+		if rundir.Is(run.Replaced()) {
+			hint += "; the run that was there before is in " + quoted(run.Replaced())
+		}
+		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "run %s: has no trained model: it was not finished", path), "%s", hint)
+	}
+	return savedmodels.Load(run.Model(), r)
 }
 
 // predict runs a network that serves over images.

@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,7 @@ type previewOptions struct {
 	augmentation pipeline.Augmentation
 	output       string
 	workers      int
+	onBad        string // fail or skip
 	json         bool
 }
 
@@ -58,7 +60,7 @@ the left, then what the first %d epochs of tftl fit with the same flags and seed
 
    tftl preview --data photos --model savedmodels/vgg16 --augment strong \
       --output sheet.png`, sheetRows, sheetEpochs),
-		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), newAugmentFlags(), commonFlags()),
+		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), commonFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newPreviewOptions(c)
 			if err != nil {
@@ -82,6 +84,12 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 	o = previewOptions{data: c.String("data"), output: c.String("output"), workers: c.Int("workers"), json: c.Bool("json")}
 	if o.dataset, err = newDatasetOptions(c); err != nil {
 		return o, err
+	}
+	if o.onBad, err = onBadImage(c); err != nil {
+		return o, err
+	}
+	if strings.ToLower(filepath.Ext(o.output)) != ".png" {
+		return o, pipeline.Errorf(pipeline.BadUsage, "--output %q: must end in .png", o.output)
 	}
 	if o.augmentation, err = newAugmentation(c); err != nil {
 		return o, err
@@ -129,6 +137,11 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 		return err
 	}
 	t.describe(set)
+	if o.onBad == skipBadImages {
+		if _, err := screenSet(ctx, t, set, o.workers); err != nil {
+			return err
+		}
+	}
 	t.describeAugmentation(o.augmentation)
 	decoder, err := newDecoder(o.input, o.workers)
 	if err != nil {

@@ -57,12 +57,20 @@ func (o *fitOptions) repeat(session *savedmodels.Options) {
 	}
 }
 
-// takeUp sees that the run's data and model are still what they were, and finds
+// sameModel sees that a model is the one that a run began with.
+func sameModel(run rundir.Model, d *savedmodels.Description) error {
+	switch {
+	case d.Weights.NetworkSHA256 != run.WeightsSHA256:
+		return pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", run.Path)
+	case d.Head.Pooling != run.Pooling || d.Head.Hidden != len(run.Units):
+		return pipeline.Errorf(pipeline.BadModel, "model %s: has another head than the run began with", run.Path)
+	}
+	return nil
+}
+
+// takeUp sees that the run's data is still what it was, and finds
 // where to go on. before is the config as the run's folder has it.
 func (o *fitOptions) takeUp(ctx context.Context, t terminal, run rundir.Dir, before rundir.Config, job *pipeline.Job) (*dataset.Set, error) {
-	if o.config.Model.WeightsSHA256 != before.Model.WeightsSHA256 {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", before.Model.Path)
-	}
 	if now, then := o.config.Runtime, before.Runtime; now.TensorFlow != then.TensorFlow || now.Instructions != then.Instructions || now.Precision != then.Precision {
 		t.warn("the run was begun with TensorFlow %s, %s, %s and goes on with %s, %s, %s: its figures may differ in the last digits",
 			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)

@@ -115,8 +115,9 @@ type record struct {
 
 func (j *job) record() (r record, err error) {
 	data, err := os.ReadFile(filepath.Join(j.fit.output, "evaluation.json"))
+	_, gone := os.Stat(filepath.Join(j.fit.output, "predictions.csv")) // which it is of
 	sum := sha256.Sum256(data)
-	return record{j.inputs, j.terms, hex.EncodeToString(sum[:])}, err
+	return record{j.inputs, j.terms, hex.EncodeToString(sum[:])}, errors.Join(err, gone)
 }
 
 // illustrate makes the pictures of a run's report, where it has none yet.

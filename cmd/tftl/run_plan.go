@@ -128,6 +128,9 @@ func (p *planner) check(ctx context.Context, j *job) error {
 	if err != nil {
 		return p.at(j, "data", err)
 	}
+	if err := j.fit.checkOutput(); err != nil {
+		return p.at(j, "data", err)
+	}
 	if set.Validation.Len() == 0 || set.Test.Len() == 0 {
 		return p.at(j, "data", pipeline.Errorf(pipeline.BadData, "%s: a batch needs a validation and a test part, and one of them is empty", config.Data.Path))
 	}

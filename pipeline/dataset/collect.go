@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"tftl/pipeline"
 )
@@ -43,6 +44,10 @@ func gather(path string, options Options) (listing, error) {
 	}
 	for _, items := range l.parts {
 		for _, im := range items {
+			if !utf8.ValidString(im.class) {
+				err := pipeline.Errorf(pipeline.BadData, "%s: class %q is not UTF-8 (image %q)", path, im.class, im.id)
+				return l, pipeline.WithHint(err, "rename the folder, or save the manifest as UTF-8")
+			}
 			if strings.ContainsAny(im.class, "\r\n") {
 				return l, pipeline.Errorf(pipeline.BadData, "%s: image %s: class %q is more than one line", path, im.id, im.class)
 			}

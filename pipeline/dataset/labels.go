@@ -13,7 +13,7 @@ func ReadLabels(r io.Reader) ([]string, error) {
 		return nil, err
 	}
 	var labels []string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" {
 			labels = append(labels, line)
 		}

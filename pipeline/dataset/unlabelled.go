@@ -42,11 +42,15 @@ func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, err
 		}
 	}
 	seen := map[string]bool{}
+	named := len(l.parts[test])
 	l.parts[test] = slices.DeleteFunc(l.parts[test], func(im item) bool {
 		again := seen[im.id]
 		seen[im.id] = true
 		return again
 	})
+	if again := named - len(l.parts[test]); again > 0 {
+		l.warn("images that were named more than once are there once: %d left out", again)
+	}
 	if len(l.parts[test]) == 0 {
 		return nil, pipeline.Errorf(pipeline.BadData, "no %s found in %s", formats, quoted(paths))
 	}
@@ -63,6 +67,9 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 	line := 1
 	for ; lines.Scan(); line++ {
 		name := strings.TrimSuffix(lines.Text(), "\r")
+		if line == 1 {
+			name = strings.TrimPrefix(name, "\ufeff")
+		}
 		if name == "" {
 			continue
 		}

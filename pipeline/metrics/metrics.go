@@ -45,6 +45,7 @@ type Class struct {
 // Report is every figure of one evaluation. As JSON, a figure that is not
 // finite is null, for JSON has no other word for it; null is read as NaN.
 type Report struct {
+	Subset           string              `json:"subset,omitempty"` // the part that was measured, of data that has parts
 	Samples          int                 `json:"samples"`
 	Loss             float64             `json:"loss"` // mean of Loss over the samples
 	Accuracy         float64             `json:"accuracy"`

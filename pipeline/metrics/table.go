@@ -25,7 +25,8 @@ const (
 // the overall figures with their intervals, the slices, and the confusion
 // matrix, or the most confused pairs of classes where the matrix would be too
 // wide. What there is to say against the figures comes after them. The last two
-// lines are "Test Loss: " and "Test Accuracy: ", each with four decimals.
+// lines are "Test Loss: " and "Test Accuracy: ", each with four decimals, where
+// no other part was measured.
 //
 // Columns are aligned by counting runes. Class names are other people's
 // folder names: what a terminal would not print, or obey, is escaped as in Go.
@@ -41,7 +42,11 @@ func (r Report) WriteTable(w io.Writer) error {
 		r.writePairs(&b)
 	}
 	r.writeWarnings(&b)
-	fmt.Fprintf(&b, "\nTest Loss: %.4f\nTest Accuracy: %.4f\n", r.Loss, r.Accuracy)
+	part := "Test"
+	if other := map[string]string{"train": "Training", "val": "Validation", "all": "Overall"}[r.Subset]; other != "" {
+		part = other
+	}
+	fmt.Fprintf(&b, "\n%s Loss: %.4f\n%[1]s Accuracy: %.4[3]f\n", part, r.Loss, r.Accuracy)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the evaluation table: %w", err)
 	}

@@ -1,9 +1,11 @@
 package rundir
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,4 +28,24 @@ func (d Dir) Lock() (unlock func(), err error) {
 		return nil, fmt.Errorf("run %s: lock: %w", d.Path, err)
 	}
 	return func() { _ = folder.Close() }, nil
+}
+
+// LockEvaluation waits until no other process writes what was measured of the
+// run, and keeps others waiting until unlock is called.
+func (d Dir) LockEvaluation(ctx context.Context) (unlock func(), err error) {
+	file, err := os.Open(d.File("labels.txt")) // which is never replaced
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) { // where there are no locks, it goes without
+			return func() { _ = file.Close() }, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), file.Close())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }

@@ -62,8 +62,11 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
-	d := Dir{path}
-	err = atomicfile.ReplaceDirBut(path, func(tmp string) error {
+	d, place := Dir{path}, path
+	if linked, err := filepath.EvalSymlinks(path); err == nil {
+		place = linked // the link stays
+	}
+	err = atomicfile.ReplaceDirBut(place, func(tmp string) error {
 		if err := os.Mkdir(filepath.Join(tmp, "checkpoints"), 0o755); err != nil {
 			return err
 		}
