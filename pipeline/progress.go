@@ -2,7 +2,7 @@ package pipeline
 
 // Event is one moment of a loop, for whoever shows progress.
 type Event struct {
-	Phase    string // "features", "train", "validate", "evaluate", or "epoch" when one has ended
+	Phase    string // "read", "check", "features", "train", "validate", "evaluate", "sweep", or "epoch" when one has ended
 	Stage    string
 	Epoch    int // from 1 within the stage
 	Epochs   int // of the stage, at most

@@ -20,12 +20,14 @@ import (
 const contentsFile = "contents.csv"
 
 // writeContents writes contentsFile: path,sha256.
-func writeContents(ctx context.Context, set *dataset.Set, workers int) (func(io.Writer) error, error) {
+func writeContents(ctx context.Context, t terminal, set *dataset.Set, workers int) (func(io.Writer) error, error) {
 	all, err := set.Subset("all")
 	if err != nil {
 		return nil, err
 	}
-	sums, err := all.Contents(ctx, workers)
+	shown := newProgress(t, rundir.Dir{})
+	defer shown.end()
+	sums, err := all.Contents(ctx, workers, shown.event)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +43,8 @@ func writeContents(ctx context.Context, set *dataset.Set, workers int) (func(io.
 }
 
 // changed names the images of a part that are no longer what they were when the
-// run began. A run that did not write that down has none.
-func changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int) (names []string, err error) {
+// run began. A run that did not write that down has none. progress may be nil.
+func changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int, progress pipeline.Progress) (names []string, err error) {
 	file, err := os.Open(run.File(contentsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -58,7 +60,7 @@ func changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int
 	for _, row := range rows {
 		was[row[0]] = row[len(row)-1]
 	}
-	sums, err := part.Contents(ctx, workers)
+	sums, err := part.Contents(ctx, workers, progress)
 	if err != nil {
 		return nil, err
 	}

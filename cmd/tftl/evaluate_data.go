@@ -78,7 +78,7 @@ func (o *evaluateOptions) sameImages(ctx context.Context, run rundir.Dir, set *d
 	if err != nil {
 		return false, err
 	}
-	others, err := changed(ctx, run, part, o.workers)
+	others, err := changed(ctx, run, part, o.workers, nil)
 	if len(others) > 0 {
 		set.Warnings = append(set.Warnings, fmt.Sprintf("%d of %d images are no longer what they were when the run began: %s", len(others), part.Len(), few(others)))
 	}

@@ -248,7 +248,7 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 	}
 	data.TakenFor, data.SHA256 = set.Description, set.Digest()
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
-	contents, err := writeContents(ctx, set, o.workers)
+	contents, err := writeContents(ctx, t, set, o.workers)
 	if err != nil {
 		return run, nil, nil, err
 	}

@@ -86,7 +86,10 @@ func (o *fitOptions) takeUp(ctx context.Context, t terminal, run rundir.Dir, bef
 	if err != nil {
 		return nil, err
 	}
-	switch others, err := changed(ctx, run, all, o.workers); {
+	shown := newProgress(t, rundir.Dir{})
+	others, err := changed(ctx, run, all, o.workers, shown.event)
+	shown.end()
+	switch {
 	case err != nil:
 		return nil, err
 	case len(others) > 0:

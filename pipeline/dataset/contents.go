@@ -4,18 +4,23 @@ import (
 	"context"
 	"crypto/sha256"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"tftl/pipeline"
 )
 
 // Contents is the SHA-256 of each image's bytes, in the part's order. It reads
 // workers images at a time; 0 is one for each processor. An image that cannot be
-// read has zeros: whoever needs it is told why.
-func (p Part) Contents(ctx context.Context, workers int) ([][sha256.Size]byte, error) {
+// read has zeros: whoever needs it is told why. progress may be nil.
+func (p Part) Contents(ctx context.Context, workers int, progress pipeline.Progress) ([][sha256.Size]byte, error) {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	sums := make([][sha256.Size]byte, p.Len())
+	var mu sync.Mutex
+	done := 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for i := range sums {
@@ -25,6 +30,12 @@ func (p Part) Contents(ctx context.Context, workers int) ([][sha256.Size]byte, e
 			}
 			if image, err := p.Bytes(i); err == nil {
 				sums[i] = sha256.Sum256(image)
+			}
+			if progress != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				done++
+				progress(pipeline.Event{Phase: "read", Done: done, Total: p.Len()})
 			}
 			return nil
 		})
