@@ -42,9 +42,9 @@ func writeContents(ctx context.Context, t terminal, set *dataset.Set, workers in
 	}, nil
 }
 
-// changed names the images of a part that are no longer what they were when the
-// run began. A run that did not write that down has none. progress may be nil.
-func changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int, progress pipeline.Progress) (names []string, err error) {
+// readContents is each image's SHA-256, in hex, when the run began; nil of a run
+// that did not write it down.
+func readContents(run rundir.Dir) (map[string]string, error) {
 	file, err := os.Open(run.File(contentsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -59,6 +59,16 @@ func changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int
 	was := make(map[string]string, len(rows))
 	for _, row := range rows {
 		was[row[0]] = row[len(row)-1]
+	}
+	return was, nil
+}
+
+// changed names the images of a part that are no longer what they were when the
+// run began, as far as it wrote that down. progress may be nil.
+func changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int, progress pipeline.Progress) (names []string, err error) {
+	was, err := readContents(run)
+	if err != nil || was == nil {
+		return nil, err
 	}
 	sums, err := part.Contents(ctx, workers, progress)
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,7 +70,7 @@ func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool,
 	if set, err = other(); err != nil {
 		return nil, false, err
 	}
-	return set, false, warnOfTrained(run, set)
+	return set, false, o.warnOfTrained(ctx, run, set)
 }
 
 // sameImages says whether a data set with a run's names has its images, too, and
@@ -85,10 +87,10 @@ func (o *evaluateOptions) sameImages(ctx context.Context, run rundir.Dir, set *d
 	return 2*len(others) <= part.Len(), err
 }
 
-// warnOfTrained says how many images of another data set could be ones that the
-// run was trained on: those with the same path and class. They are, where the
-// run's own data was moved and changed.
-func warnOfTrained(run rundir.Dir, set *dataset.Set) error {
+// warnOfTrained says how many of the images to measure, of another data set, are ones that the run was
+// trained on, under whatever name. Of a run that did not write down what its images
+// were, they are those with the same path and class.
+func (o *evaluateOptions) warnOfTrained(ctx context.Context, run rundir.Dir, set *dataset.Set) error {
 	record, err := os.ReadFile(run.File("data.csv"))
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
@@ -97,25 +99,42 @@ func warnOfTrained(run rundir.Dir, set *dataset.Set) error {
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "run: %s: %w", run.File("data.csv"), err)
 	}
-	trained := map[[2]string]bool{} // path and class
-	for _, row := range rows {
-		if len(row) == 3 && row[2] == "train" {
-			trained[[2]string(row)] = true
-		}
-	}
-	all, err := set.Subset("all")
+	was, err := readContents(run)
 	if err != nil {
 		return err
 	}
-	n := 0
-	for i := range all.Len() {
-		if s := all.Sample(i); trained[[2]string{s.ID, set.Classes[s.Label]}] {
-			n++
+	trained, contents := map[[2]string]bool{}, map[string]bool{} // by path and class, and by SHA-256
+	for _, row := range rows {
+		if len(row) == 3 && row[2] == "train" {
+			trained[[2]string(row)], contents[was[row[0]]] = true, true
 		}
 	}
-	if n > 0 {
+	part, err := set.Subset(o.subset)
+	if err != nil {
+		return err
+	}
+	var sums [][sha256.Size]byte
+	if was != nil {
+		if sums, err = part.Contents(ctx, o.workers, nil); err != nil {
+			return err
+		}
+	}
+	named, same := 0, 0
+	for i := range part.Len() {
+		s := part.Sample(i)
+		switch {
+		case was != nil && contents[hex.EncodeToString(sums[i][:])]:
+			same++
+		case was == nil && trained[[2]string{s.ID, set.Classes[s.Label]}]:
+			named++
+		}
+	}
+	if same > 0 {
+		set.Warnings = append(set.Warnings, fmt.Sprintf("%d images are ones that the run was trained on: the figures are too good", same))
+	}
+	if named > 0 {
 		set.Warnings = append(set.Warnings, fmt.Sprintf("%d images have the path and the class of one that the run was trained on: "+
-			"where they are the same, the figures are too good", n))
+			"where they are the same, the figures are too good", named))
 	}
 	return nil
 }

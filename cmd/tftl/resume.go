@@ -17,10 +17,10 @@ import (
 // result may stand beside --resume: those that say where its data and its model
 // are now among them, for takeUp sees that both are what they were.
 func (o *fitOptions) resumeFrom(c *cli.Context, path string) error {
-	allowed := []string{"resume", "data", "val-data", "test-data", "model", "config", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
+	allowed := []string{"resume", "data", "val-data", "test-data", "model", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(allowed, name) {
-			return pipeline.Errorf(pipeline.BadUsage, "--%s: cannot be changed with --resume: a run goes on with its own options", name)
+			return pipeline.Errorf(pipeline.BadUsage, "%s: cannot be changed with --resume: a run goes on with its own options", dashed(name))
 		}
 	}
 	run, err := rundir.Open(path)

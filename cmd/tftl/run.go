@@ -13,6 +13,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/batch"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
 )
 
 // batchOptions are what `tftl run` was asked for.
@@ -112,6 +113,11 @@ func runBatch(ctx context.Context, t terminal, o batchOptions) error {
 	if o.dryRun {
 		return o.writePlan(t, jobs)
 	}
+	unlock, err := o.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	t.err = &once{t.err, map[string]bool{}}
 	stopped := false
 	for i, j := range jobs {
@@ -134,6 +140,19 @@ func runBatch(ctx context.Context, t terminal, o batchOptions) error {
 		}
 	}
 	return verdict(ctx, jobs)
+}
+
+// lock keeps a second batch out of the folder: each would take the other's runs
+// for failed.
+func (o batchOptions) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(o.output, 0o777); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
+	}
+	unlock, err = rundir.Dir{Path: o.output}.Lock()
+	if pipeline.KindOf(err) == pipeline.BadUsage {
+		err = pipeline.Errorf(pipeline.BadUsage, "output %s: another tftl run is at work in it", o.output)
+	}
+	return unlock, err
 }
 
 // once drops warnings that were given before: every run of a sweep would give

@@ -2,7 +2,9 @@ package dataset
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +17,9 @@ func ReadLabels(r io.Reader) ([]string, error) {
 	var labels []string
 	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
 		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			if slices.Contains(labels, line) {
+				return nil, fmt.Errorf("label %q is there twice", line)
+			}
 			labels = append(labels, line)
 		}
 	}

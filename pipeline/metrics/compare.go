@@ -179,7 +179,8 @@ func differences(a, b Report, drawn [][]float64) []Difference {
 			samples = min(sizesA.of(t), sizesB.of(t))
 		}
 		interval := paired(d.Difference, between, samples)
-		d.Lower, d.Upper = interval[0], interval[1]
+		most := largest(t.name) - smallest(t.name) // that two of them can differ
+		d.Lower, d.Upper = max(interval[0], -most), min(interval[1], most)
 		all[i] = d
 	}
 	return all

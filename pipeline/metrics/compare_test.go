@@ -138,3 +138,31 @@ func TestCompareRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Of two images of a class, no difference can be more than all of them.
+func TestDifferencesLieWithinWhatIsPossible(t *testing.T) {
+	a := metrics.Table{Classes: []string{"cat", "dog"}}
+	b := metrics.Table{Classes: a.Classes}
+	for i := range 6 {
+		p := predict(i%2, 0.9, 0.1)
+		p.Sample.ID = string(rune('a' + i))
+		a.Predictions = append(a.Predictions, p)
+		p.Probabilities = []float32{0.1, 0.9}
+		b.Predictions = append(b.Predictions, p)
+	}
+	c, err := metrics.Compare(t.Context(), a, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{Seed: 1, Resamples: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range c.Differences {
+		if most := 2.0; d.Name != "loss" && (d.Lower < -most || d.Upper > most) {
+			t.Errorf("%s: %v to %v", d.Name, d.Lower, d.Upper)
+		}
+		if strings.HasPrefix(d.Name, "precision") && (d.Lower < -1 || d.Upper > 1) {
+			t.Errorf("%s: %v to %v", d.Name, d.Lower, d.Upper)
+		}
+		if strings.HasPrefix(d.Name, "recall") && (d.Lower < -1 || d.Upper > 1) {
+			t.Errorf("%s: %v to %v", d.Name, d.Lower, d.Upper)
+		}
+	}
+}

@@ -1,8 +1,11 @@
 package metrics
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
-// MeanOver is the mean of a figure over several models, the folds of a
+// MeanOver is the mean of a figure, or of val_ and its name, over several models, the folds of a
 // cross-validation, with Student's 95% interval of it. Values that are not
 // numbers have no mean, and one alone has no interval.
 //
@@ -26,7 +29,8 @@ func MeanOver(name string, values []float64) Figure {
 		squares += (v - f.Value) * (v - f.Value)
 	}
 	half := student(len(values)-1) * math.Sqrt(squares/(n-1)/n)
-	f.Lower, f.Upper, f.Method = max(f.Value-half, smallest(name)), min(f.Value+half, largest(name)), "student"
+	of := strings.TrimPrefix(name, "val_")
+	f.Lower, f.Upper, f.Method = max(f.Value-half, smallest(of)), min(f.Value+half, largest(of)), "student"
 	return f
 }
 
