@@ -152,7 +152,7 @@ func (o decisionOptions) decide(d metrics.Decision, validation func() ([]pipelin
 func (o evaluateOptions) predictValidation(ctx context.Context, t terminal, n network, set *dataset.Set) ([]pipeline.Prediction, error) {
 	if set == nil {
 		own := o
-		own.data, own.subset, own.dataset.Columns = "", "val", nil
+		own.data, own.subset, own.decision, own.dataset.Columns = "", "val", decisionOptions{}, nil
 		var err error
 		if set, _, err = own.open(ctx); err != nil {
 			return nil, err

@@ -52,11 +52,11 @@ func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool,
 	if err != nil {
 		return nil, false, err
 	}
-	needed := o.subset
+	needed := []string{o.subset}
 	if o.decision.fit || o.decision.f1 {
-		needed = "all" // the validation part, too
+		needed = append(needed, "val")
 	}
-	set, ownErr := openRecorded(run, o.data, options, needed)
+	set, ownErr := openRecorded(run, o.data, options, needed...)
 	moved := data != config.Data.Path
 	switch {
 	case ownErr == nil:
@@ -88,8 +88,8 @@ func (o *evaluateOptions) sameImages(ctx context.Context, run rundir.Dir, set *d
 }
 
 // warnOfTrained says how many of the images to measure, of another data set, are ones that the run was
-// trained on, under whatever name. Of a run that did not write down what its images
-// were, they are those with the same path and class.
+// trained on, under whatever name; and how many could be, by their path and class:
+// stored anew, an image has other bytes.
 func (o *evaluateOptions) warnOfTrained(ctx context.Context, run rundir.Dir, set *dataset.Set) error {
 	record, err := os.ReadFile(run.File("data.csv"))
 	if err != nil {
@@ -125,7 +125,7 @@ func (o *evaluateOptions) warnOfTrained(ctx context.Context, run rundir.Dir, set
 		switch {
 		case was != nil && contents[hex.EncodeToString(sums[i][:])]:
 			same++
-		case was == nil && trained[[2]string{s.ID, set.Classes[s.Label]}]:
+		case trained[[2]string{s.ID, set.Classes[s.Label]}]:
 			named++
 		}
 	}
@@ -140,14 +140,14 @@ func (o *evaluateOptions) warnOfTrained(ctx context.Context, run rundir.Dir, set
 }
 
 // openRecorded opens a run's data set with its parts as they were recorded. An
-// image of the needed part that is gone is an error.
-func openRecorded(run rundir.Dir, data string, options dataset.Options, needed string) (*dataset.Set, error) {
+// image of the needed parts that is gone is an error.
+func openRecorded(run rundir.Dir, data string, options dataset.Options, needed ...string) (*dataset.Set, error) {
 	record, err := os.Open(run.File("data.csv"))
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
 	}
 	defer record.Close()
-	set, err := dataset.OpenRecorded(data, options, record, needed)
+	set, err := dataset.OpenRecorded(data, options, record, needed...)
 	if err != nil && pipeline.HintOf(err) == "" {
 		err = pipeline.WithHint(err, "--data says where the run's data is now")
 	}

@@ -229,7 +229,7 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 		return run, nil, nil, pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", data.Path)
 	}
 	t.describe(set)
-	if err := o.checkOutput(); err != nil {
+	if err := errors.Join(o.checkOutput(), rundir.Free(o.output, o.overwrite)); err != nil {
 		return run, nil, nil, err
 	}
 	if err := o.checkInitFrom(t, set.Classes); err != nil {

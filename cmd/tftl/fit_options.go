@@ -216,6 +216,7 @@ func (o *fitOptions) resolve(model *savedmodels.Model) (err error) {
 		return err
 	}
 	o.config.Model.Backbone, o.config.Model.WeightsOrigin = d.Backbone, d.Weights.Origin
+	o.config.Model.Input = inputOf(d)
 	o.config.Model.WeightsSHA256, o.config.Model.Pooling = d.Weights.NetworkSHA256, d.Head.Pooling
 	r := model.Runtime
 	o.config.Runtime = rundir.Runtime{

@@ -24,7 +24,7 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	}
 	if found := says(`flag provided but not defined: -+(.*)`); found != nil {
 		err = fmt.Errorf("there is no flag %s", dashed(found[1]))
-		if near := cli.SuggestFlag(flags, found[1], true); near != "" {
+		if near := cli.SuggestFlag(flags, found[1], true); len(found[1]) > 2 && strings.HasPrefix(near, "--"+found[1][:2]) {
 			hint = near + " is the nearest; " + hint
 		}
 	} else if found := says(`flag needs an argument: -+(.*)`); found != nil {

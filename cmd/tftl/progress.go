@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -97,7 +98,10 @@ func (p *progress) epochDone(e pipeline.Event) {
 			fmt.Fprintf(&line, "  %s %.4f", name, value)
 		}
 	}
-	fmt.Fprintf(&line, "  %.0f images/s", float64(p.trained)/p.seconds["train"])
+	speed := float64(p.trained) / p.seconds["train"]
+	if p.seconds["train"] > 0 { // none, where a resumed epoch only had to be validated
+		fmt.Fprintf(&line, "  %.0f images/s", speed)
+	}
 	if e.Record.Best {
 		line.WriteString("  best")
 	}
@@ -106,13 +110,16 @@ func (p *progress) epochDone(e pipeline.Event) {
 		"phase": "epoch", "stage": e.Stage, "epoch": e.Record.Epoch, "images": p.trained,
 		"train": p.seconds["train"], "validate": p.seconds["validate"], "checkpoint": p.seconds["epoch"],
 	})
-	p.watch(e.Record, float64(p.trained)/p.seconds["train"])
+	p.watch(e.Record, speed)
 	p.reset()
 }
 
 // watch adds an epoch to what TensorBoard shows. As time, it ends no run.
 func (p *progress) watch(e pipeline.Epoch, imagesPerSecond float64) {
-	speed := []pipeline.Metric{{Name: "images_per_second", Value: imagesPerSecond}}
+	var speed []pipeline.Metric
+	if !math.IsNaN(imagesPerSecond) {
+		speed = append(speed, pipeline.Metric{Name: "images_per_second", Value: imagesPerSecond})
+	}
 	if err := errors.Join(p.run.EpochScalars(e), p.run.Scalars("train", e.Epoch, speed)); err != nil {
 		p.warn("%v", err)
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -57,11 +60,19 @@ func (o *fitOptions) repeat(session *savedmodels.Options) {
 	}
 }
 
+// inputOf is what a model has images made into, in words.
+func inputOf(d *savedmodels.Description) string {
+	in := d.Input
+	return fmt.Sprintf("%d x %d pixels, %s, %s, %s", in.Size[0], in.Size[1], in.Interpolation, cmp.Or(in.Fit, "stretch"), in.Preprocess)
+}
+
 // sameModel sees that a model is the one that a run began with.
 func sameModel(run rundir.Model, d *savedmodels.Description) error {
 	switch {
 	case d.Weights.NetworkSHA256 != run.WeightsSHA256:
 		return pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", run.Path)
+	case run.Input != "" && run.Input != inputOf(d):
+		return pipeline.Errorf(pipeline.BadModel, "model %s: takes %s, and the run began with %s", run.Path, inputOf(d), run.Input)
 	case d.Head.Pooling != run.Pooling || d.Head.Hidden != len(run.Units):
 		return pipeline.Errorf(pipeline.BadModel, "model %s: has another head than the run began with", run.Path)
 	}
@@ -97,6 +108,9 @@ func (o *fitOptions) takeUp(ctx context.Context, t terminal, run rundir.Dir, bef
 		return nil, pipeline.WithHint(err, "put them back, or begin a run with the images as they are now")
 	}
 	if o.moved {
+		if _, err := os.Stat(run.File(contentsFile)); err != nil {
+			t.warn("the run did not write down what its images were: that those in %s are the same is not known", before.Data.Path)
+		}
 		if err := run.WriteJSON("config.json", before); err != nil {
 			return nil, err
 		}

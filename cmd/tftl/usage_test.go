@@ -17,6 +17,7 @@ func TestUsage(t *testing.T) {
 		"evaluate":  "--model is missing",
 		"predict a": "--model is missing",
 
+		"fit --zzz":                           "there is no flag --zzz",
 		"fit --data p":                        "--model is missing",
 		"fit --model m --data":                "--data needs a value",
 		"fit --data p --model m --epoch 3":    "there is no flag --epoch",

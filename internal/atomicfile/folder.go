@@ -31,7 +31,7 @@ func ReplaceDirBut(dir string, fill, retire func(folder string) error) error {
 }
 
 func replaceDir(dir string, fill, retire func(folder string) error) error {
-	if err := stepBack(dir); err != nil {
+	if err := stepBack(dir, retire); err != nil {
 		return err
 	}
 	info, err := os.Lstat(dir)
@@ -78,8 +78,13 @@ func replaceDir(dir string, fill, retire func(folder string) error) error {
 // over. It is for the process that alone writes dir, before it reads dir; it
 // does nothing where there is nothing to finish.
 func RecoverDir(dir string) error {
+	return RecoverDirBut(dir, os.RemoveAll)
+}
+
+// RecoverDirBut is RecoverDir for ReplaceDirBut.
+func RecoverDirBut(dir string, retire func(folder string) error) error {
 	dir = filepath.Clean(dir)
-	if err := errors.Join(stepBack(dir), sweep(dir)); err != nil {
+	if err := errors.Join(stepBack(dir, retire), sweep(dir)); err != nil {
 		return fmt.Errorf("recover folder %s: %w", dir, err)
 	}
 	return nil
@@ -92,7 +97,7 @@ func aside(dir string) string {
 	return filepath.Join(parent, "."+base+".old")
 }
 
-func stepBack(dir string) error {
+func stepBack(dir string, retire func(folder string) error) error {
 	old := aside(dir)
 	if _, err := os.Lstat(old); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -101,7 +106,7 @@ func stepBack(dir string) error {
 	}
 	switch _, err := os.Lstat(dir); {
 	case err == nil: // killed after dir was replaced
-		return os.RemoveAll(old)
+		return retire(old)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

@@ -30,10 +30,10 @@ func (s *Set) WriteCSV(w io.Writer) error {
 // OpenRecorded lists a data set with its classes and its parts as WriteCSV
 // recorded them, so that an image which was trained on is never tested on,
 // whatever was added since. Images that are not in it are left out with a warning;
-// one that is gone is an error where it is of the needed part, by its name for
+// one that is gone is an error where it is of a needed part, by its name for
 // Subset, and else left out with a warning, too. Of the options, those count that
 // say where images lie.
-func OpenRecorded(path string, options Options, record io.Reader, needed string) (*Set, error) {
+func OpenRecorded(path string, options Options, record io.Reader, needed ...string) (*Set, error) {
 	rows, err := readRecord(record)
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "record of parts: %w", err)
@@ -59,7 +59,7 @@ func OpenRecorded(path string, options Options, record io.Reader, needed string)
 	for _, r := range rows {
 		im, ok := known[r.path]
 		if !ok || im.class != r.label {
-			if needed == "all" || needed == subsetNames()[r.part] {
+			if slices.Contains(needed, "all") || slices.Contains(needed, subsetNames()[r.part]) {
 				gone = append(gone, r.path)
 			} else {
 				unneeded++

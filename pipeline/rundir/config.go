@@ -50,6 +50,7 @@ type Model struct {
 	Backbone      string `json:"backbone"`
 	WeightsOrigin string `json:"weights_origin"`
 	WeightsSHA256 string `json:"weights_sha256"`
+	Input         string `json:"input,omitempty"` // what an image is made into
 	Pooling       string `json:"pooling"`
 	Units         []int  `json:"units"` // of each hidden layer of the head
 

@@ -41,18 +41,10 @@ type Dir struct{ Path string }
 // set and it holds a run, whose place the new one then takes. If that had a
 // model it is kept in Replaced, until the new one has a model of its own.
 func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
-	entries, err := os.ReadDir(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
+	if err := Free(path, overwrite); err != nil {
+		return Dir{}, err
 	}
-	if len(entries) > 0 && !(overwrite && Is(path)) {
-		hint := "choose another --output"
-		if Is(path) {
-			hint += ", --overwrite to replace the run, or --resume to go on with it"
-		}
-		return Dir{}, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
-	}
-	if len(entries) > 0 {
+	if Is(path) {
 		unlock, err := Dir{path}.Lock()
 		if err != nil {
 			return Dir{}, err
@@ -62,24 +54,52 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
-	d, place := Dir{path}, path
-	if linked, err := filepath.EvalSymlinks(path); err == nil {
-		place = linked // the link stays
-	}
-	err = atomicfile.ReplaceDirBut(place, func(tmp string) error {
+	d := Dir{path}
+	err := atomicfile.ReplaceDirBut(d.place(), func(tmp string) error {
 		if err := os.Mkdir(filepath.Join(tmp, "checkpoints"), 0o755); err != nil {
 			return err
 		}
 		return fill(Dir{tmp})
-	}, func(old string) error {
-		for _, kept := range []Dir{{old}, {Dir{old}.Replaced()}} {
-			if _, err := os.Stat(kept.Model()); err == nil {
-				return errors.Join(os.RemoveAll(kept.Replaced()), os.Rename(kept.Path, d.Replaced()), os.RemoveAll(old))
-			}
-		}
-		return os.RemoveAll(old)
-	})
+	}, d.retire)
 	return d, err
+}
+
+// Free is an error where Create would refuse the folder.
+func Free(path string, overwrite bool) error {
+	entries, err := os.ReadDir(path)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
+	case len(entries) == 0 || overwrite && Is(path):
+		return nil
+	}
+	hint := "choose another --output"
+	if Is(path) {
+		hint += ", --overwrite to replace the run, or --resume to go on with it"
+	}
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
+}
+
+// place is where the folder is, which a link may lead to: the link stays.
+func (d Dir) place() string {
+	if linked, err := filepath.EvalSymlinks(d.Path); err == nil {
+		return linked
+	}
+	return d.Path
+}
+
+// retire is what becomes of the run whose place this one took.
+func (d Dir) retire(old string) error {
+	for _, kept := range []Dir{{old}, {Dir{old}.Replaced()}} {
+		if _, err := os.Stat(kept.Model()); err != nil {
+			continue
+		}
+		if err := os.Rename(kept.Path, d.Replaced()); err != nil {
+			return err // and nothing is removed
+		}
+		break
+	}
+	return os.RemoveAll(old)
 }
 
 // Is says whether a folder is a run's.
@@ -109,6 +129,7 @@ func Open(path string) (Dir, error) {
 	}
 	defer unlock()
 	return d, errors.Join(
+		atomicfile.RecoverDirBut(d.place(), d.retire),
 		atomicfile.RecoverDir(d.Model()),
 		atomicfile.RecoverDir(d.checkpoint(pipeline.Best)),
 		atomicfile.RecoverDir(d.checkpoint(pipeline.Last)),

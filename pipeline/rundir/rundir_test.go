@@ -26,7 +26,7 @@ func create(t *testing.T, path string) Dir {
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -245,5 +245,44 @@ func TestModelIsReplacedWhole(t *testing.T) {
 		if _, err := os.Stat(d.File(name)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is still there: %v", name, err)
 		}
+	}
+}
+
+// A run whose place was taken is found again, wherever the one that took it was
+// killed.
+func TestAReplacedRunSurvives(t *testing.T) {
+	fill := func(d Dir) error { return d.WriteJSON("config.json", Config{Seed: 2}) }
+	for _, goOn := range []func(path string) error{
+		func(path string) error { _, err := Open(path); return err },
+		func(path string) error { _, err := Create(path, true, fill); return err },
+	} {
+		path := filepath.Join(t.TempDir(), "run")
+		create(t, path)
+		// As if killed when the new run had its place, and the old one not yet its own.
+		old := filepath.Join(filepath.Dir(path), ".run.old")
+		write(t, filepath.Join(old, "config.json"), "{}")
+		write(t, filepath.Join(old, "model", "saved_model.pb"), "trained")
+		if err := goOn(path); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(filepath.Join(path, "replaced", "model", "saved_model.pb")); string(text) != "trained" {
+			t.Errorf("the old run has %q, %v", text, err)
+		}
+		if _, err := os.Stat(old); err == nil {
+			t.Errorf("%s is still there", old)
+		}
+	}
+}
+
+// What cannot be kept is not removed either.
+func TestAReplacedRunIsNotLostByAnError(t *testing.T) {
+	path, old := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "old")
+	write(t, filepath.Join(old, "model", "saved_model.pb"), "trained")
+	write(t, filepath.Join(path, "replaced", "in the way"), "")
+	if err := (Dir{path}).retire(old); err == nil {
+		t.Error("there is no error")
+	}
+	if _, err := os.Stat(filepath.Join(old, "model", "saved_model.pb")); err != nil {
+		t.Error(err)
 	}
 }
