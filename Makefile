@@ -2,7 +2,7 @@
 # make demo       train on photographs and measure; DATA=DIR takes your own folder, SEEDS="1 2 3"
 #                 does it once for each, with the mean
 # make demo-plants  the same with plants, four classes
-# make test       every test but the minute-long ones
+# make test       every test but the minute-long ones; those of repeatability with other kernels too
 # make test-backbones  these: each network of scripts/export.py --list against Keras
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
@@ -13,13 +13,14 @@
 # make env        the settings that the go command needs: eval "$(make env)"
 # make clean      remove what was built; .venv, .cache, runs and models stay
 #
+# PYTHON=python3.12, with any of them, makes .venv with that Python where there is none yet.
 # LIBTENSORFLOW=DIR, with any of them, links with the libtensorflow in DIR (include/ and lib/)
 # instead of the one in .venv. CONTRIBUTING.md tells the rest.
 
 GO ?= go
 GOFUMPT := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PYTHON := .venv/bin/python
+VENV_PYTHON := .venv/bin/python
 
 # The binary finds the libraries from its own folder, so this one may be moved; test binaries
 # lie elsewhere and need the whole path.
@@ -43,22 +44,32 @@ build: setup
 setup:
 	@GO='$(GO)' scripts/setup.sh
 
-.PHONY: test test-go test-python
-test: test-go test-python
+.PHONY: test test-go test-python test-kernels
+test: test-go test-python test-kernels
 
 test-go: testdata
 	$(GO) test -timeout 20m -ldflags '-r "$(LIB)/lib"' ./...
 
 test-python: build testdata
-	$(PYTHON) -m pytest
+	$(VENV_PYTHON) -m pytest
+
+# What must hold whatever kernels a processor has: again without oneDNN, and as on a processor
+# that has no AVX-512.
+KERNELS := TF_ENABLE_ONEDNN_OPTS=0 ONEDNN_MAX_CPU_ISA=AVX2
+test-kernels: build testdata
+	for kernels in $(KERNELS); do \
+		echo "with $$kernels" && export "$$kernels" && \
+		$(GO) test -count=1 -timeout 20m -ldflags '-r "$(LIB)/lib"' -run 'TestScripts/(repeat|cache|version|held-out|resume)$$' ./cmd/tftl && \
+		$(VENV_PYTHON) -m pytest -q scripts/tests/test_parity.py scripts/tests/test_backbones.py && unset "$${kernels%%=*}" || exit 1; \
+	done
 
 .PHONY: test-backbones
 test-backbones: build testdata
-	$(PYTHON) -m pytest -m slow
+	$(VENV_PYTHON) -m pytest -m slow
 
 .PHONY: testdata
 testdata: setup
-	$(PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
+	$(VENV_PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
 
 LINTERS := gofumpt vet staticcheck modules ruff shellcheck repository
 .PHONY: lint $(LINTERS)
@@ -78,8 +89,8 @@ modules: setup
 	$(GO) mod verify
 
 ruff: setup
-	$(PYTHON) -m ruff check
-	$(PYTHON) -m ruff format --check
+	$(VENV_PYTHON) -m ruff check
+	$(VENV_PYTHON) -m ruff format --check
 
 shellcheck: setup
 	.venv/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
@@ -96,15 +107,15 @@ PHOTOGRAPHS := $(or $(DATA),$(ANIMALS))
 FETCHED := $(if $(DATA),,$(ANIMALS)/SOURCES.txt)
 
 $(ANIMALS)/SOURCES.txt: | setup
-	$(PYTHON) scripts/demo_data.py --set animals --output $(@D)
+	$(VENV_PYTHON) scripts/demo_data.py --set animals --output $(@D)
 
 $(PLANTS)/SOURCES.txt: | setup
-	$(PYTHON) scripts/demo_data.py --set plants --output $(@D)
+	$(VENV_PYTHON) scripts/demo_data.py --set plants --output $(@D)
 
 savedmodels/vgg16/saved_model.pb: HEAD := flatten
 savedmodels/vgg16-gap/saved_model.pb: HEAD := gap
 savedmodels/vgg16/saved_model.pb savedmodels/vgg16-gap/saved_model.pb: $(wildcard scripts/tftl_export/*.py) | setup
-	$(PYTHON) scripts/export.py --backbone vgg16 --weights registry --head $(HEAD) --output $(@D)
+	$(VENV_PYTHON) scripts/export.py --backbone vgg16 --weights registry --head $(HEAD) --output $(@D)
 
 .PHONY: demo demo-plants
 demo: build savedmodels/vgg16-gap/saved_model.pb $(FETCHED)

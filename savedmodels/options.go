@@ -35,11 +35,11 @@ type Options struct {
 
 // Runtime is what the options came to on this machine.
 type Runtime struct {
-	TensorFlow   string    `json:"tensorflow"` // version of the library
-	Devices      []string  `json:"devices"`    // as TensorFlow names them: CPU:0, GPU:0
-	Precision    Precision `json:"precision"`  // never Auto
-	Threads      int       `json:"threads"`    // 0: as many as there are
-	Instructions string    `json:"instructions"`
+	TensorFlow   string    `json:"tensorflow"`   // version of the library
+	Devices      []string  `json:"devices"`      // as TensorFlow names them: CPU:0, GPU:0
+	Precision    Precision `json:"precision"`    // never Auto
+	Threads      int       `json:"threads"`      // 0: as many as there are
+	Instructions string    `json:"instructions"` // with +onednn where its kernels are on: part of the feature cache's key
 	config       *tf.SessionOptions
 }
 
@@ -118,13 +118,20 @@ func selectDevice(config *for_core_protos_go_proto.ConfigProto, device string) (
 
 func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 	switch p {
-	case Float32, BFloat16:
+	case Float32:
+		return p, nil
+	case BFloat16:
+		if !gpu && !computesBFloat16() {
+			return "", pipeline.WithHint(
+				pipeline.Errorf(pipeline.BadUsage, "--precision bfloat16: TensorFlow computes float32 here all the same (%s)", instructions()),
+				"it takes AVX512 and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use --precision float32")
+		}
 		return p, nil
 	case Auto, "":
 		switch {
 		case gpu:
 			return TF32, nil
-		case cpu.X86.HasAMXBF16 || cpu.X86.HasAVX512BF16:
+		case fastBFloat16() && computesBFloat16():
 			return BFloat16, nil
 		}
 		return Float32, nil
@@ -132,9 +139,19 @@ func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 	return "", pipeline.Errorf(pipeline.BadUsage, "--precision %q: must be auto, float32 or bfloat16", p)
 }
 
-// instructions names the widest instruction set that TensorFlow's kernels pick
-// from: two of them round differently.
+// instructions names the kernels that TensorFlow picks from, by the widest
+// instruction set and by oneDNN: two of them round differently.
 func instructions() string {
+	switch limit := oneDNNLimit(); {
+	case !oneDNN():
+		return instructionSet()
+	case limit != "":
+		return instructionSet() + "+onednn:" + limit
+	}
+	return instructionSet() + "+onednn"
+}
+
+func instructionSet() string {
 	switch {
 	case cpu.X86.HasAMXBF16:
 		return "amx"

@@ -49,13 +49,14 @@ func newEvaluateCommand() *cli.Command {
 		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
 	}
 	return &cli.Command{
-		Name:  "evaluate",
-		Usage: "measure a trained model on photographs it was not trained on",
+		Name:      "evaluate",
+		Usage:     "measure a trained model on photographs it was not trained on",
+		ArgsUsage: "[MODEL]",
 		Description: `A run is measured on the test part of its own data, as it was recorded when the run
 began; evaluation.json, predictions.csv and the report are then kept in the run's folder.
 So is what --threshold and --temperature decide: evaluate and predict go by it from then on.
 
-   tftl evaluate --model runs/first
+   tftl evaluate runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model runs/first --threshold f1 --temperature fit
    tftl evaluate --model runs/first --junit gates.xml \
@@ -83,10 +84,12 @@ f1[CLASS], roc_auc[CLASS] and average_precision[CLASS].`,
 }
 
 func newEvaluateOptions(c *cli.Context) (o evaluateOptions, err error) {
-	if err := requireFlags(c, "model"); err != nil {
+	model := c.String("model")
+	if model == "" && c.NArg() == 1 {
+		model = c.Args().First() // what people type first
+	} else if err := requireFlags(c, "model"); err != nil {
 		return o, err
-	}
-	if err := noArguments(c); err != nil {
+	} else if err := noArguments(c); err != nil {
 		return o, err
 	}
 	if err := atLeast(c, 1, "batch-size"); err != nil {
@@ -99,7 +102,7 @@ func newEvaluateOptions(c *cli.Context) (o evaluateOptions, err error) {
 		return o, err
 	}
 	o = evaluateOptions{
-		model: c.String("model"), data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
+		model: model, data: c.String("data"), subset: c.String("subset"), common: c.Bool("common-classes"),
 		seed: c.Uint64("seed"), resamples: c.Int("resamples"), topK: c.Int("top-k"),
 		batchSize: c.Int("batch-size"), workers: c.Int("workers"), json: c.Bool("json"),
 	}

@@ -60,6 +60,21 @@ func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool,
 	moved := data != config.Data.Path
 	switch {
 	case ownErr == nil:
+		if all, err := set.Subset("all"); err != nil {
+			return nil, false, err
+		} else if moved && all.Len() == 0 {
+			break // nothing of the run is there
+		}
+		if part, err := set.Subset(o.subset); err != nil {
+			return nil, false, err
+		} else if moved && part.Len() == 0 {
+			// The run has no such part: what the folder has may be measured. One
+			// that was only moved has a train part of the run's images.
+			if all, err := o.trainedOn(ctx, run, set); err != nil || all {
+				return set, true, err
+			}
+			break
+		}
 		same, err := o.sameImages(ctx, run, set)
 		if err != nil || same || !moved {
 			return set, true, err
@@ -85,6 +100,12 @@ func (o *evaluateOptions) sameImages(ctx context.Context, run rundir.Dir, set *d
 		set.Warnings = append(set.Warnings, fmt.Sprintf("%d of %d images are no longer what they were when the run began: %s", len(others), part.Len(), few(others)))
 	}
 	return 2*len(others) <= part.Len(), err
+}
+
+// trainedOn says whether a data set has the images that the run was trained on.
+func (o *evaluateOptions) trainedOn(ctx context.Context, run rundir.Dir, set *dataset.Set) (bool, error) {
+	others, err := changed(ctx, run, set.Train, o.workers, nil)
+	return set.Train.Len() > 0 && 2*len(others) <= set.Train.Len(), err
 }
 
 // warnOfTrained says how many of the images to measure, of another data set, are ones that the run was

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/joshdk/go-junit"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tftl/savedmodels"
 )
 
 // The test binary is the program, too: the scripts run it under its own name.
@@ -36,6 +39,8 @@ func TestMain(m *testing.M) {
 //	json FILE PATH [VALUE]    FILE is one JSON document, and has this at a path such as classes.0.name
 //	junit FILE [STATUS …]     FILE has test cases that came out so: passed, failed, error, skipped
 //	tmpfs DIR SIZE            mounts a small file system; [tmpfs] says whether that can be done
+//
+// The condition [bfloat16] says whether this machine computes in it.
 func TestScripts(t *testing.T) {
 	fixtures, err := filepath.Abs("../../build/testdata")
 	if err != nil {
@@ -53,6 +58,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			// Spares each program starting a second time; see internal/quiet.
 			env.Setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+			env.Setenv("TF_ENABLE_ONEDNN_OPTS", cmp.Or(os.Getenv("TF_ENABLE_ONEDNN_OPTS"), "1"))
+			env.Setenv("ONEDNN_MAX_CPU_ISA", cmp.Or(os.Getenv("ONEDNN_MAX_CPU_ISA"), "DEFAULT"))
 			return nil
 		},
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "junit": checkJUnit, "tmpfs": tmpfs},
@@ -195,7 +202,12 @@ func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func condition(name string) (bool, error) {
-	if name != "tmpfs" {
+	switch name {
+	case "tmpfs":
+	case "bfloat16":
+		_, err := savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.BFloat16})
+		return err == nil, nil
+	default:
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
 	dir, err := os.MkdirTemp("", "tftl")

@@ -102,16 +102,34 @@ func (d Dir) retire(old string) error {
 	return os.RemoveAll(old)
 }
 
-// Is says whether a folder is a run's.
+// Is says whether a folder is a run's. Many programs write a config.json: a
+// run's has the parts that every Config has.
 func Is(path string) bool {
-	_, err := os.Stat(filepath.Join(path, "config.json"))
-	return err == nil
+	info, err := os.Stat(filepath.Join(path, "config.json"))
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	data, err := os.ReadFile(filepath.Join(path, "config.json"))
+	if err != nil {
+		return true // of whoever may not be read; reading it says why
+	}
+	var parts map[string]json.RawMessage
+	if json.Unmarshal(data, &parts) != nil {
+		_, err := os.Stat(filepath.Join(path, "checkpoints"))
+		return err == nil // damaged; reading it says so
+	}
+	for _, name := range []string{"tftl", "data", "model", "training", "runtime"} {
+		if parts[name] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Find is the run in a folder, to be read: another process may be training it.
 func Find(path string) (Dir, error) {
 	if !Is(path) {
-		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json", path)
+		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json of tftl's", path)
 	}
 	return Dir{path}, nil
 }
