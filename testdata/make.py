@@ -8,6 +8,7 @@
     keras-softmax/      a plain Keras `model.export`: red, green or blue, whichever is brightest;
                         it wants pixels from 0 to 1; with keras-softmax.keras
     keras-sigmoid/      the same for blue or red, with one output: that of red
+    keras-linear/       logits of blue and red; keras-nan/ returns NaN
     keras-vector/       one that takes no images
     photos/             red/ and blue/, 40 JPEGs of 48x40 pixels each, easily told apart
     formats/            one picture as JPEG, PNG, BMP, GIF and WebP, and under wrong extensions
@@ -169,6 +170,9 @@ def keras_models(folder: Path) -> None:
     write("keras-softmax", softmax, 10 * np.eye(3), [0, 0, 0])
     sigmoid = keras.layers.Dense(1, activation="sigmoid")
     write("keras-sigmoid", sigmoid, [[20], [0], [0]], [-10])
+    write("keras-linear", keras.layers.Dense(2), [[-8, 8], [0, 0], [8, -8]], [0, 0])
+    softmax = keras.layers.Dense(2, activation="softmax")
+    write("keras-nan", softmax, np.full((3, 2), np.nan), [0, 0])
     vector = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     vector.export(folder / "keras-vector", verbose=False)
 

@@ -16,7 +16,8 @@ import (
 
 // cacheOptions say where frozen features are kept.
 type cacheOptions struct {
-	off bool
+	off      bool
+	homeless error // why there is no folder by default: then RAM serves
 	features.Options
 }
 
@@ -39,8 +40,9 @@ func newCacheOptions(c *cli.Context) (o cacheOptions, err error) {
 	case "disk":
 		if o.Dir = c.String("cache-dir"); o.Dir == "" {
 			user, err := os.UserCacheDir()
-			if err != nil {
-				return o, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "no folder for the feature cache: %w", err), "name one with --cache-dir, or use --cache ram")
+			if err != nil { // in a container, say
+				o.homeless = err
+				break
 			}
 			o.Dir = filepath.Join(user, "tftl", "features")
 		}
@@ -141,7 +143,16 @@ func (in *inputs) openStore(stage string) error {
 		return err
 	}
 	in.closeStore()
-	in.store, err = features.Open(in.o.cache.Options, space)
+	unwritable := in.o.cache.homeless
+	if in.store, err = features.Open(in.o.cache.Options, space); err != nil && in.o.cache.Dir != "" {
+		unwritable = err
+		in.o.cache.Dir = ""
+		in.store, err = features.Open(in.o.cache.Options, space)
+	}
+	if unwritable != nil {
+		in.t.warn("features are kept in memory, for this run alone: %v (--cache-dir)", unwritable)
+		in.o.cache.homeless = nil
+	}
 	return err
 }
 

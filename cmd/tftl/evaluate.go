@@ -56,7 +56,7 @@ func newEvaluateCommand() *cli.Command {
 began; evaluation.json, predictions.csv and the report are then kept in the run's folder.
 So is what --threshold and --temperature decide: evaluate and predict go by it from then on.
 
-   tftl evaluate runs/first
+   tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model runs/first --threshold f1 --temperature fit
    tftl evaluate --model runs/first --junit gates.xml \

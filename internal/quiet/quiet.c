@@ -42,11 +42,21 @@ static void with_variables(char **argv, char **envp, int quiet) {
 	free(longer);
 }
 
+// Go opens a standard output that was closed as /dev/null, where an answer would
+// be lost without an error. One that is open for reading alone gives the error.
+static void refuse_output(void) {
+	if (fcntl(STDOUT_FILENO, F_GETFD) >= 0) return;
+	int null = open("/dev/null", O_RDONLY);
+	if (null >= 0 && null != STDOUT_FILENO) dup2(null, STDOUT_FILENO);
+	if (null > STDERR_FILENO) close(null);
+}
+
 // Run by the loader before the constructors of the libraries that the
 // executable needs: some of TensorFlow's lines are written there, and obey no
 // level.
 static void hush(int argc, char **argv, char **envp) {
 	(void)argc;
+	refuse_output();
 	int quiet = !verbose(argv, envp);
 	with_variables(argv, envp, quiet);
 	if (!quiet) return;

@@ -62,6 +62,11 @@ func admit(encoded []byte) error {
 	if len(encoded) > maxBytes {
 		return fmt.Errorf("its %d bytes are more than the limit of %d", len(encoded), maxBytes)
 	}
+	if Format(encoded) == "BMP" {
+		if err := plainBMP(encoded); err != nil {
+			return err
+		}
+	}
 	h, err := ReadHeader(encoded)
 	if err != nil {
 		return err
@@ -140,6 +145,58 @@ func (h *Header) bmp(b []byte) error {
 		return fmt.Errorf("its width is %d", h.Width)
 	}
 	return nil
+}
+
+// plainBMP refuses the BMPs that TensorFlow's kernel decodes wrongly without a
+// word, or has no clear words for: it knows colours of 24 and 32 bits, and takes
+// a palette's indexes for levels of grey.
+func plainBMP(b []byte) error {
+	if len(b) < 54 {
+		return nil // decoding says that it is cut off
+	}
+	bits, compression := binary.LittleEndian.Uint16(b[28:]), binary.LittleEndian.Uint32(b[30:])
+	kind := ""
+	switch header := binary.LittleEndian.Uint32(b[14:]); {
+	case header < 40:
+		kind = "an OS/2 header"
+	case bits == 24 && compression == 0, bits == 32 && compression == 0, bits == 32 && compression == 3 && usualMasks(b):
+	case bits == 8 && compression == 0 && greyPalette(b, int64(header)):
+	case bits <= 8:
+		kind = fmt.Sprintf("a palette of %d bits", bits)
+	default:
+		kind = fmt.Sprintf("%d bits a pixel and compression %d", bits, compression)
+	}
+	if kind == "" {
+		return nil
+	}
+	return fmt.Errorf("is a BMP with %s, which is not supported: convert it to PNG", kind)
+}
+
+// usualMasks says whether the fields of a 32-bit BMP are blue, green and red, in
+// this order.
+func usualMasks(b []byte) bool {
+	if len(b) < 66 {
+		return false
+	}
+	return binary.LittleEndian.Uint32(b[54:]) == 0xff0000 && binary.LittleEndian.Uint32(b[58:]) == 0xff00 && binary.LittleEndian.Uint32(b[62:]) == 0xff
+}
+
+// greyPalette says whether each index of a palette is its own level of grey.
+func greyPalette(b []byte, header int64) bool {
+	n := int64(binary.LittleEndian.Uint32(b[46:]))
+	if n == 0 {
+		n = 256
+	}
+	at := 14 + header
+	if n > 256 || at+4*n > int64(len(b)) {
+		return false
+	}
+	for i := range n {
+		if c := b[at+4*i:]; c[0] != byte(i) || c[1] != byte(i) || c[2] != byte(i) {
+			return false
+		}
+	}
+	return true
 }
 
 func (h *Header) webp(b []byte) error {

@@ -129,7 +129,11 @@ func Is(path string) bool {
 // Find is the run in a folder, to be read: another process may be training it.
 func Find(path string) (Dir, error) {
 	if !Is(path) {
-		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json of tftl's", path)
+		why := "it has no config.json"
+		if _, err := os.Stat(filepath.Join(path, "config.json")); err == nil {
+			why = "its config.json is not one of tftl's"
+		}
+		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: %s", path, why)
 	}
 	return Dir{path}, nil
 }

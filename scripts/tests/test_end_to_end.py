@@ -281,10 +281,12 @@ def test_the_trained_model_serves_in_python(run):
         loaded.signatures["serving_bytes"](bytes=encoded),
     ]
     exact = predict(run.folder, *run.files).probabilities
-    coarse = predict(run.folder, *run.files, precision="bfloat16").probabilities
     for answer in answers:
         np.testing.assert_allclose(answer["probabilities"], exact, rtol=0, atol=1e-5)
         np.testing.assert_allclose(probabilities(answer["logits"].numpy()), exact, atol=1e-5)
+    if "bfloat16" not in tftl("version"):  # where it is not the choice, it may be an error
+        return
+    coarse = predict(run.folder, *run.files, precision="bfloat16").probabilities
     difference = np.abs(coarse - exact).max()
     print(f"probabilities in bfloat16 differ by up to {difference:.1e}")
     assert difference <= 0.02
