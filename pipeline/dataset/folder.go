@@ -19,6 +19,7 @@ func listFolder(root string, options Options) (listing, error) {
 	}
 	l := listing{root: root, ignored: t.ignored}
 	t.warnOfLinks(&l)
+	t.warnOfUnread(&l)
 	dirs, err := t.partFolders(&l)
 	if err != nil {
 		return listing{}, err

@@ -3,8 +3,10 @@ package dataset
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -24,6 +26,7 @@ type tree struct {
 	images  []string            // in bytewise order
 	links   []string            // to folders that were not followed
 	ignored int                 // files that are no images
+	unread  map[string]int      // those that are, in a format that is not read, by their ending
 	follow  bool                // links to folders are followed, but not in circles
 }
 
@@ -35,7 +38,7 @@ func walk(root string, follow bool) (*tree, error) {
 	if !info.IsDir() {
 		return nil, pipeline.Errorf(pipeline.BadData, "%s is not a folder", root)
 	}
-	t := &tree{root: root, folders: map[string][]string{}, follow: follow}
+	t := &tree{root: root, folders: map[string][]string{}, unread: map[string]int{}, follow: follow}
 	if err := t.walk(".", nil); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
@@ -88,6 +91,9 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 			t.images = append(t.images, name)
 		} else {
 			t.ignored++
+			if ending := strings.ToLower(path.Ext(name)); unreadFormat(ending) {
+				t.unread[ending]++
+			}
 		}
 	}
 	return nil
@@ -114,6 +120,27 @@ func imageName(name string) bool {
 		return true
 	}
 	return false
+}
+
+// unreadFormat tells whether files of this ending are images that neither
+// TensorFlow nor this program decodes: of phones, scanners and cameras.
+func unreadFormat(ending string) bool {
+	switch ending {
+	case ".heic", ".heif", ".avif", ".tif", ".tiff", ".jxl", ".jp2", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf":
+		return true
+	}
+	return false
+}
+
+// warnOfUnread says which images are left out for their format.
+func (t *tree) warnOfUnread(l *listing) {
+	var each []string
+	for _, ending := range slices.Sorted(maps.Keys(t.unread)) {
+		each = append(each, fmt.Sprintf("%d %s", t.unread[ending], ending))
+	}
+	if len(each) > 0 {
+		l.warn("images whose format is not read are left out: %s (convert them to JPEG or PNG)", strings.Join(each, ", "))
+	}
 }
 
 // imageContent tells by its first bytes whether a file of another name is an
