@@ -153,6 +153,8 @@ def test_features_depend_on_the_image_alone(exported, bfloat16):
 
     Some processors' kernels sum in an order that depends on the place in the batch.
     """
+    if bfloat16 and "bfloat16" not in tftl("version"):
+        pytest.skip("not a precision that the program computes in here")
     _, base, folder = exported
     stage = Stage(folder, "head", bfloat16=bfloat16)
     images = pictures(5, 32, base.input.shape[1])
