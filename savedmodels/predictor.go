@@ -163,7 +163,7 @@ func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 }
 
 // sound sees that an answer is one: logits that are finite, and probabilities
-// from 0 to 1 that sum to 1, but for rounding in bfloat16.
+// from 0 to 1 that sum to 1, within bfloat16's rounding.
 func sound(p pipeline.Prediction) error {
 	bad := func(what string, value float64, hint string) error {
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "image %s: the model's %s %g", p.Sample.ID, what, value), "%s", hint)
