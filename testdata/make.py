@@ -93,6 +93,42 @@ def photographs(folder: Path) -> None:
     shutil.copy(formats / "picture.webp", formats / "webp-named.png")
     whole = (formats / "picture.jpg").read_bytes()
     (folder / "stray.jpg").write_bytes(whole[:-2] + b"stray" + whole[-2:])
+    traits(folder / "traits", picture)
+
+
+def traits(folder: Path, picture: Image.Image) -> None:
+    """Pictures with something that decoding drops, and some without."""
+    folder.mkdir()
+
+    def turned(value: int, *, big: bool = False) -> bytes:
+        exif = Image.Exif()
+        if big:
+            exif.endian = ">"
+        exif[0x010F], exif[0x0112] = "Maker", value
+        return exif.tobytes()
+
+    clear, few = picture.convert("RGBA"), picture.quantize(16)
+    clear.putpixel((0, 0), (1, 2, 3, 0))
+    deep = Image.fromarray(np.arange(40 * 48, dtype=np.uint16).reshape(40, 48))
+    for name, image, options in (
+        ("plain.jpg", picture, {}),
+        ("turned.jpg", picture, {"exif": turned(6)}),
+        ("turned-big.jpg", picture, {"exif": turned(8, big=True)}),
+        ("upright.jpg", picture, {"exif": turned(1)}),
+        ("turned.png", picture, {"exif": turned(3)}),
+        ("turned.webp", picture, {"exif": turned(6)}),
+        ("deep.png", deep, {}),
+        ("alpha.png", clear, {}),
+        ("grey-alpha.png", clear.convert("LA"), {}),
+        ("palette.png", few, {}),
+        ("palette-alpha.png", few, {"transparency": 0}),
+        ("plain.gif", few, {}),
+        ("alpha.gif", few, {"transparency": 3}),
+        ("plain.webp", picture, {}),
+        ("alpha.webp", clear, {"lossless": True}),
+        ("alpha-lossy.webp", clear, {}),
+    ):
+        image.save(folder / name, **options)
 
 
 def networks(folder: Path) -> None:

@@ -56,9 +56,13 @@ func runInspectData(ctx context.Context, t terminal, path string, options datase
 	}
 }
 
-func header(encoded []byte) (format string, width, height int, err error) {
-	h, err := image.ReadHeader(encoded)
-	return h.Format, h.Width, h.Height, err
+func header(encoded []byte) check.Header {
+	h, _ := image.ReadHeader(encoded) // decoding says what is wrong
+	t := image.ReadTraits(encoded)
+	return check.Header{
+		Format: h.Format, Width: h.Width, Height: h.Height,
+		Orientation: t.Orientation, Depth16: t.Depth16, Transparent: t.Transparent,
+	}
 }
 
 // warnOfImbalance is what of the check is told before every run; of classes that

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -26,7 +27,12 @@ func singleThreaded() *tf.SessionOptions {
 func explain(encoded []byte, err error) error {
 	format := Format(encoded)
 	if format == "" {
-		return fmt.Errorf("is no JPEG, PNG, BMP, GIF or WebP")
+		return foreign(encoded)
+	}
+	// libjpeg could fill up what is missing, but of a whole image without the marker, one that
+	// was cut in its last rows cannot be told.
+	if format == "JPEG" && !bytes.Contains(encoded[len(encoded)/2:], []byte("\xff\xd9")) {
+		return errors.New("is a damaged JPEG: it ends early, without an end marker")
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	line, _, _ = strings.Cut(line, " [Op:")

@@ -45,7 +45,7 @@ func ReadHeader(encoded []byte) (Header, error) {
 	case "WebP":
 		err = h.webp(encoded)
 	default:
-		return h, errors.New("is no JPEG, PNG, BMP, GIF or WebP")
+		return h, foreign(encoded)
 	}
 	if err != nil {
 		return h, fmt.Errorf("is a damaged %s: %w", h.Format, err)
@@ -62,9 +62,14 @@ func admit(encoded []byte) error {
 	if len(encoded) > maxBytes {
 		return fmt.Errorf("its %d bytes are more than the limit of %d", len(encoded), maxBytes)
 	}
-	if Format(encoded) == "BMP" {
+	switch Format(encoded) {
+	case "BMP":
 		if err := plainBMP(encoded); err != nil {
 			return err
+		}
+	case "WebP":
+		if animatedWebP(encoded) && !ReadTraits(encoded).Transparent {
+			return errors.New("is an animated WebP without transparency, which is not supported: convert it to PNG")
 		}
 	}
 	h, err := ReadHeader(encoded)
@@ -159,6 +164,8 @@ func plainBMP(b []byte) error {
 	switch header := binary.LittleEndian.Uint32(b[14:]); {
 	case header < 40:
 		kind = "an OS/2 header"
+	case header > 124:
+		kind = fmt.Sprintf("a header of %d bytes", header)
 	case bits == 24 && compression == 0, bits == 32 && compression == 0, bits == 32 && compression == 3 && usualMasks(b):
 	case bits == 8 && compression == 0 && greyPalette(b, int64(header)):
 	case bits <= 8:

@@ -143,7 +143,7 @@ func TestBadImages(t *testing.T) {
 		"one byte":      {whole[:1], "is no JPEG, PNG, BMP, GIF or WebP"},
 		"JPEG's start":  {whole[:20], "is a damaged"},
 		"text behind":   {append(slices.Clone(whole[:3]), text...), "is a damaged"},
-		"HTML page":     {[]byte("<!DOCTYPE html><html></html>"), "is no JPEG"},
+		"HTML page":     {[]byte("<!DOCTYPE html><html></html>"), "is an HTML page"},
 		"zeros":         {make([]byte, 1000), "is no JPEG"},
 		"no such image": {[]byte("BM"), "is a damaged"},
 	}
@@ -154,6 +154,10 @@ func TestBadImages(t *testing.T) {
 			want    string
 		}{encoded[:len(encoded)/2], "is a damaged"}
 	}
+	cases["no end marker"] = struct {
+		encoded []byte
+		want    string
+	}{whole[:len(whole)-2], "is a damaged JPEG: it ends early, without an end marker"}
 	for name, test := range cases {
 		_, err := d.Decode(t.Context(), [][]byte{whole, test.encoded}, samples(2))
 		if pipeline.KindOf(err) != pipeline.BadData {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from driver import MetaGraph, Stage, batches, variables
 from PIL import Image
+from program import ROOT, predict, tftl
 from tensorflow.core.protobuf import saved_model_pb2
 
 
@@ -67,6 +69,83 @@ def test_encoded_images_are_decoded_resized_and_served(tiny, tmp_path, fit):
     got = serve.call("serving_bytes", bytes=np.array(files, object))
     for name in ("logits", "probabilities"):
         assert np.array_equal(got[name], want[name])
+
+
+def files_of_every_kind(folder):
+    """Files that are decoded and files that are refused, by name."""
+    random = np.random.default_rng(5)
+    colours = Image.fromarray(random.integers(0, 256, (40, 48, 3), np.uint8))
+    clear = colours.convert("RGBA")
+    clear.putpixel((3, 3), (200, 10, 10, 0))
+    grey, few = colours.convert("L"), colours.quantize(64)
+    more = {"save_all": True, "append_images": [clear.rotate(180)]}
+    for name, picture, options in (
+        ("plain.webp", colours, {"lossless": True}),
+        ("lossy.webp", colours, {}),
+        ("alpha.webp", clear, {"lossless": True}),
+        ("alpha-lossy.webp", clear, {}),
+        ("animated.webp", colours, {"save_all": True, "append_images": [colours.rotate(180)]}),
+        ("animated-alpha.webp", clear, more),
+        ("alpha.png", clear, {}),
+        ("grey-alpha.png", clear.convert("LA"), {}),
+        ("palette.png", few, {}),
+        ("transparent.gif", few, {"transparency": 3}),
+        ("animated.gif", colours, {"save_all": True, "append_images": [colours.rotate(180)]}),
+        ("grey.jpg", grey, {}),
+        ("cmyk.jpg", colours.convert("CMYK"), {}),
+        ("colours.bmp", colours, {}),
+        ("alpha.bmp", clear, {}),
+        ("grey.bmp", grey, {}),
+        ("palette.bmp", few, {}),
+        ("black-and-white.bmp", grey.convert("1"), {}),
+        ("scan.tif", colours, {}),
+    ):
+        picture.save(folder / name, **options)
+    whole = (folder / "colours.bmp").read_bytes()
+    (folder / "top-down.bmp").write_bytes(
+        whole[:22] + (-40).to_bytes(4, "little", signed=True) + whole[26:]
+    )
+    (folder / "16-bits.bmp").write_bytes(whole[:28] + b"\x10\0" + whole[30:])
+    (folder / "long-header.bmp").write_bytes(whole[:14] + b"\xff\0\0\0" + whole[18:])
+    (folder / "short.bmp").write_bytes(b"BM")
+    (folder / "short.webp").write_bytes(b"RIFF\0\0\0\0WEBPVP8X")
+    (folder / "empty.jpg").write_bytes(b"")
+    return sorted(folder.iterdir())
+
+
+def test_serving_takes_the_files_that_the_program_takes(tmp_path):
+    """With the same answers, and an error for the others."""
+    fixtures = ROOT / "build" / "testdata"
+    run = tmp_path / "run"
+    tftl(
+        "fit",
+        "--data",
+        fixtures / "photos",
+        "--model",
+        fixtures / "tiny",
+        "--epochs",
+        1,
+        "--cache",
+        "off",
+        "--output",
+        run,
+    )
+    (tmp_path / "files").mkdir()
+    files = files_of_every_kind(tmp_path / "files")
+    answers = predict(run / "model", tmp_path / "files", **{"on-bad-image": "skip"})
+    known = {
+        Path(path).name: row for path, row in zip(answers.paths, answers.probabilities, strict=True)
+    }
+    assert len(known) == 16, sorted(known)
+    model = tf.saved_model.load(str(run / "model"))
+    for file in files:
+        bytes = tf.constant([file.read_bytes()])
+        if file.name in known:
+            got = model.signatures["serving_bytes"](bytes=bytes)["probabilities"].numpy()
+            np.testing.assert_allclose(got[0], known[file.name], atol=2e-6, err_msg=file.name)
+        else:
+            with pytest.raises(tf.errors.OpError):
+                model.signatures["serving_bytes"](bytes=bytes)
 
 
 def test_a_trained_model_loads_in_python_as_any_savedmodel(tiny, tmp_path):

@@ -25,6 +25,55 @@ _PREPROCESS = {
 PREPROCESSINGS = tuple(_PREPROCESS)
 
 
+_START = 1200  # bytes: all of a BMP's header and its palette
+
+
+def _decode(encoded: tf.Tensor) -> tf.Tensor:
+    """uint8 [h,w,3] of what tftl decodes, and an error for what it refuses."""
+    start = tf.strings.substr(tf.strings.join([encoded, b"\0" * _START]), 0, _START)
+    start = tf.cast(tf.ensure_shape(tf.io.decode_raw(start, tf.uint8), [_START]), tf.int32)
+
+    def says(at: int, text: bytes) -> tf.Tensor:
+        return tf.reduce_all(start[at : at + len(text)] == list(text))
+
+    def decode(channels: int) -> tf.Tensor:
+        image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
+        return tf.ensure_shape(image[..., :3], [None, None, 3])
+
+    webp = says(0, b"RIFF") & says(8, b"WEBP")
+    # Without the channels that it has, a WebP is an error; and for as many as it has, an animated
+    # one without an alpha channel would be written past its memory.
+    animated = webp & says(12, b"VP8X") & (start[20] & 2 != 0)
+    bmp = tf.debugging.Assert(
+        ~says(0, b"BM") | _plain_bmp(start),
+        ["a BMP of this kind is not supported: convert it to PNG"],
+    )
+    with tf.control_dependencies([bmp] if bmp is not None else []):
+        kind = tf.cast(webp, tf.int32) + tf.cast(animated, tf.int32)
+        return tf.switch_case(kind, [lambda: decode(3), lambda: decode(0), lambda: decode(4)])
+
+
+def _plain_bmp(start: tf.Tensor) -> tf.Tensor:
+    """Whether TensorFlow decodes a BMP right: it takes a palette's indexes for levels of grey."""
+
+    def number(at: int, length: int) -> tf.Tensor:
+        shifts = tf.constant([1 << 8 * i for i in range(length)], tf.int64)
+        return tf.reduce_sum(tf.cast(start[at : at + length], tf.int64) * shifts)
+
+    header, bits, compression = number(14, 4), number(28, 2), number(30, 4)
+    known = (header >= 40) & (header <= 124)
+    masks = [number(54 + 4 * i, 4) == 0xFF << 8 * (2 - i) for i in range(3)]
+    colours = ((bits == 24) | (bits == 32)) & (compression == 0)
+    colours |= (bits == 32) & (compression == 3) & tf.reduce_all(masks)
+    used = tf.where(number(46, 4) == 0, tf.constant(256, tf.int64), number(46, 4))
+    index = tf.range(256, dtype=tf.int64)[:, None]
+    palette = tf.gather(
+        start, tf.minimum(14 + header + 4 * index + tf.range(3, dtype=tf.int64), _START - 1)
+    )
+    grey = tf.reduce_all((tf.cast(palette, tf.int64) == index) | (index >= used)) & (used <= 256)
+    return known & (colours | (bits == 8) & (compression == 0) & grey)
+
+
 @dataclass(frozen=True)
 class Input:
     """What an image goes through before the network: kept in tftl.json, followed by Go."""
@@ -44,8 +93,7 @@ class Input:
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """One encoded image, a scalar string, to float32 [H,W,3], 0 to 255."""
-        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-        image.set_shape([None, None, 3])
+        image = _decode(encoded)
         if self.fit == "pad":
             return self._pad(image)
         if self.fit == "crop":

@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"path"
+	"slices"
 	"strings"
 
 	"tftl/pipeline"
@@ -27,12 +28,18 @@ import (
 // decoded is an error of kind pipeline.BadData.
 type Decode func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
 
-// Header says what an image is without decoding it.
-type Header func(encoded []byte) (format string, width, height int, err error)
+// Header is what an image says of itself before it is decoded.
+type Header struct {
+	Format        string
+	Width, Height int
+	Orientation   int  // Exif's, 1 to 8; 0 where there is none
+	Depth16       bool // 16 bits a channel
+	Transparent   bool
+}
 
 // Reader is how images are read.
 type Reader struct {
-	Header Header
+	Header func(encoded []byte) Header // of a damaged image it may be wrong
 	// Decode gives images of Side by Side, averaged over what each pixel stands for.
 	Decode  Decode
 	Workers int // images read at a time; 0 for one a processor
@@ -84,6 +91,7 @@ func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline
 		return nil, err
 	}
 	r.measure(images)
+	r.note(images)
 	for _, im := range images {
 		switch {
 		case im.reason != "":
@@ -91,8 +99,8 @@ func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline
 		case im.blank:
 			r.find(Blank, "", im.File)
 		}
-		if claim := claimed(im.Path); claim != "" && im.format != "" && claim != im.format {
-			r.find(WrongExtension, "is a "+im.format, im.File)
+		if claim := claimed(im.Path); claim != "" && im.header.Format != "" && claim != im.header.Format {
+			r.find(WrongExtension, "is a "+im.header.Format, im.File)
 		}
 	}
 	exact := duplicates(images)
@@ -118,12 +126,12 @@ type image struct {
 	sample pipeline.Sample
 	read   func() ([]byte, error)
 
-	reason        string // why it cannot be used
-	digest        [sha256.Size]byte
-	format        string
-	width, height int
-	thumbnail     *thumbnail // nil where it cannot be decoded
-	blank         bool
+	reason    string // why it cannot be used
+	digest    [sha256.Size]byte
+	header    Header
+	thumbnail *thumbnail // nil where it cannot be decoded
+	brightest float32    // value of the thumbnail
+	blank     bool
 }
 
 // inspect fills in what an image's bytes tell. Its error ends the check: that
@@ -132,10 +140,11 @@ func (im *image) inspect(ctx context.Context, reader Reader, h *hasher) error {
 	encoded, err := im.read()
 	if err == nil {
 		im.digest = sha256.Sum256(encoded)
-		im.format, im.width, im.height, _ = reader.Header(encoded) // decoding says what is wrong
+		im.header = reader.Header(encoded)
 		var batch pipeline.Batch
 		if batch, err = reader.Decode(ctx, [][]byte{encoded}, []pipeline.Sample{im.sample}); err == nil {
 			im.thumbnail, im.blank = h.thumbnail(batch.Data)
+			im.brightest = slices.Max(batch.Data)
 			return nil
 		}
 	}

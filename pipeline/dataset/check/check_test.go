@@ -82,9 +82,9 @@ func plain(c color.Color) *image.RGBA {
 func reader(workers int) check.Reader {
 	return check.Reader{
 		Workers: workers,
-		Header: func(encoded []byte) (string, int, int, error) {
-			config, format, err := image.DecodeConfig(bytes.NewReader(encoded))
-			return strings.ToUpper(format), config.Width, config.Height, err
+		Header: func(encoded []byte) check.Header {
+			config, format, _ := image.DecodeConfig(bytes.NewReader(encoded))
+			return check.Header{Format: strings.ToUpper(format), Width: config.Width, Height: config.Height, Depth16: config.ColorModel == color.Gray16Model}
 		},
 		Decode: func(_ context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error) {
 			m, _, err := image.Decode(bytes.NewReader(encoded[0]))
@@ -182,6 +182,40 @@ func TestNothingIsFoundInAGoodSet(t *testing.T) {
 	}
 	if fmt.Sprint(report.Formats) != "map[JPEG:40 PNG:10]" || *report.Width != (check.Range{Min: 96, Median: 96, Max: 96}) || report.Height.Max != 64 {
 		t.Errorf("%v, %v, %v", report.Formats, report.Width, report.Height)
+	}
+}
+
+// What decoding drops is counted, and no finding.
+func TestNotes(t *testing.T) {
+	deep := func(level int) []byte {
+		m := image.NewGray16(image.Rect(0, 0, 40, 40))
+		for i := range 1600 {
+			m.SetGray16(i%40, i/40, color.Gray16{uint16(level * (1 + i%7) / 7)})
+		}
+		return asPNG(m)
+	}
+	files := map[string][]byte{"train/cat/dark.png": deep(3900), "train/cat/darker.png": deep(2000), "train/dog/full.png": deep(65535)}
+	all := reader(1)
+	plain := all.Header
+	all.Header = func(encoded []byte) check.Header {
+		h := plain(encoded)
+		h.Orientation = 1
+		if h.Transparent = h.Depth16; h.Depth16 {
+			h.Orientation = 6
+		}
+		return h
+	}
+	report := run(t, open(t, files), all)
+	if want := (check.Notes{Turned: 3, Transparent: 3, Depth16: 3, Dark16: 2, Brightest: 15}); report.Notes != want {
+		t.Errorf("%+v, want %+v", report.Notes, want)
+	}
+	var table strings.Builder
+	if err := report.WriteTable(&table); err != nil {
+		t.Fatal(err)
+	}
+	want := "note     3 images have 16 bits a channel, of which the upper 8 are kept; of 256 levels, 2 of them reach level 15 at most: scale them to all 16 bits\n"
+	if !strings.Contains(table.String(), want) || !strings.Contains(table.String(), "note     3 images have transparency") {
+		t.Errorf("%s", &table)
 	}
 }
 

@@ -94,6 +94,7 @@ type Report struct {
 	Formats   map[string]int `json:"formats"`
 	Width     *Range         `json:"width,omitempty"` // of the images that can be decoded
 	Height    *Range         `json:"height,omitempty"`
+	Notes     Notes          `json:"notes"`
 	Findings  []Finding      `json:"findings"`
 }
 
@@ -152,11 +153,11 @@ func (r *Report) weigh() {
 func (r *Report) measure(images []image) {
 	var widths, heights []int
 	for _, im := range images {
-		if im.format != "" {
-			r.Formats[im.format]++
+		if im.header.Format != "" {
+			r.Formats[im.header.Format]++
 		}
 		if im.thumbnail != nil {
-			widths, heights = append(widths, im.width), append(heights, im.height)
+			widths, heights = append(widths, im.header.Width), append(heights, im.header.Height)
 		}
 	}
 	r.Width, r.Height = rangeOf(widths), rangeOf(heights)

@@ -42,6 +42,9 @@ func (r *Report) WriteTable(out io.Writer) error {
 		fmt.Fprintf(w, "width    %d to %d, median %d\nheight   %d to %d, median %d\n",
 			r.Width.Min, r.Width.Max, r.Width.Median, r.Height.Min, r.Height.Max, r.Height.Median)
 	}
+	for _, note := range r.Notes.lines() {
+		fmt.Fprintf(w, "note     %s\n", note)
+	}
 	for _, k := range kinds() {
 		found := slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool { return f.Kind != k.Kind })
 		if len(found) == 0 {

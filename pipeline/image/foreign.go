@@ -1,0 +1,67 @@
+package image
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// foreign says what a file is that is no image of a format that is read, and
+// what to do about it, as far as its first bytes tell.
+func foreign(encoded []byte) error {
+	if format := foreignFormat(encoded); format != "" {
+		return fmt.Errorf("is %s, which is not supported: convert it to JPEG or PNG", format)
+	}
+	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(encoded, []byte("\xef\xbb\xbf")), " \t\r\n"))
+	begins := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return bytes.HasPrefix(text, []byte(p)) })
+	}
+	switch {
+	case begins("version https://git-lfs.github.com/spec/"):
+		return errors.New("is a Git LFS pointer, not the image itself: git lfs pull fetches it")
+	case begins("<!doctype html", "<html"):
+		return errors.New("is an HTML page, as a failed download leaves: fetch the image again")
+	case begins("<?xml", "<svg", "<!doctype svg"):
+		return errors.New("is XML or SVG, not an image of pixels: convert it to PNG, or fetch the image again")
+	case begins("{", "["):
+		return errors.New("is JSON or other text, as a failed download leaves: fetch the image again")
+	}
+	return errors.New("is no JPEG, PNG, BMP, GIF or WebP")
+}
+
+// foreignFormat is a format of images that TensorFlow does not decode, with its
+// article, or empty.
+func foreignFormat(encoded []byte) string {
+	has := func(prefix string) bool { return bytes.HasPrefix(encoded, []byte(prefix)) }
+	switch {
+	case has("II*\x00"), has("MM\x00*"), has("II+\x00"), has("MM\x00+"): // the raw files of most cameras are TIFFs, too
+		return "a TIFF or a camera's raw file"
+	case has("8BPS"):
+		return "a Photoshop file"
+	case has("%PDF-"):
+		return "a PDF"
+	case has("\xff\x0a"), has("\x00\x00\x00\x0cJXL "):
+		return "a JPEG XL"
+	case has("\x00\x00\x00\x0cjP  "), has("\xff\x4f\xff\x51"):
+		return "a JPEG 2000"
+	case has("DDS "):
+		return "a DDS texture"
+	case has("\x76\x2f\x31\x01"):
+		return "an OpenEXR image"
+	case len(encoded) >= 132 && string(encoded[128:132]) == "DICM":
+		return "a DICOM file"
+	case len(encoded) < 12 || string(encoded[4:8]) != "ftyp":
+		return ""
+	}
+	switch brand := string(encoded[8:12]); {
+	case brand == "avif" || brand == "avis":
+		return "an AVIF"
+	case strings.HasPrefix(brand, "hei") || strings.HasPrefix(brand, "hev") || brand == "mif1" || brand == "msf1":
+		return "a HEIC"
+	case brand == "crx ":
+		return "a camera's raw file"
+	}
+	return "a video or another file of its kind"
+}
