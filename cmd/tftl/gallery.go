@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"tftl/internal/atomicfile"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/image"
@@ -40,7 +39,7 @@ func (r reporter) write(ctx context.Context, t terminal, table metrics.Table, d 
 	if err != nil {
 		return err
 	}
-	err = atomicfile.ReplaceDir(r.run.File(report.GalleryDir), func(dir string) error {
+	err = r.run.ReplaceGallery(func(dir string) error {
 		pictures, err := r.pictures(ctx, dir, table, d, union(mistakes, uncertain))
 		if err != nil {
 			return err

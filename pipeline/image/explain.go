@@ -32,7 +32,7 @@ func explain(encoded []byte, err error) error {
 	// libjpeg could fill up what is missing, but of a whole image without the marker, one that
 	// was cut in its last rows cannot be told.
 	if format == "JPEG" && !bytes.Contains(encoded[len(encoded)/2:], []byte("\xff\xd9")) {
-		return errors.New("is a damaged JPEG: it ends early, without an end marker")
+		return errors.New("is a damaged JPEG: it ends without an end marker")
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	line, _, _ = strings.Cut(line, " [Op:")

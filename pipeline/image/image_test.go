@@ -157,7 +157,7 @@ func TestBadImages(t *testing.T) {
 	cases["no end marker"] = struct {
 		encoded []byte
 		want    string
-	}{whole[:len(whole)-2], "is a damaged JPEG: it ends early, without an end marker"}
+	}{whole[:len(whole)-2], "is a damaged JPEG: it ends without an end marker"}
 	for name, test := range cases {
 		_, err := d.Decode(t.Context(), [][]byte{whole, test.encoded}, samples(2))
 		if pipeline.KindOf(err) != pipeline.BadData {

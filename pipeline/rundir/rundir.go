@@ -39,7 +39,8 @@ type Dir struct{ Path string }
 // Create makes the folder of a new run with what fill writes into it, whole or
 // not at all. One that exists and is not empty is refused, unless overwrite is
 // set and it holds a run, whose place the new one then takes. If that had a
-// model it is kept in Replaced, until the new one has a model of its own.
+// model it is kept in Replaced, until the new one has a model of its own. Files
+// that tftl did not write stay.
 func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	if err := Free(path, overwrite); err != nil {
 		return Dir{}, err
@@ -70,8 +71,10 @@ func Free(path string, overwrite bool) error {
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
-	case len(entries) == 0 || overwrite && Is(path):
+	case len(entries) == 0:
 		return nil
+	case overwrite && Is(path):
+		return replaceable(path)
 	}
 	hint := "choose another --output"
 	if Is(path) {
@@ -88,8 +91,12 @@ func (d Dir) place() string {
 	return d.Path
 }
 
-// retire is what becomes of the run whose place this one took.
+// retire is what becomes of the run whose place this one took; what in its folder
+// is not tftl's moves here.
 func (d Dir) retire(old string) error {
+	if err := d.keepForeign(old); err != nil {
+		return err
+	}
 	for _, kept := range []Dir{{old}, {Dir{old}.Replaced()}} {
 		if _, err := os.Stat(kept.Model()); err != nil {
 			continue
@@ -143,6 +150,9 @@ func Find(path string) (Dir, error) {
 func Open(path string) (Dir, error) {
 	d, err := Find(path)
 	if err != nil {
+		return d, err
+	}
+	if err := replaceable(path); err != nil {
 		return d, err
 	}
 	unlock, err := d.Lock()
