@@ -58,29 +58,13 @@ func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool,
 	}
 	set, ownErr := openRecorded(run, o.data, options, needed...)
 	moved := data != config.Data.Path
-	switch {
-	case ownErr == nil:
-		if all, err := set.Subset("all"); err != nil {
-			return nil, false, err
-		} else if moved && all.Len() == 0 {
-			break // nothing of the run is there
-		}
-		if part, err := set.Subset(o.subset); err != nil {
-			return nil, false, err
-		} else if moved && part.Len() == 0 {
-			// The run has no such part: what the folder has may be measured. One
-			// that was only moved has a train part of the run's images.
-			if all, err := o.trainedOn(ctx, run, set); err != nil || all {
-				return set, true, err
-			}
-			break
-		}
-		same, err := o.sameImages(ctx, run, set)
-		if err != nil || same || !moved {
+	if ownErr != nil && !moved {
+		return nil, false, ownErr
+	}
+	if ownErr == nil {
+		if own, err := o.isRuns(ctx, run, set, moved); own || err != nil {
 			return set, true, err
 		}
-	case !moved:
-		return nil, false, ownErr
 	}
 	if set, err = other(); err != nil {
 		return nil, false, err
@@ -88,24 +72,23 @@ func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool,
 	return set, false, o.warnOfTrained(ctx, run, set)
 }
 
-// sameImages says whether a data set with a run's names has its images, too, and
-// not others of the same names. A few that changed are a warning.
-func (o *evaluateOptions) sameImages(ctx context.Context, run rundir.Dir, set *dataset.Set) (bool, error) {
+// isRuns says whether a data set with a run's names is the run's own and not
+// another one's of the same names: what is to be measured then is what it was,
+// or, of a run without such a part, what it was trained on. A few images that
+// changed are a warning.
+func (o *evaluateOptions) isRuns(ctx context.Context, run rundir.Dir, set *dataset.Set, moved bool) (bool, error) {
 	part, err := set.Subset(o.subset)
 	if err != nil {
 		return false, err
+	}
+	if moved && part.Len() == 0 {
+		part = set.Train
 	}
 	others, err := changed(ctx, run, part, o.workers, nil)
 	if len(others) > 0 {
 		set.Warnings = append(set.Warnings, fmt.Sprintf("%d of %d images are no longer what they were when the run began: %s", len(others), part.Len(), few(others)))
 	}
-	return 2*len(others) <= part.Len(), err
-}
-
-// trainedOn says whether a data set has the images that the run was trained on.
-func (o *evaluateOptions) trainedOn(ctx context.Context, run rundir.Dir, set *dataset.Set) (bool, error) {
-	others, err := changed(ctx, run, set.Train, o.workers, nil)
-	return set.Train.Len() > 0 && 2*len(others) <= set.Train.Len(), err
+	return !moved || part.Len() > 0 && 2*len(others) <= part.Len(), err
 }
 
 // warnOfTrained says how many of the images to measure, of another data set, are ones that the run was
