@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""How fast networks are, and how far their answers differ, with other kernels than usual.
+
+A table in Markdown of the frozen pass with and without oneDNN, as this processor has it and as one
+without AVX-512 would, and one of the largest difference of a probability from that of the usual
+kernels, batch size and threads. The networks are exported below build/bench, where they are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NETWORKS = ("vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")
+ON, OFF = {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"TF_ENABLE_ONEDNN_OPTS": "0"}
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+SPEEDS = {"on": ON, "off": OFF, "on, AVX2": ON | AVX2, "off, AVX2": OFF | AVX2}
+OTHERS = {
+    "batches of 7": (ON, ["-b", "7"]),
+    "one thread": (ON, ["--threads", "1"]),
+    "oneDNN off": (OFF, []),
+    "oneDNN off, batches of 7": (OFF, ["-b", "7"]),
+    "oneDNN, AVX2": (ON | AVX2, []),
+}
+
+
+def main() -> None:
+    """Measure each network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT / "build/testdata/photos")
+    parser.add_argument("--images", type=int, default=16, help="of each class (default: 16)")
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
+    options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
+    print(processor(), "\n")
+    with tempfile.TemporaryDirectory(prefix="tftl-processors-") as work:
+        data = some(options.data, options.images, Path(work) / "photos")
+        models = {name: exported(name) for name in options.networks}
+        print("images/s with oneDNN", *SPEEDS, sep=" | ")
+        print("|".join(["---"] * (1 + len(SPEEDS))))
+        for name, model in models.items():
+            print(name, *(f"{speed(model, data, env):.1f}" for env in SPEEDS.values()), sep=" | ")
+        print("\nlargest difference", *OTHERS, sep=" | ")
+        print("|".join(["---"] * (1 + len(OTHERS))))
+        for name, model in models.items():
+            run = Path(work) / name
+            train = ["--epochs", "30", "--lr", "1e-3", "--precision", "float32", "--quiet"]
+            program(ON, "fit", "--data", data, "--model", model, "--output", run, *train)
+            usual = answers(run, data, ON, [])
+            gaps = [distance(answers(run, data, *other), usual) for other in OTHERS.values()]
+            print(name, *(f"{gap:.0e}" for gap in gaps), sep=" | ")
+
+
+def processor() -> str:
+    """Its name and what the program says of it."""
+    name = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return f"{os.cpu_count()} processors, {name[1]}; {' '.join(program(ON, 'version').split()[-4:-2])}"
+
+
+def some(data: Path, images: int, to: Path) -> Path:
+    """The first images of each class, in a folder of their own."""
+    for label in sorted(path for path in data.iterdir() if path.is_dir()):
+        (to / label.name).mkdir(parents=True)
+        for image in sorted(label.iterdir())[:images]:
+            shutil.copy(image, to / label.name)
+    return to
+
+
+def exported(name: str) -> Path:
+    """The network, with ImageNet's weights where a package has them and random ones elsewhere."""
+    folder = ROOT / "build/bench" / name
+    command = [sys.executable, ROOT / "scripts/export.py", "--backbone", name, "--head", "gap"]
+    for weights in ("registry", "none"):
+        if folder.exists():
+            break
+        subprocess.run(
+            [*command, "--weights", weights, "--output", folder], capture_output=True, check=False
+        )
+    return folder
+
+
+def program(env: dict[str, str], *arguments: object) -> str:
+    """Run tftl; its standard output."""
+    command = [str(ROOT / "bin/tftl"), *map(str, arguments)]
+    return subprocess.run(
+        command, env=os.environ | env, check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+def speed(model: Path, data: Path, env: dict[str, str]) -> float:
+    """Images a second of one batch that is fed over and over."""
+    command = [ROOT / "bin/frozen", "-data", data, "-model", model, "-precision", "float32"]
+    out = subprocess.run(
+        [*command, "-batch-size", "16", "-rounds", "3"],
+        env=os.environ | env, check=True, text=True, stdout=subprocess.PIPE,
+    ).stdout  # fmt: skip
+    return float(re.search(r"^median of \d+: preloaded ([0-9.]+) images/s", out, re.MULTILINE)[1])
+
+
+def answers(run: Path, data: Path, env: dict[str, str], flags: list[str]) -> list[list[float]]:
+    """The probabilities of each image."""
+    out = program(env, "predict", "--model", run, "--precision", "float32", "--csv", *flags, data)
+    rows = list(csv.DictReader(out.splitlines()))
+    return [[float(v) for k, v in row.items() if k.startswith("p(")] for row in rows]
+
+
+def distance(got: list[list[float]], want: list[list[float]]) -> float:
+    """The largest difference of a probability."""
+    return max(
+        abs(a - b) for x, y in zip(got, want, strict=True) for a, b in zip(x, y, strict=True)
+    )
+
+
+if __name__ == "__main__":
+    main()
