@@ -129,6 +129,10 @@ def traits(folder: Path, picture: Image.Image) -> None:
         ("alpha-lossy.webp", clear, {}),
     ):
         image.save(folder / name, **options)
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    whole = (folder / "cmyk.jpg").read_bytes()
+    adobe = whole.index(b"\xff\xee")  # with 14 bytes
+    (folder / "cmyk-unmarked.jpg").write_bytes(whole[:adobe] + whole[adobe + 16 :])
 
 
 def networks(folder: Path) -> None:

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Header struct {
 	// Pixels is how many decoding makes room for. It is more than Width times
 	// Height for a GIF of several frames: all are decoded to get the first.
 	Pixels int64
+
+	components int // of a JPEG: 1, 3 or 4; 0 where it is cut off there
 }
 
 // ReadHeader finds an image's size where the libraries find it that decode it
@@ -76,6 +79,10 @@ func admit(encoded []byte) error {
 	if err != nil {
 		return err
 	}
+	// TensorFlow takes CMYK for inverted, as Adobe writes it, whether the marker says so or not.
+	if h.components == 4 && !bytes.Contains(encoded, []byte("\x00\x0eAdobe")) {
+		return errors.New("is a CMYK JPEG without Adobe's marker, which is not supported: convert it to RGB")
+	}
 	if h.Pixels > maxPixels {
 		frames := ""
 		if h.Pixels > int64(h.Width)*int64(h.Height) {
@@ -111,6 +118,9 @@ func (h *Header) jpeg(b []byte) error {
 		length := int(binary.BigEndian.Uint16(b[at:]))
 		if marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc { // SOFn, not DHT, JPG, DAC
 			h.Height, h.Width = int(binary.BigEndian.Uint16(b[at+3:])), int(binary.BigEndian.Uint16(b[at+5:]))
+			if at+7 < len(b) {
+				h.components = int(b[at+7])
+			}
 			return nil
 		}
 		if length < 2 {

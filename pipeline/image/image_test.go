@@ -154,6 +154,17 @@ func TestBadImages(t *testing.T) {
 			want    string
 		}{encoded[:len(encoded)/2], "is a damaged"}
 	}
+	unmarked, err := os.ReadFile("../../build/testdata/traits/cmyk-unmarked.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if marked, err := os.ReadFile("../../build/testdata/traits/cmyk.jpg"); err != nil || admit(marked) != nil {
+		t.Errorf("CMYK with Adobe's marker: %v, %v", err, admit(marked))
+	}
+	cases["CMYK without a marker"] = struct {
+		encoded []byte
+		want    string
+	}{unmarked, "is a CMYK JPEG without Adobe's marker, which is not supported: convert it to RGB"}
 	cases["no end marker"] = struct {
 		encoded []byte
 		want    string

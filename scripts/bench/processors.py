@@ -62,7 +62,9 @@ def main() -> None:
 def processor() -> str:
     """Its name and what the program says of it."""
     name = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return f"{os.cpu_count()} processors, {name[1]}; {' '.join(program(ON, 'version').split()[-4:-2])}"
+    return (
+        f"{os.cpu_count()} processors, {name[1]}; {' '.join(program(ON, 'version').split()[-4:-2])}"
+    )
 
 
 def some(data: Path, images: int, to: Path) -> Path:

@@ -101,6 +101,9 @@ def files_of_every_kind(folder):
         ("scan.tif", colours, {}),
     ):
         picture.save(folder / name, **options)
+    whole = (folder / "cmyk.jpg").read_bytes()
+    adobe = whole.index(b"\xff\xee")  # with 14 bytes
+    (folder / "cmyk-unmarked.jpg").write_bytes(whole[:adobe] + whole[adobe + 16 :])
     whole = (folder / "colours.bmp").read_bytes()
     (folder / "top-down.bmp").write_bytes(
         whole[:22] + (-40).to_bytes(4, "little", signed=True) + whole[26:]

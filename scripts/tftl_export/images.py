@@ -48,9 +48,19 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
         ~says(0, b"BM") | _plain_bmp(start),
         ["a BMP of this kind is not supported: convert it to PNG"],
     )
-    with tf.control_dependencies([bmp] if bmp is not None else []):
+    cmyk = tf.debugging.Assert(
+        tf.cond(says(0, b"\xff\xd8\xff"), lambda: _right_colours(encoded), lambda: True),
+        ["a CMYK JPEG without Adobe's marker is not supported: convert it to RGB"],
+    )
+    with tf.control_dependencies([check for check in (bmp, cmyk) if check is not None]):
         kind = tf.cast(webp, tf.int32) + tf.cast(animated, tf.int32)
         return tf.switch_case(kind, [lambda: decode(3), lambda: decode(0), lambda: decode(4)])
+
+
+def _right_colours(jpeg: tf.Tensor) -> tf.Tensor:
+    """Whether a JPEG is not CMYK, or is inverted as Adobe writes it: TensorFlow takes it for that."""
+    components = tf.io.extract_jpeg_shape(jpeg)[2]
+    return (components != 4) | tf.strings.regex_full_match(jpeg, r"\C*\x00\x0eAdobe\C*")
 
 
 def _plain_bmp(start: tf.Tensor) -> tf.Tensor:
