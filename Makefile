@@ -50,8 +50,11 @@ test: test-go test-python test-kernels
 test-go: testdata
 	$(GO) test -timeout 20m -ldflags '-r "$(LIB)/lib"' ./...
 
+# Two at a time: much of it is Keras and TensorFlow building graphs, on one processor.
+PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
+
 test-python: build testdata
-	$(VENV_PYTHON) -m pytest
+	$(PYTEST)
 
 # What must hold whatever kernels a processor has: again without oneDNN, and as on a processor
 # that has no AVX-512.
@@ -60,7 +63,7 @@ test-kernels: build testdata
 	for kernels in $(KERNELS); do \
 		echo "with $$kernels" && export "$$kernels" && \
 		$(GO) test -count=1 -timeout 20m -ldflags '-r "$(LIB)/lib"' -run 'TestScripts/(repeat|cache|version|held-out|resume)$$' ./cmd/tftl && \
-		$(VENV_PYTHON) -m pytest -q scripts/tests/test_parity.py scripts/tests/test_backbones.py && unset "$${kernels%%=*}" || exit 1; \
+		$(PYTEST) -q scripts/tests/test_parity.py scripts/tests/test_backbones.py && unset "$${kernels%%=*}" || exit 1; \
 	done
 
 .PHONY: test-backbones

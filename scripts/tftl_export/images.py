@@ -58,7 +58,7 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _right_colours(jpeg: tf.Tensor) -> tf.Tensor:
-    """Whether a JPEG is not CMYK, or is inverted as Adobe writes it: TensorFlow takes it for that."""
+    """Whether a JPEG is not CMYK, or inverted as Adobe writes it: TensorFlow takes it for that."""
     components = tf.io.extract_jpeg_shape(jpeg)[2]
     return (components != 4) | tf.strings.regex_full_match(jpeg, r"\C*\x00\x0eAdobe\C*")
 
