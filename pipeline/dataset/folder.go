@@ -19,7 +19,9 @@ func listFolder(root string, options Options) (listing, error) {
 	}
 	l := listing{root: root, ignored: t.ignored}
 	t.warnOfLinks(&l)
-	t.warnOfUnread(&l)
+	if len(t.unread) > 0 {
+		l.warn("images whose format is not read are left out: %v", t.unread)
+	}
 	dirs, err := t.partFolders(&l)
 	if err != nil {
 		return listing{}, err
@@ -131,6 +133,9 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 	if len(t.links) > 0 {
 		hint = "linked folders are not followed without --follow-symlinks"
 	}
+	if len(t.unread) > 0 {
+		hint = fmt.Sprintf("there are images whose format is not read: %v", t.unread)
+	}
 	switch {
 	case len(classes) == 0 && stray:
 		err := pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where)
@@ -147,7 +152,10 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 	}
 	if all && len(empty) > 0 {
 		err := pipeline.Errorf(pipeline.BadData, "%s: no %s in class folder %s", where, formats, quoted(empty))
-		return nil, pipeline.WithHint(err, "remove it, or put the images of the class into it")
+		if len(t.unread) == 0 {
+			hint = "remove it, or put the images of the class into it"
+		}
+		return nil, pipeline.WithHint(err, "%s", hint)
 	}
 	return items, nil
 }

@@ -15,6 +15,8 @@ func FuzzReadManifest(f *testing.F) {
 	f.Add("\ufeffpath\tlabel\tsplit\tweight\tgroup\r\n\"a\tb\"\tdog\tval\t0.5\tx\r\n", true)
 	f.Add("label,path,split\n\"d\"\"og\",../a.jpg,\n\n,,\n", false)
 	f.Add("path,label,weight\na,b,1e400\n", false)
+	f.Add("sep=;\r\npath;label\r\na.jpg;dog\r\n", false)
+	f.Add("path,label\ra.jpg,dog\r", true)
 	f.Fuzz(func(t *testing.T, text string, tabs bool) {
 		comma := ','
 		if tabs {
@@ -28,7 +30,7 @@ func FuzzReadManifest(f *testing.F) {
 			}
 			return
 		}
-		if len(rows) == 0 || len(rows) > strings.Count(text, "\n") {
+		if len(rows) == 0 || len(rows) > max(strings.Count(text, "\n"), strings.Count(text, "\r")) {
 			t.Errorf("%d rows", len(rows))
 		}
 		line := 1

@@ -2,6 +2,7 @@ package dataset_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,6 +47,14 @@ func TestManifests(t *testing.T) {
 		"weights":         {"m.csv", "path,label,weight\na.jpg,dog,0.5\nb.jpg,cat,\nx/e.jpg,dog,0\n", nil, []pipeline.Sample{half(a, 0.5), b, half(e, 0)}},
 		"detours":         {"m.csv", "path,label\n./x/../a.jpg,dog\nx//e.jpg,dog\nb.jpg,cat\n", nil, []pipeline.Sample{a, b, e}},
 		"blank lines":     {"m.csv", "path,label\n\na.jpg,dog\n\n\nb.jpg,cat\n", nil, []pipeline.Sample{a, b}},
+		"semicolons":      {"m.csv", "path;label;note\r\na.jpg;dog;1,5\r\nb.jpg;cat;\r\n", nil, []pipeline.Sample{a, b}},
+		"tabs in .csv":    {"m.csv", "label\tpath\ndog\ta.jpg\ncat\tb.jpg\n", nil, []pipeline.Sample{a, b}},
+		"commas in .tsv":  {"m.tsv", "path,label\na.jpg,dog\nb.jpg,cat\n", nil, []pipeline.Sample{a, b}},
+		"separator line":  {"m.csv", "\ufeffsep=;\r\npath;label\r\na.jpg;dog\r\nb.jpg;cat\r\n", nil, []pipeline.Sample{a, b}},
+		"quoted, too":     {"m.csv", "\"sep=,\"\npath,label\na.jpg,dog\nb.jpg,cat\n", nil, []pipeline.Sample{a, b}},
+		"old Mac lines":   {"m.csv", "path,label\ra.jpg,dog\rb.jpg,cat", nil, []pipeline.Sample{a, b}},
+		"backslashes":     {"m.csv", "path,label\nx\\e.jpg,dog\nb.jpg,cat\n", nil, []pipeline.Sample{b, e}},
+		"space":           {"m.csv", "path , label\n a.jpg , dog \nb.jpg\t,\tcat\n", nil, []pipeline.Sample{a, b}},
 		"empty splits":    {"m.csv", "path,label,split\na.jpg,dog,\nb.jpg,cat, \n", nil, []pipeline.Sample{a, b}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +92,8 @@ func TestBadManifests(t *testing.T) {
 	for name, c := range map[string]struct{ text, message, hint string }{
 		"empty":                 {"", "m.csv: is empty", ""},
 		"header alone":          {head, "has no images", ""},
-		"no header":             {"a.jpg,dog\nb.jpg,cat\n", `line 1: names no column path; it has "a.jpg", "dog"`, ""},
-		"no label":              {"path,class\na.jpg,dog\n", `line 1: names no column label`, ""},
+		"no header":             {"a.jpg,dog\nb.jpg,cat\n", `line 1: names no column path and no column label; it has "a.jpg", "dog"`, "to path, that of their classes to label"},
+		"no label":              {"path,class\na.jpg,dog\n", `line 1: names no column label; it has "path", "class"`, "to label"},
 		"column twice":          {"path,label,Label\na.jpg,dog,dog\n", "line 1: column label is there twice", ""},
 		"empty label":           {head + "a.jpg,dog,,\nb.jpg, ,,\n", "m.csv: line 3: label is empty", ""},
 		"empty path":            {head + ",dog,,\n", "line 2: path is empty", ""},
@@ -101,8 +110,17 @@ func TestBadManifests(t *testing.T) {
 		"weight below 0":        {head + "a.jpg,dog,,-1\n", "line 2: weight", ""},
 		"weight NaN":            {head + "a.jpg,dog,,NaN\n", "line 2: weight", ""},
 		"weight infinite":       {head + "a.jpg,dog,,1e39\n", "line 2: weight", ""},
-		"twice":                 {head + "a.jpg,dog,,\nb.jpg,dog,,\nx/../a.jpg,cat,,\n", "line 4: x/../a.jpg is on line 2 already", ""},
+		"twice":                 {head + "a.jpg,dog,,\nb.jpg,dog,,\nx/../a.jpg,dog,,\n", "line 4: x/../a.jpg is on line 2 already", ""},
+		"of two classes":        {head + "x/e.jpg,dog,,\nb.jpg,dog,,\n./x//e.jpg,cat,,\n", "line 4: ./x//e.jpg is on line 2 already, with the label \"dog\"", ""},
+		"twice by backslash":    {head + "x/e.jpg,dog,,\nx\\e.jpg,dog,,\n", "line 3: x\\e.jpg is on line 2 already", ""},
 		"missing":               {head + "a.jpg,dog,,\nnone.jpg,dog,,\n", "line 3: ", ""},
+		"drive":                 {head + "C:\\photos\\a.jpg,dog,,\n", "line 2: ", "in place of \\"},
+		"outside by backslash":  {head + "..\\b.jpg,dog,,\n", "line 2: ", "in place of \\"},
+		"spaces alone":          {head + " ,dog,,\n", "line 2: path is empty", ""},
+		"two headers":           {"path;label,x\na.jpg;dog,\n", `no column path and no column label; it has "path;label", "x"`, "rename"},
+		"wrong separator line":  {"sep=;\npath,label\na.jpg,dog\n", `it has "path,label"`, "rename"},
+		"after separator line":  {"sep=;\npath;label\na.jpg;\n", "line 3: label is empty", ""},
+		"after old Mac lines":   {"path,label\ra.jpg,dog\rb.jpg,\r", "line 3: label is empty", ""},
 		"a folder":              {head + "x,dog,,\n", "x is no file", ""},
 		"outside":               {head + "a.jpg,dog,,\n../b.jpg,dog,,\n", "line 3: ../b.jpg lies outside the manifest's folder", "--allow-outside"},
 		"by a detour":           {head + "x/../../b.jpg,dog,,\n", "line 2: x/../../b.jpg lies outside", "--allow-outside"},
@@ -119,6 +137,46 @@ func TestBadManifests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An absolute path of a file in the manifest's folder is what it would be from
+// there, whether its folder is reached by a link or not.
+func TestAbsolutePathsInsideAreRelative(t *testing.T) {
+	root := tree(t, "data/x/e.jpg", "data/b.jpg", "c.jpg")
+	data, link := filepath.Join(root, "data"), filepath.Join(root, "link")
+	if err := os.Symlink(data, link); err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(data, "m.csv")
+	write(t, list, fmt.Sprintf("path,label\n%s,dog\n%s,cat\n", filepath.Join(data, "x", "e.jpg"), data+"/x//../b.jpg"))
+	for _, path := range []string{list, filepath.Join(link, "m.csv")} {
+		for _, options := range []dataset.Options{{}, {AllowOutside: true}} {
+			s, err := dataset.OpenLabelled(path, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantIDs(t, "all", s.Test, "b.jpg", "x/e.jpg")
+		}
+	}
+	for _, outside := range []string{filepath.Join(root, "c.jpg"), data + "/../c.jpg", data + "/x/../../c.jpg", data + "x/c.jpg"} {
+		write(t, list, "path,label\n"+outside+",dog\n")
+		_, err := dataset.OpenLabelled(list, dataset.Options{})
+		checkError(t, err, pipeline.BadData, "line 2: "+outside+" lies outside the manifest's folder", "--allow-outside")
+	}
+	write(t, list, fmt.Sprintf("path,label\nb.jpg,dog\n%s,dog\n", filepath.Join(data, "b.jpg")))
+	_, err := dataset.OpenLabelled(list, dataset.Options{})
+	checkError(t, err, pipeline.BadData, "b.jpg is on line 2 already", "")
+}
+
+// Names with space or backslashes in them are what they are where they are there.
+func TestPathsAsTheyAreWrittenComeFirst(t *testing.T) {
+	list := filepath.Join(tree(t, "a.jpg", " a.jpg ", `x\e.jpg`, "x/e.jpg", "p\u00eache.jpg", "u\u0308.jpg"), "m.csv")
+	write(t, list, "path,label\n a.jpg ,1\nx\\e.jpg,2\npe\u0302che.jpg,3\n\u00fc.jpg,4\n")
+	s, err := dataset.OpenLabelled(list, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "all", s.Test, " a.jpg ", "p\u00eache.jpg", "u\u0308.jpg", `x\e.jpg`)
 }
 
 func TestAllowOutside(t *testing.T) {

@@ -64,8 +64,10 @@ type Options struct {
 // not unless it is asked for.
 //
 // A manifest, a table with a line of column names: path and label, and split,
-// weight, group and fold where there is need of them. Paths are those from the
-// manifest's folder, with forward slashes. Its name ends in .csv or .tsv.
+// weight, group and fold where there is need of them. Its name ends in .csv or
+// .tsv; where the first line has other separators than that says, they count.
+// Paths are those from the manifest's folder, with forward slashes, or absolute
+// ones. Space around a field is no part of it, unless a file's name has it.
 //
 // TFRecord files of tf.train.Example with ImageNet's features, image/encoded
 // and image/class/label or image/class/text: one file, a folder of them, or a

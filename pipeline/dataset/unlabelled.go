@@ -52,7 +52,11 @@ func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, err
 		l.warn("images that were named more than once are there once: %d left out", again)
 	}
 	if len(l.parts[test]) == 0 {
-		return nil, pipeline.Errorf(pipeline.BadData, "no %s found in %s", formats, quoted(paths))
+		err := pipeline.Errorf(pipeline.BadData, "no %s found in %s", formats, quoted(paths))
+		if len(l.warnings) > 0 { // of what was left out
+			err = pipeline.WithHint(err, "%s", l.warnings[0])
+		}
+		return nil, err
 	}
 	return l.set(nil), nil
 }
@@ -113,6 +117,9 @@ func (l *listing) addFolder(name string, options Options) error {
 		l.addFile(string(t.file(image)))
 	}
 	l.ignored += t.ignored
+	if len(t.unread) > 0 {
+		l.warn("%s: images whose format is not read are left out: %v", name, t.unread)
+	}
 	if len(t.links) > 0 {
 		l.warn("%s: linked folders were not followed: %s", name, quoted(t.links))
 	}
@@ -129,9 +136,12 @@ func (l *listing) addManifest(name string, comma rune, options Options) error {
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
 	}
-	seen := map[string]int{}
+	folder, err := newManifestFolder(name, options.AllowOutside)
+	if err != nil {
+		return err
+	}
 	for _, r := range m.rows {
-		image, err := r.file(name, seen, options.AllowOutside)
+		_, image, err := folder.find(r)
 		if err != nil {
 			return err
 		}

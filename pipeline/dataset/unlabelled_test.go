@@ -65,7 +65,6 @@ func TestUnlabelledManifests(t *testing.T) {
 	wantIDs(t, "outside", s.Test, "c.jpg")
 
 	for text, want := range map[string]string{
-		"file\na.jpg\n":              `lists/m.csv: line 1: names no column path; it has "file"`,
 		"path\na.jpg\n\nnone.jpg\n":  "lists/m.csv: line 4: stat lists/none.jpg: no such file",
 		"path,n\na.jpg,1\n,2\n":      "lists/m.csv: line 3: path is empty",
 		"path\nx\n":                  "lists/m.csv: line 2: lists/x is no file",
@@ -77,6 +76,19 @@ func TestUnlabelledManifests(t *testing.T) {
 		_, err := unlabelled("", dataset.Options{}, "lists/m.csv")
 		checkError(t, err, pipeline.BadData, want, "")
 	}
+}
+
+func TestUnlabelledManifestOfOtherColumns(t *testing.T) {
+	t.Chdir(tree(t, "a.jpg"))
+	write(t, "m.csv", "file;n\na.jpg;1\n")
+	_, err := unlabelled("", dataset.Options{}, "m.csv")
+	checkError(t, err, pipeline.BadData, `m.csv: line 1: names no column path; it has "file;n"`, "to path")
+	write(t, "m.csv", "n;path\n1;a.jpg\n")
+	s, err := unlabelled("", dataset.Options{}, "m.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, "semicolons", s.Test, "a.jpg")
 }
 
 func TestLists(t *testing.T) {

@@ -26,7 +26,7 @@ type tree struct {
 	images  []string            // in bytewise order
 	links   []string            // to folders that were not followed
 	ignored int                 // files that are no images
-	unread  map[string]int      // those that are, in a format that is not read, by their ending
+	unread  unread              // of them
 	follow  bool                // links to folders are followed, but not in circles
 }
 
@@ -38,7 +38,7 @@ func walk(root string, follow bool) (*tree, error) {
 	if !info.IsDir() {
 		return nil, pipeline.Errorf(pipeline.BadData, "%s is not a folder", root)
 	}
-	t := &tree{root: root, folders: map[string][]string{}, unread: map[string]int{}, follow: follow}
+	t := &tree{root: root, folders: map[string][]string{}, unread: unread{}, follow: follow}
 	if err := t.walk(".", nil); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
@@ -91,9 +91,7 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 			t.images = append(t.images, name)
 		} else {
 			t.ignored++
-			if ending := strings.ToLower(path.Ext(name)); unreadFormat(ending) {
-				t.unread[ending]++
-			}
+			t.unread.see(name)
 		}
 	}
 	return nil
@@ -132,15 +130,22 @@ func unreadFormat(ending string) bool {
 	return false
 }
 
-// warnOfUnread says which images are left out for their format.
-func (t *tree) warnOfUnread(l *listing) {
+// unread counts images in formats that are not read, by their ending.
+type unread map[string]int
+
+// see counts a file that is no image by its ending.
+func (u unread) see(name string) {
+	if ending := strings.ToLower(path.Ext(name)); unreadFormat(ending) {
+		u[ending]++
+	}
+}
+
+func (u unread) String() string {
 	var each []string
-	for _, ending := range slices.Sorted(maps.Keys(t.unread)) {
-		each = append(each, fmt.Sprintf("%d %s", t.unread[ending], ending))
+	for _, ending := range slices.Sorted(maps.Keys(u)) {
+		each = append(each, fmt.Sprintf("%d %s", u[ending], ending))
 	}
-	if len(each) > 0 {
-		l.warn("images whose format is not read are left out: %s (convert them to JPEG or PNG)", strings.Join(each, ", "))
-	}
+	return strings.Join(each, ", ") + " (convert them to JPEG or PNG)"
 }
 
 // imageContent tells by its first bytes whether a file of another name is an
