@@ -86,7 +86,7 @@ func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
 		if first && strings.TrimSpace(row[0]) == "label" && strings.TrimSpace(row[1]) == "weight" {
 			continue
 		}
-		label := row[0]
+		label := dataset.ClassName(row[0])
 		if _, twice := weights[label]; twice {
 			return nil, fmt.Errorf("line %d: %q has a weight already", line, label)
 		}

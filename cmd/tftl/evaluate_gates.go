@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
@@ -38,7 +39,7 @@ func newGateOptions(c *cli.Context) (o gateOptions, err error) {
 	o = gateOptions{junit: c.String("junit"), summary: c.String("summary")}
 	for _, flag := range []string{"min", "max"} {
 		for _, text := range c.StringSlice(flag) {
-			gate, err := metrics.ParseGate(text, flag == "max")
+			gate, err := metrics.ParseGate(norm.NFC.String(text), flag == "max") // as classes are named
 			if err != nil {
 				return o, err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,7 +68,15 @@ func openPredictor(path string, plain savedmodels.Plain, r *savedmodels.Runtime)
 	if err != nil {
 		return nil, err
 	}
-	return model.Predictor(plain)
+	p, err := model.Predictor(plain)
+	if err != nil {
+		return nil, err
+	}
+	p.Labels = slices.Clone(p.Labels)
+	for i, label := range p.Labels {
+		p.Labels[i] = dataset.ClassName(label)
+	}
+	return p, nil
 }
 
 // loadServing loads a run's model, or a SavedModel.

@@ -16,9 +16,10 @@ func collect(path string, options Options) (listing, error) {
 	if err != nil {
 		return l, err
 	}
-	if err := l.keep(options.Classes); err != nil {
+	if err := l.keep(classNames(options.Classes)); err != nil {
 		return l, err
 	}
+	l.warnOfCase()
 	return l, l.limit(options.LimitPerClass)
 }
 
@@ -42,8 +43,12 @@ func gather(path string, options Options) (listing, error) {
 	if err := l.checkColumns(options.Columns); err != nil {
 		return l, err
 	}
+	l.nameClasses()
 	for _, items := range l.parts {
 		for _, im := range items {
+			if im.class == "" {
+				return l, pipeline.Errorf(pipeline.BadData, "%s: image %q: its class has no name but space", path, im.id)
+			}
 			if !utf8.ValidString(im.class) {
 				err := pipeline.Errorf(pipeline.BadData, "%s: class %q is not UTF-8 (image %q)", path, im.class, im.id)
 				return l, pipeline.WithHint(err, "rename the folder, or save the manifest as UTF-8")

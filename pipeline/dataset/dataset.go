@@ -27,8 +27,8 @@ import (
 type Set struct {
 	// Description says what the data was taken for, in one line.
 	Description string
-	// Classes are in bytewise order, as Keras has them. Sample.Label is an
-	// index of it.
+	// Classes are named as ClassName has it, in bytewise order, as Keras has
+	// them. Sample.Label is an index of it.
 	Classes []string
 	// The parts are ordered by Sample.ID. A part that the data set does not
 	// have is empty. A set that was opened for no training has what it does

@@ -147,8 +147,8 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 		return nil, pipeline.WithHint(err, "%s", hint)
 	}
 	empty := without(classes, slices.Collect(maps.Keys(filled)))
-	if len(wanted) > 0 {
-		empty = without(empty, without(empty, wanted))
+	if wanted = classNames(wanted); len(wanted) > 0 {
+		empty = slices.DeleteFunc(empty, func(class string) bool { return !slices.Contains(wanted, ClassName(class)) })
 	}
 	if all && len(empty) > 0 {
 		err := pipeline.Errorf(pipeline.BadData, "%s: no %s in class folder %s", where, formats, quoted(empty))

@@ -39,8 +39,9 @@ func OpenRecorded(path string, options Options, record io.Reader, needed ...stri
 		return nil, pipeline.Errorf(pipeline.BadData, "record of parts: %w", err)
 	}
 	recorded := map[string]bool{}
-	for _, r := range rows {
-		recorded[r.label] = true
+	for i, r := range rows {
+		rows[i].label = ClassName(r.label)
+		recorded[rows[i].label] = true
 	}
 	wanted := options // no other class need have an image, and the parts are those recorded
 	wanted.Fold = nil

@@ -8,18 +8,19 @@ import (
 )
 
 // Relabel is the set as a model with these labels sees it: the same images,
-// with classes matched by name and Sample.Label an index of labels. A class
+// with classes matched by ClassName and Sample.Label an index of labels. A class
 // that only one of the two has is an error; with common, the classes that both
 // have are kept, and the images of others are left out with a warning.
 func (s *Set) Relabel(labels []string, common bool) (*Set, error) {
+	names := classNames(labels)
 	index := make(map[string]int, len(labels))
-	for i, label := range labels {
+	for i, label := range names {
 		if _, twice := index[label]; twice {
 			return nil, pipeline.Errorf(pipeline.BadModel, "the model has label %q twice", label)
 		}
 		index[label] = i
 	}
-	unknown, missing := without(s.Classes, labels), without(labels, s.Classes)
+	unknown, missing := without(s.Classes, names), without(names, s.Classes)
 	if len(unknown) == len(s.Classes) {
 		err := pipeline.Errorf(pipeline.BadData, "the model knows no class of the data: %s", quoted(s.Classes))
 		return nil, pipeline.WithHint(err, "the model has %s", quoted(labels))
