@@ -11,6 +11,7 @@ import (
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
+	"tftl/pipeline/dataset"
 )
 
 // The exit codes, as --help lists them.
@@ -87,7 +88,11 @@ func printError(w io.Writer, err error) int {
 		return exitInterrupted
 	}
 	fmt.Fprintf(w, "tftl: %s\n", text)
-	if hint := pipeline.HintOf(err); hint != "" {
+	hint := pipeline.HintOf(err)
+	if errors.As(err, new(*dataset.LayoutError)) {
+		hint += ", or say with --layout whether they are parts or classes"
+	}
+	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", printable.Text(hint))
 	}
 	switch pipeline.KindOf(err) {

@@ -47,6 +47,7 @@ func (o *evaluateOptions) open(ctx context.Context) (set *dataset.Set, own bool,
 	options := datasetOptions(config)
 	options.FollowSymlinks = options.FollowSymlinks || o.dataset.FollowSymlinks
 	options.AllowOutside = options.AllowOutside || o.dataset.AllowOutside
+	options.Layout = cmp.Or(o.dataset.Layout, options.Layout)
 	options.Columns = o.dataset.Columns
 	data, err := filepath.Abs(o.data)
 	if err != nil {

@@ -40,6 +40,7 @@ func datasetOptions(config rundir.Config) dataset.Options {
 	d := config.Data
 	return dataset.Options{
 		Validation: d.ValidationPath, Test: d.TestPath, FollowSymlinks: d.FollowSymlinks, AllowOutside: d.AllowOutside,
+		Layout:  dataset.Layout(d.Layout),
 		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Fold: d.Fold, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
 	}
 }
@@ -53,7 +54,7 @@ func configureData(c *cli.Context) (d rundir.Data, err error) {
 	}
 	d = rundir.Data{
 		Path: c.String("data"), ValidationPath: o.Validation, TestPath: o.Test, FollowSymlinks: o.FollowSymlinks, AllowOutside: o.AllowOutside,
-		Classes: o.Classes, LimitPerClass: o.LimitPerClass, Fold: o.Fold, Split: o.Split, Exact: o.Exact,
+		Layout: string(o.Layout), Classes: o.Classes, LimitPerClass: o.LimitPerClass, Fold: o.Fold, Split: o.Split, Exact: o.Exact,
 	}
 	for _, path := range []*string{&d.Path, &d.ValidationPath, &d.TestPath} {
 		if *path == "" {

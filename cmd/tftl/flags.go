@@ -74,6 +74,13 @@ func fitDataFlags() []cli.Flag {
 
 // sourceFlags say how a data set is to be read.
 func sourceFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts, which are called train, val and test and hold class folders; classes, whatever they are called; or auto, by their names and what they hold", Category: dataFlags},
+	}, fileFlags()...)
+}
+
+// fileFlags say which files there are to read.
+func fileFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "follow-symlinks", Usage: "follow linked folders", Category: dataFlags},
 		&cli.BoolFlag{Name: "allow-outside", Usage: "a manifest may name files outside its folder", Category: dataFlags},
@@ -102,6 +109,13 @@ func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
 		if o.Classes, err = in.Read(); err != nil {
 			return o, pipeline.Errorf(pipeline.BadUsage, "--classes %q: must be names separated by commas", text)
 		}
+	}
+	switch layout := c.String("layout"); layout {
+	case "", "auto":
+	case string(dataset.LayoutParts), string(dataset.LayoutClasses):
+		o.Layout = dataset.Layout(layout)
+	default:
+		return o, pipeline.Errorf(pipeline.BadUsage, "--layout %q: must be auto, parts or classes", layout)
 	}
 	if err := atLeast(c, 0, "limit-per-class", "fold"); err != nil {
 		return o, err

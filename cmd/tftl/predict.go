@@ -47,7 +47,7 @@ no labels here, for those in its column path; and - for what standard input list
    find photos -name '*.jpg' | tftl predict --model runs/first --json -
 
 What evaluate --threshold and --temperature stored with a run holds here, too.`,
-		Flags: slices.Concat(flags, sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
+		Flags: slices.Concat(flags, fileFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newPredictOptions(c)
 			if err != nil {

@@ -88,6 +88,9 @@ func (l *listing) addApart(p part, path string, options Options) error {
 		return pipeline.WithHint(err, "leave --%s out, or name the training images alone", flag)
 	}
 	options.Fold = nil // it is the data's, whose parts this is one of
+	if options.Layout == LayoutParts {
+		options.Layout = LayoutAuto // likewise
+	}
 	apart, err := list(path, options)
 	if err != nil {
 		return err
@@ -113,6 +116,7 @@ func (l *listing) addApart(p part, path string, options Options) error {
 	l.parts[p], l.split = items, true
 	l.apart += fmt.Sprintf("; %v from %s (%s)", p, path, apart.what)
 	l.ignored += apart.ignored
+	l.links = append(l.links, apart.links...)
 	l.columns = append(l.columns, without(apart.columns, l.columns)...)
 	l.warnings = append(l.warnings, apart.warnings...)
 	return nil

@@ -22,14 +22,16 @@ func listFolder(root string, options Options) (listing, error) {
 	if len(t.unread) > 0 {
 		l.warn("images whose format is not read are left out: %v", t.unread)
 	}
-	dirs, err := t.partFolders(&l)
+	dirs, err := t.partFolders(&l, options.Layout)
 	if err != nil {
 		return listing{}, err
 	}
 	l.what = "class folders"
 	if !l.split {
 		dirs[train] = "."
-		t.warnOfParts(&l)
+		if options.Layout == LayoutAuto {
+			t.warnOfParts(&l)
+		}
 	}
 	var names, listed []string
 	for p, dir := range dirs {
@@ -52,57 +54,6 @@ func listFolder(root string, options Options) (listing, error) {
 		l.warn("images in no class folder are left out: %s", quoted(stray))
 	}
 	return l, nil
-}
-
-// partNamed tells which part a folder of this name is.
-func partNamed(name string) (part, bool) {
-	switch strings.ToLower(name) {
-	case "train":
-		return train, true
-	case "val", "valid", "validation":
-		return validation, true
-	case "test":
-		return test, true
-	}
-	return 0, false
-}
-
-// partFolders finds the parts' folders, and whether there are any. They must
-// be all that holds images: a class beside them, or a part taken for a class,
-// would be trained on without anyone noticing.
-func (t *tree) partFolders(l *listing) (dirs [3]string, err error) {
-	depth := map[string]int{} // how far below a top folder its images lie
-	for _, image := range t.images {
-		top, rest, _ := strings.Cut(image, "/")
-		depth[top] = max(depth[top], 1+strings.Count(rest, "/"))
-	}
-	var others []string
-	for _, dir := range t.folders["."] {
-		p, named := partNamed(dir)
-		if !named {
-			if depth[dir] > 0 {
-				others = append(others, dir)
-			}
-			continue
-		}
-		if dirs[p] != "" {
-			err := pipeline.Errorf(pipeline.BadData, "%s: both %s and %s are the %v part", t.root, dirs[p], dir, p)
-			return dirs, pipeline.WithHint(err, "leave one of them")
-		}
-		dirs[p] = dir
-	}
-	l.split = dirs != [3]string{}
-	if !l.split || len(others) == 0 {
-		return dirs, nil
-	}
-	if dirs[validation] == "" && dirs[test] == "" && depth[dirs[train]] == 1 {
-		l.split = false
-		l.warn("%s is taken for a class, for it holds images and lies beside %s", dirs[train], quoted(others))
-		return [3]string{}, nil
-	}
-	err = pipeline.Errorf(pipeline.BadData, "%s: beside the parts %s there are other folders of images: %s", t.root,
-		quoted(slices.DeleteFunc(dirs[:], func(dir string) bool { return dir == "" })), quoted(others))
-	return dirs, pipeline.WithHint(err, "keep either class folders or train, val and test, which hold them")
 }
 
 // classFolders lists the images of the class folders in dir. Each of those that
@@ -130,16 +81,19 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 	}
 	classes := t.folders[dir]
 	hint := "put the images of each class into a folder of its own there"
-	if len(t.links) > 0 {
-		hint = "linked folders are not followed without --follow-symlinks"
+	if len(t.links) > 0 && !t.follow {
+		hint = notFollowed(t.links)
 	}
 	if len(t.unread) > 0 {
 		hint = fmt.Sprintf("there are images whose format is not read: %v", t.unread)
 	}
 	switch {
 	case len(classes) == 0 && stray:
-		err := pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where)
-		return nil, pipeline.WithHint(err, "%s", hint)
+		err := pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where), "%s", hint)
+		if dir != "." {
+			err = &LayoutError{err}
+		}
+		return nil, err
 	case len(classes) == 0:
 		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "%s has no class folders", where), "%s", hint)
 	case len(items) == 0:
@@ -179,6 +133,7 @@ func (t *tree) warnOfLinks(l *listing) {
 	case len(t.links) > 0 && t.follow:
 		l.warn("links that lead back to a folder they lie in were not followed: %s", quoted(t.links))
 	case len(t.links) > 0:
-		l.warn("linked folders were not followed (--follow-symlinks): %s", quoted(t.links))
+		l.links = t.links
+		l.warn("linked folders were not followed, and what they hold is left out (--follow-symlinks): %s", quoted(t.links))
 	}
 }

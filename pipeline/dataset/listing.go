@@ -18,6 +18,7 @@ type listing struct {
 	apart    string    // which parts came from elsewhere, for the description
 	folds    int       // of which one is held out; 0 where none is
 	ignored  int
+	links    []string // to folders, that were not followed because nobody asked for it
 	warnings []string
 }
 
@@ -31,6 +32,14 @@ type item struct {
 	fold   string   // likewise
 	values []string // of Options.Columns; nil where the source has no columns
 	stored stored
+}
+
+// hint is the next step after an error, but where folders were not followed.
+func (l *listing) hint(otherwise string) string {
+	if len(l.links) > 0 {
+		return notFollowed(l.links)
+	}
+	return otherwise
 }
 
 func (l *listing) warn(format string, args ...any) {

@@ -22,6 +22,8 @@ const (
 type Options struct {
 	// FollowSymlinks has links to folders followed in class folders.
 	FollowSymlinks bool
+	// Layout says whether the folders of class folders are parts or classes.
+	Layout Layout
 	// AllowOutside lets a manifest name files that are not below its folder.
 	AllowOutside bool
 	// Validation and Test are sources of those parts, given apart. Where one
@@ -57,11 +59,13 @@ type Options struct {
 //
 // A folder with a sub-folder per class. Folders below the root named train,
 // val (or valid, or validation) and test, in upper or lower case, are taken for
-// the parts and hold the class folders. A folder named train that lies beside
-// other folders of images and holds its images itself is a class (of vehicles,
-// say). Everything below a class folder belongs to the class. Hidden files and
-// folders are passed over; links to files are followed, links to folders are
-// not unless it is asked for.
+// the parts and hold the class folders. One such folder that holds its images
+// itself is a class where a single other folder of images lies beside it (valid
+// and invalid, say), or, if it is train, any number of them (of vehicles). What
+// else can be taken for either is an error, unless Options.Layout says it.
+// Everything below a class folder belongs to the class. Hidden files and folders,
+// and those that systems leave behind, are passed over; links to files are
+// followed, links to folders are not unless it is asked for.
 //
 // A manifest, a table with a line of column names: path and label, and split,
 // weight, group and fold where there is need of them. Its name ends in .csv or
@@ -93,17 +97,17 @@ func Open(path string, options Options) (*Set, error) {
 	}
 	if len(l.parts[train]) == 0 {
 		err := pipeline.Errorf(pipeline.BadData, "%s has no train part beside its others", path)
-		return nil, pipeline.WithHint(err, "put the training images into it: into train/, for folders, a folder for each class")
+		return nil, pipeline.WithHint(err, "%s", l.hint("put the training images into it: into train/, for folders, a folder for each class"))
 	}
 	classes := classesOf(l.parts[train])
 	if len(classes) < 2 {
 		err := pipeline.Errorf(pipeline.BadData, "%s: training needs two or more classes; found only %s", path, quoted(classes))
-		return nil, pipeline.WithHint(err, "give the data that holds all of them: for folders, the one with a sub-folder for each")
+		return nil, pipeline.WithHint(err, "%s", l.hint("give the data that holds all of them: for folders, the one with a sub-folder for each"))
 	}
 	for _, p := range [...]part{validation, test} {
 		if unknown := without(classesOf(l.parts[p]), classes); len(unknown) > 0 {
 			err := pipeline.Errorf(pipeline.BadData, "%s: %v has classes that train has not: %s", path, p, quoted(unknown))
-			return nil, pipeline.WithHint(err, "train has %s", quoted(classes))
+			return nil, pipeline.WithHint(err, "%s", l.hint("train has "+quoted(classes)))
 		}
 	}
 	by, err := l.rekey(options)

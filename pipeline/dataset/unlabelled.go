@@ -121,7 +121,7 @@ func (l *listing) addFolder(name string, options Options) error {
 		l.warn("%s: images whose format is not read are left out: %v", name, t.unread)
 	}
 	if len(t.links) > 0 {
-		l.warn("%s: linked folders were not followed: %s", name, quoted(t.links))
+		l.warn("%s: linked folders were not followed, and what they hold is left out (--follow-symlinks): %s", name, quoted(t.links))
 	}
 	return nil
 }

@@ -100,10 +100,10 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 func (t *tree) file(name string) file { return file(filepath.Join(t.root, filepath.FromSlash(name))) }
 
 // unseen is what an operating system keeps to itself: hidden files and
-// folders, and those that file managers and archivers leave behind.
+// folders, and those that file managers, archivers and Python leave behind.
 func unseen(name string) bool {
 	switch strings.ToLower(name) {
-	case "thumbs.db", "desktop.ini", "__macosx", "@eadir":
+	case "thumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information", "__pycache__":
 		return true
 	}
 	return strings.HasPrefix(name, ".")
