@@ -104,7 +104,7 @@ func literal(dir string, use func(dir string) error) error {
 	}
 	tmp, err := os.MkdirTemp("", "tftl-")
 	if err != nil {
-		return err
+		return fmt.Errorf("a path with one of *?[\\ in it takes a folder for temporary files: %w", err)
 	}
 	defer os.RemoveAll(tmp)
 	link := filepath.Join(tmp, "link")

@@ -106,6 +106,10 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 	if len(plain.Labels) < 2 {
 		return pipeline.Errorf(pipeline.BadUsage, "model %s: its classes are not known: name them with --labels FILE, one a line", dir)
 	}
+	if n, have := s.Outputs[0].Shape[1], len(plain.Labels); n > 0 && int(n) != have && (n != 1 || have != 2) {
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "model %s: its output is %d wide, but there are %d labels", dir, n, have),
+			"there must be a label for each of its values, in their order; two for a single one")
+	}
 	if plain.Rescale != 0 {
 		p.rescale = float32(plain.Rescale)
 	}

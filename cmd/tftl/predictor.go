@@ -44,6 +44,10 @@ func newPlain(c *cli.Context) (p savedmodels.Plain, err error) {
 		if p.Labels, err = readLabels(path); err != nil {
 			return p, pipeline.Errorf(pipeline.BadUsage, "--labels: %w", err)
 		}
+		if names, numbered := dataset.Unnumbered(p.Labels); numbered {
+			newTerminal(c).warn("--labels %s: its lines are numbered: %q is read as %q, and so on", path, p.Labels[0], names[0])
+			p.Labels = names
+		}
 	}
 	return p, nil
 }

@@ -5,26 +5,45 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
-// ReadLabels reads classes, one a line.
+// ReadLabels reads classes, one a line, as ClassName has them.
 func ReadLabels(r io.Reader) ([]string, error) {
-	text, err := io.ReadAll(r)
+	text, err := plainText(r)
 	if err != nil {
 		return nil, err
 	}
 	var labels []string
-	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
+	for line := range strings.Lines(text) {
+		if line = ClassName(line); line != "" {
 			if slices.Contains(labels, line) {
 				return nil, fmt.Errorf("label %q is there twice", line)
 			}
 			labels = append(labels, line)
 		}
 	}
-	if len(labels) < 2 {
+	switch {
+	case len(labels) == 1 && strings.ContainsAny(labels[0], ",;\t"):
+		return nil, fmt.Errorf("has one line, %s: write each label on a line of its own", quoted(labels))
+	case len(labels) < 2:
 		return nil, errors.New("fewer than two labels")
 	}
 	return labels, nil
+}
+
+// Unnumbered are labels without the numbers before them, where these count all
+// of them from 0, as in "0 cat", "1 dog" of Teachable Machine.
+func Unnumbered(labels []string) (names []string, numbered bool) {
+	for i, label := range labels {
+		rest, counted := strings.CutPrefix(label, strconv.Itoa(i))
+		name := strings.TrimLeftFunc(rest, unicode.IsSpace)
+		if !counted || name == "" || name == rest || slices.Contains(names, name) {
+			return labels, false
+		}
+		names = append(names, name)
+	}
+	return names, true
 }

@@ -94,6 +94,20 @@ func (l *listing) cut(fractions [3]float64, options Options, by By, classes []st
 	return nil
 }
 
+// checkWeights sees that there is something to learn, and tells of classes of
+// which there is nothing.
+func (l *listing) checkWeights() error {
+	weighted := classesOf(slices.DeleteFunc(slices.Clone(l.parts[train]), func(im item) bool { return im.weight == 0 }))
+	if len(weighted) == 0 {
+		err := pipeline.Errorf(pipeline.BadData, "%s: every image of the training part has the weight 0", l.root)
+		return pipeline.WithHint(err, "nothing would be learnt: give them weights above 0, or no column named weight")
+	}
+	if unweighted := without(classesOf(l.parts[train]), weighted); len(unweighted) > 0 {
+		l.warn("all images of a class in the training part have the weight 0, so it is not learnt: %s", quoted(unweighted))
+	}
+	return nil
+}
+
 // set numbers the classes.
 func (l *listing) set(classes []string) *Set {
 	var parts [3]Part

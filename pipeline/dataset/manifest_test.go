@@ -179,6 +179,21 @@ func TestPathsAsTheyAreWrittenComeFirst(t *testing.T) {
 	wantIDs(t, "all", s.Test, " a.jpg ", "p\u00eache.jpg", "u\u0308.jpg", `x\e.jpg`)
 }
 
+// Weights of 0 are told of where they leave nothing to learn: in the training part.
+func TestWeightsOfZero(t *testing.T) {
+	write4 := func(a, b, c, d string) string {
+		return manifest(t, "m.csv", "path,label,split,weight\na.jpg,x,train,"+a+"\nb.jpg,y,train,"+b+"\nc.jpg,x,val,"+c+"\nd.jpg,y,val,"+d+"\n")
+	}
+	if s := open(t, write4("1", "0.5", "0", "0"), dataset.Options{}); len(s.Warnings) > 0 {
+		t.Errorf("warnings %q", s.Warnings)
+	}
+	if s := open(t, write4("0", "0.5", "1", "1"), dataset.Options{}); len(s.Warnings) != 1 || !strings.HasSuffix(s.Warnings[0], `so it is not learnt: "x"`) {
+		t.Errorf("warnings %q", s.Warnings)
+	}
+	_, err := dataset.Open(write4("0", "0", "1", "1"), dataset.Options{})
+	checkError(t, err, pipeline.BadData, "every image of the training part has the weight 0", "weights above 0")
+}
+
 func TestAllowOutside(t *testing.T) {
 	root := tree(t, "lists/", "images/1.jpg", "images/2.jpg")
 	list := filepath.Join(root, "lists", "m.csv")

@@ -117,6 +117,9 @@ func Open(path string, options Options) (*Set, error) {
 	if err := l.cut(fractions, options, by, classes); err != nil {
 		return nil, err
 	}
+	if err := l.checkWeights(); err != nil {
+		return nil, err
+	}
 	for _, p := range [...]part{validation, test} {
 		if missing := without(classes, classesOf(l.parts[p])); len(missing) > 0 && len(l.parts[p]) > 0 {
 			l.warn("%v has no image of %s", p, quoted(missing))
