@@ -31,26 +31,32 @@ func readSavedModel(dir string) (*savedModelPB, error) {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", dir, reason(err))
 	}
 	if !info.IsDir() {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: is not a folder", dir)
+		return nil, noFolder(dir)
 	}
 	path := filepath.Join(dir, "saved_model.pb")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: is no SavedModel: it has no saved_model.pb", dir),
-			"export one with scripts/export.py")
+		return nil, noSavedModel(dir)
 	}
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model: %w", err)
 	}
 	saved := new(savedModelPB)
 	if err := proto.Unmarshal(data, saved); err != nil || len(saved.MetaGraphs) == 0 {
+		if err := standIn(path, data); err != nil {
+			return nil, err
+		}
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: is not a SavedModel: it cannot be parsed", path)
 	}
 	index := filepath.Join(dir, "variables", "variables.index")
 	shards, err := fs.Glob(os.DirFS(dir), "variables/variables.data-*")
 	if _, missing := os.Stat(index); missing != nil || err != nil || len(shards) == 0 {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: its variables are missing (%s and variables.data-*)", dir, index)
+	}
+	for _, name := range append(shards, "variables/variables.index") {
+		if err := standInFile(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
 	}
 	return saved, nil
 }

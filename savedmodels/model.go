@@ -76,13 +76,14 @@ func (m *Model) Trainable() error {
 	if m.Description != nil && len(m.Description.Stages) > 0 {
 		return nil
 	}
-	lacks := "signature \"step\" is missing"
+	lacks, hint := "signature \"step\" is missing", "scripts/export.py writes a network with its training steps"
 	if m.Description != nil && len(m.Description.Labels) > 0 {
 		lacks = "it is a trained model, for serving; " + lacks
+	} else if m.Description == nil {
+		lacks = "it is an export for serving alone; " + lacks
+		hint += "; its --keras-model takes your own, without its top"
 	}
-	return pipeline.WithHint(
-		pipeline.Errorf(pipeline.BadModel, "model %s: cannot be trained: %s", m.Dir, lacks),
-		"tftl fit needs what scripts/export.py writes")
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: cannot be trained: %s", m.Dir, lacks), "%s", hint)
 }
 
 // MetaGraphs lists the signatures of each graph in the folder by its tags,

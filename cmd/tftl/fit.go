@@ -84,7 +84,7 @@ Augmented images pass the frozen part anew in every epoch, or once each where
 			if err != nil {
 				return err
 			}
-			model, err := savedmodels.Load(o.config.Model.Path, r)
+			model, err := loadForTraining(o.config.Model.Path, r)
 			if err != nil && o.resume {
 				err = pipeline.WithHint(err, "--model says where the model is that the run began with")
 			} else if err == nil {

@@ -51,6 +51,20 @@ func (o *fitOptions) initFrom(c *cli.Context, path string) error {
 	return nil
 }
 
+// loadForTraining loads a model that can be trained. A run's is not one, but a
+// run can be begun with.
+func loadForTraining(path string, r *savedmodels.Runtime) (*savedmodels.Model, error) {
+	run := path
+	model, err := savedmodels.Load(path, r)
+	if err == nil {
+		run, err = filepath.Dir(filepath.Clean(path)), model.Trainable()
+	}
+	if err != nil && rundir.Is(run) {
+		err = pipeline.WithHint(err, "--init-from %s begins with that run's best weights", quoted(run))
+	}
+	return model, err
+}
+
 // requireDataAndModel is for commands that train: an earlier run has a model.
 func requireDataAndModel(c *cli.Context) error {
 	if c.String("init-from") != "" {

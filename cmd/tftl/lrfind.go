@@ -128,7 +128,7 @@ func newLRFindOptions(c *cli.Context) (o lrFindOptions, err error) {
 
 // runLRFind is the command without its command line.
 func runLRFind(ctx context.Context, t terminal, o lrFindOptions, r *savedmodels.Runtime) error {
-	model, err := savedmodels.Load(o.config.Model.Path, r)
+	model, err := loadForTraining(o.config.Model.Path, r)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (p *pool) load(path string, session savedmodels.Options) (*savedmodels.Mode
 	if p.model != nil && key == p.key {
 		return p.model, nil
 	}
-	model, err := savedmodels.Load(path, r)
+	model, err := loadForTraining(path, r)
 	if err != nil {
 		return nil, err
 	}
