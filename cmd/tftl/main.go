@@ -8,13 +8,14 @@ import (
 	"os/signal"
 	"syscall"
 
-	_ "tftl/internal/quiet"
+	"tftl/internal/quiet"
 )
 
 // version is set by the Makefile.
 var version = "unknown"
 
 func main() {
+	quiet.Guard()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for an orderly end; a second one is the system's own.
 	context.AfterFunc(ctx, stop)

@@ -1,16 +1,19 @@
 #define _GNU_SOURCE // fopencookie
 
+#include "last.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const char level[] = "TF_CPP_MIN_LOG_LEVEL=3";
 // TensorFlow turns oneDNN on by itself only where it finds AVX512-VNNI,
 // AVX512-BF16 or AMX; on AVX2 it is faster, too.
 static const char onednn[] = "TF_ENABLE_ONEDNN_OPTS=1";
-static int kept = -1; // the real stderr while the libraries start
+int quiet_kept = -1;
 
 static int verbose(char **argv, char **envp) {
 	for (int i = 1; argv[i] && strcmp(argv[i], "--"); i++)
@@ -51,19 +54,36 @@ static void refuse_output(void) {
 	if (null > STDERR_FILENO) close(null);
 }
 
+// Go's runtime ends with a dump of its insides where it cannot reserve memory.
+// With less room than this it could not when it starts, and TensorFlow would
+// open no network.
+static void refuse_little_memory(void) {
+	size_t room = (size_t)3 << 29;
+	void *reserved = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (reserved != MAP_FAILED) {
+		munmap(reserved, room);
+		return;
+	}
+	static const char text[] = "tftl: out of memory: the address space is too small for the program (ulimit -v limits it)\n";
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
+	_exit(1);
+}
+
 // Run by the loader before the constructors of the libraries that the
 // executable needs: some of TensorFlow's lines are written there, and obey no
 // level.
 static void hush(int argc, char **argv, char **envp) {
 	(void)argc;
 	refuse_output();
+	refuse_little_memory();
 	int quiet = !verbose(argv, envp);
 	with_variables(argv, envp, quiet);
+	quiet_guard();
 	if (!quiet) return;
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null < 0) return;
-	kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (kept >= 0) dup2(null, STDERR_FILENO);
+	quiet_kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (quiet_kept >= 0) dup2(null, STDERR_FILENO);
 	close(null);
 }
 
@@ -71,12 +91,10 @@ __attribute__((section(".preinit_array"), used))
 static void (*const run_hush)(int, char **, char **) = hush;
 
 // Takes what C code prints to stderr from then on: libjpeg, for one, complains
-// of an image without naming it. The line that says why TensorFlow ends the
-// process, "F0000 …", is let through.
-static ssize_t fatal(void *none, const char *text, size_t n) {
+// of an image without naming it. If the process ends by it, last.c says why.
+static ssize_t hear(void *none, const char *text, size_t n) {
 	(void)none;
-	int ends = n > 1 && text[0] == 'F' && text[1] >= '0' && text[1] <= '9';
-	if (ends && write(STDERR_FILENO, text, n) < 0) return 0;
+	quiet_heard(text, n);
 	return (ssize_t)n;
 }
 
@@ -84,13 +102,14 @@ static ssize_t fatal(void *none, const char *text, size_t n) {
 // stdio's stderr is not, for the libraries.
 __attribute__((constructor))
 static void speak(void) {
-	if (kept < 0) return;
-	dup2(kept, STDERR_FILENO);
-	close(kept);
-	kept = -1;
+	quiet_unguard();
+	if (quiet_kept < 0) return;
+	dup2(quiet_kept, STDERR_FILENO);
+	close(quiet_kept);
+	quiet_kept = -1;
 	const char *wanted = getenv("TF_CPP_MIN_LOG_LEVEL");
 	if (wanted && strcmp(wanted, strchr(level, '=') + 1)) return;
-	FILE *muted = fopencookie(NULL, "w", (cookie_io_functions_t){.write = fatal});
+	FILE *muted = fopencookie(NULL, "w", (cookie_io_functions_t){.write = hear});
 	if (!muted) return;
 	setvbuf(muted, NULL, _IONBF, 0);
 	stderr = muted;

@@ -1,0 +1,129 @@
+#define _GNU_SOURCE // memrchr, memmem
+
+// The last words of a process that C code ends: one line with the reason, in
+// place of Go's dump of its goroutines, which says nothing of it.
+
+#include "last.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// What C code printed last. Stdio's lock on stderr keeps writers apart.
+static char heard[2048];
+static size_t length;
+
+void quiet_heard(const char *text, size_t n) {
+	if (n > sizeof heard / 2) { // its beginning says what it is
+		n = sizeof heard / 2;
+	}
+	if (length + n > sizeof heard) {
+		size_t half = sizeof heard / 2;
+		memmove(heard, heard + length - half, half);
+		length = half;
+	}
+	memcpy(heard + length, text, n);
+	length += n;
+}
+
+// A handler may be called where malloc has failed: it allocates nothing.
+static char line[1024];
+static size_t end;
+
+static void add(const char *text, size_t n) {
+	for (size_t i = 0; i < n && end < sizeof line - 1; i++)
+		line[end++] = (unsigned char)text[i] < ' ' || text[i] == 127 ? ' ' : text[i];
+}
+
+static void say(const char *text) { add(text, strlen(text)); }
+
+// until is how much of a text lies before a stop, or before its end.
+static size_t until(const char *text, size_t n, char stop) {
+	const char *at = memchr(text, stop, n);
+	return at ? (size_t)(at - text) : n;
+}
+
+// after is what follows the last mention of a phrase, or NULL.
+static const char *after(const char *phrase, size_t *rest) {
+	const char *found = NULL, *from = heard;
+	size_t n = strlen(phrase);
+	while ((from = memmem(from, (size_t)(heard + length - from), phrase, n))) found = from += n;
+	if (found) *rest = (size_t)(heard + length - found);
+	return found;
+}
+
+// reason adds what the library said to be the reason: its line "F0000 …] …",
+// C++'s words for an exception that nobody caught, or else its last line.
+static int reason(void) {
+	size_t n;
+	const char *text = after("what():  ", &n);
+	if (text) return add(text, until(text, n, '\n')), 1;
+	if ((text = after("terminate called after throwing an instance of '", &n)))
+		return add(text, until(text, n, '\'')), 1;
+	while (length && heard[length - 1] == '\n') length--;
+	if (!length) return 0;
+	const char *line_end = heard + length, *start = heard;
+	for (text = heard; text < line_end; text += until(text, (size_t)(line_end - text), '\n') + 1) {
+		start = text;
+		if (line_end - text > 1 && text[0] == 'F' && text[1] >= '0' && text[1] <= '9') break;
+	}
+	n = until(start, (size_t)(line_end - start), '\n');
+	text = memchr(start, ']', n);
+	if (start[0] == 'F' && text && text + 2 < start + n) n -= (size_t)(text + 2 - start), start = text + 2;
+	return add(start, n), 1;
+}
+
+static const char *fault(int signal) {
+	switch (signal) {
+	case SIGSEGV: return "a segmentation fault";
+	case SIGBUS: return "a bus error";
+	case SIGFPE: return "an arithmetic fault";
+	case SIGILL: return "an instruction that this processor does not have";
+	}
+	return "";
+}
+
+static void last_words(int signal, siginfo_t *info, void *context) {
+	(void)info, (void)context;
+	static int begun;
+	if (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause(); // another thread is at it
+	say("tftl: TensorFlow ended the program: ");
+	say(fault(signal));
+	if (signal == SIGABRT && !reason()) say("it gave no reason");
+	if (memmem(line, end, "alloc", 5) || memmem(line, end, "pthread_create", 14) || memmem(line, end, "no reason", 9))
+		say(" (is memory short, or limited with ulimit?)");
+	line[end++] = '\n';
+	if (write(quiet_kept >= 0 ? quiet_kept : STDERR_FILENO, line, end) < 0) _exit(1);
+	_exit(1);
+}
+
+static void answer(int signal, void (*with)(int, siginfo_t *, void *)) {
+	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
+	action.sa_sigaction = with;
+	if (!with) action.sa_handler = SIG_DFL, action.sa_flags = 0;
+	sigemptyset(&action.sa_mask);
+	sigaction(signal, &action, NULL);
+}
+
+static int dump_wanted(void) {
+	const char *level = getenv("GOTRACEBACK");
+	return level && *level;
+}
+
+static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
+enum { all = sizeof ends / sizeof *ends, forwarded = 3 };
+
+void quiet_guard(void) {
+	for (int i = 0; i < all; i++) answer(ends[i], last_words);
+}
+
+void quiet_unguard(void) {
+	for (int i = 0; dump_wanted() && i < all; i++) answer(ends[i], NULL);
+}
+
+// Go's runtime hands the first of them on where they happen in C code, to who
+// was there before it. The others it keeps.
+void quiet_guard_again(void) {
+	for (int i = forwarded; !dump_wanted() && i < all; i++) answer(ends[i], last_words);
+}
