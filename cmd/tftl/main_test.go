@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 	if _, err := os.Stat(fixtures); err != nil {
 		t.Fatalf("%v: run make test, which makes it", err)
 	}
+	t.Cleanup(watch(os.Stderr, 2*time.Minute)) // a script is a parallel test: it outlives this function
 	testscript.Run(t, testscript.Params{
 		Dir:           "../../testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
