@@ -6,6 +6,7 @@
 # make test-backbones  these: each network of scripts/export.py --list against Keras
 # make lint       every linter
 # make bench      speed and memory of VGG16; DATA=DIR as above
+# make bench-processors  five networks with and without oneDNN, and as without AVX-512; many minutes
 # make bench-intervals  how often the intervals of an evaluation hold the true value; some minutes
 # make check-report  open reports, made up and in runs/, in Chromium, and look for faults; needs
 #                 chromium and npm, which fetches its tools below build/
@@ -131,6 +132,11 @@ demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen ./scripts/bench/input
 	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
+
+.PHONY: bench-processors
+bench-processors: build testdata
+	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen
+	@$(VENV_PYTHON) scripts/bench/processors.py
 
 .PHONY: bench-intervals
 bench-intervals: setup
