@@ -28,13 +28,14 @@ type graph struct {
 // open loads the MetaGraph with these tags, its variables too.
 func open(dir string, def *metaGraphPB, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
-	err = literal(dir, func(dir string) error {
-		return try(func() { g = &graph{model: tfgo.LoadModel(dir, tags, r.config), def: def} })
+	err = literal(dir, func(path string) error {
+		err := try(func() { g = &graph{model: tfgo.LoadModel(path, tags, r.config), def: def} })
+		if err != nil {
+			return pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(tags, ", "), err)
+		}
+		return nil
 	})
-	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(tags, ", "), err)
-	}
-	return g, nil
+	return g, err
 }
 
 // feeds are a call's inputs by name. The call takes them: they are freed.
@@ -104,7 +105,7 @@ func literal(dir string, use func(dir string) error) error {
 	}
 	tmp, err := os.MkdirTemp("", "tftl-")
 	if err != nil {
-		return fmt.Errorf("a path with one of *?[\\ in it takes a folder for temporary files: %w", err)
+		return fmt.Errorf("%s: a path with one of *?[\\ in it takes a folder for temporary files, which TMPDIR names: %w", dir, err)
 	}
 	defer os.RemoveAll(tmp)
 	link := filepath.Join(tmp, "link")
