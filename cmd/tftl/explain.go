@@ -91,10 +91,16 @@ func overlaid(b pipeline.Batch, heat []float32, height, width int) stdimage.Imag
 	return picture
 }
 
+// longestPicture is how many bytes of 255 an image's name may take in that of
+// its picture, which has a number, too, and .png.
+const longestPicture = 240
+
 // write gives a picture its image's path below the folder. What leads out of it
-// is left off, and where two images come to one name, the second has a number.
+// is left off, a name that leaves no room for .png is cut, and where two images
+// come to one name, the second has a number.
 func (e *explainer) write(s pipeline.Sample, picture stdimage.Image) error {
-	name := filepath.Join(e.dir, filepath.FromSlash(path.Clean("/"+s.ID)))
+	below, base := path.Split(path.Clean("/" + s.ID))
+	name := filepath.Join(e.dir, filepath.FromSlash(below), atomicfile.Short(base, longestPicture))
 	if e.taken[name]++; e.taken[name] > 1 {
 		name = fmt.Sprintf("%s-%d", name, e.taken[name])
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 )
 
 var errWrong = errors.New("something went wrong")
@@ -287,5 +288,29 @@ func TestReplaceDirRecoversFirst(t *testing.T) {
 	}
 	if got := read(t, filepath.Join(dir, "variables", "data")); got != "old" {
 		t.Errorf("got %q, want the old folder back", got)
+	}
+}
+
+// A name may have 255 bytes, and what stands in for it for a while is no longer.
+func TestLongNames(t *testing.T) {
+	root := t.TempDir()
+	long := strings.Repeat("ä", 127)
+	path, other := filepath.Join(root, long), filepath.Join(root, long[:250]+"bb")
+	for _, name := range []string{path, path, other} {
+		if err := ReplaceDir(name, fill(filepath.Base(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(path, aside(path)); err != nil { // killed between the renames
+		t.Fatal(err)
+	}
+	if err := errors.Join(RecoverDir(path), WriteFile(path+"a", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, root, long[:250]+"bb", long, long+"a")
+	for _, limit := range []int{20, 21} {
+		if got := Short(long, limit); len(got) > limit || !utf8.ValidString(got) {
+			t.Errorf("cut to %d: %q", limit, got)
+		}
 	}
 }

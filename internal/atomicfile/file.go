@@ -9,6 +9,8 @@ package atomicfile
 import (
 	"bufio"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"unicode/utf8"
 )
 
 // WriteFile is os.WriteFile, all or nothing. A file that was there is replaced
@@ -76,7 +79,26 @@ const temporary = ".tmp"
 // behind is not taken for a result.
 func beside(path string) string {
 	dir, base := filepath.Split(filepath.Clean(path))
-	return filepath.Join(dir, "."+base+"."+rand.Text()+temporary)
+	return filepath.Join(dir, "."+Short(base, stem)+"."+rand.Text()+temporary)
+}
+
+// stem is what a temporary name has of the name that it stands in for: a name
+// that is as long as names may be, 255 bytes, has one too.
+const stem = 200
+
+// Short is a file's name cut to a number of bytes, where it has more: at the end
+// is then a digest, so that two names stay two.
+func Short(name string, limit int) string {
+	if len(name) <= limit {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	end := "~" + hex.EncodeToString(sum[:6])
+	cut := limit - len(end)
+	for cut > 0 && !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	return name[:cut] + end
 }
 
 // syncFolder makes the names in a folder outlast a power cut.

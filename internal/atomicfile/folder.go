@@ -94,7 +94,7 @@ func RecoverDirBut(dir string, retire func(folder string) error) error {
 // so that a copy that the user keeps as dir.old is never taken for ours.
 func aside(dir string) string {
 	parent, base := filepath.Split(dir)
-	return filepath.Join(parent, "."+base+".old")
+	return filepath.Join(parent, "."+Short(base, stem)+".old")
 }
 
 func stepBack(dir string, retire func(folder string) error) error {
@@ -127,7 +127,7 @@ func sweep(dir string) error {
 		return nil
 	}
 	for _, e := range entries {
-		rest, ours := strings.CutPrefix(e.Name(), "."+base+".")
+		rest, ours := strings.CutPrefix(e.Name(), "."+Short(base, stem)+".")
 		random, unfinished := strings.CutSuffix(rest, temporary)
 		// A dot in between belongs to the name of another folder.
 		if ours && unfinished && !strings.Contains(random, ".") && e.IsDir() {

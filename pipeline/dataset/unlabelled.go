@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"tftl/pipeline"
 )
@@ -16,7 +18,7 @@ import (
 // OpenUnlabelled lists images without a label (Sample.Label is -1), all in Test.
 // A path names
 //
-// a file, which is an image whatever its name,
+// a file or a pipe, which is an image whatever its name,
 //
 // a folder, for all images in it and below it; Open's rules hold,
 //
@@ -66,7 +68,12 @@ const maxLine = 1 << 16
 
 // addLines lists what the lines of a list name. Empty ones are passed over.
 func (l *listing) addLines(list io.Reader, options Options) error {
-	lines := bufio.NewScanner(list)
+	buffered := bufio.NewReader(list)
+	if head, _ := buffered.Peek(16); imageHead(head) { // an error of it is the scanner's, too
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "standard input: is an image, not a list of paths"),
+			"give the image's name; a pipe's, such as /dev/stdin, is one")
+	}
+	lines := bufio.NewScanner(buffered)
 	lines.Buffer(nil, maxLine)
 	line := 1
 	for ; lines.Scan(); line++ {
@@ -76,6 +83,9 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 		}
 		if name == "" {
 			continue
+		}
+		if strings.Contains(name, "\x00") {
+			return pipeline.Errorf(pipeline.BadData, "standard input: line %d: has a zero byte, which no path has: one path a line is wanted", line)
 		}
 		if err := l.addUnlabelled(name, options); err != nil {
 			return fmt.Errorf("standard input: line %d: %w", line, err)
@@ -100,12 +110,40 @@ func (l *listing) addUnlabelled(name string, options Options) error {
 	if comma, ok := manifestComma(name); ok && info.Mode().IsRegular() {
 		return l.addManifest(name, comma, options)
 	}
-	l.addFile(filepath.Clean(name))
+	name = filepath.Clean(name)
+	switch kind := info.Mode().Type(); kind {
+	case 0:
+		l.addFile(name)
+	case fs.ModeNamedPipe:
+		l.addImage(name, piped(sync.OnceValues(func() ([]byte, error) { return readPipe(name) })))
+	default:
+		return pipeline.Errorf(pipeline.BadData, "%s: is no file, folder or pipe", name)
+	}
 	return nil
 }
 
-func (l *listing) addFile(name string) {
-	l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: file(name)})
+// piped is an image that can be read but once: its bytes are kept.
+type piped func() ([]byte, error)
+
+func (p piped) read() ([]byte, error) { return p() }
+
+func readPipe(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = fmt.Errorf("%s: is more than the limit of %d bytes", name, maxBytes)
+	}
+	return data, err
+}
+
+func (l *listing) addFile(name string) { l.addImage(name, file(name)) }
+
+func (l *listing) addImage(name string, stored stored) {
+	l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: stored})
 }
 
 func (l *listing) addFolder(name string, options Options) error {

@@ -108,10 +108,12 @@ func TestLists(t *testing.T) {
 		"":                                   `image found in "-"`,
 		"\n\n":                               `image found in "-"`,
 		"a.jpg\n\nnone.jpg\n":                "standard input: line 3: stat none.jpg: no such file",
-		"a.jpg\x00d/b.jpg\n":                 "standard input: line 1: ",
+		"a.jpg\x00d/b.jpg\n":                 "standard input: line 1: has a zero byte",
 		"a.jpg\n" + strings.Repeat("x", 1e5): "standard input: line 2: is longer than any path",
 	} {
 		_, err := unlabelled(list, dataset.Options{}, "-")
 		checkError(t, err, pipeline.BadData, want, "")
 	}
+	_, err = unlabelled("\xff\xd8\xff\xe0\x00\x10JFIF", dataset.Options{}, "-")
+	checkError(t, err, pipeline.BadData, "standard input: is an image, not a list of paths", "/dev/stdin")
 }

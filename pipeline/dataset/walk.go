@@ -164,19 +164,23 @@ func imageContent(name string) (bool, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, err
 	}
-	head = head[:n]
+	return imageHead(head[:n]), nil
+}
+
+// imageHead tells it by the first 16 bytes.
+func imageHead(head []byte) bool {
 	starts := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
 	case starts("\xff\xd8\xff"), starts("\x89PNG\r\n\x1a\n"), starts("GIF87a"), starts("GIF89a"):
-		return true, nil
-	case n < len(head):
-		return false, nil
+		return true
+	case len(head) < 16:
+		return false
 	case starts("RIFF"):
-		return string(head[8:12]) == "WEBP", nil
+		return string(head[8:12]) == "WEBP"
 	case starts("BM"):
 		// Two letters may begin any text: the reserved bytes are 0, and the size
 		// of the second header, 12 to 124, has one byte of the two here.
-		return string(head[6:10]) == "\x00\x00\x00\x00" && head[14] >= 12 && head[14] <= 124 && head[15] == 0, nil
+		return string(head[6:10]) == "\x00\x00\x00\x00" && head[14] >= 12 && head[14] <= 124 && head[15] == 0
 	}
-	return false, nil
+	return false
 }
