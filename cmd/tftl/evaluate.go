@@ -222,6 +222,7 @@ func (o evaluateOptions) measure(ctx context.Context, t terminal, n network) (re
 	if err != nil {
 		return report, err
 	}
+	t.warnOfProbabilities(o.plain, predictions)
 	table := metrics.Table{Classes: labels, Predictions: predictions, Slices: o.slices(part)}
 	report, err = metrics.Evaluate(ctx, table, metrics.Options{Decision: decision, Seed: o.seed, Resamples: o.resamples, TopK: o.topK})
 	if err != nil {

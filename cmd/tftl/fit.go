@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -127,6 +128,9 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 		return err
 	}
 	defer unlock()
+	if !o.resume {
+		defer func() { err = o.leaveNothing(ctx, run, err) }()
+	}
 	if o.resume {
 		if set, err = o.takeUp(ctx, t, run, before, &job); err != nil {
 			return err
@@ -167,7 +171,19 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 	if err != nil {
 		return err
 	}
-	return writeFitResult(t, o, run, history, best, stopped)
+	guess := o.guessLoss(set)
+	t.warnOfGuessing(best, guess)
+	return writeFitResult(t, o, run, history, best, guess, stopped)
+}
+
+// leaveNothing removes the folder of a run that took no step, for an error
+// that another try with the same options would find again. One that is kept
+// beside another run's, or that can be gone on with, stays.
+func (o *fitOptions) leaveNothing(ctx context.Context, run rundir.Dir, err error) error {
+	if err == nil || ctx.Err() != nil || pipeline.KindOf(err) == pipeline.Diverged || rundir.Is(run.Replaced()) || run.Begun() {
+		return err
+	}
+	return errors.Join(err, run.Remove())
 }
 
 // fit trains, for as long as --max-time lets it: stopped says that there is more
@@ -276,14 +292,18 @@ func (o *fitOptions) checkOutput() error {
 	return pipeline.WithHint(err, "choose another --output")
 }
 
-func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch, stopped bool) error {
+func writeFitResult(t terminal, o fitOptions, run rundir.Dir, history []pipeline.Epoch, best pipeline.Epoch, guess float64, stopped bool) error {
 	monitor, depth := o.config.Training.Monitor, o.depth().Curve(history)
 	if stopped {
 		t.say("stopped after %v (--max-time): tftl fit --resume %s goes on", o.maxTime, quoted(run.Path))
 	}
 	if o.json {
+		var noBetter any // null where there is none: a class of no weight cannot be guessed
+		if !math.IsInf(guess, 0) {
+			noBetter = guess
+		}
 		return writeJSON(t.out, map[string]any{
-			"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best, "depth": depth, "finished": !stopped,
+			"run": run.Path, "model": run.Model(), "epochs": len(history), "best": best, "guess_loss": noBetter, "depth": depth, "finished": !stopped,
 		})
 	}
 	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)

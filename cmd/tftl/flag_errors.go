@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -52,6 +53,11 @@ func invalid(where, value string, flags []cli.Flag, name, why string) error {
 		must = "must be a whole number of 0 or more"
 	case *cli.Float64Flag:
 		must = "must be a number"
+		if point := strings.Replace(value, ",", ".", 1); point != value {
+			if _, err := strconv.ParseFloat(point, 64); err == nil {
+				must += ", with a point: " + point
+			}
+		}
 	case *cli.BoolFlag:
 		must = "must be true or false"
 	case *cli.DurationFlag:

@@ -134,5 +134,6 @@ func runPredict(ctx context.Context, t terminal, o predictOptions, r *savedmodel
 	if err != nil {
 		return err
 	}
+	t.warnOfProbabilities(o.plain, predictions)
 	return o.write(newAnswers(predictions, predictor.Labels, decision, o.top), t.out)
 }

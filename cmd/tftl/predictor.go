@@ -13,6 +13,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/image"
+	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 	"tftl/savedmodels"
 )
@@ -64,6 +65,14 @@ func readLabels(path string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return labels, nil
+}
+
+// warnOfProbabilities says where what is said to be logits looks like
+// probabilities, of which a softmax would make others that are too alike.
+func (t terminal) warnOfProbabilities(plain savedmodels.Plain, predictions []pipeline.Prediction) {
+	if plain.Output == "logits" && metrics.LikeProbabilities(predictions) {
+		t.warn("--output logits: all that the model returns looks like probabilities; if it ends with softmax or sigmoid, --output probabilities is right")
+	}
 }
 
 // openPredictor opens a run's model, or a SavedModel.

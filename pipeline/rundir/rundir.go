@@ -133,6 +133,28 @@ func Is(path string) bool {
 	return true
 }
 
+// Begun says whether training left anything: an epoch or a checkpoint.
+func (d Dir) Begun() bool {
+	for _, trace := range []string{d.File("history.jsonl"), d.checkpoint(pipeline.Last), d.checkpoint(pipeline.Best)} {
+		if _, err := os.Lstat(trace); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Remove removes the run. A link to its folder stays, and leads to an empty one.
+func (d Dir) Remove() error {
+	place, linked := d.place(), false
+	if info, err := os.Lstat(d.Path); err == nil {
+		linked = info.Mode()&fs.ModeSymlink != 0
+	}
+	if err := os.RemoveAll(place); err != nil || !linked {
+		return err
+	}
+	return os.Mkdir(place, 0o755)
+}
+
 // Find is the run in a folder, to be read: another process may be training it.
 func Find(path string) (Dir, error) {
 	if !Is(path) {
