@@ -128,9 +128,12 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 		return err
 	}
 	defer unlock()
-	if !o.resume {
-		defer func() { err = o.leaveNothing(ctx, run, err) }()
-	}
+	goesOn := o.resume
+	defer func() {
+		if !goesOn {
+			err = o.leaveNothing(ctx, run, err)
+		}
+	}()
 	if o.resume {
 		if set, err = o.takeUp(ctx, t, run, before, &job); err != nil {
 			return err
@@ -150,6 +153,7 @@ func runFit(ctx context.Context, t terminal, o fitOptions, model *savedmodels.Mo
 	progress.end()
 	err = errors.Join(err, recorder.Flush())
 	if stopped {
+		goesOn = true
 		progress.time(map[string]any{"phase": "max-time", "limit": o.maxTime.Seconds()})
 	}
 	if len(skipped) > 0 {
