@@ -27,6 +27,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tftl/internal/atomicfile"
@@ -143,16 +144,24 @@ func (d Dir) Begun() bool {
 	return false
 }
 
-// Remove removes the run. A link to its folder stays, and leads to an empty one.
+// Remove removes the run. A link to its folder stays, and leads to what tftl did
+// not write, if nothing else.
 func (d Dir) Remove() error {
-	place, linked := d.place(), false
-	if info, err := os.Lstat(d.Path); err == nil {
-		linked = info.Mode()&fs.ModeSymlink != 0
-	}
-	if err := os.RemoveAll(place); err != nil || !linked {
+	place := d.place()
+	kept, _, err := foreign(place)
+	if err != nil {
 		return err
 	}
-	return os.Mkdir(place, 0o755)
+	entries, err := os.ReadDir(place)
+	for _, e := range entries {
+		if !slices.Contains(kept, e.Name()) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(place, e.Name())))
+		}
+	}
+	if info, statErr := os.Lstat(d.Path); len(kept) > 0 || statErr != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return err
+	}
+	return errors.Join(err, os.Remove(place))
 }
 
 // Find is the run in a folder, to be read: another process may be training it.
