@@ -144,6 +144,9 @@ func (p *progress) time(line map[string]any) {
 // describe says what the data was taken for.
 func (t terminal) describe(set *dataset.Set) {
 	t.say("%s", set.Description)
+	if len(set.NoImages) > 0 {
+		t.say("left out, for they are no images: %v", set.NoImages)
+	}
 	for _, warning := range set.Warnings {
 		t.warn("%s", warning)
 	}

@@ -116,6 +116,7 @@ func (l *listing) addApart(p part, path string, options Options) error {
 	l.parts[p], l.split = items, true
 	l.apart += fmt.Sprintf("; %v from %s (%s)", p, path, apart.what)
 	l.ignored += apart.ignored
+	l.others = l.others.and(apart.others)
 	l.links = append(l.links, apart.links...)
 	l.columns = append(l.columns, without(apart.columns, l.columns)...)
 	l.warnings = append(l.warnings, apart.warnings...)

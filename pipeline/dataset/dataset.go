@@ -39,6 +39,9 @@ type Set struct {
 	// Ignored counts the files that were taken for no image. Hidden files are
 	// not among them.
 	Ignored int
+	// NoImages counts those of them by how their names end, in lower case, that
+	// are images of no format, read or not.
+	NoImages Endings
 	// Warnings are what a person should know before trusting the set, a line
 	// each.
 	Warnings []string

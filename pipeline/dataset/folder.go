@@ -17,10 +17,10 @@ func listFolder(root string, options Options) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{root: root, ignored: t.ignored}
+	l := listing{root: root, ignored: t.ignored, others: t.others}
 	t.warnOfLinks(&l)
 	if len(t.unread) > 0 {
-		l.warn("images whose format is not read are left out: %v", t.unread)
+		l.warn("images whose format is not read are left out: %s", t.unread.unreadable())
 	}
 	dirs, err := t.partFolders(&l, options.Layout)
 	if err != nil {
@@ -85,7 +85,7 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 		hint = notFollowed(t.links)
 	}
 	if len(t.unread) > 0 {
-		hint = fmt.Sprintf("there are images whose format is not read: %v", t.unread)
+		hint = fmt.Sprintf("there are images whose format is not read: %s", t.unread.unreadable())
 	}
 	switch {
 	case len(classes) == 0 && stray:

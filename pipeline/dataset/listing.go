@@ -18,6 +18,7 @@ type listing struct {
 	apart    string    // which parts came from elsewhere, for the description
 	folds    int       // of which one is held out; 0 where none is
 	ignored  int
+	others   Endings  // of those that were ignored; images have warnings
 	links    []string // to folders, that were not followed because nobody asked for it
 	warnings []string
 }
@@ -131,6 +132,7 @@ func (l *listing) set(classes []string) *Set {
 		Train:       parts[train], Validation: parts[validation], Test: parts[test],
 		FoldCount: l.folds,
 		Ignored:   l.ignored,
+		NoImages:  l.others,
 		Warnings:  l.warnings,
 	}
 }

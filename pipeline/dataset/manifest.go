@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,13 +61,13 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	partsOf, unread := map[string][3]bool{}, unread{}
+	partsOf, unread := map[string][3]bool{}, Endings{}
 	for _, r := range m.rows {
 		id, full, err := folder.find(r)
 		if err != nil {
 			return listing{}, err
 		}
-		if unreadFormat(strings.ToLower(filepath.Ext(full))) {
+		if unreadFormat(full) {
 			if image, err := imageContent(full); err == nil && !image {
 				unread.see(full)
 			}
@@ -87,7 +86,7 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		l.what += " with its own parts"
 	}
 	if len(unread) > 0 {
-		l.warn("images are listed whose format is not read: %v", unread)
+		l.warn("images are listed whose format is not read: %s", unread.unreadable())
 	}
 	var torn []string
 	for group, in := range partsOf {

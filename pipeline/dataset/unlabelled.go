@@ -155,8 +155,9 @@ func (l *listing) addFolder(name string, options Options) error {
 		l.addFile(string(t.file(image)))
 	}
 	l.ignored += t.ignored
+	l.others = l.others.and(t.others)
 	if len(t.unread) > 0 {
-		l.warn("%s: images whose format is not read are left out: %v", name, t.unread)
+		l.warn("%s: images whose format is not read are left out: %s", name, t.unread.unreadable())
 	}
 	if len(t.links) > 0 {
 		l.warn("%s: linked folders were not followed, and what they hold is left out (--follow-symlinks): %s", name, quoted(t.links))

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,8 @@ type tree struct {
 	images  []string            // in bytewise order
 	links   []string            // to folders that were not followed
 	ignored int                 // files that are no images
-	unread  unread              // of them
+	unread  Endings             // of them, images whose format is not read
+	others  Endings             // the rest of them
 	follow  bool                // links to folders are followed, but not in circles
 }
 
@@ -38,7 +40,7 @@ func walk(root string, follow bool) (*tree, error) {
 	if !info.IsDir() {
 		return nil, pipeline.Errorf(pipeline.BadData, "%s is not a folder", root)
 	}
-	t := &tree{root: root, folders: map[string][]string{}, unread: unread{}, follow: follow}
+	t := &tree{root: root, folders: map[string][]string{}, unread: Endings{}, others: Endings{}, follow: follow}
 	if err := t.walk(".", nil); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
@@ -91,7 +93,11 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 			t.images = append(t.images, name)
 		} else {
 			t.ignored++
-			t.unread.see(name)
+			if unreadFormat(name) {
+				t.unread.see(name)
+			} else {
+				t.others.see(name)
+			}
 		}
 	}
 	return nil
@@ -120,33 +126,43 @@ func imageName(name string) bool {
 	return false
 }
 
-// unreadFormat tells whether files of this ending are images that neither
+// unreadFormat tells whether a file is by its name an image that neither
 // TensorFlow nor this program decodes: of phones, scanners and cameras.
-func unreadFormat(ending string) bool {
-	switch ending {
+func unreadFormat(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
 	case ".heic", ".heif", ".avif", ".tif", ".tiff", ".jxl", ".jp2", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf":
 		return true
 	}
 	return false
 }
 
-// unread counts images in formats that are not read, by their ending.
-type unread map[string]int
+// Endings count files by how their names end.
+type Endings map[string]int
 
-// see counts a file that is no image by its ending.
-func (u unread) see(name string) {
-	if ending := strings.ToLower(path.Ext(name)); unreadFormat(ending) {
-		u[ending]++
+func (e Endings) see(name string) { e[strings.ToLower(path.Ext(name))]++ }
+
+// and is the sum of both.
+func (e Endings) and(more Endings) Endings {
+	sum := Endings{}
+	for _, counts := range []Endings{e, more} {
+		for ending, n := range counts {
+			sum[ending] += n
+		}
 	}
+	return sum
 }
 
-func (u unread) String() string {
+// String lists them: "2 .txt, 1 without an ending".
+func (e Endings) String() string {
 	var each []string
-	for _, ending := range slices.Sorted(maps.Keys(u)) {
-		each = append(each, fmt.Sprintf("%d %s", u[ending], ending))
+	for _, ending := range slices.Sorted(maps.Keys(e)) {
+		each = append(each, fmt.Sprintf("%d %s", e[ending], cmp.Or(ending, "without an ending")))
 	}
-	return strings.Join(each, ", ") + " (convert them to JPEG or PNG)"
+	return strings.Join(each, ", ")
 }
+
+// unreadable is what endings of images whose format is not read ask for.
+func (e Endings) unreadable() string { return e.String() + " (convert them to JPEG or PNG)" }
 
 // imageContent tells by its first bytes whether a file of another name is an
 // image all the same.

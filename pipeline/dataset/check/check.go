@@ -48,7 +48,7 @@ type Reader struct {
 // Counts is the part of a check for which no image is read.
 func Counts(set *dataset.Set) *Report {
 	r := &Report{
-		TakenFor: set.Description, Warnings: set.Warnings, Ignored: set.Ignored,
+		TakenFor: set.Description, Warnings: set.Warnings, Ignored: set.Ignored, NoImages: set.NoImages,
 		Classes: make([]Class, len(set.Classes)), Formats: map[string]int{}, Findings: []Finding{},
 	}
 	for c, name := range set.Classes {

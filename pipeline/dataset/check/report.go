@@ -88,6 +88,7 @@ type Report struct {
 	TakenFor  string         `json:"taken_for"`
 	Warnings  []string       `json:"warnings,omitempty"` // of opening the data set
 	Ignored   int            `json:"ignored_files"`
+	NoImages  map[string]int `json:"no_images,omitempty"` // of them, by how their names end
 	Images    int            `json:"images"`
 	Classes   []Class        `json:"classes"`
 	Imbalance float64        `json:"imbalance"` // of train: its largest class over its smallest; 0 where one is empty
