@@ -266,7 +266,7 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 	if o.config.Training.ClassWeights == nil {
 		t.warnOfImbalance(set)
 	}
-	data.TakenFor, data.SHA256 = set.Description, set.Digest()
+	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
 	contents, err := writeContents(ctx, t, set, o.workers)
 	if err != nil {
@@ -283,6 +283,9 @@ func (o *fitOptions) start(ctx context.Context, t terminal) (run rundir.Dir, set
 	})
 	if err == nil && rundir.Is(run.Replaced()) {
 		t.say("the run that was in %s is kept in %s until this one has a model", run.Path, run.Replaced())
+	}
+	if others, err := run.Others(); err == nil && len(others) > 0 {
+		t.say("what tftl did not write stays in %s: %s", run.Path, few(others))
 	}
 	return run, set, skipped, err
 }

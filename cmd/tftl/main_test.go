@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 //	junit FILE [STATUS …]     FILE has test cases that came out so: passed, failed, error, skipped
 //	tmpfs DIR SIZE            mounts a small file system; [tmpfs] says whether that can be done
 //
-// The condition [bfloat16] says whether this machine computes in it.
+// The condition [bfloat16] says whether this machine computes in it; [onednn], whether TensorFlow's
+// oneDNN kernels are on, without which an image's features may depend on its place in the batch.
 func TestScripts(t *testing.T) {
 	fixtures, err := filepath.Abs("../../build/testdata")
 	if err != nil {
@@ -205,6 +206,8 @@ func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
 func condition(name string) (bool, error) {
 	switch name {
 	case "tmpfs":
+	case "onednn":
+		return os.Getenv("TF_ENABLE_ONEDNN_OPTS") != "0", nil
 	case "bfloat16":
 		_, err := savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.BFloat16})
 		return err == nil, nil

@@ -85,12 +85,13 @@ static const char *fault(int signal) {
 }
 
 static void last_words(int signal, siginfo_t *info, void *context) {
-	(void)info, (void)context;
+	(void)context;
 	static int begun;
-	if (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause(); // another thread is at it
-	say("tftl: TensorFlow ended the program: ");
-	say(fault(signal));
-	if (signal == SIGABRT && !reason()) say("it gave no reason");
+	while (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause(); // another thread is at it
+	int sent = info->si_code == SI_USER && info->si_pid != getpid();
+	say(sent ? "tftl: another process ended the program with a signal" : "tftl: TensorFlow ended the program: ");
+	if (!sent) say(fault(signal));
+	if (!sent && signal == SIGABRT && !reason()) say("it gave no reason");
 	if (memmem(line, end, "alloc", 5) || memmem(line, end, "pthread_create", 14) || memmem(line, end, "no reason", 9))
 		say(" (is memory short, or limited with ulimit?)");
 	line[end++] = '\n';
@@ -98,11 +99,15 @@ static void last_words(int signal, siginfo_t *info, void *context) {
 	_exit(1);
 }
 
+static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
+enum { all = sizeof ends / sizeof *ends, forwarded = 3 };
+
 static void answer(int signal, void (*with)(int, siginfo_t *, void *)) {
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
 	action.sa_sigaction = with;
 	if (!with) action.sa_handler = SIG_DFL, action.sa_flags = 0;
 	sigemptyset(&action.sa_mask);
+	for (int i = 0; with && i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault within ends it at once
 	sigaction(signal, &action, NULL);
 }
 
@@ -110,9 +115,6 @@ static int dump_wanted(void) {
 	const char *level = getenv("GOTRACEBACK");
 	return level && *level;
 }
-
-static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
-enum { all = sizeof ends / sizeof *ends, forwarded = 3 };
 
 void quiet_guard(void) {
 	for (int i = 0; i < all; i++) answer(ends[i], last_words);

@@ -34,6 +34,8 @@ type Set struct {
 	// have is empty. A set that was opened for no training has what it does
 	// not tell apart in Test.
 	Train, Validation, Test Part
+	// Layout is what class folders were taken for; of other sources it is empty.
+	Layout Layout
 	// FoldCount is how many the manifest has where one was held out; else 0.
 	FoldCount int
 	// Ignored counts the files that were taken for no image. Hidden files are

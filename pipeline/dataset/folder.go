@@ -24,10 +24,11 @@ func listFolder(root string, options Options) (listing, error) {
 	}
 	dirs, err := t.partFolders(&l, options.Layout)
 	if err != nil {
-		return listing{}, err
+		return listing{}, options.Layout.settled(err)
 	}
-	l.what = "class folders"
+	l.what, l.layout = "class folders", LayoutParts
 	if !l.split {
+		l.layout = LayoutClasses
 		dirs[train] = "."
 		if options.Layout == LayoutAuto {
 			t.warnOfParts(&l)
@@ -40,7 +41,7 @@ func listFolder(root string, options Options) (listing, error) {
 		}
 		names = append(names, dir+"/")
 		if l.parts[p], err = t.classFolders(dir, part(p) == train, options.Classes); err != nil {
-			return listing{}, err
+			return listing{}, options.Layout.settled(err)
 		}
 		for _, im := range l.parts[p] {
 			listed = append(listed, im.id)

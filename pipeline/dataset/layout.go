@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -23,6 +24,15 @@ type LayoutError struct{ Err error }
 
 func (e *LayoutError) Error() string { return e.Err.Error() }
 func (e *LayoutError) Unwrap() error { return e.Err }
+
+// settled is an error that is no LayoutError where the layout was said.
+func (l Layout) settled(err error) error {
+	var doubt *LayoutError
+	if l != LayoutAuto && errors.As(err, &doubt) {
+		return doubt.Err
+	}
+	return err
+}
 
 // partNamed tells which part a folder of this name is.
 func partNamed(name string) (part, bool) {

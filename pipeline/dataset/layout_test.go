@@ -66,7 +66,7 @@ func TestLayouts(t *testing.T) {
 					if err == nil || !strings.Contains(err.Error(), want) {
 						t.Fatalf("layout %q: error %v, want %q", layout, err, want)
 					}
-					if hint := strings.Contains(want, "named"); errors.As(err, new(*dataset.LayoutError)) == hint || pipeline.KindOf(err) != pipeline.BadData {
+					if doubt := layout == dataset.LayoutAuto && !strings.Contains(want, "named"); errors.As(err, new(*dataset.LayoutError)) != doubt || pipeline.KindOf(err) != pipeline.BadData {
 						t.Errorf("layout %q: kind of %v", layout, err)
 					}
 					return

@@ -17,6 +17,7 @@ type listing struct {
 	columns  []string  // that images may be told apart by: a manifest's but path and label
 	apart    string    // which parts came from elsewhere, for the description
 	folds    int       // of which one is held out; 0 where none is
+	layout   Layout    // of class folders
 	ignored  int
 	others   Endings  // of those that were ignored; images have warnings
 	links    []string // to folders, that were not followed because nobody asked for it
@@ -130,6 +131,7 @@ func (l *listing) set(classes []string) *Set {
 		Description: l.what + l.apart,
 		Classes:     classes,
 		Train:       parts[train], Validation: parts[validation], Test: parts[test],
+		Layout:    l.layout,
 		FoldCount: l.folds,
 		Ignored:   l.ignored,
 		NoImages:  l.others,

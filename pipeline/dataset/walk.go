@@ -152,11 +152,21 @@ func (e Endings) and(more Endings) Endings {
 	return sum
 }
 
-// String lists them: "2 .txt, 1 without an ending".
+// String lists the most frequent first, and not all of many: "2 .txt, 1 without
+// an ending".
 func (e Endings) String() string {
+	const most = 8
 	var each []string
-	for _, ending := range slices.Sorted(maps.Keys(e)) {
+	rest := 0
+	for i, ending := range slices.SortedFunc(maps.Keys(e), func(a, b string) int { return cmp.Or(e[b]-e[a], cmp.Compare(a, b)) }) {
+		if i >= most {
+			rest += e[ending]
+			continue
+		}
 		each = append(each, fmt.Sprintf("%d %s", e[ending], cmp.Or(ending, "without an ending")))
+	}
+	if rest > 0 {
+		each = append(each, fmt.Sprintf("%d others", rest))
 	}
 	return strings.Join(each, ", ")
 }

@@ -14,7 +14,8 @@ func foreign(encoded []byte) error {
 	if format := foreignFormat(encoded); format != "" {
 		return fmt.Errorf("is %s, which is not supported: convert it to JPEG or PNG", format)
 	}
-	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(encoded, []byte("\xef\xbb\xbf")), " \t\r\n"))
+	head := encoded[:min(len(encoded), 512)]
+	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
 	begins := func(prefixes ...string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return bytes.HasPrefix(text, []byte(p)) })
 	}

@@ -20,9 +20,10 @@ func written() []string {
 		"config.json", "labels.txt", "data.csv", "contents.csv", "bad-images.csv", "history.jsonl", "history.csv", "timing.jsonl",
 		decisionFile, "evaluation.json", "predictions.csv", "evaluation-bad-images.csv", "report.html", "report.md", "batch.json",
 		"checkpoints/", "replaced/", "logs/*/events.out.tfevents.tftl",
-		"gallery/gallery.json", "gallery/*.jpg", "gallery/*.png",
-		"model/saved_model.pb", "model/fingerprint.pb", "model/variables/variables.*", "model/assets/*", "model/assets.extra/*",
-		".*.tmp", ".*.old/", // what a killed process left
+		"gallery/gallery.json", "gallery/[0-9]*.jpg", "gallery/[0-9]*-heat.png",
+		"model/saved_model.pb", "model/fingerprint.pb", "model/variables/variables.*", "model/assets/*",
+		"model/assets.extra/tftl.json", "model/assets.extra/" + bestFile, "model/assets.extra/" + decisionFile,
+		".model.old/", ".gallery.old/", ".*." + strings.Repeat("[2-7A-Z]", 26) + ".tmp", // what a killed process left
 	}
 }
 
@@ -40,7 +41,8 @@ func isWritten(name string) bool {
 }
 
 // foreign lists what in a run's folder is not tftl's, by its path from there: the
-// files and folders at its top, and files below a folder of tftl's.
+// files and folders at its top, and files below a folder of tftl's. What systems
+// leave in any folder that they show is not listed.
 func foreign(run string) (top, below []string, err error) {
 	ours := map[string]bool{}
 	for _, pattern := range written() {
@@ -62,9 +64,13 @@ func foreign(run string) (top, below []string, err error) {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
+		case nested && systems(d.Name()):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
 		case nested && !d.IsDir():
 			below = append(below, name)
-		case !nested && (!d.IsDir() || !ours[first]):
+		case !nested && !(ours[first] && d.Type()&(fs.ModeDir|fs.ModeSymlink) != 0): // a link is to such a folder
 			top = append(top, name)
 			if d.IsDir() {
 				return fs.SkipDir
@@ -75,10 +81,25 @@ func foreign(run string) (top, below []string, err error) {
 	return top, below, err
 }
 
-// replaceable is an error where a run's folders cannot be replaced without
-// removing a file that tftl did not write.
-func replaceable(run string) error {
+// systems tells the names of what desktops, notebooks and NFS leave behind.
+func systems(name string) bool {
+	switch strings.ToLower(name) {
+	case ".ds_store", "thumbs.db", "desktop.ini", ".directory", ".ipynb_checkpoints", "@eadir":
+		return true
+	}
+	return strings.HasPrefix(name, ".nfs")
+}
+
+// replaceable is an error where folders of a run, all if none is named, cannot
+// be replaced without removing a file that tftl did not write.
+func replaceable(run string, folders ...string) error {
 	_, below, err := foreign(run)
+	if len(folders) > 0 {
+		below = slices.DeleteFunc(below, func(name string) bool {
+			first, _, _ := strings.Cut(filepath.ToSlash(name), "/")
+			return !slices.Contains(folders, first)
+		})
+	}
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadUsage, "output: %w", err)
 	}
@@ -101,20 +122,50 @@ func (d Dir) keepForeign(old string) error {
 	return err
 }
 
+// Others names what in the folder tftl did not write.
+func (d Dir) Others() ([]string, error) {
+	top, _, err := foreign(d.place())
+	return top, err
+}
+
 // ReplaceGallery replaces the images worth a look by what fill writes into an
 // empty folder. Files that tftl did not write stay.
 func (d Dir) ReplaceGallery(fill func(dir string) error) error {
 	gallery := d.File("gallery")
 	return atomicfile.ReplaceDirBut(gallery, fill, func(old string) error {
-		entries, err := os.ReadDir(old)
+		err := removeGallery(old)
+		entries, listErr := os.ReadDir(old)
+		if errors.Is(listErr, fs.ErrNotExist) {
+			return err
+		}
+		err = errors.Join(err, listErr)
 		for _, e := range entries {
-			if !isWritten("gallery/" + e.Name()) {
-				err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(gallery, e.Name())))
-			}
+			err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(gallery, e.Name())))
 		}
 		if err != nil {
-			return err // and nothing is removed
+			return err // and nothing else is removed
 		}
-		return os.RemoveAll(old)
+		return os.Remove(old)
 	})
+}
+
+// removeGallery removes from a gallery's folder what tftl wrote into it, and the
+// folder where nothing else is in it.
+func removeGallery(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	others := 0
+	for _, e := range entries {
+		if isWritten("gallery/"+e.Name()) || systems(e.Name()) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
+		} else {
+			others++
+		}
+	}
+	if err != nil || others > 0 {
+		return err
+	}
+	return os.Remove(folder)
 }

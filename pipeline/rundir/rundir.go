@@ -183,7 +183,7 @@ func Open(path string) (Dir, error) {
 	if err != nil {
 		return d, err
 	}
-	if err := replaceable(path); err != nil {
+	if err := replaceable(path, "model"); err != nil {
 		return d, err
 	}
 	unlock, err := d.Lock()
@@ -284,10 +284,10 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 			return err
 		}
 		var errs error
-		for _, name := range []string{decisionFile, "evaluation.json", "predictions.csv", "report.html", "report.md", "gallery"} {
+		for _, name := range []string{decisionFile, "evaluation.json", "predictions.csv", "report.html", "report.md"} {
 			errs = errors.Join(errs, os.RemoveAll(d.File(name)))
 		}
-		return errs
+		return errors.Join(errs, removeGallery(d.File("gallery")))
 	})
 	if err != nil {
 		return err

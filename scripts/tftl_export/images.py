@@ -45,7 +45,7 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
     # one without an alpha channel would be written past its memory.
     animated = webp & says(12, b"VP8X") & (start[20] & 2 != 0)
     bmp = tf.debugging.Assert(
-        ~says(0, b"BM") | _plain_bmp(start),
+        ~says(0, b"BM") | _plain_bmp(start, tf.strings.length(encoded)),
         ["a BMP of this kind is not supported: convert it to PNG"],
     )
     cmyk = tf.debugging.Assert(
@@ -60,10 +60,11 @@ def _decode(encoded: tf.Tensor) -> tf.Tensor:
 def _right_colours(jpeg: tf.Tensor) -> tf.Tensor:
     """Whether a JPEG is not CMYK, or inverted as Adobe writes it: TensorFlow takes it for that."""
     components = tf.io.extract_jpeg_shape(jpeg)[2]
-    return (components != 4) | tf.strings.regex_full_match(jpeg, r"\C*\x00\x0eAdobe\C*")
+    marked = lambda: tf.strings.regex_full_match(jpeg, r"\C*\x00\x0eAdobe\C*")  # noqa: E731
+    return tf.cond(components == 4, marked, lambda: True)
 
 
-def _plain_bmp(start: tf.Tensor) -> tf.Tensor:
+def _plain_bmp(start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
     """Whether TensorFlow decodes a BMP right: it takes a palette's indexes for levels of grey."""
 
     def number(at: int, length: int) -> tf.Tensor:
@@ -80,7 +81,12 @@ def _plain_bmp(start: tf.Tensor) -> tf.Tensor:
     palette = tf.gather(
         start, tf.minimum(14 + header + 4 * index + tf.range(3, dtype=tf.int64), _START - 1)
     )
-    grey = tf.reduce_all((tf.cast(palette, tf.int64) == index) | (index >= used)) & (used <= 256)
+    there = 14 + header + 4 * used <= tf.cast(length, tf.int64)
+    grey = (
+        there
+        & tf.reduce_all((tf.cast(palette, tf.int64) == index) | (index >= used))
+        & (used <= 256)
+    )
     return known & (colours | (bits == 8) & (compression == 0) & grey)
 
 
