@@ -64,6 +64,7 @@ test-kernels: build testdata
 	for kernels in $(KERNELS); do \
 		echo "with $$kernels" && export "$$kernels" && \
 		$(GO) test -count=1 -timeout 20m -ldflags '-r "$(LIB)/lib"' -run 'TestScripts/(repeat|kill|cache|version|held-out|resume)$$' ./cmd/tftl && \
+		$(GO) test -count=1 -timeout 20m -ldflags '-r "$(LIB)/lib"' ./savedmodels && \
 		$(PYTEST) -q scripts/tests/test_parity.py scripts/tests/test_backbones.py && unset "$${kernels%%=*}" || exit 1; \
 	done
 
