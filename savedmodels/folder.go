@@ -1,7 +1,6 @@
 package savedmodels
 
 import (
-	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/internal/standin"
 	"tftl/pipeline"
 )
 
@@ -49,16 +49,14 @@ func escaped(path string) string {
 	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }
 
-// standIn recognises what version control and web servers leave under a file's
-// name in place of the file. nil: it is neither.
+// standIn is an error for what stands in for a file of a model; nil: nothing does.
 func standIn(path string, head []byte) error {
-	text := bytes.ToLower(bytes.TrimSpace(head[:min(len(head), 512)]))
-	switch {
-	case bytes.HasPrefix(text, []byte("version https://git-lfs.github.com/spec/")):
+	switch standin.Of(head) {
+	case standin.LFSPointer:
 		return pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "model %s: is a Git LFS pointer, not the file that it stands for", path),
 			"git lfs pull, in the repository, fetches it")
-	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")):
+	case standin.WebPage:
 		return pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "model %s: is a web page, not the file of this name", path),
 			"download the file itself again")

@@ -108,7 +108,7 @@ func stacks(pid int) string {
 	return b.String()
 }
 
-// A command that runs for too long is told of while it runs.
+// The stacks of a command that exceeds the limit are printed while it still runs.
 func TestWatch(t *testing.T) {
 	sleeping := exec.Command("sleep", "600")
 	if err := sleeping.Start(); err != nil {

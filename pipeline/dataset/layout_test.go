@@ -93,7 +93,8 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// What lies beside the parts is told of, and a layout of parts is the data's alone.
+// Images beside the parts are left out with a warning. LayoutParts applies to the
+// data alone, not to what Validation and Test name.
 func TestLayoutOfParts(t *testing.T) {
 	root, apart := tree(t, "train/a/1.jpg", "train/b/1.jpg", "samples/1.jpg"), tree(t, "a/1.jpg", "b/1.jpg")
 	s := open(t, root, dataset.Options{Layout: dataset.LayoutParts, Validation: apart, Test: apart})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tftl/internal/standin"
 )
 
 // foreign says what a file is that is no image of a format that is read, and
@@ -14,16 +16,17 @@ func foreign(encoded []byte) error {
 	if format := foreignFormat(encoded); format != "" {
 		return fmt.Errorf("is %s, which is not supported: convert it to JPEG or PNG", format)
 	}
-	head := encoded[:min(len(encoded), 512)]
-	text := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
+	switch standin.Of(encoded) {
+	case standin.LFSPointer:
+		return errors.New("is a Git LFS pointer, not the image itself: git lfs pull fetches it")
+	case standin.WebPage:
+		return errors.New("is an HTML page, as a failed download leaves: fetch the image again")
+	}
+	text := standin.Beginning(encoded)
 	begins := func(prefixes ...string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return bytes.HasPrefix(text, []byte(p)) })
 	}
 	switch {
-	case begins("version https://git-lfs.github.com/spec/"):
-		return errors.New("is a Git LFS pointer, not the image itself: git lfs pull fetches it")
-	case begins("<!doctype html", "<html"):
-		return errors.New("is an HTML page, as a failed download leaves: fetch the image again")
 	case begins("<?xml", "<svg", "<!doctype svg"):
 		return errors.New("is XML or SVG, not an image of pixels: convert it to PNG, or fetch the image again")
 	case begins("{", "["):

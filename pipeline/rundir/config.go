@@ -30,7 +30,7 @@ type Data struct {
 	TestPath       string   `json:"test_path,omitempty"`       // likewise
 	FollowSymlinks bool     `json:"follow_symlinks"`
 	AllowOutside   bool     `json:"allow_outside"`
-	Layout         string   `json:"layout,omitempty"`  // parts or classes, where it was said
+	Layout         string   `json:"layout,omitempty"`  // what class folders were taken for: parts or classes
 	Classes        []string `json:"classes,omitempty"` // those that were wanted; all, where there are none
 	LimitPerClass  int      `json:"limit_per_class"`   // 0: none
 	Fold           *int     `json:"fold,omitempty"`    // of a manifest, that is the test part

@@ -133,19 +133,16 @@ func (d Dir) Others() ([]string, error) {
 func (d Dir) ReplaceGallery(fill func(dir string) error) error {
 	gallery := d.File("gallery")
 	return atomicfile.ReplaceDirBut(gallery, fill, func(old string) error {
-		err := removeGallery(old)
-		entries, listErr := os.ReadDir(old)
-		if errors.Is(listErr, fs.ErrNotExist) {
-			return err
-		}
-		err = errors.Join(err, listErr)
+		entries, err := os.ReadDir(old)
 		for _, e := range entries {
-			err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(gallery, e.Name())))
+			if !ofGallery(e.Name()) {
+				err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(gallery, e.Name())))
+			}
 		}
 		if err != nil {
-			return err // and nothing else is removed
+			return err // and nothing is removed
 		}
-		return os.Remove(old)
+		return os.RemoveAll(old)
 	})
 }
 
@@ -158,14 +155,17 @@ func removeGallery(folder string) error {
 	}
 	others := 0
 	for _, e := range entries {
-		if isWritten("gallery/"+e.Name()) || systems(e.Name()) {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
-		} else {
+		if !ofGallery(e.Name()) {
 			others++
+			continue
 		}
+		err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
 	}
 	if err != nil || others > 0 {
 		return err
 	}
 	return os.Remove(folder)
 }
+
+// ofGallery says whether a file in the gallery's folder goes with it.
+func ofGallery(name string) bool { return isWritten("gallery/"+name) || systems(name) }
