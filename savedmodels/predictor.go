@@ -169,30 +169,17 @@ func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 // sound sees that an answer is one: logits that are finite, and probabilities
 // from 0 to 1 that sum to 1, within bfloat16's rounding.
 func sound(p pipeline.Prediction) error {
-	bad := func(what string, value float64, hint string) error {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "image %s: the model's %s %g", p.Sample.ID, what, value), "%s", hint)
+	what, value := p.Unsound()
+	hint := "they should sum to 1: --output logits is for models that end without softmax or sigmoid"
+	switch {
+	case what == "":
+		return nil
+	case math.IsNaN(value) || math.IsInf(value, 0):
+		hint = "its weights are damaged, or training went wrong"
+	case what == "probability is":
+		hint = "it is not from 0 to 1: --output logits is for models that end without softmax or sigmoid"
 	}
-	for _, z := range p.Logits {
-		if z := float64(z); math.IsNaN(z) || math.IsInf(z, 0) {
-			return bad("logit is", z, "its weights are damaged, or training went wrong")
-		}
-	}
-	const slack = 0.02
-	sum := 0.0
-	for _, v := range p.Probabilities {
-		v := float64(v)
-		switch {
-		case math.IsNaN(v) || math.IsInf(v, 0):
-			return bad("probability is", v, "its weights are damaged, or training went wrong")
-		case v < -slack || v > 1+slack:
-			return bad("probability is", v, "it is not from 0 to 1: --output logits is for models that end without softmax or sigmoid")
-		}
-		sum += v
-	}
-	if math.Abs(sum-1) > slack {
-		return bad("probabilities sum to", sum, "they should sum to 1: --output logits is for models that end without softmax or sigmoid")
-	}
-	return nil
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "image %s: the model's %s %g", p.Sample.ID, what, value), "%s", hint)
 }
 
 // pair makes two columns of a lone sigmoid's: its logit beside a zero, its

@@ -178,6 +178,10 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 		if width > classes {
 			p.Logits = values[classes:]
 		}
+		if what, value := p.Unsound(); what != "" {
+			line, _ := in.FieldPos(0)
+			return Table{}, pipeline.Errorf(pipeline.BadModel, "%s:%d: image %s: the model's %s %g", name, line, p.Sample.ID, what, value)
+		}
 		t.Predictions = append(t.Predictions, p)
 		for i, column := range columns {
 			t.Slices[column] = append(t.Slices[column], plainText(row[firstClass+width+i]))

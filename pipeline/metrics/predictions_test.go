@@ -36,11 +36,16 @@ func TestTableIsReadAsItWasWritten(t *testing.T) {
 	table := metrics.Table{Classes: names, Slices: map[string][]string{}}
 	for i := range 200 {
 		row, logits := make([]float32, len(names)), make([]float32, len(names))
+		sum := float32(0)
 		for k := range row {
 			row[k], logits[k] = random.Float32(), math.Float32frombits(random.Uint32())
-			if math.IsNaN(float64(logits[k])) {
-				logits[k] = float32(math.Inf(-1)) // a NaN is not equal to itself
+			sum += row[k]
+			if z := float64(logits[k]); math.IsNaN(z) || math.IsInf(z, 0) {
+				logits[k] = -math.MaxFloat32 // what is not finite is refused
 			}
+		}
+		for k := range row {
+			row[k] /= sum
 		}
 		sample := pipeline.Sample{ID: fmt.Sprintf("%s/%d", names[random.IntN(len(names))], i), Label: random.IntN(len(names)), Weight: 1}
 		if i < len(names) {
@@ -63,6 +68,24 @@ func TestTableIsReadAsItWasWritten(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: the table is not as it was", name)
+		}
+	}
+}
+
+// What no model that works returns is refused in a table, too, by the line and the image.
+func TestTableOfUnsoundPredictions(t *testing.T) {
+	const header = "path,label,predicted,probability,p(cat),p(dog),logit(cat),logit(dog)\na.jpg,cat,cat,0.5,0.5,0.5,0,0\n"
+	for figures, want := range map[string]string{
+		"NaN,0.5,0,0":   "probability is NaN",
+		"0.5,Inf,0,0":   "probability is +Inf",
+		"1.7,-0.7,0,0":  "probability is 1.7000000476837158",
+		"0.5,0.6,0,0":   "probabilities sum to 1.100000023841858",
+		"0.5,0.5,NaN,0": "logit is NaN",
+		"0,1,-Inf,0":    "logit is -Inf",
+	} {
+		_, err := metrics.ReadTable(strings.NewReader(header+"b.jpg,dog,dog,0.5,"+figures+"\n"), "predictions.csv")
+		if want = "predictions.csv:3: image b.jpg: the model's " + want; err == nil || err.Error() != want || pipeline.KindOf(err) != pipeline.BadModel {
+			t.Errorf("%s: %v, want %s", figures, err, want)
 		}
 	}
 }
