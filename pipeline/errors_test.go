@@ -31,7 +31,7 @@ func TestKindAndHintAreFound(t *testing.T) {
 		if got := KindOf(test.err); got != test.kind {
 			t.Errorf("%s: kind %d, want %d", test.name, got, test.kind)
 		}
-		if got := HintOf(test.err); got != test.hint {
+		if got := HintOf(test.err).String(); got != test.hint {
 			t.Errorf("%s: hint %q, want %q", test.name, got, test.hint)
 		}
 		if test.err != nil && !errors.Is(test.err, fs.ErrNotExist) {
@@ -40,5 +40,39 @@ func TestKindAndHintAreFound(t *testing.T) {
 	}
 	if got := hinted.Error(); got != "image a.jpg: read: file does not exist" {
 		t.Errorf("says %q", got)
+	}
+}
+
+// An option has its name in the library, and whatever a caller spells it as where an error is shown: at any depth.
+func TestOptionsAreSpelledByWhoeverShowsThem(t *testing.T) {
+	flag := func(o Option) string { return "--" + string(o) }
+	leaf := Errorf(BadUsage, "%s %q: must be auto, parts or classes", Option("layout"), "%s")
+	for _, test := range []struct {
+		name        string
+		err         error
+		plain, text string
+		option      Option
+	}{
+		{"plain", fs.ErrNotExist, "file does not exist", "file does not exist", ""},
+		{"leaf", leaf, `layout "%s": must be auto, parts or classes`, `--layout "%s": must be auto, parts or classes`, "layout"},
+		{"hinted", WithHint(leaf, "leave out %s", Option("split")), `layout "%s": must be auto, parts or classes`, `--layout "%s": must be auto, parts or classes`, "layout"},
+		{"wrapped by ours", Errorf(BadData, "photos: %w", leaf), `photos: layout "%s": must be auto, parts or classes`, `photos: --layout "%s": must be auto, parts or classes`, "layout"},
+		{"wrapped by fmt", fmt.Errorf("photos: %w", leaf), `photos: layout "%s": must be auto, parts or classes`, `photos: --layout "%s": must be auto, parts or classes`, "layout"},
+		{"joined", errors.Join(leaf, fs.ErrNotExist), "layout \"%s\": must be auto, parts or classes\nfile does not exist", "--layout \"%s\": must be auto, parts or classes\nfile does not exist", "layout"},
+		{"two", Errorf(BadUsage, "%s and %s exclude each other", Option("fold"), Option("split")), "fold and split exclude each other", "--fold and --split exclude each other", "fold"},
+	} {
+		if got := test.err.Error(); got != test.plain {
+			t.Errorf("%s: says %q", test.name, got)
+		}
+		if got := ErrorText(test.err, flag); got != test.text {
+			t.Errorf("%s: is shown as %q", test.name, got)
+		}
+		if got := OptionOf(test.err); got != test.option {
+			t.Errorf("%s: is about option %q", test.name, got)
+		}
+	}
+	hint := HintOf(WithHint(leaf, "%s: %s", Option("data"), Messagef("or %s", Option("model"))))
+	if hint.String() != "data: or model" || hint.Text(flag) != "--data: or --model" {
+		t.Errorf("hint %q, shown as %q", hint, hint.Text(flag))
 	}
 }

@@ -283,13 +283,12 @@ func (f *fit) step(ctx context.Context, batch Batch) error {
 
 // diverged is the error of a step that was not taken.
 func (f *fit) diverged(loss float64) error {
-	hint := "a smaller --lr usually helps"
-	if _, ok := BestOf(f.History); ok {
-		hint += "; --init-from this run begins with its best epoch, which is kept"
-	}
 	err := Errorf(Diverged, "stage %s, epoch %d, step %d: training diverged: a gradient is not finite (loss %g)",
 		f.stagePlan.Stage, f.State.Epochs+1, f.State.Step+1, loss)
-	return WithHint(err, "%s", hint)
+	if _, ok := BestOf(f.History); ok {
+		return WithHint(err, "a smaller %s usually helps; %s this run begins with its best epoch, which is kept", Option("lr"), Option("init-from"))
+	}
+	return WithHint(err, "a smaller %s usually helps", Option("lr"))
 }
 
 // conclude asks Watch, keeps the best weights, and then records: a line of the

@@ -182,7 +182,7 @@ func TestFitStopsWhereTrainingDiverges(t *testing.T) {
 	if KindOf(err) != Diverged || !strings.Contains(err.Error(), "stage head, epoch 2, step 5: training diverged") {
 		t.Fatalf("got %v", err)
 	}
-	if hint := HintOf(err); !strings.Contains(hint, "--lr") || !strings.Contains(hint, "--init-from") {
+	if hint := HintOf(err).String(); !strings.Contains(hint, "a smaller lr") || !strings.Contains(hint, "init-from") {
 		t.Errorf("hint %q", hint)
 	}
 	if len(history) != 1 || len(r.history) != 1 || len(n.steps) != 4 {
@@ -208,7 +208,7 @@ func TestNoStageBeginsWithoutABestEpoch(t *testing.T) {
 func TestHintOfDivergenceSpeaksOfNoCheckpointThatIsNotThere(t *testing.T) {
 	job, n, _ := job()
 	n.infinite = 1
-	if _, err := Fit(t.Context(), job); HintOf(err) != "a smaller --lr usually helps" {
+	if _, err := Fit(t.Context(), job); HintOf(err).String() != "a smaller lr usually helps" {
 		t.Errorf("hint %q", HintOf(err))
 	}
 }

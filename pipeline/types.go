@@ -21,6 +21,17 @@ type Sample struct {
 	Weight float32
 }
 
+// The parts of a data set, as options and files name them.
+const (
+	TrainPart      = "train"
+	ValidationPart = "val"
+	TestPart       = "test"
+	AllParts       = "all" // the three together
+)
+
+// Parts lists the parts in their order: what trains, what chooses, what measures.
+func Parts() [3]string { return [3]string{TrainPart, ValidationPart, TestPart} }
+
 // Encoded gives random access to labelled images as they are stored: JPEG,
 // PNG, BMP, GIF or WebP bytes. It is safe for concurrent use.
 type Encoded interface {

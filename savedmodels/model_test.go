@@ -167,7 +167,7 @@ func TestModelsThatCannotBeTrained(t *testing.T) {
 		"trained model":     {Dir: "run/model", Description: &Description{Labels: []string{"a", "b"}}},
 	} {
 		err := m.Trainable()
-		if pipeline.KindOf(err) != pipeline.BadModel || !strings.Contains(err.Error(), name) || pipeline.HintOf(err) == "" {
+		if pipeline.KindOf(err) != pipeline.BadModel || !strings.Contains(err.Error(), name) || pipeline.HintOf(err).Empty() {
 			t.Errorf("got %v, want %s and a hint", err, name)
 		}
 		if _, err := m.Open(t.Context(), "head"); pipeline.KindOf(err) != pipeline.BadModel {

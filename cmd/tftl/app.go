@@ -82,13 +82,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // printError writes one error the way a person reads it, in one line with perhaps
 // a hint below it, and returns its exit code.
 func printError(w io.Writer, err error) int {
-	text := printable.Text(oneLine(err))
+	text := printable.Text(oneLine(pipeline.ErrorText(err, flag)))
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(w, "tftl: %s\n", strings.ReplaceAll(text, context.Canceled.Error(), "interrupted"))
 		return exitInterrupted
 	}
 	fmt.Fprintf(w, "tftl: %s\n", text)
-	hint := pipeline.HintOf(err)
+	hint := pipeline.HintOf(err).Text(flag)
 	if errors.As(err, new(*dataset.LayoutError)) {
 		hint += ", or say with --layout whether they are parts or classes"
 	}
@@ -109,6 +109,9 @@ func printError(w io.Writer, err error) int {
 	}
 	return exitFailed
 }
+
+// flag is an option as the command line has it.
+func flag(o pipeline.Option) string { return "--" + o.String() }
 
 // fromEnvironment lets a flag be set as TFTL_NAME.
 func fromEnvironment(f cli.Flag) {

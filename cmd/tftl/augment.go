@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 )
 
 const augmentFlags = "augmentation, of the training part" // a category in --help
@@ -89,7 +89,7 @@ func newAugmentation(c *cli.Context) (a pipeline.Augmentation, err error) {
 	if a.Copies != 0 && !a.Enabled() {
 		return a, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "--augment-copies %d: there is no augmentation to copy", a.Copies), "such as --augment article")
 	}
-	return a, image.CheckAugmentation(a)
+	return a, pixels.CheckAugmentation(a)
 }
 
 func parseFactors(name, text string, alone func(float64) pipeline.Factors) (f pipeline.Factors, err error) {

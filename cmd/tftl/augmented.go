@@ -11,7 +11,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/features"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 )
 
 // training makes the source of the training part, and lists what the frozen
@@ -26,7 +26,7 @@ func (in *inputs) training(stage pipeline.Stage, source func(dataset.Part) *feat
 		in.t.describeAugmentation(a)
 		size := in.model.Description.Input.Size
 		var err error
-		if in.augmenter, err = image.NewAugmenter(a, in.o.config.Seed, size[0], size[1], in.o.config.Runtime.Threads); err != nil {
+		if in.augmenter, err = pixels.NewAugmenter(a, in.o.config.Seed, size[0], size[1], in.o.config.Runtime.Threads); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -121,7 +121,7 @@ func pixelRoom(limit int64) int64 {
 // anew is a pipeline.Source that draws and computes every epoch.
 type anew struct {
 	*features.Source // of pixels
-	augmenter        *image.Augmenter
+	augmenter        *pixels.Augmenter
 	frozen           func(context.Context, pipeline.Batch) (pipeline.Batch, error)
 }
 

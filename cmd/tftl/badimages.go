@@ -12,7 +12,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/dataset/check"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 	"tftl/pipeline/rundir"
 )
 
@@ -50,7 +50,7 @@ type badImage struct {
 // and in which batches, depends on the images alone, and not on what of them is
 // cached.
 func screen(ctx context.Context, t terminal, part dataset.Part, workers int) (dataset.Part, []check.Bad, error) {
-	decoder, err := image.NewDecoder(image.Options{Height: 1, Width: 1, Interpolation: "nearest", Workers: 1})
+	decoder, err := pixels.NewDecoder(pixels.Options{Height: 1, Width: 1, Interpolation: "nearest", Workers: 1})
 	if err != nil {
 		return part, nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/features"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 	"tftl/savedmodels"
 )
 
@@ -52,8 +52,8 @@ func newCacheOptions(c *cli.Context) (o cacheOptions, err error) {
 	return o, nil
 }
 
-func newDecoder(in savedmodels.Input, workers int) (*image.Decoder, error) {
-	return image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers})
+func newDecoder(in savedmodels.Input, workers int) (*pixels.Decoder, error) {
+	return pixels.NewDecoder(pixels.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers})
 }
 
 // inputs makes a stage's sources out of a data set: images, decoder and the
@@ -63,15 +63,15 @@ type inputs struct {
 	o        fitOptions
 	model    *savedmodels.Model
 	set      *dataset.Set
-	decoder  *image.Decoder
+	decoder  *pixels.Decoder
 	progress *progress
 	store    *features.Store
 
-	augmenter *image.Augmenter // nil without augmentation
-	decoded   *features.Store  // of pixels that are augmented anew every epoch
+	augmenter *pixels.Augmenter // nil without augmentation
+	decoded   *features.Store   // of pixels that are augmented anew every epoch
 }
 
-func newInputs(t terminal, o fitOptions, model *savedmodels.Model, set *dataset.Set, decoder *image.Decoder, p *progress) *inputs {
+func newInputs(t terminal, o fitOptions, model *savedmodels.Model, set *dataset.Set, decoder *pixels.Decoder, p *progress) *inputs {
 	return &inputs{t: t, o: o, model: model, set: set, decoder: decoder, progress: p}
 }
 

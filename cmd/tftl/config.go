@@ -11,7 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
-	"tftl/pipeline/batch"
+	"tftl/pipeline/runfile"
 )
 
 // fromConfig sets the flags that a YAML file names and neither the command line
@@ -27,7 +27,7 @@ func fromConfig(c *cli.Context) error {
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return batch.SyntaxError(path, err)
+		return runfile.SyntaxError(path, err)
 	}
 	given := map[string]bool{} // by the command line or the environment, before any is set here
 	for _, name := range c.FlagNames() {

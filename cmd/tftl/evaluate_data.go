@@ -153,7 +153,7 @@ func openRecorded(run rundir.Dir, data string, options dataset.Options, needed .
 	}
 	defer record.Close()
 	set, err := dataset.OpenRecorded(data, options, record, needed...)
-	if err != nil && pipeline.HintOf(err) == "" {
+	if err != nil && pipeline.HintOf(err).Empty() {
 		err = pipeline.WithHint(err, "--data says where the run's data is now")
 	}
 	return set, err

@@ -11,8 +11,8 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/image"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/pixels"
 	"tftl/pipeline/report"
 	"tftl/pipeline/rundir"
 	"tftl/savedmodels"
@@ -123,7 +123,7 @@ func (r reporter) explain(ctx context.Context, index, classes []int, found func(
 		return err
 	}
 	defer decoder.Close()
-	source := image.Source{Encoded: r.part, Decoder: decoder}
+	source := pixels.Source{Encoded: r.part, Decoder: decoder}
 	for from := 0; from < len(index); from += explainBatch {
 		to := min(from+explainBatch, len(index))
 		batch, err := source.Batch(ctx, 0, index[from:to])
@@ -152,11 +152,11 @@ func (r reporter) explain(ctx context.Context, index, classes []int, found func(
 // network sees all of them, else what it sees of them.
 type thumbs struct {
 	input    savedmodels.Input
-	decoders map[[2]int]*image.Decoder // by height and width; photographs come in few shapes
+	decoders map[[2]int]*pixels.Decoder // by height and width; photographs come in few shapes
 }
 
 func newThumbs(input savedmodels.Input) thumbs {
-	return thumbs{input, map[[2]int]*image.Decoder{}}
+	return thumbs{input, map[[2]int]*pixels.Decoder{}}
 }
 
 func (t thumbs) close() {
@@ -168,7 +168,7 @@ func (t thumbs) close() {
 func (t thumbs) make(ctx context.Context, encoded []byte, sample pipeline.Sample) ([]byte, error) {
 	size := t.input.Size
 	if t.input.Fit == "" || t.input.Fit == "stretch" {
-		header, err := image.ReadHeader(encoded)
+		header, err := pixels.ReadHeader(encoded)
 		if err != nil {
 			return nil, pipeline.Errorf(pipeline.BadData, "image %s: %w", sample.ID, err)
 		}
@@ -181,7 +181,7 @@ func (t thumbs) make(ctx context.Context, encoded []byte, sample pipeline.Sample
 	decoder, ok := t.decoders[size]
 	if !ok {
 		var err error
-		decoder, err = image.NewDecoder(image.Options{Height: size[0], Width: size[1], Interpolation: "area", Fit: t.input.Fit, Workers: 1})
+		decoder, err = pixels.NewDecoder(pixels.Options{Height: size[0], Width: size[1], Interpolation: "area", Fit: t.input.Fit, Workers: 1})
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/dataset/check"
 	"tftl/pipeline/features"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 	"tftl/pipeline/rundir"
 )
 
@@ -27,7 +27,7 @@ func runInspectData(ctx context.Context, t terminal, path string, options datase
 		return err
 	}
 	t.describe(set)
-	decoder, err := image.NewDecoder(image.Options{Height: check.Side, Width: check.Side, Interpolation: "area", Workers: 1})
+	decoder, err := pixels.NewDecoder(pixels.Options{Height: check.Side, Width: check.Side, Interpolation: "area", Workers: 1})
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,8 @@ func runInspectData(ctx context.Context, t terminal, path string, options datase
 }
 
 func header(encoded []byte) check.Header {
-	h, _ := image.ReadHeader(encoded) // decoding says what is wrong
-	t := image.ReadTraits(encoded)
+	h, _ := pixels.ReadHeader(encoded) // decoding says what is wrong
+	t := pixels.ReadTraits(encoded)
 	return check.Header{
 		Format: h.Format, Width: h.Width, Height: h.Height,
 		Orientation: t.Orientation, Depth16: t.Depth16, Transparent: t.Transparent,

@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 	}
 	t.Cleanup(watch(os.Stderr, 2*time.Minute)) // a script is a parallel test: it outlives this function
 	testscript.Run(t, testscript.Params{
-		Dir:           "../../testdata",
+		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FIXTURES", fixtures)

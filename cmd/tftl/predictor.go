@@ -12,8 +12,8 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/image"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/pixels"
 	"tftl/pipeline/rundir"
 	"tftl/savedmodels"
 )
@@ -122,5 +122,5 @@ func predictWith(ctx context.Context, t terminal, p pipeline.Predictor, input sa
 	defer decoder.Close()
 	shown := newProgress(t, rundir.Dir{})
 	defer shown.end()
-	return pipeline.Evaluate(ctx, image.Source{Encoded: images, Decoder: decoder}, p, batchSize, shown.event)
+	return pipeline.Evaluate(ctx, pixels.Source{Encoded: images, Decoder: decoder}, p, batchSize, shown.event)
 }

@@ -19,7 +19,7 @@ import (
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 	"tftl/savedmodels"
 )
 
@@ -149,7 +149,7 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 	}
 	defer decoder.Close()
 	height, width := o.input.Size[0], o.input.Size[1]
-	augmenter, err := image.NewAugmenter(o.augmentation, o.dataset.Seed, height, width, 0)
+	augmenter, err := pixels.NewAugmenter(o.augmentation, o.dataset.Seed, height, width, 0)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 
 	index := pipeline.Order(o.dataset.Seed, 1, set.Train.Len()) // as the first epoch has them
 	index = index[:min(len(index), sheetRows)]
-	source := image.Source{Encoded: set.Train, Decoder: decoder}
+	source := pixels.Source{Encoded: set.Train, Decoder: decoder}
 	sheet := newSheet(len(index), height, width)
 	drawn := make([]previewImage, len(index))
 	for epoch := range sheetEpochs + 1 {
@@ -190,8 +190,8 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 
 // previewImage is a row of the sheet.
 type previewImage struct {
-	ID     string       `json:"id"`
-	Epochs []image.Draw `json:"epochs"`
+	ID     string        `json:"id"`
+	Epochs []pixels.Draw `json:"epochs"`
 }
 
 // sheet is pictures of one size in rows and columns.

@@ -11,14 +11,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
-	"tftl/pipeline/batch"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
+	"tftl/pipeline/runfile"
 )
 
 // batchOptions are what `tftl run` was asked for.
 type batchOptions struct {
-	file      batch.File
+	file      runfile.File
 	output    string
 	junit     string
 	keepGoing bool
@@ -83,7 +83,7 @@ func newBatchOptions(c *cli.Context) (o batchOptions, err error) {
 	if err != nil {
 		return o, pipeline.Errorf(pipeline.BadUsage, "%w", err)
 	}
-	if o.file, err = batch.Read(path, text); err != nil {
+	if o.file, err = runfile.Read(path, text); err != nil {
 		return o, err
 	}
 	if err := checkOutput("junit", o.junit); err != nil {

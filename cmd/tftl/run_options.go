@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
-	"tftl/pipeline/batch"
+	"tftl/pipeline/runfile"
 )
 
 // decided are the options of a command that a batch decides, or that are tftl
@@ -25,10 +25,10 @@ func decided(command string) []string {
 // withOptions gives read a command's options as a batch says them: those and
 // no others, checked by the code that checks its command line. The environment
 // says what the batch does not.
-func withOptions(ctx context.Context, file batch.File, at batch.Position, command *cli.Command, options []batch.Option, read func(*cli.Context) error) error {
+func withOptions(ctx context.Context, file runfile.File, at runfile.Position, command *cli.Command, options []runfile.Option, read func(*cli.Context) error) error {
 	not := decided(command.Name)
 	said := func(name string) bool {
-		return slices.ContainsFunc(options, func(o batch.Option) bool { return o.Name == name })
+		return slices.ContainsFunc(options, func(o runfile.Option) bool { return o.Name == name })
 	}
 	for _, f := range command.Flags {
 		if name := f.Names()[0]; !said(name) && !slices.Contains(not, name) {
@@ -62,7 +62,7 @@ func withOptions(ctx context.Context, file batch.File, at batch.Position, comman
 
 // placeOf is where the value is that an error is about, which begins with its
 // option's name, as a flag or as a word. One that speaks of none is elsewhere.
-func placeOf(err error, options []batch.Option, elsewhere batch.Position) batch.Position {
+func placeOf(err error, options []runfile.Option, elsewhere runfile.Position) runfile.Position {
 	place, longest := elsewhere, ""
 	for _, o := range options {
 		word := strings.TrimPrefix(err.Error(), "--")

@@ -17,16 +17,16 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/pipeline"
-	"tftl/pipeline/batch"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
+	"tftl/pipeline/runfile"
 	"tftl/savedmodels"
 )
 
 // job is a run of a batch: what it is asked for, and what became of it.
 type job struct {
-	batch.Run
+	runfile.Run
 	session  savedmodels.Options
 	fit      fitOptions
 	evaluate evaluateOptions
@@ -135,7 +135,7 @@ func (p *planner) check(ctx context.Context, j *job) error {
 		return p.at(j, "data", pipeline.Errorf(pipeline.BadData, "%s: a batch needs a validation and a test part, and one of them is empty", config.Data.Path))
 	}
 	if j.Folds > 0 && set.FoldCount != j.Folds {
-		return p.at(j, batch.FoldOption, pipeline.Errorf(pipeline.BadUsage, "folds: %d, but %s has %d", j.Folds, config.Data.Path, set.FoldCount))
+		return p.at(j, runfile.FoldOption, pipeline.Errorf(pipeline.BadUsage, "folds: %d, but %s has %d", j.Folds, config.Data.Path, set.FoldCount))
 	}
 	if config.Training.ClassWeights, err = classWeights(j.fit.classWeights, set); err != nil {
 		return p.at(j, "class-weights", err)
@@ -160,7 +160,7 @@ func (p *planner) check(ctx context.Context, j *job) error {
 func (p *planner) at(j *job, about string, err error) error {
 	options := slices.Concat(j.Fit, j.Evaluate)
 	place := j.At
-	if i := slices.IndexFunc(options, func(o batch.Option) bool { return o.Name == about }); i >= 0 {
+	if i := slices.IndexFunc(options, func(o runfile.Option) bool { return o.Name == about }); i >= 0 {
 		place = options[i].ValueAt()
 	}
 	return p.file.At(placeOf(err, options, place), err)

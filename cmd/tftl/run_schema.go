@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"tftl/pipeline/batch"
+	"tftl/pipeline/runfile"
 )
 
 // object is a part of a JSON Schema.
@@ -22,25 +22,25 @@ func batchSchema() any {
 		axes[name] = object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/fit/properties/" + name}}
 	}
 	name := object{"type": "string", "description": "of the run's folder; what varies, where it is not said"}
-	include := object{batch.NameKey: name}
+	include := object{runfile.NameKey: name}
 	run := object{
-		batch.NameKey:     name,
-		batch.EvaluateKey: object{"$ref": "#/$defs/evaluate", "description": "options of tftl evaluate: how each run is measured on its test part, and the gates that it must pass"},
-		batch.MatrixKey:   object{"$ref": "#/$defs/matrix"},
-		batch.FoldsKey:    object{"type": "integer", "minimum": 2, "description": "how many folds the manifest has, which tftl split --folds wrote; each is the test part of one run"},
+		runfile.NameKey:     name,
+		runfile.EvaluateKey: object{"$ref": "#/$defs/evaluate", "description": "options of tftl evaluate: how each run is measured on its test part, and the gates that it must pass"},
+		runfile.MatrixKey:   object{"$ref": "#/$defs/matrix"},
+		runfile.FoldsKey:    object{"type": "integer", "minimum": 2, "description": "how many folds the manifest has, which tftl split --folds wrote; each is the test part of one run"},
 	}
 	for option := range fit {
 		property := object{"$ref": "#/$defs/fit/properties/" + option}
 		include[option], run[option] = property, property
 	}
-	axes[batch.IncludeKey] = object{"type": "array", "minItems": 1, "items": closed(include), "description": "further runs, beside the combinations"}
+	axes[runfile.IncludeKey] = object{"type": "array", "minItems": 1, "items": closed(include), "description": "further runs, beside the combinations"}
 	top := object{
-		batch.OutputKey: object{"type": "string", "description": "folder of the runs and of their summary"},
-		batch.RankKey:   object{"type": "string", "description": "figure of the validation part that the runs are ranked by: val_accuracy", "pattern": "^val_"},
-		batch.RunsKey:   object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/run"}, "description": "each over what stands outside the list"},
+		runfile.OutputKey: object{"type": "string", "description": "folder of the runs and of their summary"},
+		runfile.RankKey:   object{"type": "string", "description": "figure of the validation part that the runs are ranked by: val_accuracy", "pattern": "^val_"},
+		runfile.RunsKey:   object{"type": "array", "minItems": 1, "items": object{"$ref": "#/$defs/run"}, "description": "each over what stands outside the list"},
 	}
 	for key, property := range run {
-		if key != batch.NameKey {
+		if key != runfile.NameKey {
 			top[key] = property
 		}
 	}

@@ -53,7 +53,7 @@ func (o batchOptions) summary(jobs []*job) report.Batch {
 		case errors.Is(j.err, context.Canceled):
 			one.State = "interrupted"
 		case j.err != nil:
-			one.State, one.Error = "failed", oneLine(j.err)
+			one.State, one.Error = "failed", oneLine(pipeline.ErrorText(j.err, flag))
 		}
 		b.Runs = append(b.Runs, one)
 	}
@@ -61,7 +61,7 @@ func (o batchOptions) summary(jobs []*job) report.Batch {
 }
 
 // oneLine is an error as a person reads it: joined ones have a line each.
-func oneLine(err error) string { return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") }
+func oneLine(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "; ") }
 
 // writeSummary writes the summary, for whoever reads it.
 func (o batchOptions) writeSummary(t terminal, b report.Batch, jobs []*job) error {

@@ -68,7 +68,7 @@ func (f manifestFolder) find(r row) (id, full string, err error) {
 			err = problem
 		}
 	}
-	if strings.Contains(r.path, `\`) && pipeline.HintOf(err) == "" {
+	if strings.Contains(r.path, `\`) && pipeline.HintOf(err).Empty() {
 		err = pipeline.WithHint(err, `write paths with / in place of \, from the manifest's folder`)
 	}
 	return "", "", err

@@ -92,7 +92,7 @@ func checkError(t *testing.T, err error, kind pipeline.Kind, message, hint strin
 	if pipeline.KindOf(err) != kind || !strings.Contains(err.Error(), message) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error of kind %d: %v; want kind %d and %q", pipeline.KindOf(err), err, kind, message)
 	}
-	if got := pipeline.HintOf(err); !strings.Contains(got, hint) || (hint == "") != (got == "") {
+	if got := pipeline.HintOf(err).String(); !strings.Contains(got, hint) || (hint == "") != (got == "") {
 		t.Errorf("hint of %v: %q, want %q", err, got, hint)
 	}
 }

@@ -116,7 +116,7 @@ func TestCreateOverwritesOnlyARun(t *testing.T) {
 			t.Errorf("%s, %v: %v", test.path, test.overwrite, err)
 		case !test.ok && (pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), test.path)):
 			t.Errorf("%s, %v: %v", test.path, test.overwrite, err)
-		case pipeline.HintOf(err) != test.hint:
+		case pipeline.HintOf(err).String() != test.hint:
 			t.Errorf("%s, %v: hint %q", test.path, test.overwrite, pipeline.HintOf(err))
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/features"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 	"tftl/savedmodels"
 )
 
@@ -53,7 +53,7 @@ type bench struct {
 	options
 	images  dataset.Part
 	stage   pipeline.Stage
-	decoder *image.Decoder
+	decoder *pixels.Decoder
 }
 
 func run(ctx context.Context, o options) error {
@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer b.stage.Close()
 	in := model.Description.Input
-	b.decoder, err = image.NewDecoder(image.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: o.workers})
+	b.decoder, err = pixels.NewDecoder(pixels.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: o.workers})
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (b bench) batch(ctx context.Context, i int) (pipeline.Batch, error) {
 	for k := range index {
 		index[k] = i*b.batchSize + k
 	}
-	batch, err := image.Source{Encoded: b.images, Decoder: b.decoder}.Batch(ctx, 0, index)
+	batch, err := pixels.Source{Encoded: b.images, Decoder: b.decoder}.Batch(ctx, 0, index)
 	batch.Recycle = nil // it is fed more than once
 	return batch, err
 }

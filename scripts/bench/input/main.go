@@ -14,7 +14,7 @@ import (
 
 	_ "tftl/internal/quiet"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/image"
+	"tftl/pipeline/pixels"
 )
 
 func main() {
@@ -23,7 +23,7 @@ func main() {
 	workers := flag.Int("workers", 0, "images decoded at a time; 0 for one a processor")
 	batchSize := flag.Int("batch-size", 32, "images a batch")
 	flag.Parse()
-	if err := run(context.Background(), *data, *batchSize, image.Options{Height: *size, Width: *size, Interpolation: "bilinear", Workers: *workers}); err != nil {
+	if err := run(context.Background(), *data, *batchSize, pixels.Options{Height: *size, Width: *size, Interpolation: "bilinear", Workers: *workers}); err != nil {
 		fmt.Fprintln(os.Stderr, "input:", err)
 		os.Exit(1)
 	}
@@ -31,7 +31,7 @@ func main() {
 
 // run goes over the images twice, the first time to warm up, and prints what
 // the second took as one line of JSON.
-func run(ctx context.Context, data string, batchSize int, o image.Options) error {
+func run(ctx context.Context, data string, batchSize int, o pixels.Options) error {
 	set, err := dataset.OpenLabelled(data, dataset.Options{})
 	if err != nil {
 		return err
@@ -40,12 +40,12 @@ func run(ctx context.Context, data string, batchSize int, o image.Options) error
 	if err != nil {
 		return err
 	}
-	decoder, err := image.NewDecoder(o)
+	decoder, err := pixels.NewDecoder(o)
 	if err != nil {
 		return err
 	}
 	defer decoder.Close()
-	source := image.Source{Encoded: images, Decoder: decoder}
+	source := pixels.Source{Encoded: images, Decoder: decoder}
 	var started time.Time
 	var busy float64
 	for range 2 {

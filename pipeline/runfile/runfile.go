@@ -1,10 +1,10 @@
-// Package batch spells out a file of runs: what varies, and what each run is
+// Package runfile spells out a file of runs: what varies, and what each run is
 // asked for and called. It is the reading half of "tftl run".
 //
 // The options themselves are the commands' own: here they are names with a
 // value and a place in the file, and whether there are such options, and such
 // values of them, is for the commands to say. Nothing is run here.
-package batch
+package runfile
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package batch_test
+package runfile_test
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"tftl/pipeline"
-	"tftl/pipeline/batch"
+	"tftl/pipeline/runfile"
 )
 
 // spelt is a file's runs, a line each: what it is called and what it is asked for.
-func spelt(f batch.File) string {
+func spelt(f runfile.File) string {
 	var lines []string
 	for _, run := range f.Runs {
 		line := run.Name + ":"
@@ -80,7 +80,7 @@ func TestRunsAreSpeltOut(t *testing.T) {
 			"data=etc: data='../../etc'\ndata=-script-: data='<script>'\ndata=a-b: data=\"a\\u202eb\"\ndata=.: data='.'\ndata=: data=''",
 		},
 	} {
-		f, err := batch.Read("f.yaml", []byte(c.text))
+		f, err := runfile.Read("f.yaml", []byte(c.text))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if got := spelt(f); got != c.want {
@@ -122,7 +122,7 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		"runs:\n- &b {matrix: {include: [*b]}}\n": "f.yaml:2:26: *b: no anchor &b comes before it",
 		"matrix:\n  include:\n  - folds: 3\n":     "f.yaml:3:5: include: has options of tftl fit",
 	} {
-		_, err := batch.Read("f.yaml", []byte(text))
+		_, err := runfile.Read("f.yaml", []byte(text))
 		if err == nil || pipeline.KindOf(err) != pipeline.BadUsage || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
@@ -136,7 +136,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("runs:\n- name: a\n  data: ../x\n- &b {units: [.., /]}\n- *b\n")
 	f.Add("a: " + strings.Repeat("x", 300) + "\nmatrix: {a: [" + strings.Repeat("y", 300) + "," + strings.Repeat("y", 301) + "]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		file, err := batch.Read("f.yaml", []byte(text))
+		file, err := runfile.Read("f.yaml", []byte(text))
 		if err != nil {
 			if pipeline.KindOf(err) != pipeline.BadUsage {
 				t.Errorf("%v", err)
@@ -158,7 +158,7 @@ func FuzzRead(f *testing.F) {
 
 func TestLongNamesStayApart(t *testing.T) {
 	long := strings.Repeat("é", 200)
-	f, err := batch.Read("f.yaml", fmt.Appendf(nil, "matrix: {data: [%sx, %sy]}\n", long, long))
+	f, err := runfile.Read("f.yaml", fmt.Appendf(nil, "matrix: {data: [%sx, %sy]}\n", long, long))
 	if err != nil {
 		t.Fatal(err)
 	}

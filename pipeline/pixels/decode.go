@@ -1,4 +1,4 @@
-// Package image turns encoded images into pixel tensors: decode and resize, as
+// Package pixels turns encoded images into pixel tensors: decode and resize, as
 // a TensorFlow graph built with tfgo and run once an image, many at a time. One
 // bad image would fail a whole batch inside one graph run; here it is one error
 // that names it.
@@ -8,7 +8,7 @@
 // Augmenter varies such pixels, a batch at a time and on the CPU, by draws that
 // follow from the seed, the epoch and the sample alone. It knows nothing of data
 // sets or files.
-package image
+package pixels
 
 import (
 	"context"
