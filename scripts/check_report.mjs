@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Open reports in a headless Chromium, as wide as a desk and as a phone, in light and in dark,
-// and see that nothing is wrong: no error on the console, no request that leaves the page, no
-// script that runs, nothing wider than the window, no serious finding of axe-core, nothing
-// that cannot be read without JavaScript. `make check-report` fetches what this needs.
+// Opens reports in headless Chromium at the width of a desktop and of a phone, in light and dark
+// mode, and checks them: no errors on the console, no requests, no scripts, nothing wider than the
+// window, no serious findings by axe-core, and everything readable without JavaScript.
+// `make check-report` installs the tools.
 //
 //     node check_report.mjs [--modules DIR] [--chromium FILE] [--screenshots DIR] report.html …
 
@@ -22,7 +22,7 @@ const { values, positionals } = parseArgs({
 });
 if (positionals.length === 0 || !values.chromium) {
   console.error("usage: check_report.mjs [--modules DIR] [--chromium FILE] [--screenshots DIR] report.html …");
-  console.error(values.chromium ? "no report is named" : "there is no chromium on the PATH");
+  console.error(values.chromium ? "name at least one report" : "chromium is not on the PATH; use --chromium FILE");
   process.exit(2);
 }
 const require = createRequire(resolve(values.modules, "node_modules", "here.js"));
@@ -48,17 +48,17 @@ for (const file of positionals) {
 await browser.close();
 process.exit(failures ? 1 : 0);
 
-// onPath finds the first of some programs.
+// onPath returns the first of these programs that is on the PATH.
 function onPath(...names) {
   const files = names.flatMap((name) => process.env.PATH.split(delimiter).map((dir) => join(dir, name)));
   return files.find((file) => existsSync(file)) ?? "";
 }
 
-// look opens a report once, and returns what is wrong with it.
+// look opens a report and returns the faults that it finds.
 async function look(file, width, colorScheme) {
   const found = [];
   const url = pathToFileURL(resolve(file)).href;
-  // Without the page's own policy, for axe is a script; and so would any other be that got in.
+  // The page's policy allows no scripts, but axe is one. A script in the report would run too and show.
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, bypassCSP: true });
   const page = await context.newPage();
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && found.push(`console: ${m.text()}`));
@@ -91,7 +91,7 @@ function findFaults() {
     const wide = [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > clientWidth + 1);
     found.push(`${scrollWidth} pixels wide in a window of ${clientWidth}: ${wide[0]?.outerHTML.slice(0, 120)}`);
   }
-  for (const img of document.images) if (!img.naturalWidth) found.push(`no picture: ${img.alt}`);
+  for (const img of document.images) if (!img.naturalWidth) found.push(`image does not load: ${img.alt}`);
   if (document.scripts.length) found.push(`${document.scripts.length} scripts`);
   return found;
 }

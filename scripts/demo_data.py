@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Build the demo's photographs: a folder per class, from Debian's tuxpaint-stamps-default.
+"""Make the demo's photographs, one folder per class, from Debian's tuxpaint-stamps-default.
 
-The stamps are cut-out photographs of one object each; they are set on white, 256x256, as JPEG.
-`animals` (bird, mammal) stands in for cats and dogs, `plants` has four classes. Both are small
-and tidy sets: figures on them say little about cluttered photographs.
+Each stamp is a cut-out photograph of one object. It is put on a white background and saved as a
+JPEG of 256x256 pixels. The set `animals` has the classes bird and mammal, `plants` has four. Both
+are small and tidy: metrics on them say little about cluttered photographs.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from pathlib import Path
 
 from PIL import Image
 
-from tftl_export import fetch
+from tftl_export import downloads
 
 PACKAGE = "tuxpaint-stamps-default"
 STAMPS = "usr/share/tuxpaint/stamps"
 SIZE = 256
-FILL = 0.92  # of the frame, by the object's longer side
+FILL = 0.92  # the object's longer side, as a fraction of the frame
 SOURCES = "SOURCES.txt"
-ARROW = " <- "  # between a photograph and its stamp, in SOURCES
+ARROW = " <- "  # between a photograph and its stamp in SOURCES.txt
 
-# The package that the counts below were taken from. Another release has other stamps.
+# The package that the counts below are from. Other releases have other stamps.
 TRIED_VERSION = "2022.06.04-1"
 TRIED_SHA256 = "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34"
 
 
 @dataclass(frozen=True)
 class Class:
-    """A class: where its stamps are, and how many there were in the release tried."""
+    """A class: where its stamps are, and how many there were in the release that was tried."""
 
     patterns: tuple[str, ...]
     tried: int
@@ -47,34 +47,36 @@ SETS = {
     "plants": {
         "flower": Class(("plants/flowers/**/*.png",), 24),
         "fruit": Class(("food/fruit/**/*.png",), 25),
-        # With shrubs, herbs and other whole plants: the trees alone are too few to split.
+        # With shrubs, herbs and other whole plants, since there are too few trees to split.
         "tree": Class(("plants/trees/**/*.png", "plants/*.png"), 10),
         "vegetable": Class(("food/vegetables/**/*.png",), 18),
     },
 }
-LEFT_OUT_FOLDERS = {"cartoon", "toys", "plastic"}  # not photographs of the thing itself
-LEFT_OUT_ENDINGS = ("_mirror.png", "_flip.png")  # another stamp, turned
+LEFT_OUT_FOLDERS = {"cartoon", "toys", "plastic"}  # not photographs of the real thing
+LEFT_OUT_ENDINGS = ("_mirror.png", "_flip.png")  # copies of another stamp
 LEFT_OUT = {
     "echidna.png",  # a drawing
     "hedgehog.png",  # a drawing
-    "apple_green.png",  # apple_red.png in another colour
-    "rambutan.png",  # fruit, among the trees
+    "apple_green.png",  # apple_red.png, recoloured
+    "rambutan.png",  # a fruit among the trees
 }
 
 
 class DemoError(Exception):
-    """The set cannot be built: one line, with what to do."""
+    """The set cannot be made: one line that says what to do."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build a set and print its counts; the exit code."""
-    parser = argparse.ArgumentParser(description="Build the demo's photographs.")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", type=Path)
-    parser.add_argument("--set", choices=sorted(SETS), default="animals")
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Make the demo's photographs.")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", type=Path, help="write to DIR"
+    )
+    parser.add_argument("--set", choices=sorted(SETS), default="animals", help="default: animals")
     options = parser.parse_args(arguments)
     try:
         counts = build(options.output, options.set)
-    except (DemoError, fetch.FetchError, OSError) as error:
+    except (DemoError, downloads.DownloadError, OSError) as error:
         print(f"demo_data: {error}", file=sys.stderr)
         return 1
     print(f"{options.output}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
@@ -82,29 +84,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build(output: Path, name: str) -> dict[str, int]:
-    """Build the named set in a folder, whole or not at all; the photographs by class.
+    """Make the named set in a folder, all or nothing; returns the photographs per class.
 
-    A folder that has the set already is left as it is.
+    A folder that has the set already is not changed.
     """
     if output.exists():
         if counts := _built(output, name):
             return counts
         if not output.is_dir() or any(output.iterdir()):
-            raise DemoError(f"{output}: exists, and is not the whole set {name}; remove it first")
-    package = fetch.deb(PACKAGE)
-    digest, version = fetch.sha256(package), fetch.deb_version(package)
+            raise DemoError(
+                f"{output}: exists but does not have all of the set {name}; remove it first"
+            )
+    package = downloads.deb(PACKAGE)
+    digest, version = downloads.sha256(package), downloads.deb_version(package)
     if digest != TRIED_SHA256:
         print(
-            f"demo_data: warning: {PACKAGE} {version} is not the {TRIED_VERSION} this was tried "
-            "with; photographs may differ",
+            f"demo_data: warning: {PACKAGE} {version} is not the version tried, "
+            f"{TRIED_VERSION}; photographs may differ",
             file=sys.stderr,
         )
     output.parent.mkdir(parents=True, exist_ok=True)
-    with fetch.scratch() as unpacked, _beside(output) as folder:
-        fetch.unpack_deb(package, Path(unpacked))
+    with downloads.scratch() as unpacked, _beside(output) as folder:
+        downloads.unpack_deb(package, Path(unpacked))
         stamps = Path(unpacked, STAMPS)
         found = {label: find(stamps, kind) for label, kind in SETS[name].items()}
-        whole = Path(folder, name)  # by mkdir, for the permissions that the umask gives
+        whole = Path(folder, name)  # so that its permissions follow the umask
         sources = [_title(name), "", *_licence(version, digest), ""]
         for label, photographs in found.items():
             (whole / label).mkdir(parents=True)
@@ -117,7 +121,7 @@ def build(output: Path, name: str) -> dict[str, int]:
 
 
 def find(stamps: Path, kind: Class) -> dict[str, Path]:
-    """The stamps of a class, by the name of the photograph to make of each."""
+    """The stamps of a class, by the names of the photographs to make from them."""
     found: dict[str, Path] = {}
     for stamp in sorted(path for pattern in kind.patterns for path in stamps.glob(pattern)):
         if stamp.name in LEFT_OUT or stamp.name.endswith(LEFT_OUT_ENDINGS):
@@ -128,19 +132,19 @@ def find(stamps: Path, kind: Class) -> dict[str, Path]:
         found[f"{stamp.parent.name}-{file}" if file in found else file] = stamp
     if len(found) < 0.75 * kind.tried:
         raise DemoError(
-            f"{PACKAGE}: {len(found)} photographs in {' '.join(kind.patterns)}, about "
-            f"{kind.tried} expected; this release cannot be used, take a folder of your own"
+            f"{PACKAGE}: {len(found)} photographs in {' '.join(kind.patterns)}, expected "
+            f"about {kind.tried}; this release does not work, use a folder of your own"
         )
     return found
 
 
 def photograph(stamp: Path) -> Image.Image:
-    """The stamp's object, scaled to the frame and set on white."""
+    """The stamp's object, scaled to the frame, on white."""
     with Image.open(stamp) as opened:
         image = opened.convert("RGBA")
     box = image.getchannel("A").getbbox()
     if box is None:
-        raise DemoError(f"{stamp}: an empty picture")
+        raise DemoError(f"{stamp}: the picture is empty")
     image = image.crop(box)
     scale = FILL * SIZE / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
@@ -151,7 +155,7 @@ def photograph(stamp: Path) -> Image.Image:
 
 
 def _built(output: Path, name: str) -> dict[str, int]:
-    """The counts of a folder that has the whole set by its SOURCES, or nothing."""
+    """The photographs per class in a folder that has all of the set, else nothing."""
     try:
         title, *lines = (output / SOURCES).read_text().splitlines()
     except (OSError, ValueError):
@@ -165,7 +169,7 @@ def _built(output: Path, name: str) -> dict[str, int]:
 
 
 def _beside(output: Path) -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder on the output's disk, so that a rename out of it is atomic."""
+    """A temporary folder on the output's disk, so that renaming a folder out is atomic."""
     return tempfile.TemporaryDirectory(dir=output.parent, prefix=".tmp-")
 
 
@@ -178,9 +182,9 @@ def _licence(version: str, digest: str) -> list[str]:
         f"From the Debian package {PACKAGE} {version}",
         f"(sha256 {digest}),",
         "the rubber stamps of Tux Paint, copyright 2002-2022 by various contributors, cropped,",
-        "scaled and set on white. The package is under the GNU General Public License, version 2.",
+        "scaled and put on white. The package is under the GNU General Public License, version 2.",
         "Authors, and free licences of single pictures (public domain, GFDL, Creative Commons),",
-        f"stand in its usr/share/doc/{PACKAGE}/changelog.gz, where contributors gave them.",
+        f"are in its usr/share/doc/{PACKAGE}/changelog.gz, where contributors gave them.",
     ]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Export a Keras network with a trainable head as a SavedModel that carries its training steps."""
+"""Export a Keras network with a trainable head as a SavedModel that tftl can train."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tftl_export import quiet
 
 if __name__ == "__main__":
     with quiet.imports():
-        from tftl_export import cli
-    sys.exit(cli.main(sys.argv[1:], __doc__))
+        from tftl_export.commands import export
+    sys.exit(export.main(sys.argv[1:], __doc__))

@@ -1,11 +1,12 @@
 #!/bin/sh
-# setup.sh: everything that tftl is built and exported with, inside this repository.
+# setup.sh: installs everything that is needed to build tftl and export networks, inside this
+# repository:
 #
-#   .venv/               Python with the pinned packages of requirements.txt
-#   build/libtensorflow  include/ and lib/ of the TensorFlow that Go links with: the wheel's own
+#   .venv/               Python with the packages pinned in requirements.txt
+#   build/libtensorflow  include/ and lib/ of the TensorFlow that Go links with, from the wheel
 #
-# Idempotent: what is there and up to date is left alone. With LIBTENSORFLOW=DIR the second is
-# not made, and DIR is checked instead.
+# Does nothing if both are up to date. With LIBTENSORFLOW=DIR it checks DIR instead of making the
+# second.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,27 +15,27 @@ die() {
 	exit 1
 }
 
-need() { # a program, and what to do where it is missing
+need() { # a program, and what to do if it is missing
 	command -v "$1" >/dev/null 2>&1 || die "$1 is missing: $2"
 }
 
 prerequisites() {
-	[ "$(uname -s)" = Linux ] || die "$(uname -s) is not supported: TensorFlow's wheel holds its C library on Linux"
+	[ "$(uname -s)" = Linux ] || die "$(uname -s) is not supported: only TensorFlow's wheel for Linux contains its C library"
 	need "${GO:-go}" "install Go (Debian: apt-get install golang-go; or https://go.dev/dl)"
 	need "${CC:-gcc}" "install a C compiler (Debian: apt-get install gcc libc6-dev)"
 	echo '#include <stdlib.h>' | "${CC:-gcc}" -E -o /dev/null - 2>/dev/null ||
-		die "${CC:-gcc} finds no stdlib.h: install libc's headers (Debian: apt-get install libc6-dev)"
-	# go.mod names the version; Go 1.21 and later fetches it where GOTOOLCHAIN lets it.
-	reason=$("${GO:-go}" list -m 2>&1) || die "Go cannot be used: $(last "$reason")"
+		die "${CC:-gcc} does not find stdlib.h: install the headers of libc (Debian: apt-get install libc6-dev)"
+	# go.mod names the version; Go 1.21 and later downloads it if GOTOOLCHAIN allows it.
+	reason=$("${GO:-go}" list -m 2>&1) || die "go does not work: $(last "$reason")"
 }
 
-# virtual_environment makes .venv, or makes it anew where its Python has gone.
+# virtual_environment makes .venv, again if its Python no longer works.
 virtual_environment() {
 	.venv/bin/python -c 'import pip' 2>/dev/null && return
 	python=${PYTHON:-python3}
 	need "$python" "install Python 3.11 to 3.13 (Debian: apt-get install python3-venv)"
 	"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
-		die "$python is $("$python" -V): the pinned packages need 3.11 to 3.13; set PYTHON to one of these"
+		die "$python is $("$python" -V): the packages need 3.11 to 3.13; set PYTHON to one of these"
 	"$python" -c 'import venv, ensurepip' 2>/dev/null ||
 		die "$python cannot make virtual environments (Debian: apt-get install python3-venv)"
 	rm -rf .venv
@@ -42,17 +43,17 @@ virtual_environment() {
 }
 
 packages() {
-	stamp=.venv/requirements.txt # written when all of them are there
+	stamp=.venv/requirements.txt # written when all are installed
 	cmp -s scripts/requirements.txt "$stamp" && return
-	echo "setup: installing TensorFlow and the Python packages into .venv; a few minutes" >&2
+	echo "setup: installing TensorFlow and the Python packages into .venv; this takes a few minutes" >&2
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
 		--requirement scripts/requirements.txt 2>build/pip.log ||
-		die "pip cannot install scripts/requirements.txt: $(last "$(grep ^ERROR build/pip.log)") (is the network up? build/pip.log has all of it)"
+		die "pip cannot install scripts/requirements.txt: $(last "$(grep ^ERROR build/pip.log)") (is the network up? see build/pip.log)"
 	cp scripts/requirements.txt "$stamp"
 }
 
-# libtensorflow lays links to the wheel's libraries: its C++ library holds the C API too; the
-# linker wants it under the C library's name, the loader under the name that is written in it.
+# libtensorflow links to the wheel's libraries. The C++ library contains the C API too. The linker
+# looks for it under the C library's name, the loader under the name that is written in it.
 libtensorflow() {
 	lib=build/libtensorflow
 	wheel=$(echo .venv/lib/python3.*/site-packages/tensorflow)
@@ -67,7 +68,7 @@ libtensorflow() {
 	done
 }
 
-link() { # target, link; left alone where it is right
+link() { # target, link
 	[ "$(readlink "$2" || true)" = "$1" ] || ln -sfn "$1" "$2"
 }
 
@@ -77,14 +78,14 @@ installed_libtensorflow() {
 	done
 }
 
-last() { # the last line of a text, without the tool's own prefix
+last() { # the last line of a text, without the tool's prefix
 	echo "$1" | tail -n 1 | sed 's/^[a-z]*: //; s/^ERROR: //'
 }
 
 prerequisites
 mkdir -p build
 exec 9>build/setup.lock
-flock 9 # two makes at once
+flock 9 # in case two makes run at once
 virtual_environment
 packages
 if [ -n "${LIBTENSORFLOW:-}" ]; then

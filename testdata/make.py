@@ -1,23 +1,25 @@
 #!/usr/bin/env python3
-"""Make what the tests run on, below one folder: exported networks and photographs.
+"""Makes the networks and images that the tests use, in one folder.
 
-    tiny/, tiny-gap/    the tiny backbone with either head, random weights of seed 0; tiny-two/
-                        has two hidden layers
-    normalized/         a network of Keras' with BatchNorm, whose `head` has constants
-    broken/             tiny, each time with one thing that is not as the contract has it
-    keras-softmax/      a plain Keras `model.export`: red, green or blue, whichever is brightest;
-                        it wants pixels from 0 to 1; with keras-softmax.keras
-    keras-sigmoid/      the same for blue or red, with one output: that of red
-    keras-linear/       logits of blue and red; keras-nan/ returns NaN
-    keras-vector/       one that takes no images
-    photos/             red/ and blue/, 40 JPEGs of 48x40 pixels each, easily told apart
-    formats/            one picture as JPEG, PNG, BMP, GIF and WebP, and under wrong extensions
-    spoilt/             images that cannot be decoded, and one of photos/ again
-    pixels/             pictures of every kind and what TensorFlow decodes and resizes them to
-    stray.jpg           a JPEG that libjpeg complains of on stderr, and reads
+    tiny/, tiny-gap/    the tiny backbone with random weights of seed 0 and a flatten or gap head
+    tiny-two/           the same with a gmp head and two hidden layers
+    normalized/         a Keras network with BatchNorm, so that its stage `head` has constants
+    broken/             copies of tiny/, each with one thing that breaks the contract
+    keras-softmax/      a plain Keras `model.export`: the brightest of red, green and blue; expects
+                        pixels from 0 to 1. Also as keras-softmax.keras
+    keras-sigmoid/      the same for blue and red, with one output, the probability of red
+    keras-linear/       logits of blue and red
+    keras-nan/          always NaN
+    keras-vector/       a model that takes no images
+    photos/             red/ and blue/, each with 40 JPEGs of 48x40 pixels, easy to tell apart
+    formats/            one picture as JPEG, PNG, BMP, GIF and WebP, and with wrong extensions
+    spoilt/             images that cannot be decoded, and a near duplicate of one in photos/
+    traits/             pictures with something that decoding drops, and some without
+    pixels/             pictures of every kind, and what TensorFlow decodes and resizes them to
+    stray.jpg           a JPEG that libjpeg decodes with a complaint on stderr
 
-Whole or not at all: the folder appears when everything in it is made. Made again only where
-the exporter or this script is newer.
+The folder appears only when it is complete. It is made again only if the exporter or this script is
+newer.
 """
 
 from __future__ import annotations
@@ -44,16 +46,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Make the folder unless it is up to date."""
+    """Make the folder, unless it is up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", "-o", type=Path, required=True)
     output = parser.parse_args().output
-    sources = [*Path(__file__).parent.glob("*.py"), *(ROOT / "scripts/tftl_export").glob("*.py")]
+    sources = [*Path(__file__).parent.glob("*.py"), *(ROOT / "scripts/tftl_export").rglob("*.py")]
     if output.is_dir() and output.stat().st_mtime > max(s.stat().st_mtime for s in sources):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     output.parent.mkdir(parents=True, exist_ok=True)
-    # A folder of its own, so that two who make at once do not meet.
+    # A temporary folder, so that two processes can run at once.
     work = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
         work.chmod(0o755)
@@ -76,7 +78,7 @@ def fill(work: Path) -> None:
 
 
 def photographs(folder: Path) -> None:
-    """Noise around red or blue; the same bytes every time."""
+    """Make noise around red or blue; the bytes are the same every time."""
     random = np.random.default_rng(0)
     for label, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200))):
         (folder / "photos" / label).mkdir(parents=True)
@@ -97,7 +99,7 @@ def photographs(folder: Path) -> None:
 
 
 def traits(folder: Path, picture: Image.Image) -> None:
-    """Pictures with something that decoding drops, and some without."""
+    """Make pictures with something that decoding drops, and some without."""
     folder.mkdir()
 
     def turned(value: int, *, big: bool = False) -> bytes:
@@ -131,12 +133,12 @@ def traits(folder: Path, picture: Image.Image) -> None:
         image.save(folder / name, **options)
     picture.convert("CMYK").save(folder / "cmyk.jpg")
     whole = (folder / "cmyk.jpg").read_bytes()
-    adobe = whole.index(b"\xff\xee")  # with 14 bytes
+    adobe = whole.index(b"\xff\xee")  # the segment has 14 bytes
     (folder / "cmyk-unmarked.jpg").write_bytes(whole[:adobe] + whole[adobe + 16 :])
 
 
 def networks(folder: Path) -> None:
-    """Exported by the exporter's own command line."""
+    """Export networks with scripts/export.py."""
     kinds = {"tiny": ["flatten"], "tiny-gap": ["gap"], "tiny-two": ["gmp", "--hidden", "2"]}
     for name, head in kinds.items():
         export("--backbone", "tiny", "--weights", "none", "-o", str(folder / name), "--head", *head)
@@ -153,7 +155,7 @@ def export(*arguments: str) -> None:
 
 
 def normalized() -> keras.Model:
-    """Two convolutions, each with a BatchNorm that has seen something."""
+    """Two convolutions, each with a BatchNorm whose statistics are not the initial ones."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -167,7 +169,7 @@ def normalized() -> keras.Model:
 
 
 def broken(folder: Path) -> None:
-    """What Go has to find before anything runs."""
+    """Make copies of tiny/ with faults that Go must find before it runs anything."""
     from tensorflow.core.framework.types_pb2 import DT_INT32
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -196,10 +198,10 @@ def broken(folder: Path) -> None:
 
 
 def keras_models(folder: Path) -> None:
-    """Exported by Keras, without the contract."""
+    """Export models with Keras, without the contract."""
     import keras
 
-    def write(name: str, dense: keras.layers.Dense, *weights: list) -> None:
+    def write(name: str, dense: keras.layers.Dense, *weights: object) -> None:
         pool = keras.layers.GlobalAveragePooling2D()
         model = keras.Sequential([keras.Input((32, 32, 3)), pool, dense])
         dense.set_weights([np.array(w, np.float32) for w in weights])

@@ -1,7 +1,7 @@
-"""Pixels as tf.io.decode_image and tf.image.resize make them, for Go's to be compared with.
+"""Makes pixels with tf.io.decode_image and tf.image.resize, as a reference for Go's.
 
 pixels/index.json lists the cases: image, interpolation, fit, height, width, and the file of the
-expected pixels, float32, little endian, [height,width,3]. Those of a cropped image are Keras'.
+expected pixels, little-endian float32 [height,width,3]. Keras makes those of a cropped image.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3")
-FITTED = ("colour.jpg", "alpha.webp", "one-pixel.png")  # that are cropped and padded, too
-# One smaller, one larger than the pictures, one larger in one direction alone; all odd.
+FITTED = ("colour.jpg", "alpha.webp", "one-pixel.png")  # also cropped and padded
+# Smaller than the pictures, larger, and larger in one direction only; all odd.
 SIZES = ((17, 23), (61, 53), (31, 75))
 
 
@@ -34,10 +35,10 @@ def make(folder: Path) -> None:
         return keras.ops.image.resize(pixels, size, interpolation, crop_to_aspect_ratio=True)
 
     folder.mkdir()
-    index = []
+    index: list[dict[str, object]] = []
     for name in _pictures(folder):
-        # TensorFlow decodes a WebP with transparency to four channels or not at all; the other
-        # formats' transparency it drops.
+        # TensorFlow decodes a WebP with transparency only to four channels. It drops the
+        # transparency of the other formats.
         channels = 4 if name in ("alpha.webp", "animated.webp") else 3
         encoded = (folder / name).read_bytes()
         decoded = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
@@ -64,7 +65,7 @@ def make(folder: Path) -> None:
 
 
 def _pictures(folder: Path) -> list[str]:
-    """Every format and mode that TensorFlow decodes, some under a wrong extension."""
+    """Write every format and mode that TensorFlow decodes, some with a wrong extension."""
     random = np.random.default_rng(0)
     smooth = np.linspace(0, 255, 33 * 47 * 3).reshape(33, 47, 3)
     noisy = (smooth + random.normal(0, 40, smooth.shape)).clip(0, 255).astype(np.uint8)
@@ -72,8 +73,8 @@ def _pictures(folder: Path) -> list[str]:
     grey, alpha = colour.convert("L"), colour.convert("RGBA")
     alpha.putalpha(grey)
     deep = Image.fromarray(random.integers(0, 2**16, (33, 47), dtype=np.uint16))
-    turned = {"save_all": True, "append_images": [colour.rotate(180)]}
-    made = {
+    turned: dict[str, Any] = {"save_all": True, "append_images": [colour.rotate(180)]}
+    made: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
         "colour.jpg": (colour, "JPEG", {}),
         "colour.png": (colour, "PNG", {}),
         "colour.bmp": (colour, "BMP", {}),

@@ -1,4 +1,4 @@
-"""What spoils a data set: images that cannot be decoded, and ones that are there twice."""
+"""Makes images that spoil a data set: ones that cannot be decoded, and a near duplicate."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import Image
 
 
 def make(folder: Path, photo: Path) -> None:
-    """Write the images; some are made of a photograph."""
+    """Write the images; some are made from a photograph."""
     folder.mkdir()
     picture = Image.open(photo)
-    picture.save(folder / "near.jpg", quality=80)  # of photo
+    picture.save(folder / "near.jpg", quality=80)  # a near duplicate of photo
     data = photo.read_bytes()
     (folder / "truncated.jpg").write_bytes(data[: len(data) // 2])
     Image.new("RGB", (48, 40), (250, 250, 250)).save(folder / "blank.jpg")
@@ -23,7 +23,7 @@ def make(folder: Path, photo: Path) -> None:
 
 
 def _bomb(width: int, height: int) -> bytes:
-    """A whole PNG of one colour, a bit a pixel: 9 GB when decoded, 365 kB here."""
+    """A valid PNG of one colour with one bit per pixel: 365 kB here, 9 GB when decoded."""
     deflate, row = zlib.compressobj(9), bytes(1 + width // 8)
     pixels = b"".join(deflate.compress(row) for _ in range(height)) + deflate.flush()
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)

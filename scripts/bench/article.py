@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The article's training, by its Keras code and by `tftl fit`, side by side.
+"""Compares the time of the same training in Keras and in `tftl fit`.
 
-VGG16 frozen, a flatten head with a hidden layer of 256, Adam, five epochs under shear 0.2, zoom
-0.2 and horizontal flips. Keras validates over pixels every epoch, as the article does, and tftl
-on cached features: so the seconds of training alone are told apart, where both make the same
-passes. Processor seconds are told too, which a busy machine disturbs less.
+The Keras code is that of "Building powerful image classification models using very little data":
+VGG16 frozen, a flatten head with a hidden layer of 256, Adam, five epochs with shear 0.2, zoom 0.2
+and horizontal flips. Keras validates on pixels every epoch and tftl on cached features, so the
+seconds of training alone, where both do the same work, are shown separately. Processor seconds are
+shown too, since a busy machine affects them less.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,11 @@ SIZE, BATCH, EPOCHS, UNITS, RATE = 224, 32, 5, 256, 1e-4
 
 
 def main() -> None:
-    """Measure each in turn, or be the Keras side."""
+    """Measure each in turn, or with --keras be the Keras side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder with train/ and val/, a folder a class")
+    parser.add_argument(
+        "data", type=Path, help="folder with train/ and val/, each with one folder per class"
+    )
     parser.add_argument("--model", type=Path, default=ROOT / "savedmodels" / "vgg16")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)
@@ -44,27 +48,27 @@ def main() -> None:
 
 
 def report(taken: dict[str, list[dict[str, float]]]) -> None:
-    """A table of medians, and how much longer Keras takes."""
-    figures = {"command": "the command", "train": "training", "processor": "processor, all"}
+    """Print the medians, and how much longer Keras takes."""
+    columns = {"command": "whole command", "train": "training", "processor": "processor, total"}
     medians = {
-        name: {f: median(run[f] for run in runs) for f in figures} for name, runs in taken.items()
+        name: {c: median(run[c] for run in runs) for c in columns} for name, runs in taken.items()
     }
     first = next(iter(medians))
-    print(f"{'seconds':16}" + "".join(f"{text:>26}" for text in figures.values()))
+    print(f"{'seconds':16}" + "".join(f"{text:>26}" for text in columns.values()))
     for name, values in medians.items():
         cells = [
-            f"{values[f]:.0f} ({medians[first][f] / values[f]:.2f} times as fast)" for f in figures
+            f"{values[c]:.0f} ({medians[first][c] / values[c]:.2f} times as fast)" for c in columns
         ]
         print(f"{name:16}" + "".join(f"{cell:>26}" for cell in cells))
 
 
 def keras(options: argparse.Namespace, _: str) -> dict[str, float]:
-    """This script again, in a process of its own."""
+    """Run this script in another process."""
     return timed([sys.executable, __file__, str(options.data), "--keras"])
 
 
 def tftl(options: argparse.Namespace, precision: str) -> dict[str, float]:
-    """`tftl fit` from nothing: no feature is cached."""
+    """Run `tftl fit` with an empty cache."""
     with tempfile.TemporaryDirectory(prefix="tftl-article-") as work:
         run = Path(work) / "run"
         command = [ROOT / "bin/tftl", "fit", "--data", options.data, "--model", options.model]
@@ -79,37 +83,41 @@ def tftl(options: argparse.Namespace, precision: str) -> dict[str, float]:
 
 
 def timed(command: list[str]) -> dict[str, float]:
-    """Run a command: its seconds, its processors', and what else its last line tells."""
+    """Run a command; returns its seconds, its processor seconds and the JSON on its last line."""
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    out = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"article: {' '.join(command)}: exit status {process.returncode}")
-    taken = {"command": time.monotonic() - start, "processor": used.ru_utime + used.ru_stime}
-    last = out.strip().splitlines()[-1]
+    before = processor()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"article: {' '.join(command)}: exit status {done.returncode}")
+    taken = {"command": time.monotonic() - start, "processor": processor() - before}
+    last = done.stdout.strip().splitlines()[-1]
     return taken | (json.loads(last) if last.startswith("{") else {})
 
 
+def processor() -> float:
+    """The processor seconds of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def keras_fit(data: Path) -> dict[str, float]:
-    """The article's code; the weights are those that `export.py --weights registry` takes."""
+    """Train as that article does, with the weights of `export.py --weights registry`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.path.insert(0, str(ROOT / "scripts"))
     import keras
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    from tftl_export import registry
+    from tftl_export.weights import registry
 
     class Training(keras.callbacks.Callback):
-        """Seconds of epochs without their validation."""
+        """Measures the seconds of the epochs without validation."""
 
         seconds = 0.0
 
-        def on_epoch_begin(self, epoch, logs=None):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
             self.start = time.monotonic()
 
-        def on_test_begin(self, logs=None):
+        def on_test_begin(self, logs: object = None) -> None:
             self.seconds += time.monotonic() - self.start
 
     keras.utils.set_random_seed(1)
@@ -121,7 +129,7 @@ def keras_fit(data: Path) -> dict[str, float]:
         for part, changes in (("train", augmented), ("val", {}))
     )
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
-    base.set_weights(registry.load_vgg16())
+    base.set_weights(registry.REGISTRY["vgg16"].load())
     base.trainable = False
     layers = keras.layers
     model = keras.Sequential(

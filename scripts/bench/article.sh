@@ -1,13 +1,13 @@
 #!/bin/sh
-# article.sh DATA [ROUNDS]: the article's training under augmentation, five epochs, by its Keras
-# code and by tftl fit in float32 and in bfloat16, and how much faster tftl is.
+# article.sh DATA [ROUNDS]: times five epochs of training with augmentation in Keras and in tftl
+# fit, in float32 and bfloat16; article.py says what is trained.
 #
-# DATA has train/ and val/ with a folder a class. MODEL is the exported network, VGG16 with a
-# flatten head (default: savedmodels/vgg16). Give it a machine that does nothing else.
+# DATA has train/ and val/, each with one folder per class. MODEL is the exported network, VGG16
+# with a flatten head (default: savedmodels/vgg16). Run nothing else on the machine.
 set -eu
 die() { echo "article: $*" >&2; exit 1; }
 [ $# -ge 1 ] || die "usage: scripts/bench/article.sh DATA [ROUNDS]"
-[ -d "$1/train" ] && [ -d "$1/val" ] || die "$1: has no train/ and val/"
+[ -d "$1/train" ] && [ -d "$1/val" ] || die "$1: must have train/ and val/"
 data=$(cd "$1" && pwd)
 model=$(realpath "${MODEL:-$(dirname "$0")/../../savedmodels/vgg16}")
 cd "$(dirname "$0")/../.."

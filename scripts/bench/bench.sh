@@ -1,8 +1,8 @@
 #!/bin/sh
-# bench.sh PHOTOGRAPHS MODEL: speed and memory of an exported network on a folder of photographs
-# with a sub-folder per class. `make bench` runs it.
+# bench.sh PHOTOGRAPHS MODEL: measures speed and memory of an exported network on a folder of
+# photographs with one sub-folder per class. `make bench` runs it.
 #
-# The folders are taken from the repository's root. Give it a machine that does nothing else.
+# Relative paths start at the repository's root. Run nothing else on the machine.
 set -eu
 cd "$(dirname "$0")/../.."
 photos=$1
@@ -18,7 +18,7 @@ title "the machine"
 sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | uniq -c
 bin/tftl version
 
-title "the frozen pass, beside one preloaded batch over and over"
+title "the frozen pass, and one preloaded batch fed repeatedly"
 bin/frozen -data "$photos" -model "$model"
 
 title "tftl fit: the frozen pass and epochs on cached features"
@@ -29,12 +29,12 @@ bin/tftl fit --data "$photos" --model "$model" --output "$work/run" --cache-dir 
 title "tftl fit: memory"
 .venv/bin/python scripts/bench/memory.py --data "$photos" --model "$model"
 
-title "Pillow's pixels beside TensorFlow's, which are tftl's"
+title "Pillow's pixels compared with TensorFlow's, which tftl uses"
 .venv/bin/python scripts/bench/pillow.py "$photos"
 
-title "reading, decoding and resizing alone, beside tf.data"
+title "reading, decoding and resizing alone, compared with tf.data"
 if [ -n "$(find -L "$photos" -iname '*.jpg' -o -iname '*.jpeg' | head -1)" ]; then
 	.venv/bin/python scripts/bench/input.py "$photos"
 else
-	echo "$photos has no JPEGs; DATA=DIR takes a folder of them"
+	echo "$photos has no JPEGs; use DATA=DIR with a folder of JPEGs"
 fi

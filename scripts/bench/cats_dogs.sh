@@ -1,10 +1,10 @@
 #!/bin/sh
-# cats_dogs.sh DIR: the article's case. VGG16 with its head at 1e-4 on cats against dogs, three
-# seeds, one command each.
+# cats_dogs.sh DIR: trains a head on VGG16 to tell cats from dogs, with learning rate 1e-4 and three
+# seeds.
 #
-# DIR holds cats/cat.N.jpg and dogs/dog.N.jpg under their names in Kaggle's set, those at least
-# that cats-dogs.csv lists: 400 to train with, 100 to validate and 100 to test. They are linked,
-# not copied. MODEL is the exported network (default: savedmodels/vgg16).
+# DIR has cats/cat.N.jpg and dogs/dog.N.jpg, named as in Kaggle's data set. It needs the images
+# that cats-dogs.csv lists: 400 for training, 100 for validation and 100 for testing. They are
+# linked, not copied. MODEL is the exported network (default: savedmodels/vgg16).
 set -eu
 die() { echo "cats_dogs: $*" >&2; exit 1; }
 [ $# -eq 1 ] || die "usage: scripts/bench/cats_dogs.sh DIR"

@@ -1,11 +1,11 @@
 #!/bin/sh
-# depth.sh DIR [SEED …]: how deep to fine-tune VGG16 on cats against dogs with 60 training
-# images a class: validation and test accuracy at each depth, and what --stage auto chooses.
+# depth.sh DIR [SEED …]: measures how deep to fine-tune VGG16 on cats and dogs with 60 training
+# images per class: validation and test accuracy of each stage, and what --stage auto chooses.
 #
-# DIR holds cats/cat.N.jpg and dogs/dog.N.jpg as for cats_dogs.sh. Of cats-dogs.csv each seed takes
-# 60 training images a class of its own, and all that validate and test. Each depth goes on from
-# the one before it. MODEL is the exported network (default: savedmodels/vgg16), WORK a folder to
-# keep the runs in (default: one that is removed): what it holds already is not run again.
+# DIR has cats/cat.N.jpg and dogs/dog.N.jpg as for cats_dogs.sh. Each seed draws 60 training images
+# per class from cats-dogs.csv and uses all its validation and test images. Each stage starts from
+# the one before. MODEL is the exported network (default: savedmodels/vgg16). WORK is a folder to
+# keep the runs in (default: a temporary one); finished runs in it are skipped.
 set -eu
 die() { echo "depth: $*" >&2; exit 1; }
 [ $# -ge 1 ] || die "usage: scripts/bench/depth.sh DIR [SEED …]"
@@ -25,7 +25,7 @@ else
 	trap 'rm -rf "$work"' EXIT
 fi
 
-fit() { # run, seed, what else
+fit() { # run, seed, more options
 	run=$1 seed=$2
 	shift 2
 	[ ! -f "$run/evaluation.json" ] || return 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Reading, decoding and resizing JPEGs: tftl's input beside tf.data's, each alone and in turn.
+"""Compares how fast tftl and tf.data read, decode and resize JPEGs, each in turn.
 
-tf.data maps read_file, decode_jpeg and resize over the names with as many threads as processors,
-as tftl does. An image's processor time is the figure to trust where other programs run.
+tf.data maps read_file, decode_jpeg and resize over the file names with one thread per processor,
+as tftl does. If other programs run on the machine, trust the processor time per image.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SUFFIXES = {".jpg", ".jpeg"}
 
 
 def main() -> None:
-    """Measure each in turn, or be the tf.data side."""
+    """Measure each in turn, or with --tf-data be the tf.data side."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder of JPEGs, a folder a class")
+    parser.add_argument("data", type=Path, help="folder of JPEGs, with one folder per class")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tf-data", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -41,19 +41,19 @@ def main() -> None:
             taken[name].append(run([str(word) for word in command]))
     images = {int(one["images"]) for runs in taken.values() for one in runs}
     if len(images) != 1:
-        sys.exit(f"input: {options.data}: tf.data and tftl read {images} images: have only JPEGs")
+        sys.exit(f"input: {options.data}: tf.data and tftl read {images} images: use JPEGs only")
     report(images.pop(), taken)
 
 
 def run(command: list[str]) -> dict[str, float]:
-    """A command's last line."""
+    """Run a command and parse its last line."""
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=quiet).stdout
     return json.loads(out.splitlines()[-1])
 
 
 def report(images: int, taken: dict[str, list[dict[str, float]]]) -> None:
-    """Medians, and tftl's speed over tf.data's."""
+    """Print medians, and tftl's speed relative to tf.data's."""
     processors = len(os.sched_getaffinity(0))
     print(f"{images} JPEGs to {SIZE}x{SIZE}, {processors} processors, median of rounds")
     rates = {}
@@ -61,14 +61,14 @@ def report(images: int, taken: dict[str, list[dict[str, float]]]) -> None:
         wall = median(one["images"] / one["seconds"] for one in runs)
         busy = median(one["images"] / one["processor"] for one in runs)
         rates[name] = wall, busy
-        print(f"{name:8} {wall:7.1f} images/s  {busy:7.1f} images a second of one processor")
+        print(f"{name:8} {wall:7.1f} images/s  {busy:7.1f} images per processor second")
     (wall, busy), (their_wall, their_busy) = rates["tftl"], rates["tf.data"]
     wall, busy = wall / their_wall, busy / their_busy
-    print(f"tftl over tf.data: {wall:.2f} by the clock, {busy:.2f} by the processors")
+    print(f"tftl relative to tf.data: {wall:.2f} by wall time, {busy:.2f} by processor time")
 
 
 def tf_data(data: Path) -> dict[str, float]:
-    """The same work by tf.data; the first pass warms up."""
+    """Do the same work with tf.data; the first pass warms up."""
     import tensorflow as tf
 
     files = sorted(str(p) for p in data.rglob("*") if p.suffix.lower() in SUFFIXES)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Resident memory of `tftl fit` after some steps on cached features, and after many more.
+"""Compares the resident memory of `tftl fit` after some steps and after many more.
 
-The steps are the program's own, validation and checkpoints among them, watched from outside.
+The steps run on cached features, with validation and checkpoints; memory is read from /proc.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    """Train for long, and look at two moments."""
+    """Train for a long time and measure twice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
@@ -34,18 +34,19 @@ def main() -> None:
 
 
 def watch(options: argparse.Namespace, work: Path) -> list[float]:
-    """Resident megabytes after the first number of steps and the last."""
+    """Train, and return the resident megabytes after each of the two numbers of steps."""
     command = [ROOT / "bin/tftl", "fit", "--data", options.data, "--model", options.model]
     command += ["--output", work / "run", "--cache-dir", work / "cache", "--quiet"]
     command += ["--epochs", str(options.last), "--patience", "0", "--lr", "1e-4"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    program = subprocess.Popen(list(map(str, command)), **quiet)
+    program = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     try:
         seen = []
         for steps in (options.first, options.last):
             while steps_of(work / "run") < steps:
                 if program.poll() is not None:
-                    raise SystemExit(program.stderr.read())
+                    raise SystemExit(program.communicate()[1])
                 time.sleep(0.01)
             seen.append(resident(program.pid))
         return seen
@@ -55,18 +56,18 @@ def watch(options: argparse.Namespace, work: Path) -> list[float]:
 
 
 def steps_of(run: Path) -> int:
-    """Steps up to the last epoch that ended."""
+    """The number of steps at the end of the last epoch."""
     try:
         lines = (run / "history.jsonl").read_text().splitlines()
         return json.loads(lines[-1])["step"] if lines else 0
-    except (FileNotFoundError, json.JSONDecodeError):  # not there yet, or half a line
+    except (FileNotFoundError, json.JSONDecodeError):  # not written yet, or half a line
         return 0
 
 
 def resident(pid: int) -> float:
-    """Megabytes of a process in memory."""
+    """The resident megabytes of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s*(\d+)", status)[1]) / 1000
+    return int(re.findall(r"VmRSS:\s*(\d+)", status)[0]) / 1000
 
 
 if __name__ == "__main__":

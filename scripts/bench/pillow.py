@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How far Pillow's pixels are from TensorFlow's, which are tftl's, on a folder of photographs.
+"""Measures how much Pillow's pixels differ from TensorFlow's on a folder of photographs.
 
-Keras has two ways to load an image: keras.utils.load_img, which is Pillow's, and
-keras.utils.image_dataset_from_directory, which is TensorFlow's and tftl's to the last bit. Of a
-JPEG, TensorFlow takes libjpeg's fast transform and Pillow the exact one; and Pillow smooths what
-it makes smaller, which TensorFlow does not unless told to.
-Figures are of 255, over all values of all images.
+Keras has two ways to load an image: keras.utils.load_img, which uses Pillow, and
+keras.utils.image_dataset_from_directory, which uses TensorFlow and gives exactly tftl's pixels.
+For a JPEG, TensorFlow uses libjpeg's fast transform and Pillow the accurate one. Pillow also
+smooths images that it shrinks, which TensorFlow does not by default. Differences are on a scale
+of 255, over all values of all images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-# Pillow's filters by load_img's names beside tf.image.resize's methods.
+# Pillow's filters, as load_img names them, and the same methods of tf.image.resize.
 PAIRS = {
     "nearest": "nearest",
     "bilinear": "bilinear",
@@ -34,11 +34,13 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif"}
 
 
 def main() -> None:
-    """Print a line for decoding alone and one for each interpolation."""
+    """Print one line for decoding alone and one per interpolation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=224, help="default: 224")
-    parser.add_argument("--limit", type=int, default=100, help="images at most (default: 100)")
+    parser.add_argument(
+        "--limit", type=int, default=100, help="use at most this many images (default: 100)"
+    )
     options = parser.parse_args()
     found = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     files = found[:: -(-len(found) // options.limit) or 1]  # spread over the classes
@@ -56,18 +58,18 @@ def main() -> None:
 
 
 def pillow(file: Path, size: tuple[int, int] | None = None, name: str = "nearest") -> np.ndarray:
-    """Pixels of keras.utils.load_img."""
+    """The pixels of keras.utils.load_img."""
     image = keras.utils.load_img(file, target_size=size, interpolation=name)
     return keras.utils.img_to_array(image)
 
 
 def decode(file: Path) -> tf.Tensor:
-    """Pixels of TensorFlow, at the size they are stored in."""
+    """The pixels that TensorFlow decodes, in their original size."""
     return tf.io.decode_image(file.read_bytes(), channels=3, expand_animations=False)
 
 
 def report(what: str, pairs: Iterable[tuple[np.ndarray, tf.Tensor]]) -> None:
-    """Print mean and largest difference."""
+    """Print the mean and the largest difference."""
     total, count, largest = 0.0, 0, 0.0
     for ours, theirs in pairs:
         difference = np.abs(np.float32(ours) - np.float32(theirs))

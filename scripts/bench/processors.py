@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""How fast networks are, and how far their answers differ, with other kernels than usual.
+"""Compares the speed and the predictions of networks across TensorFlow's kernels.
 
-A table in Markdown of the frozen pass with and without oneDNN, as this processor has it and as one
-without AVX-512 would, and one of the largest difference of a probability from that of the usual
-kernels, batch size and threads. The networks are exported below build/bench, where they are kept.
+Prints two Markdown tables. The first has the speed of the frozen pass with and without oneDNN, with
+this processor's instructions and without AVX-512. The second has the largest difference of a
+probability from the one with the default kernels, batch size and threads. The networks are
+exported to build/bench and stay there.
 """
 
 from __future__ import annotations
@@ -36,10 +37,9 @@ def main() -> None:
     """Measure each network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "build/testdata/photos")
-    parser.add_argument("--images", type=int, default=16, help="of each class (default: 16)")
+    parser.add_argument("--images", type=int, default=16, help="images per class (default: 16)")
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     options = parser.parse_args()
-    sys.stdout.reconfigure(line_buffering=True)
     print(processor(), "\n")
     with tempfile.TemporaryDirectory(prefix="tftl-processors-") as work:
         data = some(options.data, options.images, Path(work) / "photos")
@@ -60,15 +60,14 @@ def main() -> None:
 
 
 def processor() -> str:
-    """Its name and what the program says of it."""
-    name = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return (
-        f"{os.cpu_count()} processors, {name[1]}; {' '.join(program(ON, 'version').split()[-4:-2])}"
-    )
+    """Its name, and the instructions that tftl finds in it."""
+    names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    instructions = " ".join(program(ON, "version").split()[-4:-2])
+    return f"{os.cpu_count()} processors, {names[0]}; {instructions}"
 
 
 def some(data: Path, images: int, to: Path) -> Path:
-    """The first images of each class, in a folder of their own."""
+    """Copy the first images of each class to a folder."""
     for label in sorted(path for path in data.iterdir() if path.is_dir()):
         (to / label.name).mkdir(parents=True)
         for image in sorted(label.iterdir())[:images]:
@@ -77,20 +76,22 @@ def some(data: Path, images: int, to: Path) -> Path:
 
 
 def exported(name: str) -> Path:
-    """The network, with ImageNet's weights where a package has them and random ones elsewhere."""
+    """Export a network, with ImageNet's weights from a package or else with random ones."""
     folder = ROOT / "build/bench" / name
-    command = [sys.executable, ROOT / "scripts/export.py", "--backbone", name, "--head", "gap"]
+    command = [sys.executable, str(ROOT / "scripts/export.py"), "--backbone", name, "--head", "gap"]
     for weights in ("registry", "none"):
         if folder.exists():
             break
         subprocess.run(
-            [*command, "--weights", weights, "--output", folder], capture_output=True, check=False
+            [*command, "--weights", weights, "--output", str(folder)],
+            capture_output=True,
+            check=False,
         )
     return folder
 
 
 def program(env: dict[str, str], *arguments: object) -> str:
-    """Run tftl; its standard output."""
+    """Run tftl and return its standard output."""
     command = [str(ROOT / "bin/tftl"), *map(str, arguments)]
     return subprocess.run(
         command, env=os.environ | env, check=True, text=True, stdout=subprocess.PIPE
@@ -98,24 +99,25 @@ def program(env: dict[str, str], *arguments: object) -> str:
 
 
 def speed(model: Path, data: Path, env: dict[str, str]) -> float:
-    """Images a second of one batch that is fed over and over."""
+    """Images per second for one batch that is fed repeatedly."""
     command = [ROOT / "bin/frozen", "-data", data, "-model", model, "-precision", "float32"]
     out = subprocess.run(
-        [*command, "-batch-size", "16", "-rounds", "3"],
+        [*map(str, command), "-batch-size", "16", "-rounds", "3"],
         env=os.environ | env, check=True, text=True, stdout=subprocess.PIPE,
     ).stdout  # fmt: skip
-    return float(re.search(r"^median of \d+: preloaded ([0-9.]+) images/s", out, re.MULTILINE)[1])
+    rates = re.findall(r"^median of \d+: preloaded ([0-9.]+) images/s", out, re.MULTILINE)
+    return float(rates[0])
 
 
 def answers(run: Path, data: Path, env: dict[str, str], flags: list[str]) -> list[list[float]]:
-    """The probabilities of each image."""
+    """The predicted probabilities of each image."""
     out = program(env, "predict", "--model", run, "--precision", "float32", "--csv", *flags, data)
     rows = list(csv.DictReader(out.splitlines()))
     return [[float(v) for k, v in row.items() if k.startswith("p(")] for row in rows]
 
 
 def distance(got: list[list[float]], want: list[list[float]]) -> float:
-    """The largest difference of a probability."""
+    """The largest difference between two probabilities."""
     return max(
         abs(a - b) for x, y in zip(got, want, strict=True) for a, b in zip(x, y, strict=True)
     )

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What the frozen pass and the epochs of a run took, out of its timing.jsonl.
+"""Prints how long the frozen pass and the epochs of a run took, from its timing.jsonl.
 
-An epoch is training and validation; writing checkpoints is given apart.
+An epoch is training and validation; writing checkpoints is shown separately.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def report(run: Path) -> None:
-    """Print the figures of one run."""
+    """Print the times of one run."""
     lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
     epochs = [line for line in lines if line["phase"] == "epoch"]
     seconds = [line["train"] + line["validate"] for line in epochs]
@@ -28,17 +28,17 @@ def report(run: Path) -> None:
     checkpoints = sum(line["checkpoint"] for line in epochs)
     print(f"{run}:")
     print(f"  epochs      {' '.join(f'{s:.2f}' for s in seconds)} s, mean {one:.2f} s")
-    print(f"  checkpoints {checkpoints:.2f} s in all")
+    print(f"  checkpoints {checkpoints:.2f} s in total")
     for line in lines:
         if line["phase"] != "features":
             continue
         computed = line["images"] - line["cached"]
         if not computed:
-            print(f"  no frozen pass: the features of all {line['images']} images were cached")
+            print(f"  no frozen pass: all {line['images']} images' features were cached")
             continue
         rate = computed / line["seconds"]
         print(f"  frozen pass {line['seconds']:.2f} s for {computed} images, {rate:.1f} images/s")
-        print(f"  an epoch on cached features takes {one / line['seconds']:.4f} of that")
+        print(f"  an epoch on cached features takes {one / line['seconds']:.4f} of this time")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Exports that the tests share."""
+"""Exports shared by the tests."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Silence what Keras does not mean us by; leave slow tests to `-m slow`."""
-    config.addinivalue_line("markers", "slow: minutes long; run by -m slow alone")
+    """Ignore a warning about Keras' own code; run slow tests with `-m slow` only."""
+    config.addinivalue_line("markers", "slow: takes minutes; runs with -m slow only")
     config.option.markexpr = config.option.markexpr or "not slow"
     config.addinivalue_line("filterwarnings", "ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory) -> Callable[..., Path]:
-    """Export with these arguments, once: later calls get the same folder, not to be changed."""
-    from tftl_export import cli
+    """Export with these arguments once; later calls return the same folder. Do not change it."""
+    from tftl_export.commands import export as command
 
     done: dict[tuple[str, ...], Path] = {}
 
     def exported(*arguments: str) -> Path:
         if arguments not in done:
             folder = tmp_path_factory.mktemp("export") / "model"
-            assert cli.main([*arguments, "--output", str(folder)]) == 0
+            assert command.main([*arguments, "--output", str(folder)]) == 0
             done[arguments] = folder
         return done[arguments]
 
@@ -37,7 +37,7 @@ def export(tmp_path_factory) -> Callable[..., Path]:
 
 @pytest.fixture
 def tiny(export) -> Callable[..., Path]:
-    """The tiny backbone with random weights and a head of this kind."""
+    """Export the tiny backbone with random weights and a head of this kind."""
     return lambda head="flatten", *more: export(
         "--backbone", "tiny", "--weights", "none", "--head", head, *more
     )

@@ -1,8 +1,9 @@
-"""Drives a MetaGraph as Go does: one session, signatures and saver_def by their names."""
+"""Runs a MetaGraph as Go does: in one session, by the names in its signatures and saver_def."""
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -22,7 +23,7 @@ _OFF = {
 
 
 class MetaGraph:
-    """The MetaGraph of a SavedModel that has these tags."""
+    """The MetaGraph of a SavedModel with these tags."""
 
     def __init__(self, model: Path, *tags: str, bfloat16: bool = False):
         options = tf.compat.v1.ConfigProto()
@@ -36,7 +37,7 @@ class MetaGraph:
         self.signatures = set(self._def.signature_def)
 
     def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
-        """Feed and fetch everything that the signature names."""
+        """Run a signature with these inputs; returns its outputs."""
         signature_def = self._def.signature_def[signature]
         assert set(inputs) == set(signature_def.inputs)
         feed = {signature_def.inputs[name].name: value for name, value in inputs.items()}
@@ -60,8 +61,8 @@ class Stage(MetaGraph):
     def __init__(self, model: Path, name: str, **options: bool):
         super().__init__(model, "train", name, **options)
 
-    def init(self, classes: int, *units: int, seed: tuple[int, int] = (1, 0)) -> Stage:
-        """A fresh head, and a stage that begins; 16 units a hidden layer where nobody says."""
+    def init(self, classes: int, *units: int, seed: Sequence[int] | np.ndarray = (1, 0)) -> Stage:
+        """Initialize the head and begin the stage; hidden layers have 16 units by default."""
         inputs = self._def.signature_def["init"].inputs["units"].tensor_shape.dim[0].size
         self.call("init", classes=classes, units=units or (16,) * inputs, seed=seed)
         self.call("begin")
@@ -76,7 +77,7 @@ class Stage(MetaGraph):
         return self.call("logits", features=features)["logits"]
 
     def step(self, features, targets, weights=None, lr=1e-4, **hyper) -> dict[str, np.ndarray]:
-        """One step; what is not given is off."""
+        """Run one step; hyperparameters that are not given are off."""
         if weights is None:
             weights = np.ones(len(targets), np.float32)
         inputs = {"features": features, "targets": targets, "weights": weights, "lr": lr}
@@ -84,9 +85,9 @@ class Stage(MetaGraph):
 
 
 def settle(base: keras.Model, pixels: np.ndarray | None = None) -> None:
-    """Give BatchNorm statistics that images leave, or random weights let the signal die away.
+    """Set BatchNorm's statistics from images, or the signal fades in layers of random weights.
 
-    The variance is 1.4 times theirs: with just that one random layers magnify rounding.
+    The variance is 1.4 times theirs: with exactly theirs, random layers magnify rounding errors.
     """
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -101,13 +102,13 @@ def settle(base: keras.Model, pixels: np.ndarray | None = None) -> None:
 
 
 def pictures(seed: int, n: int, size: int) -> np.ndarray:
-    """Random pixels as smooth as photographs: they differ, where noise is all of one kind."""
+    """Random pixels that are smooth like photographs; noise would look the same everywhere."""
     coarse = np.random.default_rng(seed).uniform(0, 255, (n, 5, 5, 3))
     return tf.image.resize(coarse, (size, size), "bicubic").numpy().clip(0, 255).round()
 
 
 def variables(prefix: Path) -> dict[str, np.ndarray]:
-    """A checkpoint's variables by their readable names."""
+    """The variables of a checkpoint, without the suffix of their keys."""
     reader = tf.train.load_checkpoint(str(prefix))
     end = "/.ATTRIBUTES/VARIABLE_VALUE"
     names = [name for name in reader.get_variable_to_shape_map() if name.endswith(end)]
@@ -115,7 +116,7 @@ def variables(prefix: Path) -> dict[str, np.ndarray]:
 
 
 def batches(seed: int, steps: int, n: int, size: int, classes: int, soft: bool = False):
-    """Random pixels and targets, [(images, targets)]."""
+    """Random pixels and targets: [(images, targets)]."""
     random = np.random.default_rng(seed)
     made = []
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Runs bin/tftl as a person does, and reads what it leaves."""
+"""Runs bin/tftl as a user does, and reads the files that it writes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ _PROGRAM = ROOT / "bin" / "tftl"
 
 
 def tftl(*arguments: object) -> str:
-    """Run a command, which must succeed; its standard output."""
+    """Run a command that must succeed; returns its standard output."""
     assert _PROGRAM.exists(), f"{_PROGRAM} is missing: make build"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TFTL_")}
     command = [str(_PROGRAM), *map(str, arguments), "--quiet"]
@@ -27,17 +28,17 @@ def tftl(*arguments: object) -> str:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A table that evaluate or predict wrote, in its order."""
+    """A table that evaluate or predict wrote."""
 
     paths: list[str]
     classes: list[str]
-    labels: list[str] | None  # the true ones, where there are any
+    labels: list[str] | None  # the true ones, if the table has them
     predicted: list[str]
     probabilities: np.ndarray  # [N,C]
 
     @classmethod
     def of(cls, table: str) -> Predictions:
-        """Read the CSV text."""
+        """Parse the CSV text."""
         rows = list(csv.DictReader(table.splitlines()))
         columns = [name for name in rows[0] if name.startswith("p(")]
         values = [[float(row[name]) for name in columns] for row in rows]
@@ -50,25 +51,26 @@ class Predictions:
         )
 
     def true(self) -> np.ndarray:
-        """The true classes' indexes."""
+        """The indexes of the true classes."""
+        assert self.labels is not None
         return np.array([self.classes.index(label) for label in self.labels])
 
 
 def predict(model: Path, *images: object, precision: str = "float32", **flags: object):
-    """`tftl predict --csv` of files or folders."""
+    """Run `tftl predict --csv` on files or folders."""
     more = [item for name, value in flags.items() for item in (f"--{name}", value)]
     arguments = ["--model", model, "--precision", precision, "--csv", *more, *images]
     return Predictions.of(tftl("predict", *arguments))
 
 
-def history(run: Path) -> list[dict]:
+def history(run: Path) -> list[dict[str, Any]]:
     """The lines of history.jsonl."""
     return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
 
 
 def parts(run: Path) -> dict[str, list[tuple[str, str]]]:
-    """The path and the label of each image of a run, by part, in the program's order."""
-    split = {"train": [], "val": [], "test": []}
+    """The path and label of each image of a run by part, in the program's order."""
+    split: dict[str, list[tuple[str, str]]] = {"train": [], "val": [], "test": []}
     with (run / "data.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             split[row["split"]].append((row["path"], row["label"]))
@@ -76,7 +78,7 @@ def parts(run: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 def order(seed: int, epoch: int, n: int) -> list[int]:
-    """Written anew after the description of pipeline.Order: PCG-DXSM, Fisher and Yates."""
+    """pipeline.Order as it is described: PCG-DXSM and a Fisher-Yates shuffle."""
     state, mask, result = seed << 64 | epoch, 2**64 - 1, [0] * n
     for i in range(n):
         state = state * 0x2360ED051FC65DA44385DF649FCCF645 + 0x5851F42D4C957F2D14057B7EF767814F

@@ -1,7 +1,7 @@
-"""Augmented pixels against Keras' and TensorFlow's own functions, given what tftl drew.
+"""Augmented pixels compared with those of Keras and TensorFlow, given what tftl drew.
 
-`tftl preview --json` tells the draws; its PNG has the pixels, rounded to whole levels. So
-half a level of each difference is the PNG's, and what is beyond it is ours.
+`tftl preview --json` prints the draws, and its PNG has the pixels, rounded to whole levels. So up
+to half a level of each difference comes from the PNG; the rest is an error.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from program import tftl
 
 ROUNDING = 0.5
 SIZE = 64
-GEOMETRY = {
+GEOMETRY: dict[str, list[object]] = {
     "rotation": ["--rotation-range", 40],
     "width shift": ["--width-shift-range", 0.3],
     "height shift": ["--height-shift-range", 0.3],
@@ -33,23 +34,23 @@ GEOMETRY["all of it"] = [item for name in GEOMETRY for item in GEOMETRY[name][:2
     "--horizontal-flip",
     "--vertical-flip",
 ]
-COLOUR = ("channel_shift_intensity", "brightness")  # Keras takes None for what is not asked for
+COLOUR = ("channel_shift_intensity", "brightness")  # Keras expects None for these if they are off
 
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`")
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """One picture of the sheet beside its original, and what was drawn for it."""
+    """One picture of the sheet, its original, and what was drawn for it."""
 
     original: np.ndarray
     pixels: np.ndarray
-    draw: dict
+    draw: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Photograph-like pictures of two shapes, stored without loss."""
+    """Pictures of two shapes that look like photographs, stored without loss."""
     random = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("photos")
     for height, width in ((SIZE, SIZE), (SIZE, 96)):
@@ -67,20 +68,20 @@ def photos(tmp_path_factory):
 
 @pytest.fixture
 def preview(photos, tmp_path):
-    """Make a sheet with these flags and cut it up."""
+    """Makes a sheet with these flags and cuts it into its pictures."""
 
     def made(*flags: object, width: int = SIZE) -> list[Augmented]:
         sheet, data = tmp_path / "sheet.png", photos / f"{SIZE}x{width}"
         where = ["--data", data, "--image-size", f"{SIZE},{width}", "--output", sheet]
-        told = json.loads(tftl("preview", *where, "--json", *flags))
-        pixels, gap = np.asarray(Image.open(sheet).convert("RGB"), np.float32), told["gap"]
+        shown = json.loads(tftl("preview", *where, "--json", *flags))
+        pixels, gap = np.asarray(Image.open(sheet).convert("RGB"), np.float32), shown["gap"]
 
         def cell(row: int, column: int) -> np.ndarray:
             top, left = gap + row * (SIZE + gap), gap + column * (width + gap)
             return pixels[top : top + SIZE, left : left + width]
 
         cut = []
-        for row, image in enumerate(told["images"]):
+        for row, image in enumerate(shown["images"]):
             stored = np.asarray(Image.open(Path(data) / image["id"]), np.float32)
             assert np.array_equal(cell(row, 0), stored), "the original is not itself"
             cut += [
@@ -94,13 +95,13 @@ def preview(photos, tmp_path):
 
 
 def keras_of(one: Augmented, **options: object) -> np.ndarray:
-    """What ImageDataGenerator makes of the original, given the draw."""
+    """The picture that ImageDataGenerator makes from the original with the same draw."""
     draw = {name: one.draw.get(name) for name in COLOUR} | one.draw
     return ImageDataGenerator(**options).apply_transform(one.original, draw)
 
 
 def compare(name: str, made: list[Augmented], wanted: list[np.ndarray], masks=None) -> float:
-    """The largest difference that the PNG's rounding does not explain, printed."""
+    """Print and return the largest difference beyond the PNG's rounding."""
     worst = 0.0
     for i, (one, want) in enumerate(zip(made, wanted, strict=True)):
         difference = np.abs(one.pixels - want)
@@ -126,7 +127,7 @@ def test_flips_are_exact(preview, direction):
 
 @pytest.mark.parametrize("fill_mode", ["nearest", "reflect"])
 @pytest.mark.parametrize("name", GEOMETRY)
-def test_geometry_is_kerass_everywhere(preview, name, fill_mode):
+def test_geometry_matches_keras_everywhere(preview, name, fill_mode):
     made = preview(*GEOMETRY[name], "--fill-mode", fill_mode)
     assert changed(made) == 30
     wanted = [keras_of(one, fill_mode=fill_mode) for one in made]
@@ -135,19 +136,19 @@ def test_geometry_is_kerass_everywhere(preview, name, fill_mode):
 
 @pytest.mark.parametrize("fill_mode", ["constant", "wrap"])
 @pytest.mark.parametrize("name", GEOMETRY)
-def test_geometry_is_kerass_away_from_the_edge(preview, name, fill_mode):
+def test_geometry_matches_keras_away_from_the_edge(preview, name, fill_mode):
     made = preview(*GEOMETRY[name], "--fill-mode", fill_mode, "--cval", 77)
     wanted = [keras_of(one, fill_mode=fill_mode, cval=77) for one in made]
     masks, edges = [], []
     for one in made:
-        # Ones turn into what lies within the image, and zeros without.
+        # Where an image of ones has ones afterwards is inside it, zeros are outside.
         geometry = {k: v for k, v in one.draw.items() if k not in COLOUR}
         ones = np.ones((SIZE, SIZE, 1), np.float32)
-        inside = ImageDataGenerator(fill_mode="constant").apply_transform(ones, geometry)[..., 0]
+        ones = ImageDataGenerator(fill_mode="constant").apply_transform(ones, geometry)[..., 0]
         near = np.ones((7, 7))
-        within = scipy.ndimage.minimum_filter(inside, footprint=near) == 1
-        without = scipy.ndimage.maximum_filter(inside, footprint=near) == 0
-        away = within | without if fill_mode == "constant" else within
+        inside = scipy.ndimage.minimum_filter(ones, footprint=near) == 1
+        outside = scipy.ndimage.maximum_filter(ones, footprint=near) == 0
+        away = inside | outside if fill_mode == "constant" else inside
         masks.append(away)
         edges.append(~away)
     assert np.mean(masks) > 0.1
@@ -155,7 +156,7 @@ def test_geometry_is_kerass_away_from_the_edge(preview, name, fill_mode):
     compare(f"{name}, {fill_mode}, elsewhere", made, wanted, edges)
 
 
-def test_the_articles_augmentation_is_kerass(preview):
+def test_the_articles_augmentation_matches_keras(preview):
     made = preview("--augment", "article")
     options = {"shear_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True}
     for one in made:
@@ -165,19 +166,19 @@ def test_the_articles_augmentation_is_kerass(preview):
     assert compare("article", made, [keras_of(one, **options) for one in made]) < 0.02
 
 
-def test_channel_shift_is_kerass(preview):
+def test_channel_shift_matches_keras(preview):
     made = preview("--channel-shift-range", 60)
     assert compare("channel shift", made, [keras_of(one) for one in made]) < 0.02
 
 
-def test_brightness_is_pillows_to_the_level(preview):
+def test_brightness_equals_pillows(preview):
     made = preview("--brightness-range", "0.3,1.7")
     assert changed(made) == 30
     for one in made:
         assert np.array_equal(one.pixels, keras_of(one))
 
 
-def test_contrast_is_tensorflows(preview):
+def test_contrast_matches_tensorflow(preview):
     made = preview("--contrast-range", "0.4,1.8")
     adjusted = [
         tf.clip_by_value(tf.image.adjust_contrast(one.original, one.draw["contrast"]), 0, 255)
@@ -186,8 +187,8 @@ def test_contrast_is_tensorflows(preview):
     assert compare("contrast", made, [image.numpy() for image in adjusted]) < 0.02
 
 
-def test_a_random_resized_crop_is_tensorflows(preview):
-    """crop_and_resize has boxes from pixel centre to pixel centre."""
+def test_random_resized_crop_matches_tensorflow(preview):
+    """The boxes of crop_and_resize go from pixel centre to pixel centre."""
     made = preview("--random-resized-crop", 0.2)
     wanted, masks = [], []
     for one in made:
@@ -201,18 +202,18 @@ def test_a_random_resized_crop_is_tensorflows(preview):
             one.original[None], [[y1, x1, y2, x2]], [0], [SIZE, SIZE], extrapolation_value=-1000
         )
         wanted.append(crop[0].numpy())
-        masks.append(wanted[-1] > -1000)  # beyond the outermost centres it gives no pixels
+        masks.append(wanted[-1] > -1000)  # it has no pixels beyond the outermost centres
         assert masks[-1].mean() > 0.9
     assert compare("random resized crop", made, wanted, masks) < 0.02
 
 
-def test_everything_in_kerass_order(preview):
+def test_everything_together_matches_keras(preview):
     flags = [*GEOMETRY["all of it"], "--channel-shift-range", 40, "--fill-mode", "reflect"]
     made = preview(*flags)
     wanted = [keras_of(one, fill_mode="reflect") for one in made]
     assert compare("all of Keras' but brightness", made, wanted) < 0.02
-    # Brightness rounds down before and after: where one is just below a whole level and the
-    # other is not, they differ by a level times the factor.
+    # Brightness rounds down before and after. If only one of the two is just below a whole level,
+    # they differ by a level times the factor.
     made = preview(*flags, "--brightness-range", "0.5,1.5")
     apart = np.abs([one.pixels - keras_of(one, fill_mode="reflect") for one in made])
     differ = np.mean(apart > 0)
@@ -220,8 +221,8 @@ def test_everything_in_kerass_order(preview):
     assert np.max(apart) <= 2 and differ < 1e-3
 
 
-def test_the_centre_is_the_centre_of_any_frame(preview):
-    """Keras 3 mixes up the axes of an image that is not square; this is what it means to do."""
+def test_images_turn_around_their_centre_in_any_shape(preview):
+    """Keras 3 swaps the axes of images that are not square, so SciPy is the reference."""
     made = preview("--rotation-range", 90, "--zoom-range", 0.3, width=96)
     wanted = []
     for one in made:
@@ -239,7 +240,7 @@ def test_the_centre_is_the_centre_of_any_frame(preview):
     assert compare("rotation and zoom of 64x96", made, wanted) < 0.02
 
 
-def test_another_seed_draws_otherwise(preview):
+def test_another_seed_draws_other_values(preview):
     first, again, other = (preview("--rotation-range", 30, "--seed", seed) for seed in (1, 1, 2))
     assert [one.draw for one in first] == [one.draw for one in again]
     thetas = [{one.draw["theta"] for one in made} for made in (first, other)]

@@ -1,4 +1,4 @@
-"""Every backbone of the table against Keras' own network and preprocessing, random weights."""
+"""Every backbone compared with Keras' own network and preprocessing, with random weights."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import tensorflow as tf
 from driver import Stage, pictures, settle, variables
 from program import ROOT, Predictions, history, parts, tftl
 
-from tftl_export import backbones, contract
-from tftl_export.backbones import BACKBONES
-from tftl_export.head import Head, HeadKind
-from tftl_export.images import Input
-from tftl_export.network import Network
+from tftl_export import contract
+from tftl_export.backbones.build import build_backbone
+from tftl_export.backbones.table import BACKBONES
+from tftl_export.graph.head import Head, HeadKind
+from tftl_export.graph.images import Input
+from tftl_export.graph.network import Network
 
-# What keras.applications calls each of them, and where its preprocessing is.
+# Their names in keras.applications, and the modules with their preprocessing.
 APPLICATIONS = {
     "vgg16": ("VGG16", "vgg16"),
     "vgg19": ("VGG19", "vgg19"),
@@ -36,10 +37,10 @@ APPLICATIONS = {
 
 
 def cut(name):
-    """The network with weights of no training at a small size, and a head."""
+    """A network with random weights and a small size, and a head."""
     backbone = BACKBONES[name]
     size = max(64, backbone.minimum_size)
-    base, _ = backbones.build(name, size, "none", seed=3)
+    base, _ = build_backbone(name, size, "none", seed=3)
     image = Input((size, size), "bilinear", backbone.preprocess)
     settle(base, image.preprocess_pixels(pictures(8, 16, size)))
     network = Network(base, backbone.cuts, image)
@@ -47,8 +48,8 @@ def cut(name):
 
 
 def of_keras(name, base):
-    """The same network as Keras has it with its own preprocessing, pixels to pooled features."""
-    if name not in APPLICATIONS:  # Keras has it as it is exported, preprocessing within
+    """Keras' network and preprocessing with the same weights, from pixels to pooled features."""
+    if name not in APPLICATIONS:  # Keras has none, or one that includes the preprocessing
         return lambda images: base(images, training=False).numpy().mean(axis=(1, 2))
     function, module = APPLICATIONS[name]
     make = getattr(keras.applications, function)
@@ -71,23 +72,22 @@ def test_every_backbone_is_here():
 
 
 @pytest.mark.parametrize("name", [name for name in BACKBONES if name != "tiny"])
-def test_stages_share_out_the_network_and_compute_what_keras_does(name):
+def test_stages_divide_the_network_and_compute_what_keras_does(name):
     base, network, head = cut(name)
-    depths = network.depths(head)
-    stages = depths[1:]
-    layers = [layer for stage in stages for layer in stage.layers]
+    head_stage, *deeper = network.stages(head)
+    layers = [layer for stage in deeper for layer in stage.layers]
     assert sorted(layers) == sorted(layer.name for layer in base.layers if layer.name != "images")
-    parameters = [sum(v.shape.num_elements() for v in s.network.values()) for s in stages]
+    parameters = [sum(v.shape.num_elements() for v in s.network.values()) for s in deeper]
     assert parameters[0] > 0 and parameters == sorted(set(parameters))
     assert parameters[-1] == sum(np.prod(w.shape) for w in base.trainable_weights)
-    assert len(network.variables) == len(base.weights)  # no two have one name
+    assert len(network.variables) == len(base.weights)  # names are unique
 
     images = pictures(5, 2, network.image.size[0])
     want = of_keras(name, base)(images)
-    for depth in depths:
-        features = depth.features(images)
-        assert list(features.shape[1:]) == depth.feature_shape
-        assert relative(depth.pooled(features), want) <= 1e-5, depth.name
+    for stage in [head_stage, *deeper]:
+        features = stage.features(images)
+        assert list(features.shape[1:]) == stage.feature_shape
+        assert relative(stage.pooled(features), want) <= 1e-5, stage.name
 
 
 @pytest.mark.parametrize("name", ["inception_v3", "xception", "efficientnet_b0"])
@@ -95,12 +95,12 @@ def test_layers_that_keras_numbers_do_not_change_the_digests(name):
     digests = []
     for _ in range(2):
         _, network, head = cut(name)
-        digests.append([contract._frozen_digest(depth) for depth in network.depths(head)])
+        digests.append([contract.frozen_digest(stage) for stage in network.stages(head)])
     assert digests[0] == digests[1]
     assert len(set(digests[0])) == len(digests[0])
 
 
-# In every run of the tests; the others are for `make test-backbones`.
+# Tested in every run; `make test-backbones` tests the others.
 REPRESENTATIVE = {"mobilenet_v2"}
 EXPORTED = [
     pytest.param(name, marks=() if name in REPRESENTATIVE else pytest.mark.slow)
@@ -111,14 +111,13 @@ EXPORTED = [
 
 @pytest.fixture(scope="module", params=EXPORTED)
 def exported(request, tmp_path_factory):
-    """A backbone, its name and folder; without its other stages it is quick to export."""
+    """A backbone's name, network and export, with stage head only because that is quicker."""
     base, network, head = cut(request.param)
     alone = Network(base, {}, network.image)
     folder = tmp_path_factory.mktemp(request.param) / "model"
-    about = {"backbone": request.param, "origin": "", "learning_rate": 1e-3}
-    contract.export(str(folder), alone, head, **about)
+    contract.export(str(folder), alone, head, contract.About(request.param, "", 1e-3))
     yield request.param, base, folder
-    # A dozen networks with their graphs and weights are more than a machine's memory.
+    # A dozen networks with their graphs do not fit in memory.
     shutil.rmtree(folder)
     del base, network, head, alone
     keras.backend.clear_session()
@@ -140,7 +139,7 @@ def test_the_exported_head_stage_follows_keras(exported, tmp_path):
     saved = variables(stage.save(tmp_path / "c"))
     logits = want @ saved["head/output_kernel"] + saved["head/output_bias"]
     assert relative(stage.logits(want), logits) <= 1e-5
-    # Everything that Keras saves is in the checkpoint, BatchNorm's statistics too.
+    # Everything that Keras saves is in the checkpoint, including BatchNorm's statistics.
     for weight in base.weights:
         restored = saved.pop(f"network/{weight.path.replace('/', '_')}")
         assert np.array_equal(restored, weight.numpy()), weight.path
@@ -149,12 +148,12 @@ def test_the_exported_head_stage_follows_keras(exported, tmp_path):
 
 @pytest.mark.parametrize("bfloat16", [False, True], ids=["float32", "bfloat16"])
 def test_features_depend_on_the_image_alone(exported, bfloat16):
-    """On nothing else in its batch nor on its place: bit for bit again, else within rounding.
+    """Repeats are equal to the bit, and other batches and orders within rounding.
 
-    Some processors' kernels sum in an order that depends on the place in the batch.
+    On some processors the order of sums depends on the image's place in the batch.
     """
     if bfloat16 and "bfloat16" not in tftl("version"):
-        pytest.skip("not a precision that the program computes in here")
+        pytest.skip("tftl does not use bfloat16 on this processor")
     _, base, folder = exported
     stage = Stage(folder, "head", bfloat16=bfloat16)
     images = pictures(5, 32, base.input.shape[1])
@@ -168,7 +167,7 @@ def test_features_depend_on_the_image_alone(exported, bfloat16):
             order = random.permutation(32)
             again = stage.call(signature, images=images[order])["features"]
             assert np.abs(again - features[order]).max() <= rounding, signature
-        # As a short batch is filled up before it is computed.
+        # A short batch is padded with copies.
         filled = images[[*range(9), *[8] * 23]]
         again = stage.call(signature, images=filled)["features"]
         assert np.abs(again[:9] - features[:9]).max() <= rounding, signature

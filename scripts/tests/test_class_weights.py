@@ -1,4 +1,4 @@
-"""Class weights and label smoothing of `tftl fit` against scikit-learn's and Keras'."""
+"""Class weights and label smoothing of `tftl fit` compared with scikit-learn and Keras."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ WEIGHTS = {"ant": 0.5, "bee": 2, "moth": 7.25, "wasp": 1}
 
 @pytest.fixture(scope="module", params=[2, 4])
 def photos(request, tmp_path_factory):
-    """Images of two classes, of which the head has one output, and of four."""
+    """Images of two classes, for which the head has one output, and of four."""
     classes = list(COLOURS)[: request.param]
     return photographs(tmp_path_factory.mktemp("photos"), classes), classes
 
 
 @pytest.fixture
 def fit(photos, export, tmp_path):
-    """Trains on one batch an epoch; the folder."""
+    """Trains with one batch per epoch."""
     model = export("--backbone", "tiny", "--weights", "none", "--head", "gap")
 
     def run(name: str, rate: float, *flags: object) -> Run:
@@ -40,7 +40,7 @@ def fit(photos, export, tmp_path):
 
 
 def keras_fit(start: Run, classes: list[str], weights: dict[str, float], smoothing: float):
-    """The same from the same head; the weights it ends with, and each epoch's loss."""
+    """Train the same head in Keras; returns its last weights and the loss of each epoch."""
     images = [(start.photos / path, label) for path, label in parts(start.folder)["train"]]
     labels = np.array([classes.index(label) for _, label in images])
     network = keras_network(start)  # of logits
@@ -65,9 +65,9 @@ def keras_fit(start: Run, classes: list[str], weights: dict[str, float], smoothi
 
 
 @pytest.mark.parametrize(("kind", "smoothing"), [("balanced", SMOOTHING), ("file", 0)])
-def test_training_is_that_of_keras(photos, fit, tmp_path, kind, smoothing):
+def test_training_matches_keras(photos, fit, tmp_path, kind, smoothing):
     classes = photos[1]
-    start = fit("start", 1e-30)  # leaves the head as it begins
+    start = fit("start", 1e-30)  # does not change the head
     labels = [label for _, label in parts(start.folder)["train"]]
     weights = {name: WEIGHTS[name] for name in classes}
     flags = ["--class-weights", tmp_path / "weights.csv", "--label-smoothing", smoothing]
@@ -90,7 +90,7 @@ def test_training_is_that_of_keras(photos, fit, tmp_path, kind, smoothing):
     assert [line["loss"] for line in history(run.folder)] == pytest.approx(losses, rel=1e-5)
 
     plain, _ = keras_fit(start, classes, dict.fromkeys(classes, 1.0), 0)
-    assert np.abs(plain[0] - want[0]).max() > 1e-3, "neither made a difference"
+    assert np.abs(plain[0] - want[0]).max() > 1e-3, "weights and smoothing made no difference"
 
 
 def test_validation_is_neither_weighted_nor_smoothed(photos, fit):

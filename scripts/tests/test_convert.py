@@ -1,4 +1,4 @@
-"""convert.py: TensorFlow Lite's files answer as the program does."""
+"""convert.py: TensorFlow Lite files predict what tftl does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from program import ROOT, Predictions, parts, tftl
 
-from tftl_export import convert, tflite
+from tftl_export import tflite
+from tftl_export.commands import convert
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 
@@ -21,7 +22,7 @@ def photos():
 
 @pytest.fixture(scope="module", params=["tiny", "tiny-gap"])
 def run(request, photos, tmp_path_factory):
-    """A run that was evaluated in float32."""
+    """A run, evaluated in float32."""
     work = tmp_path_factory.mktemp(request.param)
     model = ROOT / "build" / "testdata" / request.param
     arguments = ["--data", photos, "--model", model, "--output", work / "run", "--lr", "0.01"]
@@ -31,20 +32,20 @@ def run(request, photos, tmp_path_factory):
 
 
 def table(out):
-    """The rows that were printed, by the name of the model."""
+    """The printed rows by the name of the model."""
     _, header, *rows = out.splitlines()
     assert header.split() == ["model", "MB", "largest", "difference", "tolerance", "accuracy"]
     return {row.split()[0]: row.split()[1:] for row in rows}
 
 
-def test_each_form_answers_as_the_program_did(run, photos, tmp_path, capsys):
+def test_each_form_predicts_what_tftl_did(run, photos, tmp_path, capsys):
     assert convert.main([str(run), "--output", str(tmp_path)]) == 0
     shown = table(capsys.readouterr().out)
     files = ["float32.tflite", "float16.tflite", "int8.tflite"]
     assert list(shown) == ["SavedModel", *files]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*files, "labels.txt"])
 
-    # The interpreter is fed here by hand: the program's own predictions are the reference.
+    # Run the interpreter here; tftl's predictions are the reference.
     want = Predictions.of((run / "predictions.csv").read_text())
     assert (tmp_path / "labels.txt").read_text().split() == want.classes
     pictures = [tf.io.read_file(str(photos / path)) for path in want.paths]
@@ -63,11 +64,11 @@ def test_each_form_answers_as_the_program_did(run, photos, tmp_path, capsys):
         right = np.array(want.classes)[got.argmax(axis=1)] == want.labels
         assert float(shown[name][3]) == pytest.approx(right.mean(), abs=1e-4)
     sizes = [(tmp_path / name).stat().st_size for name in files]
-    assert sizes[1] < sizes[0] and sizes[2] <= sizes[0]  # some weights are too few for 8 bits
+    assert sizes[1] < sizes[0] and sizes[2] <= sizes[0]  # some tensors stay float32
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_images_of_a_test_part_given_apart_are_found(photos, listed, tmp_path, capsys, monkeypatch):
+def test_images_of_test_data_are_found(photos, listed, tmp_path, capsys, monkeypatch):
     apart = tmp_path / "apart"
     names = []
     for color in ("blue", "red"):
@@ -88,14 +89,14 @@ def test_images_of_a_test_part_given_apart_are_found(photos, listed, tmp_path, c
     assert out.startswith(f"{tmp_path / 'lite'}: compared on {len(names)} images\n")
 
 
-def test_a_model_is_compared_on_images_that_are_given(run, photos, tmp_path, capsys):
+def test_a_model_is_compared_on_given_images(run, photos, tmp_path, capsys):
     assert len(parts(run)["test"]) < 80
     images = ["--images", str(photos)]
     assert convert.main([str(run / "model"), "-o", str(tmp_path / "a"), *images]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{tmp_path / 'a'}: compared on 80 images\n")
     assert all(len(row) >= 2 for row in table(out).values())
-    # Where folders are no classes there is no accuracy.
+    # If the folders are not classes there is no accuracy.
     images = ["--images", str(photos / "red")]
     assert convert.main([str(run / "model"), "-o", str(tmp_path / "b"), *images]) == 0
     assert len(table(capsys.readouterr().out)["float16.tflite"]) == 3
@@ -108,15 +109,19 @@ def test_a_form_that_differs_by_too_much_is_named(run, tmp_path, capsys, monkeyp
     assert "float32.tflite differs by more than its tolerance" in capsys.readouterr().err
 
 
-def test_what_cannot_be_converted(run, tmp_path, capsys):
+def test_errors(run, tmp_path, capsys):
     output = ["--output", str(tmp_path)]
     empty = tmp_path / "empty"
     empty.mkdir()
+    damaged = tmp_path / "damaged"
+    shutil.copytree(run, damaged)
+    (damaged / "config.json").write_text("{")
     for arguments, complaint in [
         ([str(tmp_path / "none")], "it has no readable tftl.json"),
-        ([str(ROOT / "build/testdata/tiny")], "was not trained"),
+        ([str(ROOT / "build/testdata/tiny")], "is not trained yet"),
         ([str(run / "model")], "no images to compare on"),
         ([str(run), "--images", str(empty)], "no images"),
+        ([str(damaged)], "its config.json or data.csv is damaged: "),
     ]:
         assert convert.main([*arguments, *output]) == 1
         assert complaint in capsys.readouterr().err

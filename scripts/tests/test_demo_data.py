@@ -1,4 +1,4 @@
-"""demo_data, on a package of drawn stamps and on the real one."""
+"""demo_data.py on a package of drawn stamps and on the real one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import demo_data
-from tftl_export import fetch
+from tftl_export import downloads
 
 needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs dpkg-deb")
 
@@ -59,11 +59,11 @@ def test_palette_with_transparency(tmp_path):
 def test_empty_picture_is_an_error(tmp_path):
     path = tmp_path / "nothing.png"
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(path)
-    with pytest.raises(demo_data.DemoError, match="nothing.png: an empty picture"):
+    with pytest.raises(demo_data.DemoError, match="nothing.png: the picture is empty"):
         demo_data.photograph(path)
 
 
-def test_find_leaves_out_what_is_no_photograph_of_its_own(tmp_path):
+def test_find_skips_copies_and_drawings(tmp_path):
     for name in (
         "birds/owl.png",
         "birds/owl_mirror.png",
@@ -87,10 +87,10 @@ def test_find_leaves_out_what_is_no_photograph_of_its_own(tmp_path):
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes the package have so many photographs a class, where four are expected."""
+    """Makes a package with this many photographs per class; four are expected."""
     tree, built = tmp_path / "tree", tmp_path / "built.deb"
-    monkeypatch.setenv("TFTL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fetch, "deb", lambda name: built)
+    monkeypatch.setenv("TFTL_DOWNLOADS", str(tmp_path / "cache"))
+    monkeypatch.setattr(downloads, "deb", lambda name: built)
     kinds = {name: demo_data.Class((f"animals/{name}/*.png",), 4) for name in ("bird", "mammal")}
     monkeypatch.setitem(demo_data.SETS, "animals", kinds)
 
@@ -115,14 +115,14 @@ def test_build_writes_a_folder_per_class_and_its_sources(package, tmp_path, caps
     assert demo_data.main(["--output", str(output)]) == 0
     out, err = capsys.readouterr()
     assert out == f"{output}: 4 bird, 4 mammal\n"
-    assert "warning: tuxpaint-stamps-default 3 is not the" in err
+    assert "warning: tuxpaint-stamps-default 3 is not the version tried" in err
     assert sorted(path.name for path in output.iterdir()) == ["SOURCES.txt", "bird", "mammal"]
     assert sorted(path.name for path in output.parent.iterdir()) == ["set"]
     with Image.open(output / "bird" / "0.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (256, 256))
     sources = (output / "SOURCES.txt").read_text()
     assert "mammal/3.jpg <- animals/mammal/3.png\n" in sources
-    assert fetch.sha256(tmp_path / "built.deb") in sources
+    assert downloads.sha256(tmp_path / "built.deb") in sources
 
 
 @needs_dpkg
@@ -131,26 +131,26 @@ def test_second_build_does_nothing(package, tmp_path, monkeypatch, capsys):
     arguments = ["--output", str(tmp_path / "set")]
     assert demo_data.main(arguments) == 0
     first = capsys.readouterr().out
-    monkeypatch.setattr(fetch, "deb", lambda name: pytest.fail("fetched again"))
+    monkeypatch.setattr(downloads, "deb", lambda name: pytest.fail("downloaded again"))
     assert demo_data.main(arguments) == 0
     assert capsys.readouterr().out == first
 
 
 @needs_dpkg
-def test_foreign_or_incomplete_folder_is_left_alone(package, tmp_path, capsys):
+def test_other_or_incomplete_folder_is_not_changed(package, tmp_path, capsys):
     package(4)
     output = tmp_path / "set"
-    output.mkdir()  # empty: may be taken
+    output.mkdir()  # an empty folder is used
     assert demo_data.main(["--output", str(output)]) == 0
     assert demo_data.main(["--output", str(output), "--set", "plants"]) == 1
     (output / "bird" / "0.jpg").unlink()
     assert demo_data.main(["--output", str(output)]) == 1
-    assert "exists, and is not the whole set animals; remove it" in capsys.readouterr().err
+    assert "exists but does not have all of the set animals; remove it" in capsys.readouterr().err
     assert (output / "bird" / "1.jpg").is_file()
 
 
 @needs_dpkg
-def test_three_quarters_of_a_class_will_do(package, tmp_path):
+def test_three_quarters_of_a_class_are_enough(package, tmp_path):
     package(3)
     assert demo_data.build(tmp_path / "set", "animals") == {"bird": 3, "mammal": 3}
 
@@ -165,11 +165,11 @@ def test_too_few_photographs_leave_nothing_behind(package, tmp_path, capsys):
     assert list(output.parent.iterdir()) == []
 
 
-def test_package_that_cannot_be_had_is_one_line(tmp_path, monkeypatch, capsys):
+def test_failed_download_is_one_line(tmp_path, monkeypatch, capsys):
     def gone(name: str) -> Path:
-        raise fetch.FetchError(f"{name}: gone")
+        raise downloads.DownloadError(f"{name}: gone")
 
-    monkeypatch.setattr(fetch, "deb", gone)
+    monkeypatch.setattr(downloads, "deb", gone)
     assert demo_data.main(["--output", str(tmp_path / "set")]) == 1
     assert capsys.readouterr().err == "demo_data: tuxpaint-stamps-default: gone\n"
 

@@ -1,4 +1,4 @@
-"""docs/serving.md does what it says, TensorFlow Serving's part by its REST API's definition."""
+"""Runs the code in docs/serving.md; TensorFlow Serving is replaced by its REST API's rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = (ROOT / "docs" / "serving.md").read_text()
 
 
 def block(language, word):
-    """The block of code that has this word."""
+    """The code block that contains this word."""
     blocks = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
     (found,) = [code for code in blocks if word in code]
     return found
@@ -28,7 +28,7 @@ def block(language, word):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder as the page has it: runs/cats-dogs, and a photograph."""
+    """A folder as on the page, with runs/cats-dogs and a photograph."""
     folder = tmp_path_factory.mktemp("serving")
     data = ROOT / "build" / "testdata"
     more = ["--cache", "off", "--precision", "float32", "--output", folder / "runs/cats-dogs"]
@@ -39,12 +39,12 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def want(place) -> Predictions:
-    """What the program says of it."""
+    """What tftl predicts for it."""
     return predict(place / "runs/cats-dogs", place / "cat.jpg")
 
 
 def rest(model, request):
-    """Predict as the REST API is defined, for requests in row format with one named input."""
+    """Predict as the REST API is specified, for requests in row format with one named input."""
     signature = model.signatures[request.get("signature_name", "serving_default")]
     assert set(request) <= {"signature_name", "instances"}
     (name,) = signature.structured_input_signature[1]
@@ -53,7 +53,7 @@ def rest(model, request):
         assert set(instance) == {"b64"}  # a binary value
         values.append(base64.b64decode(instance["b64"], validate=True))
     outputs = signature(**{name: tf.constant(values)})
-    # Several outputs: a list of objects. Binary ones would have a name that ends in _bytes.
+    # Several outputs make a list of objects. Names of binary ones would end in _bytes.
     assert len(outputs) > 1 and not [name for name in outputs if name.endswith("_bytes")]
     rows = zip(*(output.numpy().tolist() for output in outputs.values()), strict=True)
     return {"predictions": [dict(zip(outputs, row, strict=True)) for row in rows]}

@@ -1,6 +1,6 @@
-"""What bin/tftl trains, measures and writes, against Keras, TensorFlow and scikit-learn.
+"""What bin/tftl trains, measures and writes, compared with Keras, TensorFlow and scikit-learn.
 
-Photographs go in and files come out, as on a person's machine; `make build` makes the program.
+It is run as a user runs it; `make build` builds it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,8 +28,8 @@ COLOURS = {
     "moth": (140, 90, 90),
     "wasp": (90, 90, 150),
 }
-# Nothing but its few images tells a moth from an ant, so it is never predicted; no wasp is
-# tested on. Both divide by zero.
+# Moths look like ants and are few, so they are never predicted, and there are no wasps in the test
+# part. Both lead to a division by zero.
 COUNTS = {
     "train": {"ant": 30, "bee": 25, "moth": 1, "wasp": 17},
     "val": {"ant": 9, "bee": 8, "moth": 2, "wasp": 5},
@@ -37,7 +38,7 @@ COUNTS = {
 
 
 def photographs(root: Path, classes: list[str]) -> Path:
-    """Coloured noise; the classes overlap, so that a good part is predicted wrongly."""
+    """Coloured noise in classes that overlap, so that many predictions are wrong."""
     random = np.random.default_rng(0)
     for part, counts in COUNTS.items():
         for name in (name for name in counts if name in classes):
@@ -53,17 +54,17 @@ def photographs(root: Path, classes: list[str]) -> Path:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Two data sets: two classes, and four."""
+    """Two data sets, with two classes and with four."""
     root = tmp_path_factory.mktemp("photos")
     return {n: photographs(root / str(n), list(COLOURS)[:n]) for n in (2, 4)}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and what it was made from."""
+    """A run folder and what it was trained on."""
 
     folder: Path
-    model: Path  # exported
+    model: Path  # the export
     photos: Path
     pooling: str
     rate: float
@@ -84,7 +85,7 @@ class Run:
     ids=["flatten-4", "gap-2"],
 )
 def run(request, photos, export, tmp_path_factory):
-    """Trained in float32."""
+    """A run trained in float32."""
     pooling, classes, rate = request.param
     model = export("--backbone", "tiny", "--weights", "none", "--head", pooling)
     work = tmp_path_factory.mktemp("run")
@@ -96,21 +97,21 @@ def run(request, photos, export, tmp_path_factory):
 
 
 def pixels(files: list[Path], size=(32, 32)) -> np.ndarray:
-    """As keras.utils.image_dataset_from_directory loads them."""
+    """The pixels that keras.utils.image_dataset_from_directory loads."""
     decoded = (tf.io.decode_image(file.read_bytes(), 3, expand_animations=False) for file in files)
     return np.array([tf.image.resize(image, size) for image in decoded])
 
 
-def scikit_learn(true, probabilities, classes: list[str]) -> dict:
-    """What `evaluate --json` says, by scikit-learn."""
+def scikit_learn(true, probabilities, classes: list[str]) -> dict[str, Any]:
+    """The content of `evaluate --json`, computed by scikit-learn."""
     labels, guessed = range(len(classes)), np.argmax(probabilities, axis=1)
-    whole = probabilities / probabilities.sum(axis=1, keepdims=True)  # float32 rows are nearly so
+    whole = probabilities / probabilities.sum(axis=1, keepdims=True)  # float32 rows sum to almost 1
 
     def scores(average):
-        figures = metrics.precision_recall_fscore_support(
+        values = metrics.precision_recall_fscore_support(
             true, guessed, labels=labels, average=average, zero_division=0
         )
-        return dict(zip(("precision", "recall", "f1", "support"), figures, strict=True))
+        return dict(zip(("precision", "recall", "f1", "support"), values, strict=True))
 
     one_each = {name: list(values) for name, values in scores(None).items()}
     averages = {
@@ -129,33 +130,33 @@ def scikit_learn(true, probabilities, classes: list[str]) -> dict:
     }
 
 
-def assert_same_figures(got: object, want: object, at: str = "") -> None:
-    """What is wanted, all the way down; float32 probabilities limit the loss."""
+def assert_same_metrics(got: object, want: object, at: str = "") -> None:
+    """Compare everything that is wanted; float32 probabilities limit the loss' precision."""
     if isinstance(want, dict):
         assert isinstance(got, dict) and got.keys() >= want.keys(), at
         for key in want:
-            assert_same_figures(got[key], want[key], f"{at}/{key}")
+            assert_same_metrics(got[key], want[key], f"{at}/{key}")
     elif isinstance(want, list):
         assert isinstance(got, list) and len(got) == len(want), at
         for i, value in enumerate(want):
-            assert_same_figures(got[i], value, f"{at}/{i}")
+            assert_same_metrics(got[i], value, f"{at}/{i}")
     else:
         tolerance = 1e-6 if at == "/loss" else 1e-12
         expected = pytest.approx(want, rel=tolerance) if isinstance(want, float) else want
         assert got == expected, at
 
 
-def test_evaluate_has_the_figures_of_scikit_learn(run):
+def test_evaluate_has_the_metrics_of_scikit_learn(run):
     report = json.loads(tftl("evaluate", "--model", run.folder, "--precision", "float32", "--json"))
     assert json.loads((run.folder / "evaluation.json").read_text()) == report
     table = Predictions.of((run.folder / "predictions.csv").read_text())
     guessed = np.argmax(table.probabilities, axis=1)
     assert table.predicted == [table.classes[i] for i in guessed]
     want = scikit_learn(table.true(), table.probabilities, table.classes)
-    assert_same_figures(report, want)
+    assert_same_metrics(report, want)
 
-    assert 0.3 < report["accuracy"] < 1, "too easy or too hard to tell figures apart"
-    if len(table.classes) == 4:  # as meant: nothing to divide by
+    assert 0.3 < report["accuracy"] < 1, "too easy or too hard to tell metrics apart"
+    if len(table.classes) == 4:  # divisions by zero, as intended
         assert report["classes"][3]["support"] == 0
         assert not report["classes"][2]["precision"]
 
@@ -180,7 +181,7 @@ def keras_export(folder: Path, classes: int) -> tuple[Path, keras.Model]:
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_a_plain_keras_model_answers_as_in_keras(photos, tmp_path, classes):
+def test_a_plain_keras_model_predicts_as_in_keras(photos, tmp_path, classes):
     exported, model = keras_export(tmp_path, classes)
     names = list(COLOURS)[:classes]
     (tmp_path / "labels.txt").write_text("\n".join(names))
@@ -196,9 +197,9 @@ def test_a_plain_keras_model_answers_as_in_keras(photos, tmp_path, classes):
     want = model.predict(images, verbose=0)
     if classes == 2:
         want = np.hstack([1 - want, want])
-    assert np.ptp(want, axis=0).max() > 0.1, "all images have the same answer"
+    assert np.ptp(want, axis=0).max() > 0.1, "all images have the same prediction"
 
-    plain = {"output": "probabilities", "rescale": "1/255", "labels": tmp_path / "labels.txt"}
+    plain = {"model-output": "probabilities", "rescale": "1/255", "labels": tmp_path / "labels.txt"}
     got = predict(exported, photos[classes] / "val", **plain)
     assert got.paths == sorted(data.file_paths) and got.classes == names
     rows = [got.paths.index(path) for path in data.file_paths]
@@ -206,9 +207,7 @@ def test_a_plain_keras_model_answers_as_in_keras(photos, tmp_path, classes):
 
     flags = [item for name, value in plain.items() for item in (f"--{name}", value)]
     flags += ["--precision", "float32", "--json"]
-    text = tftl(
-        "evaluate", "--model", exported, "--data", photos[classes], "--subset", "val", *flags
-    )
+    text = tftl("evaluate", "--model", exported, "--data", photos[classes], "--part", "val", *flags)
     report = json.loads(text)
     crossentropy = keras.losses.SparseCategoricalCrossentropy()
     assert report["loss"] == pytest.approx(float(crossentropy(true, want)), rel=1e-5)
@@ -216,7 +215,7 @@ def test_a_plain_keras_model_answers_as_in_keras(photos, tmp_path, classes):
 
 
 def keras_network(run: Run) -> keras.Model:
-    """Tiny with the run's head, built in Keras, with the weights of the best checkpoint."""
+    """Build tiny and the run's head in Keras, with the weights of the best checkpoint."""
     weights = variables(run.folder / "checkpoints/best/ckpt")
     convolution = {"padding": "same", "activation": "relu"}
     layers = [
@@ -238,7 +237,7 @@ def keras_network(run: Run) -> keras.Model:
 
 
 def head_layers(weights: dict[str, np.ndarray]) -> list[keras.layers.Layer]:
-    """The head as Keras layers; it returns logits."""
+    """The head as Keras layers, which return logits."""
     sizes = {
         name.split("/")[1].removesuffix("_bias"): len(value)
         for name, value in sorted(weights.items())
@@ -251,7 +250,7 @@ def head_layers(weights: dict[str, np.ndarray]) -> list[keras.layers.Layer]:
 
 
 def set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
-    """Those of a checkpoint, by the layers' names."""
+    """Set the weights of a checkpoint by the layers' names."""
     for layer in model.layers:
         if layer.weights:
             part = "network" if "conv" in layer.name else "head"
@@ -260,13 +259,13 @@ def set_weights(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Of all classes, where a lone logit is a sigmoid's."""
+    """The probabilities of all classes; a single logit is that of a sigmoid."""
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])
     return np.array(tf.nn.softmax(logits))
 
 
-def test_predict_answers_as_keras_with_the_checkpoints_weights(run):
+def test_predict_matches_keras_with_the_checkpoints_weights(run):
     got = predict(run.folder, *run.files)
     want = probabilities(keras_network(run).predict(pixels(run.files), verbose=0))
     np.testing.assert_allclose(got.probabilities, want, rtol=0, atol=1e-5)
@@ -284,7 +283,7 @@ def test_the_trained_model_serves_in_python(run):
     for answer in answers:
         np.testing.assert_allclose(answer["probabilities"], exact, rtol=0, atol=1e-5)
         np.testing.assert_allclose(probabilities(answer["logits"].numpy()), exact, atol=1e-5)
-    if "bfloat16" not in tftl("version"):  # where it is not the choice, it may be an error
+    if "bfloat16" not in tftl("version"):  # asking for it may be an error
         return
     coarse = predict(run.folder, *run.files, precision="bfloat16").probabilities
     difference = np.abs(coarse - exact).max()
@@ -331,7 +330,7 @@ def test_tensorflow_reads_the_checkpoints(run, name):
     assert high << 32 | low == SEED
     assert all(np.any(checkpoint[f"slots/first/{k}"]) for k in head)
 
-    if name == "best":  # and the model serves with these very weights
+    if name == "best":  # the served model has the same weights
         loaded = tf.saved_model.load(str(run.trained))
         for part in ("network", "head"):
             for k, variable in getattr(loaded, part).items():
@@ -340,7 +339,7 @@ def test_tensorflow_reads_the_checkpoints(run, name):
 
 
 def test_fit_trains_as_keras_does(run, tmp_path):
-    """The whole loop: the seeded head, decoding, features, order, steps, validation."""
+    """The whole loop: the seeded head, decoding, features, order, steps and validation."""
     split, labels = parts(run.folder), (run.folder / "labels.txt").read_text().split()
     stage = Stage(run.model, "head")
     seed = np.array([SEED & 0xFFFFFFFF, SEED >> 32], np.uint32).view(np.int32)
@@ -363,10 +362,10 @@ def test_fit_trains_as_keras_does(run, tmp_path):
         targets = {part: rows[:, 1:] for part, rows in targets.items()}
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0)
-    # Not by XLA: its kernels round otherwise.
+    # XLA rounds differently.
     model.compile(keras.optimizers.Adam(run.rate), loss, metrics=[accuracy], jit_compile=False)
 
-    want = []
+    rows = []
     for epoch in range(1, EPOCHS + 1):
         visits, sums = order(SEED, epoch, len(inputs["train"])), np.zeros(2)
         for i in range(0, len(visits), BATCH):
@@ -376,10 +375,10 @@ def test_fit_trains_as_keras_does(run, tmp_path):
                 model.train_on_batch(inputs["train"][batch], targets["train"][batch])
             )
         validation = model.evaluate(inputs["val"], targets["val"], verbose=0)
-        want.append([*sums / len(visits), *validation])
+        rows.append([*sums / len(visits), *validation])
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     got = np.array([[line[name] for name in names] for line in history(run.folder)])
-    want = np.array(want)
+    want = np.array(rows)
 
     difference = np.abs(got - want)[:, ::2].max() / want[:, ::2].max()
     print(f"losses {difference:.1e} of the largest over {EPOCHS} epochs, {want[:, 0]}")

@@ -1,4 +1,4 @@
-"""The signature explain, against Grad-CAM of the same network put together in Keras."""
+"""The signature explain, compared with Grad-CAM of the same network in Keras."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from driver import MetaGraph, Stage, batches, variables
 
-from tftl_export import backbones
+from tftl_export.backbones.build import build_backbone
 
 SIZE = 96  # feature maps of 6x6
 POOLINGS = {
@@ -20,7 +20,7 @@ POOLINGS = {
 
 @pytest.fixture
 def trained(tiny, tmp_path):
-    """A serving MetaGraph whose head has seen a few steps, and its checkpoint."""
+    """Trains a head for a few steps; returns its serving MetaGraph and checkpoint."""
 
     def make(head, hidden, classes):
         model = tiny(head, "--image-size", str(SIZE), "--hidden", str(hidden))
@@ -35,9 +35,9 @@ def trained(tiny, tmp_path):
 
 
 def of_keras(checkpoint, pooling):
-    """Grad-CAM of an image and a class as Keras' own examples compute it, scaled to 1."""
+    """Grad-CAM as Keras' own examples compute it, scaled to 1, for an image and a class."""
     weights = variables(checkpoint)
-    base, _ = backbones.build("tiny", SIZE, "none", seed=99)
+    base, _ = build_backbone("tiny", SIZE, "none", seed=99)
     for variable in base.weights:
         variable.assign(weights[f"network/{variable.path.replace('/', '_')}"])
     x = POOLINGS[pooling]()(base.output)
@@ -69,7 +69,7 @@ def of_keras(checkpoint, pooling):
     "head, hidden, classes",
     [("flatten", 0, 2), ("flatten", 1, 4), ("gap", 0, 2), ("gap", 2, 4), ("gmp", 0, 4)],
 )
-def test_heatmaps_are_keras(trained, head, hidden, classes):
+def test_heatmaps_match_keras(trained, head, hidden, classes):
     serve, checkpoint = trained(head, hidden, classes)
     ((images, _),) = batches(9, 1, 2 * classes, SIZE, classes)
     asked = np.arange(2 * classes, dtype=np.int32) % classes
@@ -77,11 +77,11 @@ def test_heatmaps_are_keras(trained, head, hidden, classes):
     assert heatmaps.shape == (2 * classes, 6, 6) and heatmaps.dtype == np.float32
     reference = of_keras(checkpoint, head)
     want = [reference(image, label) for image, label in zip(images, asked, strict=True)]
-    assert sum(heat.any() for heat in want) >= classes / 2  # many have something to show
+    assert sum(heat.any() for heat in want) >= classes / 2  # many are not empty
     np.testing.assert_allclose(heatmaps, want, rtol=0, atol=1e-4)
 
 
-def test_a_heatmap_is_0_to_1_and_one_class_of_two_is_the_other_turned(trained):
+def test_heatmaps_are_0_to_1_and_those_of_two_classes_do_not_overlap(trained):
     serve, _ = trained("gap", 0, 2)
     ((images, _),) = batches(9, 1, 16, SIZE, 2)
     both = [
@@ -91,13 +91,13 @@ def test_a_heatmap_is_0_to_1_and_one_class_of_two_is_the_other_turned(trained):
     for heatmaps in both:
         assert heatmaps.min() >= 0
         assert set(heatmaps.max(axis=(1, 2))) <= {0.0, 1.0}
-    # What speaks for one class speaks against the other, place by place.
+    # Evidence for one class is evidence against the other.
     assert not (both[0] * both[1]).any()
     assert all(a.any() or b.any() for a, b in zip(*both, strict=True))
 
 
-def test_nothing_to_see_is_no_heat_and_not_nan(tiny):
-    """Biases are 0 before training, so that a black image leaves every map black."""
+def test_a_black_image_gives_zeros_and_not_nan(tiny):
+    """Biases are 0 before training, so all maps of a black image are 0."""
     model = tiny("gap", "--image-size", str(SIZE))
     images = np.zeros((2, SIZE, SIZE, 3), np.float32)
     images[1] = 255

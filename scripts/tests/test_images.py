@@ -1,4 +1,4 @@
-"""Decoding, resizing and preprocessing against Keras."""
+"""Decoding, resizing and preprocessing compared with Keras."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras.src.applications import imagenet_utils
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from PIL import Image
 
-from tftl_export import cli
-from tftl_export.images import INTERPOLATIONS, PREPROCESSINGS, Input
+from tftl_export.commands import export
+from tftl_export.graph.images import INTERPOLATIONS, PREPROCESSINGS, Input
 
 
 def picture(height, width, seed=0):
-    """Something smooth with edges and some noise, as a photograph is."""
+    """A smooth picture with edges and some noise, like a photograph."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     waves = [np.sin(9 * (i + 1) * x + i) + np.cos(7 * (i + 1) * y - i) for i in range(3)]
@@ -27,7 +27,7 @@ def picture(height, width, seed=0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A data set as Keras reads it, of several shapes and formats."""
+    """A data set for Keras with several shapes and formats."""
     root = tmp_path_factory.mktemp("photos")
     shapes = [(50, 70), (224, 224), (301, 200), (20, 31), (640, 480)]
     for name in ("a", "b"):
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-def test_pixels_are_those_of_image_dataset_from_directory(folder, interpolation):
+def test_pixels_equal_image_dataset_from_directorys(folder, interpolation):
     data = keras.utils.image_dataset_from_directory(
         folder,
         image_size=(96, 64),
@@ -62,11 +62,11 @@ def test_pixels_are_those_of_image_dataset_from_directory(folder, interpolation)
         assert np.array_equal(got, want[0]), path
 
 
-def test_the_default_is_image_dataset_from_directorys(folder):
+def test_the_defaults_are_image_dataset_from_directorys(folder):
     data = keras.utils.image_dataset_from_directory(
         folder, image_size=(96, 64), batch_size=1, shuffle=False, verbose=False
     )
-    options = cli._parse(["--output", "x"], None)
+    options = export._parse(["--output", "x"], None)
     image = Input((96, 64), options.interpolation, "none", options.fit)
     for path, (want, _) in zip(data.file_paths, data, strict=True):
         assert np.array_equal(image.decode(tf.io.read_file(path)), want[0]), path
@@ -75,7 +75,7 @@ def test_the_default_is_image_dataset_from_directorys(folder):
 @pytest.mark.parametrize("size", [(96, 64), (51, 77), (40, 40)])
 @pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
 @pytest.mark.parametrize("fit", ["crop", "pad"])
-def test_aspect_ratios_are_those_of_image_dataset_from_directory(folder, fit, interpolation, size):
+def test_crop_and_pad_equal_image_dataset_from_directorys(folder, fit, interpolation, size):
     data = keras.utils.image_dataset_from_directory(
         folder,
         image_size=size,
@@ -91,12 +91,12 @@ def test_aspect_ratios_are_those_of_image_dataset_from_directory(folder, fit, in
 
 
 def off_ties(height_or_width, resized):
-    """Pixels whose middle is not just between two of the image's."""
+    """Which pixels have a centre that is not exactly between two pixels of the image."""
     return (2 * np.arange(resized) + 1) * height_or_width % (2 * resized) != 0
 
 
-def test_nearest_is_that_of_flow_from_directory(folder):
-    """Of Pillow's decoding; between two pixels that are equally near, Pillow may take the other."""
+def test_nearest_equals_flow_from_directorys(folder):
+    """For PNG; if two pixels are equally near, Pillow may choose the other one."""
     flow = ImageDataGenerator().flow_from_directory(
         folder, target_size=(96, 64), batch_size=1, shuffle=False, interpolation="nearest"
     )
@@ -116,7 +116,7 @@ def test_nearest_is_that_of_flow_from_directory(folder):
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_a_graph_computes_the_same_sides(fit):
-    """TensorFlow would make a division by a constant a multiplication, which rounds otherwise."""
+    """TensorFlow turns a division by a constant into a multiplication, which rounds differently."""
     image = Input((31, 75), "nearest", "none", fit)
     graph = tf.function(image.decode, input_signature=[tf.TensorSpec([], tf.string)])
     for height in range(20, 120, 7):
@@ -126,7 +126,7 @@ def test_a_graph_computes_the_same_sides(fit):
 
 
 def test_padding_leaves_something_of_a_thin_image():
-    """Where resize_with_pad, rounding to no width at all, has nothing to show."""
+    """resize_with_pad rounds its width to 0 and leaves nothing."""
     out = io.BytesIO()
     Image.fromarray(np.full((300, 1, 3), 200, np.uint8)).save(out, "PNG")
     got = Input((40, 40), "bilinear", "none", "pad").decode(out.getvalue()).numpy()
@@ -136,7 +136,7 @@ def test_padding_leaves_something_of_a_thin_image():
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos3"])
 def test_the_difference_to_pillow_is_known(folder, interpolation):
-    """Pillow decodes JPEG by other tables and widens its filters when it shrinks an image."""
+    """Pillow decodes JPEGs differently, and widens its filters to shrink an image."""
     image = Input((224, 224), interpolation, "none")
     name = interpolation.removesuffix("3")
     for case, path in (("same size, PNG", "a/1.png"), ("same size, JPEG", "a/1.jpg"),
@@ -152,14 +152,14 @@ def test_the_difference_to_pillow_is_known(folder, interpolation):
 
 
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
-def test_preprocessing_is_that_of_keras_applications(mode):
+def test_preprocessing_matches_keras_applications(mode):
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
     want = imagenet_utils.preprocess_input(pixels.copy(), mode=mode, data_format="channels_last")
     got = Input((8, 8), "bilinear", mode).preprocess_pixels(tf.constant(pixels))
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
 
 
-def test_rescale_is_one_255th_and_none_is_nothing():
+def test_rescale_divides_by_255_and_none_changes_nothing():
     assert set(PREPROCESSINGS) == {"caffe", "tf", "torch", "rescale", "none"}
     pixels = np.arange(256, dtype=np.float32).reshape(1, 16, 16, 1).repeat(3, axis=3)
     rescaled = Input((16, 16), "bilinear", "rescale").preprocess_pixels(tf.constant(pixels))

@@ -1,4 +1,4 @@
-"""The reader of .keras files, on models that Keras saves."""
+"""The reader of .keras files, on models saved by Keras."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from tftl_export import keras_file
+from tftl_export.weights import keras_file
 
 
 @pytest.fixture
 def model():
-    """A classifier on a network with several layers of a kind, and some without weights."""
+    """A classifier on a nested network with layers of the same class, some without weights."""
     images = x = keras.Input((16, 16, 3))
     for filters in (4, 6):
         x = keras.layers.SeparableConv2D(filters, 3)(x)
@@ -26,7 +26,7 @@ def model():
     return model
 
 
-def test_weights_are_those_that_keras_saved(model, tmp_path):
+def test_weights_equal_those_that_keras_saved(model, tmp_path):
     model.save(tmp_path / "m.keras")
     content = (tmp_path / "m.keras").read_bytes()
     base = model.get_layer("base")
@@ -41,7 +41,7 @@ def test_weights_are_those_that_keras_saved(model, tmp_path):
             np.testing.assert_array_equal(got, want)
 
 
-def test_a_network_that_is_not_there(model, tmp_path):
+def test_a_missing_network(model, tmp_path):
     model.save(tmp_path / "m.keras")
     with pytest.raises(KeyError, match="xception"):
         keras_file.weights((tmp_path / "m.keras").read_bytes(), "xception")

@@ -1,4 +1,4 @@
-"""--keras-model and --cut: a model of the user's own."""
+"""--keras-model and --cut: the user's own model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from driver import Stage, batches
 
-from tftl_export import cli, contract
+from tftl_export import contract
+from tftl_export.commands import export
 
 layers = keras.layers
 
@@ -33,19 +34,19 @@ def branched(size=(24, 32), channels=3, top=False):
 
 @pytest.fixture
 def export_own(tmp_path, capsys):
-    """Exports a model; returns the exit code, the folder and what went to stderr."""
+    """Exports a model; returns the exit code, the folder and stderr."""
 
     def run(model, *arguments):
         path = tmp_path / "mine.keras"
         model.save(path)
         capsys.readouterr()
-        code = cli.main(["--keras-model", str(path), *arguments, "-o", str(tmp_path / "m")])
+        code = export.main(["--keras-model", str(path), *arguments, "-o", str(tmp_path / "m")])
         return code, tmp_path / "m", capsys.readouterr().err.replace(str(path), "FILE")
 
     return run
 
 
-def test_a_model_of_ones_own_is_cut_where_asked(export_own):
+def test_a_model_is_cut_at_the_given_layers(export_own):
     model = branched()
     code, folder, said = export_own(model, "--cut", "sum,pool", "--head", "gap")
     assert (code, said) == (0, "")
@@ -59,7 +60,7 @@ def test_a_model_of_ones_own_is_cut_where_asked(export_own):
         "preprocess": "none",
     }
     stages = {s["name"]: (sorted(s["layers"]), s["parameters"]) for s in about["stages"]}
-    # What the file has frozen is trained all the same where a cut lies below it.
+    # Layers that are not trainable in the file are trained if they are above the cut.
     assert stages == {
         "head": (["output"], 0),
         "from_sum": (["last"], 4 * 9 * 6 + 6),
@@ -74,7 +75,7 @@ def test_a_model_of_ones_own_is_cut_where_asked(export_own):
     assert stage.step(stage.features(images), targets)["finite"]
 
 
-def test_a_sequential_model_will_do(export_own):
+def test_a_sequential_model_works(export_own):
     model = keras.Sequential(
         [keras.Input((16, 16, 3)), layers.Conv2D(2, 3, name="a"), layers.Conv2D(2, 3, name="b")]
     )
@@ -99,21 +100,21 @@ def shared():
 @pytest.mark.parametrize(
     "model, cut, complaint",
     [
-        (branched, "nonesuch", "--cut nonesuch: no such layer; the last are pool"),
-        (branched, "wide", "--cut wide: outputs of other layers pass it by"),
-        (branched, "pool,sum", "--cut sum: is not below the one before; cuts go from"),
-        (branched, "pool,pool", "--cut pool: is not below the one before"),
+        (branched, "nonesuch", "--cut nonesuch: no such layer; the last ones are pool"),
+        (branched, "wide", "--cut wide: other layers' outputs bypass it"),
+        (branched, "pool,sum", "--cut sum: is not below the cut before it; list cuts from"),
+        (branched, "pool,pool", "--cut pool: is not below the cut before it"),
         (branched, "last", "--cut last: is an end of the model"),
         (branched, "pixels", "--cut pixels: is an end of the model"),
         (branched, "", "--cut : no such layer"),
-        (shared, "between", "--cut between: twice is used on both sides of it"),
+        (shared, "between", "--cut between: layer twice is used on both sides of it"),
         (two_inputs, None, "--keras-model FILE: must have one input and one output"),
         (lambda: branched(top=True), None, "--keras-model FILE: its output is [N,6]; must be"),
         (lambda: branched((None, 32)), None, "its input is [N,N,32,3]; must be [N,H,W,3] with"),
         (lambda: branched(channels=1), None, "its input is [N,24,32,1]; must be [N,H,W,3]"),
     ],
 )
-def test_what_cannot_be_cut_is_told(export_own, model, cut, complaint):
+def test_models_and_cuts_that_are_refused(export_own, model, cut, complaint):
     code, folder, said = export_own(model(), *(["--cut", cut] if cut is not None else []))
     assert code == 1 and not folder.exists()
     assert said.startswith("export.py: ") and complaint in said.splitlines()[0]
@@ -126,7 +127,7 @@ def test_a_model_that_computes_in_half_precision_is_refused(export_own):
     finally:
         keras.config.set_dtype_policy("float32")
     code, _, said = export_own(model)
-    assert code == 1 and "computes in bfloat16; must be float32" in said
+    assert code == 1 and "its output is bfloat16; must be float32" in said
 
 
 @pytest.mark.parametrize("content", [None, b"hello"], ids=["missing", "text"])
@@ -134,6 +135,6 @@ def test_a_file_that_keras_cannot_load(tmp_path, capsys, content):
     path = tmp_path / "notes.keras"
     if content:
         path.write_bytes(content)
-    assert cli.main(["--keras-model", str(path), "-o", str(tmp_path / "m")]) == 1
+    assert export.main(["--keras-model", str(path), "-o", str(tmp_path / "m")]) == 1
     want = "Keras cannot load it: " if content else "no such file"
     assert capsys.readouterr().err.startswith(f"export.py: --keras-model {path}: {want}")

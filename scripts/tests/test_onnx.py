@@ -1,11 +1,11 @@
-"""The ONNX reader, on models written here."""
+"""The ONNX reader, on models written by the test."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tftl_export import onnx
+from tftl_export.weights import onnx
 
 FLOAT, INT64 = 1, 7  # onnx.TensorProto.DataType
 
@@ -59,7 +59,7 @@ def test_float_initializers_are_read(packed):
 
 def test_truncated_model_is_an_error_wherever_it_ends():
     whole = model(tensor("bias", np.ones(3, np.float32), FLOAT))
-    between_fields = {0, 2, 10, len(whole) - 3}  # where a shorter model is a valid one
+    between_fields = {0, 2, 10, len(whole) - 3}  # the shorter model is valid
     for end in set(range(len(whole))) - between_fields:
         with pytest.raises(ValueError, match="truncated"):
             onnx.float_initializers(whole[:end])
@@ -69,11 +69,11 @@ def test_truncated_model_is_an_error_wherever_it_ends():
     ("content", "complaint"),
     [
         (b"\x0b\x01", "wire type 3"),
-        (b"\xff" * 11, "no varint"),
+        (b"\xff" * 11, "varint too long"),
         (model(number(2, FLOAT) + message(8, b"w")), "w: no raw data"),
         (model(number(1, 3) + number(2, FLOAT) + message(9, bytes(8))), "reshape"),
     ],
 )
-def test_what_is_no_model_is_an_error(content, complaint):
+def test_anything_but_a_model_is_an_error(content, complaint):
     with pytest.raises(ValueError, match=complaint):
         onnx.float_initializers(content)

@@ -1,7 +1,7 @@
-"""The exported steps against Keras' own layers, losses, optimizers and training loop.
+"""The exported training steps compared with Keras' layers, losses, optimizers and loop.
 
-The reference is the usual Keras program for transfer learning: a backbone with its lower layers
-not trainable, Dense layers on top, `compile` and `train_on_batch`. It knows nothing of cuts.
+The reference is the usual Keras program for transfer learning: a backbone whose lower layers are
+not trainable, Dense layers on top, `compile` and `train_on_batch`. It has no cuts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from driver import SGD, Stage, batches, settle, variables
 
-from tftl_export import backbones, optimizers
+from tftl_export.backbones.build import build_backbone
+from tftl_export.graph import optimizers
 
 LR = 1e-4
 POOLINGS = {
@@ -27,8 +28,8 @@ POOLINGS = {
 class Inference(keras.layers.Layer):
     """A network whose BatchNorm stays in inference mode.
 
-    Called as `base(x, training=False)` in a functional model it would not: Keras 3 overrides
-    that with the mode of the model around it.
+    Calling `base(x, training=False)` in a functional model is not enough: Keras 3 overrides it
+    with the mode of the outer model.
     """
 
     def __init__(self, base):
@@ -72,11 +73,11 @@ class Reference:
         start = len(names) if first is None else names.index(first)
         for i, layer in enumerate(self._base.layers):
             layer.trainable = i >= start
-        # Not by XLA: its kernels round otherwise.
+        # XLA rounds differently.
         self.model.compile(optimizer, self._loss, jit_compile=False, run_eagerly=eager)
 
     def step(self, images, targets, weights=None):
-        """The step's loss, penalties within."""
+        """Run a step; returns its loss, including penalties."""
         self.model.reset_metrics()  # or the loss is a mean over all steps so far
         if targets.shape[1] == 2:
             targets = targets[:, 1:]
@@ -89,12 +90,12 @@ class Reference:
 
 
 def tiny_reference(pooling, checkpoint, l2=None):
-    base, _ = backbones.build("tiny", 32, "none", seed=99)
+    base, _ = build_backbone("tiny", 32, "none", seed=99)
     return Reference(base, lambda x: x / np.float32(255), pooling, checkpoint, l2)
 
 
 def run(stage, reference, data, weights=None, **hyper):
-    """The same steps on both; their losses."""
+    """Run the same steps on both; returns their losses."""
     losses = []
     for images, targets in data:
         result = stage.step(stage.features(images), targets, weights, **{"lr": LR, **hyper})
@@ -106,7 +107,7 @@ def run(stage, reference, data, weights=None, **hyper):
 
 
 def assert_close(losses, before, stage, reference, prefix, updates=1e-3):
-    """Losses differ little beside the largest loss, weights beside how far they moved."""
+    """Losses differ little relative to the largest loss, weights relative to how far they moved."""
     ours, theirs = losses
     difference = np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs))
     after = {name.partition("/")[2]: v for name, v in variables(stage.save(prefix)).items()}
@@ -114,7 +115,7 @@ def assert_close(losses, before, stage, reference, prefix, updates=1e-3):
     errors = {
         name: np.linalg.norm(after[name] - want) / np.linalg.norm(want - before[name])
         for name, want in trained.items()
-        if not np.array_equal(after[name], want)  # nor need it have moved, then
+        if not np.array_equal(after[name], want)  # it may not have moved at all
     }
     print(f"loss {difference:.1e}, updates {max(errors.values(), default=0):.1e}")
     assert difference <= 1e-5
@@ -133,21 +134,21 @@ class Case:
     """What is trained, and how."""
 
     stage: str
-    first: str | None = None  # the layer of the network that it trains from
+    first: str | None = None  # the lowest layer that it trains
     pooling: str = "flatten"
     classes: int = 5
     steps: int = 5
     batch: int = 16
     optimizer: keras.optimizers.Optimizer = field(default_factory=lambda: keras.optimizers.Adam(LR))
-    hyper: dict[str, float] = field(default_factory=dict)  # the same for the exported step
+    hyper: dict[str, float] = field(default_factory=dict)  # the same settings for the exported step
     weights: np.ndarray | None = None
     soft: bool = False
-    eager: bool = False  # Keras' part, where few steps are not worth a graph
-    updates: float = 1e-3  # the largest error of one variable's
+    eager: bool = False  # run Keras eagerly, if there are too few steps to pay for a graph
+    updates: float = 1e-3  # the largest relative error of a variable's update
 
 
 def follow(case, model, reference, tmp_path, size=32):
-    """Train both and compare."""
+    """Train both and compare them."""
     stage = Stage(model, case.stage).init(case.classes)
     keras_model = reference(case.pooling, stage.save(tmp_path / "start"), case.hyper.get("l2"))
     keras_model.begin(case.first, case.optimizer, case.eager)
@@ -234,7 +235,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("plain", [False, True], ids=["as_used", "plain"])
 @pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_each_optimizer_follows_keras_over_25_steps(tiny, tmp_path, name, plain):
-    """Sooner or later rounding takes some unit to the other side of its ReLU, and the two part."""
+    """After more steps rounding moves some unit across its ReLU's threshold, and they diverge."""
     make, lr, hyper = OPTIMIZERS[name]
     hyper = {} if plain else hyper
     given = {"weight_decay": 0.0, **hyper} if name == "adamw" else hyper
@@ -249,7 +250,7 @@ def test_each_optimizer_follows_keras_over_25_steps(tiny, tmp_path, name, plain)
     follow(case, tiny("gap", "--hidden", "2"), tiny_reference, tmp_path)
 
 
-def test_a_deeper_stage_begins_where_the_head_ended(tiny, tmp_path):
+def test_a_deeper_stage_starts_from_the_trained_head(tiny, tmp_path):
     head = Stage(tiny(), "head").init(classes=3)
     reference = tiny_reference("flatten", head.save(tmp_path / "start"))
     reference.begin(None, keras.optimizers.Adam(LR))
@@ -279,7 +280,7 @@ def test_vgg16_follows_keras(export, tmp_path, stage, first, steps, batch):
     follow(case, model, reference, tmp_path, size=64)
 
 
-# The layer that each stage trains from, as Keras' model.summary() shows it.
+# The lowest layer that each stage trains, as in Keras' model.summary().
 STAGES = {
     "mobilenet_v2": {
         "head": None,
@@ -318,7 +319,7 @@ PREPROCESS = {
 def test_every_stage_of_a_backbone_follows_keras(export, tmp_path, name):
     size = 64
     options = ("--head", "gap", "--image-size", str(size))
-    base, _ = backbones.build(name, size, "none", seed=3)
+    base, _ = build_backbone(name, size, "none", seed=3)
     ((images, _),) = batches(8, 1, 16, size, 3)
     settle(base, PREPROCESS[name](images))
     base.save_weights(tmp_path / "w.weights.h5")
@@ -328,9 +329,9 @@ def test_every_stage_of_a_backbone_follows_keras(export, tmp_path, name):
         return Reference(base, PREPROCESS[name], pooling, checkpoint, l2)
 
     for stage, first in STAGES[name].items():
-        # Deep and untrained, the network is not to be hurried: a rate that throws the loss about
-        # magnifies rounding, and so does Adam, whose first steps are lr * sign(g). The updates
-        # are then so small that a few are near float32's resolution.
+        # The network is deep and untrained. A rate that makes the loss jump magnifies rounding, and
+        # so does Adam, whose first steps are lr * sign(g). With this rate some updates are so small
+        # that they are near float32's resolution.
         optimizer = keras.optimizers.SGD(1e-4, momentum=0.9)
         hyper = {"optimizer": SGD, "lr": 1e-4, "momentum": 0.9}
         case = Case(

@@ -1,4 +1,4 @@
-"""The reader of PyTorch's older checkpoints, on such as are written here: there is no PyTorch."""
+"""The reader of old PyTorch checkpoints, on files written by the test, without PyTorch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from tftl_export import pytorch
+from tftl_export.weights import pytorch
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 
@@ -31,7 +31,7 @@ def torch(monkeypatch):
 
 
 class Storage:
-    """A storage, which is pickled by its identity alone."""
+    """A storage, of which only the identity is pickled."""
 
     def __init__(self, key, array):
         self.key, self.array = key, array
@@ -41,7 +41,8 @@ class Tensor:
     """A view of a storage, pickled as PyTorch pickles one."""
 
     def __init__(self, storage, offset, shape, strides):
-        self.parts = storage, offset, shape, strides, False, OrderedDict()
+        hooks: OrderedDict[str, object] = OrderedDict()
+        self.parts = storage, offset, shape, strides, False, hooks
 
     def __reduce__(self):
         return sys.modules["torch._utils"]._rebuild_tensor_v2, self.parts
@@ -67,7 +68,7 @@ def checkpoint(state, *storages, magic=MAGIC):
     return file.getvalue()
 
 
-def test_tensors_are_read_as_they_lie_in_their_storages():
+def test_tensors_are_views_of_their_storages():
     array = np.arange(24, dtype=np.float32)
     a, b = Storage("7", array), Storage("3", np.array([42]))
     state = OrderedDict(
@@ -96,7 +97,7 @@ def test_a_tensor_beyond_its_storage_is_refused(offset, shape, strides):
 
 
 class Attack:
-    """What runs a command when it is unpickled."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -105,16 +106,16 @@ class Attack:
         return os.mkdir, (self.path,)
 
 
-def test_nothing_but_tensors_is_made_of_a_pickle(tmp_path):
+def test_a_pickle_can_make_nothing_but_tensors(tmp_path):
     path = str(tmp_path / "made")
     for state in ({"w": Attack(path)}, Attack(path)):
         with pytest.raises(ValueError, match="asks for .*mkdir"):
             pytorch.tensors(checkpoint(state))
-    with pytest.raises(ValueError, match="asks for .*mkdir"):  # in the place of the magic number
+    with pytest.raises(ValueError, match="asks for .*mkdir"):  # instead of the magic number
         pytorch.tensors(checkpoint({}, magic=Attack(path)))
     assert not os.path.exists(path)
 
 
-def test_another_file_is_refused():
-    with pytest.raises(ValueError, match="no PyTorch checkpoint"):
+def test_other_files_are_refused():
+    with pytest.raises(ValueError, match="not a PyTorch checkpoint"):
         pytorch.tensors(checkpoint({}, magic=1))

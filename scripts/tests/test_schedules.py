@@ -1,4 +1,4 @@
-"""Learning rates over a whole run of bin/tftl, against Keras' schedules and ReduceLROnPlateau."""
+"""Learning rates over a run of bin/tftl compared with Keras' schedules and ReduceLROnPlateau."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEED, BATCH, EPOCHS, RATE = 3, 12, 10, 0.3
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
-    """A rise in a line, whose first step has a rate above 0, and then another schedule."""
+    """Linear warm-up, whose first step has a rate above 0, then another schedule."""
 
     def __init__(self, steps, then):
         self.steps, self.then = steps, then
@@ -29,11 +29,11 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
 
 @dataclass(frozen=True)
 class Data:
-    """What Keras is given: the training part's features and targets, and the validation's."""
+    """The features and targets of each part, for Keras."""
 
     images: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
-    steps: int  # an epoch
+    steps: int  # per epoch
 
 
 def load(run) -> Data:

@@ -1,9 +1,8 @@
-"""What serves: probabilities, encoded images, and a trained model as other programs load it."""
+"""Serving: probabilities, encoded images, and a trained model loaded by other programs."""
 
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 
 import keras
@@ -33,7 +32,7 @@ def encoded(form, size=(50, 70)):
 
 @pytest.mark.parametrize("stage_name, classes", [("head", 2), ("block2", 5)])
 @pytest.mark.parametrize("head", ["flatten", "gap"])
-def test_serving_answers_as_the_stage_that_was_trained(tiny, tmp_path, head, stage_name, classes):
+def test_serving_predicts_what_the_trained_stage_does(tiny, tmp_path, head, stage_name, classes):
     stage, checkpoint = trained(tiny(head), stage_name, classes, tmp_path / "c")
     serve = MetaGraph(tiny(head), "serve")
     serve.restore(checkpoint)
@@ -72,7 +71,7 @@ def test_encoded_images_are_decoded_resized_and_served(tiny, tmp_path, fit):
 
 
 def files_of_every_kind(folder):
-    """Files that are decoded and files that are refused, by name."""
+    """Write files that are decoded and files that are refused."""
     random = np.random.default_rng(5)
     colours = Image.fromarray(random.integers(0, 256, (40, 48, 3), np.uint8))
     clear = colours.convert("RGBA")
@@ -102,7 +101,7 @@ def files_of_every_kind(folder):
     ):
         picture.save(folder / name, **options)
     whole = (folder / "cmyk.jpg").read_bytes()
-    adobe = whole.index(b"\xff\xee")  # with 14 bytes
+    adobe = whole.index(b"\xff\xee")  # the segment has 14 bytes
     (folder / "cmyk-unmarked.jpg").write_bytes(whole[:adobe] + whole[adobe + 16 :])
     whole = (folder / "colours.bmp").read_bytes()
     (folder / "top-down.bmp").write_bytes(
@@ -117,7 +116,7 @@ def files_of_every_kind(folder):
 
 
 def test_serving_takes_the_files_that_the_program_takes(tmp_path):
-    """With the same answers, and an error for the others."""
+    """It predicts the same, and fails on the files that tftl refuses."""
     fixtures = ROOT / "build" / "testdata"
     run = tmp_path / "run"
     tftl(
@@ -152,7 +151,7 @@ def test_serving_takes_the_files_that_the_program_takes(tmp_path):
 
 
 def test_a_trained_model_loads_in_python_as_any_savedmodel(tiny, tmp_path):
-    """As Go writes it: the serving MetaGraph alone, and its own save as `variables/`."""
+    """As Go writes it: the serving MetaGraph alone, and the variables that it saves."""
     _, checkpoint = trained(tiny(), "block2", 4, tmp_path / "c")
     serve = MetaGraph(tiny(), "serve")
     serve.restore(checkpoint)
@@ -165,7 +164,7 @@ def test_a_trained_model_loads_in_python_as_any_savedmodel(tiny, tmp_path):
             saved.meta_graphs.remove(graph)
     (folder / "saved_model.pb").write_bytes(saved.SerializeToString())
 
-    moved = shutil.move(folder, tmp_path / "elsewhere")
+    moved = folder.rename(tmp_path / "elsewhere")
     loaded = tf.saved_model.load(str(moved))
     ((images, _),) = batches(9, 1, 6, 32, 4)
     got = loaded.signatures["serving_default"](images=tf.constant(images))

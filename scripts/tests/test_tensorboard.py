@@ -1,8 +1,9 @@
-"""The event files of a run, as TensorBoard's own reader has them."""
+"""The event files of a run, read by TensorBoard's own reader."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 from program import tftl
@@ -11,7 +12,7 @@ from test_end_to_end import photographs
 
 
 def scalars(folder) -> dict[str, dict[int, float]]:
-    """Values by tag and step, each there once."""
+    """Values by tag and step; each occurs once."""
     reader = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     found = {}
     for tag in reader.Tags()["scalars"]:
@@ -22,7 +23,7 @@ def scalars(folder) -> dict[str, dict[int, float]]:
 
 
 def test_scalars_are_the_history(export, tmp_path):
-    """Both parts' figures, the rate and the speed, and the same again after a resume."""
+    """The metrics of both parts and the learning rate, also after a resume."""
     model = export("--backbone", "tiny", "--weights", "none", "--head", "gap")
     photos = photographs(tmp_path / "photos", ["ant", "bee"])
     run = tmp_path / "run"
@@ -40,6 +41,6 @@ def test_scalars_are_the_history(export, tmp_path):
         tftl("fit", "--resume", run)
 
 
-def column(history: list[dict], name: str) -> dict[int, float]:
-    """A figure of the history by its epoch, as an event file keeps it: in float32."""
+def column(history: list[dict[str, Any]], name: str) -> dict[int, float]:
+    """A metric of the history by epoch, in float32 as in an event file."""
     return {epoch["epoch"]: float(np.float32(epoch[name])) for epoch in history}

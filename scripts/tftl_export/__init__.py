@@ -1,1 +1,1 @@
-"""Exports a Keras network as a SavedModel that carries its own training steps."""
+"""Exports a Keras network as a SavedModel that contains its own training steps."""

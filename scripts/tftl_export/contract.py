@@ -1,8 +1,8 @@
-"""The training contract: savedmodels/README.md specifies it, this module writes it.
+"""Writes the training contract that savedmodels/README.md specifies.
 
-One folder, several MetaGraphs told apart by tags, one `variables/`. Each MetaGraph is saved
-by TensorFlow into a folder of its own and the protobufs are merged, so that every one of them
-is what `tf.saved_model.save` makes.
+An export is one folder with several MetaGraphs, told apart by their tags, and one `variables/`.
+TensorFlow saves each MetaGraph into a folder of its own, so that each is what
+`tf.saved_model.save` makes; then their protobufs are merged.
 """
 
 from __future__ import annotations
@@ -12,108 +12,96 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from . import constants
-from .head import Head
-from .network import Depth, Network
-from .optimizers import OPTIMIZERS, Slots
-from .steps import serving_signatures, training_signatures
+from .graph import folding
+from .graph.head import Head
+from .graph.network import Network, Stage
+from .graph.optimizers import OPTIMIZERS
+from .graph.signatures import Signature, serving_signatures, training_signatures
+from .graph.variables import ServingVariables, TrainingVariables
 
-CONTRACT = 2  # the version; Go refuses others
-DESCRIPTION = ("assets.extra", "tftl.json")  # below the model's folder
-
-
-class Serving(tf.Module):
-    """What the serving MetaGraph tracks; the attributes' names are the checkpoint's keys."""
-
-    def __init__(self, network: Network, head: Head):
-        """Track the variables of the network and the head."""
-        super().__init__()
-        self.network = network.variables
-        self.head = head.variables
+CONTRACT = 2  # the version; Go refuses any other
+DESCRIPTION = ("assets.extra", "tftl.json")  # path below the model's folder
+_DATA = ("variables", "variables.data-00000-of-00001")
 
 
-class Training(Serving):
-    """What every training MetaGraph tracks, so that a checkpoint of one stage begins the next."""
+@dataclass(frozen=True)
+class About:
+    """What tftl.json says of a network that the network itself does not know."""
 
-    def __init__(self, network: Network, head: Head):
-        """Add the slots of all stages, and the counters."""
-        super().__init__(network, head)
-        self.slots = Slots([*network.trainable, *head.variables])
-        self.step = _counter("step")
-        self.iterations = _counter("iterations")
-        self.seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False, name="seed")
+    backbone: str
+    origin: str  # of the weights, for people
+    learning_rate: float
 
 
-def _counter(name: str) -> tf.Variable:
-    return tf.Variable(0, dtype=tf.int64, trainable=False, name=name)
-
-
-def export(
-    output: str,
-    network: Network,
-    head: Head,
-    *,
-    backbone: str,
-    origin: str,
-    learning_rate: float,
-) -> dict:
-    """Write the SavedModel folder `output`, whole or not at all; returns tftl.json's content."""
-    depths = network.depths(head)
-    training = Training(network, head)
+def export(output: str, network: Network, head: Head, about: About) -> dict[str, Any]:
+    """Write the SavedModel folder `output`, all or nothing; returns the content of tftl.json."""
+    stages = network.stages(head)
     output = os.path.realpath(output)
     os.makedirs(os.path.dirname(output), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=os.path.dirname(output)) as work:
-        merged = saved_model_pb2.SavedModel()
-        folder = os.path.join(work, "serve")
-        _add(merged, folder, Serving(network, head), serving_signatures(network, head), ["serve"])
-        for depth in depths:
-            folder = os.path.join(work, f"train-{depth.name}")
-            signatures = training_signatures(depth, training, network.image, head)
-            if constants.pay(depth):
-                signatures |= constants.signatures(depth)
-            _add(merged, folder, training, signatures, ["train", depth.name])
-
         model = os.path.join(work, "model")
-        description = os.path.join(model, *DESCRIPTION)
-        os.makedirs(os.path.dirname(description))
-        # Each training MetaGraph has saved the same variables, serving's among them.
-        os.rename(os.path.join(folder, "variables"), os.path.join(model, "variables"))
-        with open(os.path.join(model, "saved_model.pb"), "wb") as file:
-            file.write(merged.SerializeToString(deterministic=True))
-        about = {
+        os.makedirs(os.path.join(model, DESCRIPTION[0]))
+        _save(model, network, head, stages)
+        description = {
             "contract": CONTRACT,
-            "backbone": backbone,
+            "backbone": about.backbone,
             "weights": {
-                "origin": origin,
+                "origin": about.origin,
                 "network_sha256": _digest(network.variables.values()),
-                # The state that the stages' digests were taken of, so that a reader can tell
-                # whether they still hold.
-                "variables_sha256": _file_digest(
-                    os.path.join(model, "variables", "variables.data-00000-of-00001")
-                ),
+                # The stages' digests hold for these variables: a reader compares this one.
+                "variables_sha256": _file_digest(os.path.join(model, *_DATA)),
             },
             "input": network.image.to_json(),
             "head": head.to_json(),
-            "stages": [_stage(depth) for depth in depths],
+            "stages": [_stage(stage) for stage in stages],
             "optimizers": list(OPTIMIZERS),
-            "learning_rate": learning_rate,
+            "learning_rate": about.learning_rate,
             "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         }
-        with open(description, "w", encoding="utf-8") as file:
-            json.dump(about, file, indent=2)
+        with open(os.path.join(model, *DESCRIPTION), "w", encoding="utf-8") as file:
+            json.dump(description, file, indent=2)
             file.write("\n")
         if os.path.lexists(output):
             os.rename(output, os.path.join(work, "replaced"))
         os.rename(model, output)
-    return about
+    return description
 
 
-def _add(merged, folder: str, module: tf.Module, signatures: dict, tags: list[str]) -> None:
+def _save(model: str, network: Network, head: Head, stages: list[Stage]) -> None:
+    """Write saved_model.pb and variables/."""
+    merged = saved_model_pb2.SavedModel()
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(model)) as work:
+        folder = os.path.join(work, "serve")
+        variables = ServingVariables(network, head)
+        _add(merged, folder, variables, serving_signatures(network, head), ["serve"])
+        variables = TrainingVariables(network, head)
+        for stage in stages:
+            folder = os.path.join(work, f"train-{stage.name}")
+            signatures = training_signatures(stage, variables)
+            if folding.pays(stage):
+                signatures |= folding.signatures(stage)
+            _add(merged, folder, variables, signatures, ["train", stage.name])
+        # Every training MetaGraph has saved the same variables, with those of `serve` among them.
+        os.rename(os.path.join(folder, "variables"), os.path.join(model, "variables"))
+    with open(os.path.join(model, "saved_model.pb"), "wb") as file:
+        file.write(merged.SerializeToString(deterministic=True))
+
+
+def _add(
+    merged: saved_model_pb2.SavedModel,
+    folder: str,
+    module: tf.Module,
+    signatures: dict[str, Signature],
+    tags: list[str],
+) -> None:
+    """Save a module into a folder and add its MetaGraph to the merged ones."""
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, folder, signatures=signatures, options=options)
     one = saved_model_pb2.SavedModel()
@@ -125,27 +113,27 @@ def _add(merged, folder: str, module: tf.Module, signatures: dict, tags: list[st
     merged.meta_graphs.append(graph)
 
 
-def _stage(depth: Depth) -> dict:
-    """One element of tftl.json's `stages`."""
+def _stage(stage: Stage) -> dict[str, Any]:
+    """One element of `stages` in tftl.json."""
     return {
-        "name": depth.name,
-        "layers": depth.layers,
-        "features": depth.feature_shape,
-        "parameters": sum(v.shape.num_elements() for v in depth.network.values()),
-        "frozen_sha256": _frozen_digest(depth),
+        "name": stage.name,
+        "layers": stage.layers,
+        "features": stage.feature_shape,
+        "parameters": sum(v.shape.num_elements() for v in stage.network.values()),
+        "frozen_sha256": frozen_digest(stage),
     }
 
 
-def _frozen_digest(depth: Depth) -> str:
-    """sha256 of all that decides a stage's features but the machine: layers, weights, pixels."""
+def frozen_digest(stage: Stage) -> str:
+    """The sha256 of everything that decides a stage's features, except the machine."""
     what = json.dumps(
         {
             "contract": CONTRACT,
-            "size": depth.image.size,
-            "preprocess": depth.image.preprocess,
-            "layers": depth.stem.get_config() if depth.stem else None,
-            "weights": _digest(w.value for w in depth.stem.weights) if depth.stem else None,
-            "pooling": None if depth.tail else depth.head.kind.pooling,
+            "size": stage.image.size,
+            "preprocess": stage.image.preprocess,
+            "layers": stage.stem.get_config() if stage.stem else None,
+            "weights": _digest(w.value for w in stage.stem.weights) if stage.stem else None,
+            "pooling": None if stage.tail else stage.head.kind.pooling,
         },
         sort_keys=True,
     )
@@ -153,7 +141,7 @@ def _frozen_digest(depth: Depth) -> str:
 
 
 def _digest(variables: Iterable[tf.Variable]) -> str:
-    """sha256 of arrays as little-endian float32, row-major, one after the other."""
+    """The sha256 of arrays as little-endian float32, row-major, one after the other."""
     digest = hashlib.sha256()
     for variable in variables:
         digest.update(variable.numpy().astype("<f4").tobytes())

@@ -1,4 +1,4 @@
-"""TensorFlow's imports without their talk."""
+"""Imports TensorFlow without its log messages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def imports() -> Iterator[None]:
-    """Keep TensorFlow's log off stderr, unless TF_CPP_MIN_LOG_LEVEL asks for it.
+    """Keep TensorFlow's log off stderr, unless TF_CPP_MIN_LOG_LEVEL is set.
 
-    The libraries write to file descriptor 2 as they are loaded, before they read the variable,
-    so it points elsewhere for as long as that takes. A failed import still shows its traceback.
+    TensorFlow's libraries write to file descriptor 2 while they load, before they read that
+    variable, so the descriptor points to /dev/null until then. A failed import still shows its
+    traceback.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield

@@ -1,4 +1,4 @@
-"""TensorFlow Lite: conversion by TensorFlow's converter, and predictions in its own runtime."""
+"""Converts a model to TensorFlow Lite, and predicts with both."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Form:
-    """How weights are stored, and how far a probability may be from the SavedModel's."""
+    """How weights are stored, and how much a probability may differ from the SavedModel's."""
 
     optimized: bool  # weights smaller than float32
-    types: tuple[tf.DType, ...]  # of the weights; none: 8 bits, computed with as the data have it
+    types: tuple[tf.DType, ...]  # of the weights; none: 8 bits, with float activations
     tolerance: float
 
 
@@ -30,7 +30,7 @@ FORMS = {
 
 
 def convert(model: Path, form: Form) -> bytes:
-    """The trained SavedModel as a TFLite model with the same signature."""
+    """Convert a trained SavedModel to a TFLite model with the same signature."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -43,16 +43,16 @@ def convert(model: Path, form: Form) -> bytes:
 
 
 def probabilities(content: bytes, images: np.ndarray) -> np.ndarray:
-    """What TensorFlow Lite's interpreter says of pixels [N,H,W,3], 0 to 255."""
+    """The probabilities that TensorFlow Lite's interpreter computes for pixels [N,H,W,3]."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it will move to a package of its own
+        warnings.simplefilter("ignore")  # about a move to another package
         interpreter = tf.lite.Interpreter(model_content=content)
     run = interpreter.get_signature_runner(_SIGNATURE)
     return np.concatenate([run(images=batch)["probabilities"] for batch in _batches(images)])
 
 
 def of_savedmodel(model: Path, images: np.ndarray) -> np.ndarray:
-    """What the SavedModel says of them."""
+    """The probabilities that the SavedModel computes for them."""
     run = tf.saved_model.load(str(model)).signatures[_SIGNATURE]
     outputs = (run(images=tf.constant(batch)) for batch in _batches(images))
     return np.concatenate([output["probabilities"].numpy() for output in outputs])

@@ -1,0 +1,1 @@
+"""The networks that can be exported: those of a table, and your own Keras models."""

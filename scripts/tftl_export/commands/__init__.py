@@ -1,0 +1,1 @@
+"""The command lines of scripts/export.py and scripts/convert.py."""

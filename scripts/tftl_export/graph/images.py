@@ -1,0 +1,153 @@
+"""Decoding, resizing and preprocessing of images, as the exported graph runs them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import tensorflow as tf
+
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3")
+FITS = ("stretch", "crop", "pad")
+
+# Mean of each channel of ImageNet in BGR order, which keras.applications subtracts in mode "caffe".
+_CAFFE_MEAN = (103.939, 116.779, 123.68)
+# Mean and standard deviation in RGB order, for mode "torch".
+_TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+_PREPROCESS = {
+    "caffe": lambda x: x[..., ::-1] - tf.constant(_CAFFE_MEAN),
+    "tf": lambda x: x / 127.5 - 1.0,
+    "torch": lambda x: (x / 255.0 - tf.constant(_TORCH_MEAN)) / tf.constant(_TORCH_STD),
+    "rescale": lambda x: x * (1.0 / 255.0),
+    "none": lambda x: x,
+}
+PREPROCESSINGS = tuple(_PREPROCESS)
+
+_START = 1200  # bytes, enough for the header and palette of any BMP
+
+
+def _decode(encoded: tf.Tensor) -> tf.Tensor:
+    """Decode to uint8 [h,w,3] what tftl decodes, and fail on what it refuses."""
+    start = tf.strings.substr(tf.strings.join([encoded, b"\0" * _START]), 0, _START)
+    start = tf.cast(tf.ensure_shape(tf.io.decode_raw(start, tf.uint8), [_START]), tf.int32)
+
+    def says(at: int, text: bytes) -> tf.Tensor:
+        return tf.reduce_all(start[at : at + len(text)] == list(text))
+
+    def decode(channels: int) -> tf.Tensor:
+        image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
+        return tf.ensure_shape(image[..., :3], [None, None, 3])
+
+    webp = says(0, b"RIFF") & says(8, b"WEBP")
+    # TensorFlow decodes a WebP only to the number of channels that it has, which 0 asks for. An
+    # animated one without an alpha channel would then be written past the end of its memory.
+    animated = webp & says(12, b"VP8X") & (start[20] & 2 != 0)
+    bmp = tf.debugging.Assert(
+        ~says(0, b"BM") | _plain_bmp(start, tf.strings.length(encoded)),
+        ["a BMP of this kind is not supported: convert it to PNG"],
+    )
+    cmyk = tf.debugging.Assert(
+        tf.cond(says(0, b"\xff\xd8\xff"), lambda: _right_colours(encoded), lambda: True),
+        ["a CMYK JPEG without Adobe's marker is not supported: convert it to RGB"],
+    )
+    with tf.control_dependencies([check for check in (bmp, cmyk) if check is not None]):
+        kind = tf.cast(webp, tf.int32) + tf.cast(animated, tf.int32)
+        return tf.switch_case(kind, [lambda: decode(3), lambda: decode(0), lambda: decode(4)])
+
+
+def _right_colours(jpeg: tf.Tensor) -> tf.Tensor:
+    """Whether a JPEG is not CMYK, or is inverted as Adobe writes it, which TensorFlow assumes."""
+    components = tf.io.extract_jpeg_shape(jpeg)[2]
+    marked = lambda: tf.strings.regex_full_match(jpeg, r"\C*\x00\x0eAdobe\C*")  # noqa: E731
+    return tf.cond(components == 4, marked, lambda: True)
+
+
+def _plain_bmp(start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Whether TensorFlow decodes a BMP correctly: it reads palette indexes as levels of grey."""
+
+    def number(at: int, length: int) -> tf.Tensor:
+        shifts = tf.constant([1 << 8 * i for i in range(length)], tf.int64)
+        return tf.reduce_sum(tf.cast(start[at : at + length], tf.int64) * shifts)
+
+    header, bits, compression = number(14, 4), number(28, 2), number(30, 4)
+    known = (header >= 40) & (header <= 124)
+    masks = [number(54 + 4 * i, 4) == 0xFF << 8 * (2 - i) for i in range(3)]
+    colours = ((bits == 24) | (bits == 32)) & (compression == 0)
+    colours |= (bits == 32) & (compression == 3) & tf.reduce_all(masks)
+    used = tf.where(number(46, 4) == 0, tf.constant(256, tf.int64), number(46, 4))
+    index = tf.range(256, dtype=tf.int64)[:, None]
+    palette = tf.gather(
+        start, tf.minimum(14 + header + 4 * index + tf.range(3, dtype=tf.int64), _START - 1)
+    )
+    there = 14 + header + 4 * used <= tf.cast(length, tf.int64)
+    grey = (
+        there
+        & tf.reduce_all((tf.cast(palette, tf.int64) == index) | (index >= used))
+        & (used <= 256)
+    )
+    return known & (colours | (bits == 8) & (compression == 0) & grey)
+
+
+@dataclass(frozen=True)
+class Input:
+    """How an image is prepared for the network: written to tftl.json, and done the same by Go."""
+
+    size: tuple[int, int]  # height, width
+    interpolation: str
+    preprocess: str
+    fit: str = "stretch"  # what to do if the aspect ratio differs
+
+    def to_json(self) -> dict[str, Any]:
+        """The `input` object of tftl.json."""
+        return asdict(self)
+
+    def preprocess_pixels(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Scale RGB pixels, float32 [N,H,W,3] from 0 to 255, as the weights expect them."""
+        return _PREPROCESS[self.preprocess](pixels)
+
+    def decode(self, encoded: tf.Tensor) -> tf.Tensor:
+        """Decode one image, a scalar string, to float32 [H,W,3] from 0 to 255."""
+        image = _decode(encoded)
+        if self.fit == "pad":
+            return self._pad(image)
+        if self.fit == "crop":
+            image = self._crop(image)
+        return self._resize(image, self.size)
+
+    def _resize(self, image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
+        return tf.cast(tf.image.resize(image, size, self.interpolation), tf.float32)
+
+    def _crop(self, image: tf.Tensor) -> tf.Tensor:
+        """Cut out the middle in the target's aspect ratio, as Keras' smart_resize does."""
+        has, size = tf.shape(image)[:2], self._unfolded_size()
+        # The length that each side should have, given the other one.
+        fitting = tf.cast(has[::-1] * size, tf.float32) / tf.cast(size[::-1], tf.float32)
+        middle = tf.maximum(tf.minimum(has, tf.cast(fitting, tf.int32)), 1)
+        start = (has - middle) // 2
+        return tf.slice(image, [*tf.unstack(start), 0], [*tf.unstack(middle), 3])
+
+    def _pad(self, image: tf.Tensor) -> tf.Tensor:
+        """Fit the whole image between black bars: resize_with_pad, also for thin images."""
+        size = self._unfolded_size()
+        has, whole = (tf.cast(side, tf.float32) for side in (tf.shape(image)[:2], size))
+        scaled = has / tf.reduce_max(has / whole)
+        inner = tf.maximum(tf.cast(tf.floor(scaled), tf.int32), 1)
+        before = tf.cast(tf.floor((whole - scaled) / 2), tf.int32)
+        before = tf.minimum(tf.maximum(before, 0), size - inner)
+        bars = tf.stack([before, size - inner - before], axis=1)
+        padded = tf.pad(self._resize(image, inner), tf.concat([bars, [[0, 0]]], axis=0))
+        return tf.ensure_shape(padded, (*self.size, 3))
+
+    def _unfolded_size(self) -> tf.Tensor:
+        """The size, but not as a constant.
+
+        TensorFlow's graphs divide by constants differently, and a side could come out one pixel
+        longer.
+        """
+        return tf.raw_ops.PlaceholderWithDefault(input=tf.constant(self.size), shape=[2])
+
+    def decode_batch(self, encoded: tf.Tensor) -> tf.Tensor:
+        """Decode images, string [N], to float32 [N,H,W,3]."""
+        spec = tf.TensorSpec((*self.size, 3), tf.float32)
+        return tf.map_fn(self.decode, encoded, fn_output_signature=spec)

@@ -1,0 +1,182 @@
+"""The signatures that Go calls. savedmodels/README.md gives their shapes and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from . import optimizers
+from .head import Head
+from .images import Input
+from .network import Network, Stage
+from .variables import TrainingVariables
+
+Outputs = dict[str, tf.Tensor]
+Signature = Callable[..., Outputs]  # a tf.function
+
+
+def _scalar(name: str, dtype: tf.DType = tf.float32) -> tf.TensorSpec:
+    return tf.TensorSpec([], dtype, name)
+
+
+def _images(image: Input) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *image.size, 3], tf.float32, "images")
+
+
+def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Signature]:
+    """init, begin, features, step and logits of one stage."""
+    head = stage.head
+    features_spec = tf.TensorSpec([None, *stage.feature_shape], tf.float32, "features")
+    trained = {**stage.network, **head.variables}
+
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            _scalar("classes", tf.int32),
+            tf.TensorSpec([head.kind.hidden], tf.int32, "units"),
+            tf.TensorSpec([2], tf.int32, "seed"),
+        ],
+    )
+    def init(classes: tf.Tensor, units: tf.Tensor, seed: tf.Tensor) -> Outputs:
+        head.initialize(classes, units, seed)
+        state.seed.assign(seed)
+        return {"step": state.step.assign(0)}
+
+    @tf.function(autograph=False, input_signature=[])
+    def begin() -> Outputs:
+        state.slots.reset(trained)
+        state.iterations.assign(0)
+        return {"step": state.step.read_value()}
+
+    @tf.function(autograph=False, input_signature=[_images(stage.image)])
+    def features(images: tf.Tensor) -> Outputs:
+        return {"features": stage.features(images)}
+
+    @tf.function(autograph=False, input_signature=[features_spec])
+    def logits(features: tf.Tensor) -> Outputs:
+        return {"logits": head.logits(stage.pooled(features))}
+
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            features_spec,
+            tf.TensorSpec([None, None], tf.float32, "targets"),
+            tf.TensorSpec([None], tf.float32, "weights"),
+            _scalar("lr"),
+            _scalar("optimizer", tf.int32),
+            _scalar("momentum"),
+            _scalar("weight_decay"),
+            _scalar("l2"),
+            _scalar("clip"),
+            _scalar("dropout"),
+        ],
+    )
+    def step(
+        features: tf.Tensor,
+        targets: tf.Tensor,
+        weights: tf.Tensor,
+        lr: tf.Tensor,
+        optimizer: tf.Tensor,
+        momentum: tf.Tensor,
+        weight_decay: tf.Tensor,
+        l2: tf.Tensor,
+        clip: tf.Tensor,
+        dropout: tf.Tensor,
+    ) -> Outputs:
+        with tf.GradientTape() as tape:
+            # The mask depends on (seed, step) alone, so that a resumed run repeats exactly.
+            mask = tf.random.fold_in(state.seed, tf.cast(state.step, tf.int32))
+            z = head.logits(stage.pooled(features), dropout, mask)
+            losses = tf.nn.softmax_cross_entropy_with_logits(targets, z)
+            # Divided by N, not by the sum of the weights: Keras' "sum over batch size".
+            loss = tf.reduce_sum(losses * weights) / tf.cast(tf.shape(z)[0], tf.float32)
+        gradients = tape.gradient(loss, trained)
+        penalty, gradients = _penalize(
+            l2, {name: trained[name] for name in head.kernels}, gradients
+        )
+        norm = tf.linalg.global_norm(list(gradients.values()))
+        # A NaN in an input would look like 0, switched off, so the inputs are checked too.
+        numbers = [loss, penalty, norm, lr, momentum, weight_decay, l2, clip, dropout]
+        finite = tf.reduce_all(tf.math.is_finite(tf.stack(numbers)))
+
+        def update() -> tf.Tensor:
+            clipped = _clip(clip, norm, gradients)
+            optimizers.decay_weights(weight_decay, trained, lr)
+            iteration = state.iterations.assign_add(1)
+            how = optimizers.Update(optimizer, iteration, lr, momentum)
+            optimizers.apply(how, trained, clipped, state.slots)
+            state.step.assign_add(1)
+            return tf.constant(0)
+
+        tf.cond(finite, update, lambda: tf.constant(0))
+        return {"loss": loss, "penalty": penalty, "logits": z, "finite": finite}
+
+    return {"init": init, "begin": begin, "features": features, "step": step, "logits": logits}
+
+
+def _penalize(
+    l2: tf.Tensor, kernels: dict[str, tf.Variable], gradients: dict[str, tf.Tensor]
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The L2 penalty of the kernels, and the gradients with that of the penalty, 2 l2 k, added."""
+
+    def penalized() -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        squares = [tf.reduce_sum(tf.square(kernel)) for kernel in kernels.values()]
+        added = {name: gradients[name] + 2.0 * l2 * kernels[name] for name in kernels}
+        return l2 * tf.add_n(squares), {**gradients, **added}
+
+    return tf.cond(l2 > 0, penalized, lambda: (tf.constant(0.0), dict(gradients)))
+
+
+def _clip(
+    largest: tf.Tensor, norm: tf.Tensor, gradients: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """The gradients, scaled down if their global norm is larger than allowed."""
+
+    def scaled() -> dict[str, tf.Tensor]:
+        return {name: gradient * (largest / norm) for name, gradient in gradients.items()}
+
+    return tf.cond((largest > 0) & (norm > largest), scaled, lambda: dict(gradients))
+
+
+def serving_signatures(network: Network, head: Head) -> dict[str, Signature]:
+    """serving_default for pixels, serving_bytes for encoded images, explain for heat maps."""
+    image = network.image
+
+    def outputs(pixels: tf.Tensor) -> Outputs:
+        z = head.logits(head.pool(network.forward(pixels)))
+        return {"probabilities": tf.nn.softmax(z), "logits": z}
+
+    @tf.function(autograph=False, input_signature=[_images(image)])
+    def serving_default(images: tf.Tensor) -> Outputs:
+        return outputs(images)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, "bytes")])
+    def serving_bytes(bytes: tf.Tensor) -> Outputs:
+        return outputs(image.decode_batch(bytes))
+
+    label = tf.TensorSpec([None], tf.int32, "label")
+
+    @tf.function(autograph=False, input_signature=[_images(image), label])
+    def explain(images: tf.Tensor, label: tf.Tensor) -> Outputs:
+        return {"heatmap": _grad_cam(network.forward(images), label, head)}
+
+    return {
+        "serving_default": serving_default,
+        "serving_bytes": serving_bytes,
+        "explain": explain,
+    }
+
+
+def _grad_cam(maps: tf.Tensor, label: tf.Tensor, head: Head) -> tf.Tensor:
+    """The Grad-CAM heat map (Selvaraju et al. 2017) of the last feature maps, [N,h,w], up to 1.
+
+    Each map is weighted by the mean over it of the score's gradient. Evidence against the class is
+    left out.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        score = head.score(head.pool(maps), label)
+    importance = tf.reduce_mean(tape.gradient(score, maps), axis=[1, 2], keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(importance * maps, axis=-1))
+    return tf.math.divide_no_nan(heat, tf.reduce_max(heat, axis=[1, 2], keepdims=True))
