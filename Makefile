@@ -1,30 +1,31 @@
-# make            set up what is missing and build bin/tftl
-# make demo       train on photographs and measure; DATA=DIR takes your own folder, SEEDS="1 2 3"
-#                 does it once for each, with the mean
-# make demo-plants  the same with plants, four classes
-# make test       every test but the minute-long ones; those of repeatability with other kernels too
-# make test-backbones  these: each network of scripts/export.py --list against Keras
-# make lint       every linter
-# make bench      speed and memory of VGG16; DATA=DIR as above
-# make bench-processors  five networks with and without oneDNN, and as without AVX-512; many minutes
-# make bench-intervals  how often the intervals of an evaluation hold the true value; some minutes
-# make check-report  open reports, made up and in runs/, in Chromium, and look for faults; needs
-#                 chromium and npm, which fetches its tools below build/
-# make testdata   build/testdata, which the Go tests read
-# make env        the settings that the go command needs: eval "$(make env)"
-# make clean      remove what was built; .venv, .cache, runs and models stay
+# make                   set up what is missing and build bin/tftl
+# make demo              train on photographs and evaluate; DATA=DIR uses your own folder,
+#                        SEEDS="1 2 3" repeats it for each seed and prints the mean
+# make demo-plants       the same with plants, four classes
+# make test              run every test except those that take minutes; repeat the tests of
+#                        repeatability with other kernels
+# make test-backbones    compare each network of scripts/export.py --list with Keras; minutes
+# make lint              run every linter
+# make bench             measure speed and memory of VGG16; DATA=DIR as above
+# make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
+# make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
+# make check-report      open reports in Chromium, made-up ones and those in runs/, and look for
+#                        faults; needs chromium and npm, which fetches its tools below build/
+# make report-picture    make docs/report.png again, from a run on the plants; needs chromium
+# make testdata          make build/testdata, which the Go tests read
+# make env               print the settings that the go command needs: eval "$(make env)"
+# make clean             remove what was built; .venv, runs and models stay
 #
-# PYTHON=python3.12, with any of them, makes .venv with that Python where there is none yet.
-# LIBTENSORFLOW=DIR, with any of them, links with the libtensorflow in DIR (include/ and lib/)
-# instead of the one in .venv. CONTRIBUTING.md tells the rest.
+# With any of them, PYTHON=python3.12 chooses the Python of a new .venv, and LIBTENSORFLOW=DIR
+# links the libtensorflow in DIR (include/ and lib/) instead of the one in .venv. See
+# docs/install.md and CONTRIBUTING.md.
 
 GO ?= go
-GOFUMPT := mvdan.cc/gofumpt@v0.12.0
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VENV_PYTHON := .venv/bin/python
 
-# The binary finds the libraries from its own folder, so this one may be moved; test binaries
-# lie elsewhere and need the whole path.
+# The binary finds its libraries relative to its own folder, so this folder can be moved. Test
+# binaries are elsewhere and need the absolute path.
 ifdef LIBTENSORFLOW
 LIB := $(shell cd '$(LIBTENSORFLOW)' 2>/dev/null && pwd)
 RPATH := $(LIB)/lib
@@ -51,14 +52,14 @@ test: test-go test-python test-kernels
 test-go: testdata
 	$(GO) test -timeout 20m -ldflags '-r "$(LIB)/lib"' ./...
 
-# Two at a time: much of it is Keras and TensorFlow building graphs, on one processor.
+# Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 test-python: build testdata
 	$(PYTEST)
 
-# What must hold whatever kernels a processor has: again without oneDNN, and as on a processor
-# that has no AVX-512.
+# What must hold with any kernels: the same tests without oneDNN, and as on a processor without
+# AVX-512.
 KERNELS := TF_ENABLE_ONEDNN_OPTS=0 ONEDNN_MAX_CPU_ISA=AVX2
 test-kernels: build testdata
 	for kernels in $(KERNELS); do \
@@ -76,18 +77,14 @@ test-backbones: build testdata
 testdata: setup
 	$(VENV_PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
 
-LINTERS := gofumpt vet staticcheck modules ruff shellcheck repository
+LINTERS := golangci modules ruff mypy shellcheck repository
 .PHONY: lint $(LINTERS)
 lint: $(LINTERS)
 
-gofumpt: setup
-	$(GO) run $(GOFUMPT) -d .
-
-vet: setup
-	$(GO) vet ./...
-
-staticcheck: setup
-	$(GO) run $(STATICCHECK) ./...
+# gofumpt, govet, staticcheck, errcheck, the import rules and more: see .golangci.yml. The first
+# run compiles it, which takes two minutes.
+golangci: setup
+	$(GO) run $(GOLANGCI) run
 
 modules: setup
 	$(GO) mod tidy -diff
@@ -97,15 +94,18 @@ ruff: setup
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 
+mypy: setup
+	$(VENV_PYTHON) -m mypy
+
 shellcheck: setup
 	.venv/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
 
-# What is built, fetched or trained is ignored by git, and was not added all the same.
+# Nothing that is built, downloaded or trained was committed despite .gitignore.
 repository:
 	@if git rev-parse --git-dir >/dev/null 2>&1; then \
 		git ls-files --cached --ignored --exclude-standard | { ! sed 's/$$/: ignored, yet committed/' | grep ^; }; fi
 
-# Photographs that any machine can fetch, and VGG16 with ImageNet's weights from a package.
+# Photographs and VGG16 with ImageNet's weights, both from packages.
 ANIMALS := build/demo/animals
 PLANTS := build/demo/plants
 PHOTOGRAPHS := $(or $(DATA),$(ANIMALS))
@@ -119,7 +119,7 @@ $(PLANTS)/SOURCES.txt: | setup
 
 savedmodels/vgg16/saved_model.pb: HEAD := flatten
 savedmodels/vgg16-gap/saved_model.pb: HEAD := gap
-savedmodels/vgg16/saved_model.pb savedmodels/vgg16-gap/saved_model.pb: $(wildcard scripts/tftl_export/*.py) | setup
+savedmodels/vgg16/saved_model.pb savedmodels/vgg16-gap/saved_model.pb: $(wildcard scripts/tftl_export/*.py scripts/tftl_export/*/*.py) | setup
 	$(VENV_PYTHON) scripts/export.py --backbone vgg16 --weights registry --head $(HEAD) --output $(@D)
 
 .PHONY: demo demo-plants
@@ -137,13 +137,13 @@ bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
 .PHONY: bench-processors
 bench-processors: build testdata
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen
-	@$(VENV_PYTHON) scripts/bench/processors.py
+	@$(VENV_PYTHON) -u scripts/bench/processors.py
 
 .PHONY: bench-intervals
 bench-intervals: setup
 	@$(GO) run ./scripts/bench/coverage
 
-# What a person would see of reports: on a desk, on a phone, in light and in dark.
+# Reports as people see them: on a desktop, on a phone, light and dark.
 CHECK := build/check-report
 .PHONY: check-report
 check-report: setup
@@ -151,6 +151,15 @@ check-report: setup
 	REPORT_DIR='$(CURDIR)/$(CHECK)/runs' $(GO) test -count=1 -run TestPageStandsAlone ./pipeline/report
 	npm install --silent --no-save --prefix $(CHECK) axe-core@4.14.1 playwright-core@1.65.1
 	node scripts/check_report.mjs --modules $(CHECK) --screenshots $(CHECK)/screenshots $(CHECK)/runs/*/report.html $(wildcard runs/*/report.html)
+
+# The top of a report, without the demo's photographs, which have a licence of their own.
+.PHONY: report-picture
+report-picture: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
+	bin/tftl fit --data $(PLANTS) --model savedmodels/vgg16-gap --split 0.5,0.15,0.35 --split-exact --seed 2 \
+		--epochs 30 --patience 10 -b 16 --lr 3e-3 --output runs/plants --overwrite --quiet
+	bin/tftl evaluate --model runs/plants --quiet
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 \
+		--window-size=1200,1240 --screenshot=docs/report.png runs/plants/report.html
 
 .PHONY: env
 env: setup
