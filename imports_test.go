@@ -63,6 +63,10 @@ func room(path string) string {
 // paints reach it as interfaces: it runs without TensorFlow.
 const workflow = "pipeline/workflow"
 
+// front is the root package, the library's front door: it connects workflows,
+// models and pixels.
+const front = module
+
 // mayImport says whether one room may import another of the module.
 func mayImport(from, to string) bool {
 	child := strings.HasPrefix(from, "pipeline/") && from != workflow
@@ -71,6 +75,8 @@ func mayImport(from, to string) bool {
 		return true
 	case from == "cmd" || from == "scripts":
 		return to != "cmd" && to != "scripts"
+	case from == front:
+		return to == "savedmodels" || strings.HasPrefix(to, "pipeline")
 	case from == workflow:
 		return to == "pipeline" || strings.HasPrefix(to, "pipeline/") && to != "pipeline/pixels"
 	case from == "savedmodels" || child && to == "pipeline":
@@ -109,6 +115,13 @@ func TestTensorFlowIsImportedByThreePackages(t *testing.T) {
 	got, want := importers(t, isTensorFlow), []string{"internal/tensor", "pipeline/pixels", "savedmodels"}
 	if !slices.Equal(got, want) {
 		t.Errorf("TensorFlow is imported by %v, want %v alone", got, want)
+	}
+}
+
+func TestCommandLineLibraryIsImportedByTwoPackages(t *testing.T) {
+	got := importers(t, func(path string) bool { return strings.HasPrefix(path, "github.com/urfave/cli/") })
+	if want := []string{"cmd/tftl", "internal/cli"}; !slices.Equal(got, want) {
+		t.Errorf("the command-line library is imported by %v, want %v alone", got, want)
 	}
 }
 

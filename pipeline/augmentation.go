@@ -1,54 +1,56 @@
 package pipeline
 
-// Augmentation is how training images are changed at random, in the words and
-// units of Keras' ImageDataGenerator. Its zero value changes nothing, and so
-// does the zero value of each field. It is drawn and applied by whoever has the
-// pixels; it stands here because a run's record and its images share it.
+// Augmentation records how training images are changed at random, in the terms
+// and units of Keras' ImageDataGenerator. A field's zero value changes nothing.
+//
+// The pixels package draws and applies the changes; there, each has a type that
+// also defines its option. The record is here because a run's configuration
+// needs it, too. A field added later needs omitempty, so that the configuration
+// of earlier runs stays the same.
 type Augmentation struct {
 	HorizontalFlip bool `json:"horizontal_flip"` // half of the images
-	VerticalFlip   bool `json:"vertical_flip"`
+	VerticalFlip   bool `json:"vertical_flip"`   // half of the images
 
-	RotationRange    float64 `json:"rotation_range"`     // degrees, to either side
-	WidthShiftRange  float64 `json:"width_shift_range"`  // to either side: a fraction of the width below 1, pixels from 1 on
-	HeightShiftRange float64 `json:"height_shift_range"` // as WidthShiftRange, of the height
-	ShearRange       float64 `json:"shear_range"`        // degrees, to either side
+	RotationRange    float64 `json:"rotation_range"`     // degrees, either way
+	WidthShiftRange  float64 `json:"width_shift_range"`  // either way: below 1 a fraction of the width, otherwise pixels
+	HeightShiftRange float64 `json:"height_shift_range"` // the same for the height
+	ShearRange       float64 `json:"shear_range"`        // degrees, either way
 
-	ZoomRange         Factors `json:"zoom_range"`          // of width and height, drawn apart; below 1 enlarges
-	RandomResizedCrop Factors `json:"random_resized_crop"` // of the area, that a crop keeps
+	ZoomRange         Factors `json:"zoom_range"`          // of width and height, drawn separately; below 1 enlarges
+	RandomResizedCrop Factors `json:"random_resized_crop"` // fraction of the area to keep
 
-	ChannelShiftRange float64 `json:"channel_shift_range"` // levels of 0 to 255, to either side
+	ChannelShiftRange float64 `json:"channel_shift_range"` // levels (0 to 255), either way
 	BrightnessRange   Factors `json:"brightness_range"`
 	ContrastRange     Factors `json:"contrast_range"`
 
-	FillMode string  `json:"fill_mode"` // what lies beyond the edge: nearest, constant, reflect or wrap
-	CVal     float64 `json:"cval"`      // of constant, 0 to 255
+	FillMode string  `json:"fill_mode"` // fills the area beyond the edge: nearest, constant, reflect or wrap
+	CVal     float64 `json:"cval"`      // level for constant, 0 to 255
 
-	// Copies is how many variants of an image there are, one an epoch in turn;
+	// Copies is the number of variants of each image. Epochs use them in turn;
 	// 0 draws a new one every epoch.
 	Copies int `json:"augment_copies"`
 }
 
-// Factors is the least and the largest of what something is multiplied with.
-// Zero stands for 1 and 1.
+// Factors are the smallest and the largest factor. The zero value means 1 and 1.
 type Factors [2]float64
 
-// Change says whether there is a factor other than 1.
+// Change reports whether there is a factor other than 1.
 func (f Factors) Change() bool { return f != Factors{} && f != Factors{1, 1} }
 
-// Geometric says whether pixels are moved by other than flips.
-func (a Augmentation) Geometric() bool {
-	return a.RotationRange != 0 || a.WidthShiftRange != 0 || a.HeightShiftRange != 0 || a.ShearRange != 0 ||
-		a.ZoomRange.Change() || a.RandomResizedCrop.Change()
-}
-
-// Enabled says whether anything is changed at all.
+// Enabled reports whether anything can change an image. A new field counts
+// without being named here.
 func (a Augmentation) Enabled() bool {
-	return a.Geometric() || a.HorizontalFlip || a.VerticalFlip ||
-		a.ChannelShiftRange != 0 || a.BrightnessRange.Change() || a.ContrastRange.Change()
+	a.FillMode, a.CVal, a.Copies = "", 0, 0 // on their own they change nothing
+	for _, f := range []*Factors{&a.ZoomRange, &a.RandomResizedCrop, &a.BrightnessRange, &a.ContrastRange} {
+		if !f.Change() {
+			*f = Factors{}
+		}
+	}
+	return a != Augmentation{}
 }
 
-// Epoch is the epoch whose draw an epoch uses: with copies, those of the first
-// few epochs in turn.
+// Epoch returns the epoch whose draw is used in an epoch. With copies, those of
+// the first epochs take turns.
 func (a Augmentation) Epoch(epoch int) int {
 	if a.Copies == 0 {
 		return epoch

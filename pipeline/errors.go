@@ -24,8 +24,10 @@ const (
 type Error struct {
 	Kind Kind
 	Hint Message // one line, lower case; zero for none
-	Err  error
-	text Message // what Err says; zero where Err says it itself
+	// Option is the option whose value led to the error, if its text names none.
+	Option Option
+	Err    error
+	text   Message // what Err says; zero if Err says it itself
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -40,6 +42,14 @@ func Errorf(kind Kind, format string, args ...any) error {
 // WithHint adds a next step to an error and keeps its kind.
 func WithHint(err error, format string, args ...any) error {
 	return &Error{Kind: KindOf(err), Hint: Messagef(format, args...), Err: err}
+}
+
+// About says which option's value led to an error, unless it says so itself.
+func About(option Option, err error) error {
+	if err == nil || OptionOf(err) != "" {
+		return err
+	}
+	return &Error{Kind: KindOf(err), Option: option, Err: err}
 }
 
 // KindOf is the kind of the outermost Error in err's chain, or Other.
@@ -61,9 +71,13 @@ func HintOf(err error) Message {
 	return Message{}
 }
 
-// OptionOf is the first option that an error of err's chain names, or empty.
+// OptionOf is the first option that an error of err's chain names or is about,
+// or empty.
 func OptionOf(err error) Option {
 	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
+		if e.Option != "" {
+			return e.Option
+		}
 		for _, arg := range e.text.args {
 			if option, ok := arg.(Option); ok {
 				return option

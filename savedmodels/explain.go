@@ -9,51 +9,43 @@ import (
 	"tftl/pipeline"
 )
 
-// Heatmaps say where images speak for a class: Grad-CAM on the network's last
-// feature maps. Each is scaled so that its largest value is 1; one where
-// nothing speaks for the class is 0 everywhere.
-type Heatmaps struct {
-	Height, Width int       // of the feature maps, much smaller than the image
-	Data          []float32 // [N,Height,Width]
-}
-
 // Explains says whether the model can be asked to Explain.
 func (p *Predictor) Explains() bool { return p.explains }
 
 // Explain runs the network on pixels ([N,H,W,3], 0 to 255) and says of each
 // image where it speaks for the class of that index. It is safe for concurrent
 // use. A model without the signature is an error of kind pipeline.BadModel.
-func (p *Predictor) Explain(ctx context.Context, images pipeline.Batch, classes []int) (Heatmaps, error) {
+func (p *Predictor) Explain(ctx context.Context, images pipeline.Batch, classes []int) (pipeline.HeatMaps, error) {
 	if !p.explains {
-		return Heatmaps{}, pipeline.WithHint(
+		return pipeline.HeatMaps{}, pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "signature %q is missing", signatureExplain),
 			"export the network again with scripts/export.py and train that")
 	}
 	if len(classes) != len(images.Samples) {
-		return Heatmaps{}, fmt.Errorf("%d classes to explain for %d images", len(classes), len(images.Samples))
+		return pipeline.HeatMaps{}, fmt.Errorf("%d classes to explain for %d images", len(classes), len(images.Samples))
 	}
 	asked := make([]int32, len(classes))
 	for i, class := range classes {
 		if class < 0 || class >= len(p.Labels) {
-			return Heatmaps{}, fmt.Errorf("class %d to explain: there are %d", class, len(p.Labels))
+			return pipeline.HeatMaps{}, fmt.Errorf("class %d to explain: there are %d", class, len(p.Labels))
 		}
 		asked[i] = int32(class)
 	}
 	inputs, err := scalars(map[string]any{"label": asked})
 	if err != nil {
-		return Heatmaps{}, err
+		return pipeline.HeatMaps{}, err
 	}
 	if inputs["images"], err = tensor.Floats(images.Shape, images.Data); err != nil {
-		return Heatmaps{}, err
+		return pipeline.HeatMaps{}, err
 	}
 	if images.Recycle != nil {
 		images.Recycle()
 	}
 	results, err := p.graph.call(ctx, signatureExplain, inputs, "heatmap")
 	if err != nil {
-		return Heatmaps{}, err
+		return pipeline.HeatMaps{}, err
 	}
 	defer tensor.Free(results...)
 	shape := results[0].Shape()
-	return Heatmaps{Height: int(shape[1]), Width: int(shape[2]), Data: slices.Clone(tensor.View(results[0]))}, nil
+	return pipeline.HeatMaps{Height: int(shape[1]), Width: int(shape[2]), Data: slices.Clone(tensor.View(results[0]))}, nil
 }

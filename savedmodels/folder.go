@@ -20,7 +20,7 @@ func noFolder(path string) error {
 			"name the folder that holds it: %s", strconv.Quote(filepath.Dir(path)))
 	case slices.Contains([]string{".keras", ".h5", ".hdf5"}, ext):
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: is a Keras file, not a SavedModel's folder", path),
-			"model.export(DIR) in Keras writes one that predicts; scripts/export.py --keras-model FILE one that can be trained")
+			"in Keras, model.export(DIR) writes one that predicts; scripts/export.py %s FILE writes one that can be trained", pipeline.Option("keras-model"))
 	}
 	return pipeline.Errorf(pipeline.BadModel, "model %s: is not a folder", path)
 }

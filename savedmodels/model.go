@@ -71,17 +71,29 @@ func Load(dir string, r *Runtime) (*Model, error) {
 	return m, nil
 }
 
-// Trainable is an error that says what the model lacks for training, or nil.
+// LacksForTraining says what the model lacks for training; empty for nothing.
+func (m *Model) LacksForTraining() string {
+	lacks := "signature \"step\" is missing"
+	switch {
+	case m.Description == nil:
+		return "it was exported for serving only; " + lacks
+	case len(m.Description.Stages) > 0:
+		return ""
+	case len(m.Description.Labels) > 0:
+		return "it is a trained model, for serving; " + lacks
+	}
+	return lacks
+}
+
+// Trainable is an error if the model cannot be trained.
 func (m *Model) Trainable() error {
-	if m.Description != nil && len(m.Description.Stages) > 0 {
+	lacks := m.LacksForTraining()
+	if lacks == "" {
 		return nil
 	}
-	lacks, hint := "signature \"step\" is missing", "scripts/export.py writes a network with its training steps"
-	if m.Description != nil && len(m.Description.Labels) > 0 {
-		lacks = "it is a trained model, for serving; " + lacks
-	} else if m.Description == nil {
-		lacks = "it is an export for serving alone; " + lacks
-		hint += "; its --keras-model takes your own, without its top"
+	hint := pipeline.Messagef("scripts/export.py writes a network with its training steps")
+	if m.Description == nil {
+		hint = pipeline.Messagef("%s; its option %s takes your own, without its top", hint, pipeline.Option("keras-model"))
 	}
 	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: cannot be trained: %s", m.Dir, lacks), "%s", hint)
 }

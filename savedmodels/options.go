@@ -55,7 +55,7 @@ func Resolve(o Options) (*Runtime, error) {
 		},
 	}
 	if o.Threads < 0 {
-		return nil, pipeline.Errorf(pipeline.BadUsage, "--threads %d: must be 0 or more", o.Threads)
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 0 or more", pipeline.Option("threads"), o.Threads)
 	}
 	wantGPU, err := selectDevice(config, o.Device)
 	if err != nil {
@@ -68,7 +68,7 @@ func Resolve(o Options) (*Runtime, error) {
 	gpu := len(r.Devices) > 0 && strings.HasPrefix(r.Devices[len(r.Devices)-1], "GPU")
 	if wantGPU && !gpu {
 		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadUsage, "--device %s: TensorFlow sees no such GPU here (it sees %s)", o.Device, strings.Join(r.Devices, ", ")),
+			pipeline.Errorf(pipeline.BadUsage, "%s %s: TensorFlow sees no such GPU here (it sees %s)", pipeline.Option("device"), o.Device, strings.Join(r.Devices, ", ")),
 			"a GPU needs a libtensorflow built for it (LIBTENSORFLOW=…) and its driver; tftl version lists what is seen")
 	}
 	if r.Precision, err = resolvePrecision(o.Precision, gpu); err != nil {
@@ -113,7 +113,7 @@ func selectDevice(config *for_core_protos_go_proto.ConfigProto, device string) (
 		}
 		return true, nil
 	}
-	return false, pipeline.Errorf(pipeline.BadUsage, "--device %q: must be auto, cpu, gpu or gpu:N", device)
+	return false, pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, cpu, gpu or gpu:N", pipeline.Option("device"), device)
 }
 
 func resolvePrecision(p Precision, gpu bool) (Precision, error) {
@@ -123,8 +123,8 @@ func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 	case BFloat16:
 		if !gpu && !computesBFloat16() {
 			return "", pipeline.WithHint(
-				pipeline.Errorf(pipeline.BadUsage, "--precision bfloat16: TensorFlow computes float32 here all the same (%s)", instructions()),
-				"it takes AVX512 and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use --precision float32")
+				pipeline.Errorf(pipeline.BadUsage, "%s bfloat16: TensorFlow computes in float32 here anyway (%s)", pipeline.Option("precision"), instructions()),
+				"it needs AVX512 and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s float32", pipeline.Option("precision"))
 		}
 		return p, nil
 	case Auto, "":
@@ -136,7 +136,7 @@ func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 		}
 		return Float32, nil
 	}
-	return "", pipeline.Errorf(pipeline.BadUsage, "--precision %q: must be auto, float32 or bfloat16", p)
+	return "", pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, float32 or bfloat16", pipeline.Option("precision"), p)
 }
 
 // instructions names the kernels that TensorFlow picks from, by the widest

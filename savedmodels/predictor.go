@@ -57,7 +57,8 @@ func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 
 func (p *Predictor) contract(m *Model, plain Plain) error {
 	if plain.Output != "" || plain.Rescale != 0 || plain.Labels != nil {
-		return pipeline.Errorf(pipeline.BadUsage, "model %s: says itself what its output, scale and labels are: --output, --rescale and --labels are for models that do not", m.Dir)
+		return pipeline.Errorf(pipeline.BadUsage, "model %s: already says what its output, scale and labels are: %s, %s and %s are for models that do not", m.Dir,
+			pipeline.Option("model-output"), pipeline.Option("rescale"), pipeline.Option("labels"))
 	}
 	if len(m.Description.Labels) == 0 {
 		return pipeline.WithHint(
@@ -99,12 +100,13 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 	case "":
 		return pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "model %s: has no assets.extra/tftl.json to say what its output is", dir),
-			"say it: --output probabilities or --output logits, --labels FILE, and --rescale 1/255 where it wants that")
+			"use %s probabilities or logits, %s FILE and, if the model expects it, %s 1/255",
+			pipeline.Option("model-output"), pipeline.Option("labels"), pipeline.Option("rescale"))
 	default:
-		return pipeline.Errorf(pipeline.BadUsage, "--output %q: must be probabilities or logits", plain.Output)
+		return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be probabilities or logits", pipeline.Option("model-output"), plain.Output)
 	}
 	if len(plain.Labels) < 2 {
-		return pipeline.Errorf(pipeline.BadUsage, "model %s: its classes are not known: name them with --labels FILE, one a line", dir)
+		return pipeline.Errorf(pipeline.BadUsage, "model %s: its classes are unknown: list them with %s FILE, one per line", dir, pipeline.Option("labels"))
 	}
 	if n, have := s.Outputs[0].Shape[1], len(plain.Labels); n > 0 && int(n) != have && (n != 1 || have != 2) {
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "model %s: its output is %d wide, but there are %d labels", dir, n, have),
@@ -170,14 +172,17 @@ func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 // from 0 to 1 that sum to 1, within bfloat16's rounding.
 func sound(p pipeline.Prediction) error {
 	what, value := p.Unsound()
-	hint := "they should sum to 1: --output logits is for models that end without softmax or sigmoid"
+	unlike := func(why string) pipeline.Message {
+		return pipeline.Messagef("%s: %s logits is for models that end without softmax or sigmoid", why, pipeline.Option("model-output"))
+	}
+	hint := unlike("they should sum to 1")
 	switch {
 	case what == "":
 		return nil
 	case math.IsNaN(value) || math.IsInf(value, 0):
-		hint = "its weights are damaged, or training went wrong"
+		hint = pipeline.Messagef("its weights are damaged, or training went wrong")
 	case what == "probability is":
-		hint = "it is not from 0 to 1: --output logits is for models that end without softmax or sigmoid"
+		hint = unlike("it is not from 0 to 1")
 	}
 	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "image %s: the model's %s %g", p.Sample.ID, what, value), "%s", hint)
 }

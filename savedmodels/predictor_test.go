@@ -216,8 +216,8 @@ func TestPlainModels(t *testing.T) {
 
 func TestWhatAPredictorMustBeTold(t *testing.T) {
 	two := []string{"a", "b"}
-	plain, trained := load(t, filepath.Join(fixtures, "keras-softmax")), ""
-	trained, _ = train(t, "head", two, noise(4, 2))
+	plain := load(t, filepath.Join(fixtures, "keras-softmax"))
+	trained, _ := train(t, "head", two, noise(4, 2))
 	for name, test := range map[string]struct {
 		m     *Model
 		plain Plain
@@ -226,12 +226,12 @@ func TestWhatAPredictorMustBeTold(t *testing.T) {
 	}{
 		"nothing":           {plain, Plain{}, pipeline.BadModel, "to say what its output is"},
 		"labels alone":      {plain, Plain{Labels: two}, pipeline.BadModel, "to say what its output is"},
-		"no labels":         {plain, Plain{Output: "logits"}, pipeline.BadUsage, "--labels"},
-		"one label":         {plain, Plain{Output: "logits", Labels: two[:1]}, pipeline.BadUsage, "--labels"},
+		"no labels":         {plain, Plain{Output: "logits"}, pipeline.BadUsage, "labels FILE"},
+		"one label":         {plain, Plain{Output: "logits", Labels: two[:1]}, pipeline.BadUsage, "labels FILE"},
 		"another output":    {plain, Plain{Output: "softmax", Labels: two}, pipeline.BadUsage, "probabilities or logits"},
 		"no images":         {load(t, filepath.Join(fixtures, "keras-vector")), Plain{Output: "logits", Labels: two}, pipeline.BadModel, "not float32 images"},
 		"untrained":         {load(t, filepath.Join(fixtures, "tiny")), Plain{}, pipeline.BadModel, "was not trained"},
-		"told all the same": {load(t, trained), Plain{Output: "logits"}, pipeline.BadUsage, "says itself"},
+		"told all the same": {load(t, trained), Plain{Output: "logits"}, pipeline.BadUsage, "already says"},
 	} {
 		_, err := test.m.Predictor(test.plain)
 		if pipeline.KindOf(err) != test.kind || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {

@@ -9,9 +9,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	commandline "tftl/internal/cli"
 	"tftl/internal/printable"
+	"tftl/internal/ui"
 	"tftl/pipeline"
-	"tftl/pipeline/dataset"
 )
 
 // The exit codes, as --help lists them.
@@ -25,19 +26,29 @@ const (
 	exitInterrupted = 130
 )
 
-const description = `Trains the head of a pretrained network on folders of photographs, evaluates it,
-and leaves a SavedModel that TensorFlow Serving, Python and Go load.
+const description = `Trains an image classifier on your own images. A pretrained network, exported from
+Keras by scripts/export.py, gets a new head; the result is a SavedModel that TensorFlow
+Serving, Python and Go can load.
 
    tftl fit --data photos --model savedmodels/vgg16 --output runs/first
    tftl evaluate --model runs/first
    tftl predict --model runs/first cat.jpg
 
-Every flag can be set in the environment too: --batch-size is TFTL_BATCH_SIZE.
+The environment can set flags too: TFTL_BATCH_SIZE sets --batch-size. It cannot set
+--output, --config, predict's --top-k and lr-find's --stage, which mean different things
+in different commands.
 
 EXIT CODES:
    0 done          3 bad data     6 training diverged
    1 failed        4 bad model    130 interrupted
    2 usage         5 a metric gate failed`
+
+func commands() []*cli.Command {
+	return []*cli.Command{
+		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
+		newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
+	}
+}
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -48,15 +59,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		Version:                   version,
 		HideVersion:               true,
 		HideHelpCommand:           true,
-		DisableSliceFlagSeparator: true, // a stage's options have commas of their own
-		Commands: []*cli.Command{
-			newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(), newLRFindCommand(),
-			newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
-		},
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		OnUsageError:   usageError,
-		ExitErrHandler: func(*cli.Context, error) {},
+		DisableSliceFlagSeparator: true, // the value of --stage contains commas
+		Commands:                  commands(),
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		OnUsageError:              usageError,
+		ExitErrHandler:            func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
 				return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "unknown command %q", c.Args().First()), "tftl --help lists the commands")
@@ -65,34 +73,44 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		},
 	}
 	for _, command := range app.Commands {
-		command.OnUsageError = usageError
-		command.Before = fromConfig
-		for _, f := range command.Flags {
-			fromEnvironment(f)
-		}
+		command.OnUsageError, command.Before = usageError, prepare
 	}
-	fitHelp(app)
-	err := app.RunContext(ctx, flagsFirst(app.Commands, args))
+	commandline.FitHelp(app)
+	err := app.RunContext(ctx, commandline.FlagsFirst(app.Commands, args))
 	if err == nil {
 		return 0
 	}
 	return printError(stderr, err)
 }
 
-// printError writes one error the way a person reads it, in one line with perhaps
-// a hint below it, and returns its exit code.
+// prepare completes a command's flags from the environment and from --config.
+func prepare(c *cli.Context) error {
+	warnings, err := commandline.Prepare(c)
+	for _, warning := range warnings {
+		newTerminal(c).warn("%s", warning)
+	}
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadUsage, "%w", err)
+	}
+	return nil
+}
+
+// usageError is a mistake on the command line, with the next step to try.
+func usageError(c *cli.Context, err error, _ bool) error {
+	hint, err := commandline.Explain(c, err)
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%w", err), "%s", hint)
+}
+
+// printError writes an error on one line, with its hint on the next, and returns
+// the exit code.
 func printError(w io.Writer, err error) int {
-	text := printable.Text(oneLine(pipeline.ErrorText(err, flag)))
+	text := printable.Text(ui.OneLine(pipeline.ErrorText(err, flag)))
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintf(w, "tftl: %s\n", strings.ReplaceAll(text, context.Canceled.Error(), "interrupted"))
 		return exitInterrupted
 	}
 	fmt.Fprintf(w, "tftl: %s\n", text)
-	hint := pipeline.HintOf(err).Text(flag)
-	if errors.As(err, new(*dataset.LayoutError)) {
-		hint += ", or say with --layout whether they are parts or classes"
-	}
-	if hint != "" {
+	if hint := pipeline.HintOf(err).Text(flag); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", printable.Text(hint))
 	}
 	switch pipeline.KindOf(err) {
@@ -108,82 +126,4 @@ func printError(w io.Writer, err error) int {
 		return exitDiverged
 	}
 	return exitFailed
-}
-
-// flag is an option as the command line has it.
-func flag(o pipeline.Option) string { return "--" + o.String() }
-
-// fromEnvironment lets a flag be set as TFTL_NAME.
-func fromEnvironment(f cli.Flag) {
-	if s, ok := f.(*cli.StringFlag); ok && s.EnvVars != nil {
-		return // one of its own: evaluate's --output is not fit's
-	}
-	names := variables(f)
-	switch f := f.(type) {
-	case *cli.StringFlag:
-		f.EnvVars = names
-	case *cli.IntFlag:
-		f.EnvVars = names
-	case *cli.Uint64Flag:
-		f.EnvVars = names
-	case *cli.Float64Flag:
-		f.EnvVars = names
-	case *cli.BoolFlag:
-		f.EnvVars = names
-	case *cli.DurationFlag:
-		f.EnvVars = names
-	case *cli.StringSliceFlag:
-		f.EnvVars = names
-	}
-}
-
-// variables are what a flag may be set as in the environment, unless it says so itself.
-func variables(f cli.Flag) []string {
-	return []string{"TFTL_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
-}
-
-// flagsFirst moves a command's flags before its arguments, for the library
-// takes what follows the first argument for arguments: `tftl predict a.jpg
-// --json` is what people type. Nothing is moved past "--".
-func flagsFirst(commands []*cli.Command, args []string) []string {
-	if len(args) < 2 {
-		return args
-	}
-	var command *cli.Command
-	for _, c := range commands {
-		if c.HasName(args[1]) {
-			command = c
-		}
-	}
-	if command == nil {
-		return args
-	}
-	takesValue := map[string]bool{}
-	for _, f := range command.Flags {
-		_, isBool := f.(*cli.BoolFlag)
-		for _, name := range f.Names() {
-			takesValue[name] = !isBool
-		}
-	}
-	flags, rest := append([]string(nil), args[:2]...), []string(nil)
-	for i := 2; i < len(args); i++ {
-		switch arg := args[i]; {
-		case arg == "--":
-			rest = append(rest, args[i+1:]...)
-			i = len(args)
-		case !strings.HasPrefix(arg, "-") || arg == "-":
-			rest = append(rest, arg)
-		default:
-			flags = append(flags, arg)
-			name := strings.TrimLeft(arg, "-")
-			if takesValue[name] && i+1 < len(args) {
-				i++
-				flags = append(flags, args[i])
-			}
-		}
-	}
-	if len(rest) == 0 {
-		return flags
-	}
-	return append(append(flags, "--"), rest...)
 }

@@ -2,149 +2,211 @@ package main
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
+	commandline "tftl/internal/cli"
 	"tftl/pipeline"
-	"tftl/pipeline/dataset"
-	"tftl/savedmodels"
 )
+
+// Every flag is defined once, in flags.go, flags_data.go or flags_train.go (the
+// augmentations' in augment.go), and a command picks those it needs. Where a
+// flag has another meaning in another command, that is a parameter, and the
+// environment does not set it.
 
 // Categories of flags in --help.
 const (
 	dataFlags     = "data"
-	decisionFlags = "from probabilities to a class"
+	decisionFlags = "from probabilities to classes"
 	gateFlags     = "gates, for CI"
 	machineFlags  = "machine"
 	cacheFlags    = "feature cache"
 	trainFlags    = "training"
-	plainFlags    = "a model without assets.extra/tftl.json"
+	plainFlags    = "for a model without assets.extra/tftl.json"
 )
 
+// commonFlags are the flags of every command. internal/quiet reads --verbose
+// and its variable before any Go code runs: TensorFlow's libraries write their
+// first lines while they are loaded.
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress, only warnings and errors"},
-		&cli.BoolFlag{Name: "verbose", Usage: "TensorFlow's own log lines too"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only warnings and errors"},
+		&cli.BoolFlag{Name: "verbose", Usage: "also show TensorFlow's log lines"},
 	}
 }
 
-// runtimeFlags are those of every command that runs a model.
+// runtimeFlags are for commands that run a model.
 func runtimeFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "YAML `FILE` of options by their names; flags and the environment win"},
-		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "auto, float32 or bfloat16; auto is bfloat16 where the CPU has it (AMX, AVX512-BF16), TF32 on a GPU", Category: machineFlags},
-		&cli.IntFlag{Name: "threads", Usage: "processors for TensorFlow; 0 for all", Category: machineFlags},
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: commandline.NoVariable(), Usage: "read options by their names from a YAML `FILE`; flags and the environment win"},
+		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "float32, bfloat16 or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags},
+		&cli.IntFlag{Name: "threads", Usage: "CPU threads for TensorFlow; 0 for all", Category: machineFlags},
 		&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, gpu or gpu:N", Category: machineFlags},
 	}, commonFlags()...)
 }
 
 func batchFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "batch-size", Aliases: []string{"b"}, Value: 32, Usage: "images a step"},
-		&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images decoded at a time; 0 for one a processor", Category: machineFlags},
+		&cli.IntFlag{Name: "batch-size", Aliases: []string{"b"}, Value: 32, Usage: "images per step"},
+		workersFlag(),
 	}
 }
 
-func sessionOptions(c *cli.Context) savedmodels.Options {
-	return savedmodels.Options{
-		Precision: savedmodels.Precision(c.String("precision")),
-		Threads:   c.Int("threads"),
-		Device:    c.String("device"),
-	}
+func workersFlag() cli.Flag {
+	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images to decode at the same time; 0 for one per CPU", Category: machineFlags}
 }
 
-// fitDataFlags are fit's data and how it is cut, for commands that look at what
-// fit would train on.
-func fitDataFlags() []cli.Flag {
+// resultAsJSON is what --json does in most commands.
+const resultAsJSON = "print the result as one JSON document"
+
+func jsonFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "json", Usage: usage} }
+
+// outputFlag is a path in every command, but not the same one: a run, a
+// manifest or a picture.
+func outputFlag(usage, otherwise string) cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, EnvVars: commandline.NoVariable(), Usage: usage, DefaultText: otherwise}
+}
+
+// seedFlag takes what is drawn, such as "the bootstrap".
+func seedFlag(of, category string) cli.Flag {
+	return &cli.Uint64Flag{Name: "seed", Value: 1, Usage: "seed of " + of, Category: category}
+}
+
+func junitFlag() cli.Flag {
+	return &cli.StringFlag{Name: "junit", Usage: "write a JUnit `FILE`, with one test case per gate", Category: gateFlags}
+}
+
+// networkFlags say which network to train.
+func networkFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "data", Usage: "`DATA` as fit takes it", Category: dataFlags},
-		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
+		modelFlag("network to train, a `DIR` written by scripts/export.py"),
+		&cli.StringFlag{Name: "init-from", Usage: "start from the best weights of the earlier run in `DIR`, and from its head if the classes are the same; --model defaults to that run's"},
 	}
 }
 
-// sourceFlags say how a data set is to be read.
-func sourceFlags() []cli.Flag {
-	return append([]cli.Flag{
-		&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts, which are called train, val and test and hold class folders; classes, whatever they are called; or auto, by their names and what they hold", Category: dataFlags},
-	}, fileFlags()...)
-}
+func modelFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "model", Usage: usage} }
 
-// fileFlags say which files there are to read.
-func fileFlags() []cli.Flag {
+// runFlags are fit's, about a run as a whole.
+func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "follow-symlinks", Usage: "follow linked folders", Category: dataFlags},
-		&cli.BoolFlag{Name: "allow-outside", Usage: "a manifest may name files outside its folder", Category: dataFlags},
+		&cli.StringFlag{Name: "resume", Usage: "continue the run in `DIR` with its own options; --data and --model say where those are now, if they moved"},
+		outputFlag("write the run to `DIR`", "runs/NAME-N, after the data"),
+		&cli.BoolFlag{Name: "overwrite", Usage: "replace the run in OUTPUT, which is kept in OUTPUT/replaced until the new run has a model"},
+		&cli.DurationFlag{Name: "checkpoint-every", Value: defaultSaveEvery, Usage: "time between checkpoints, which is the most that a killed run repeats; 0 for every step"},
+		&cli.DurationFlag{Name: "max-time", Usage: "stop training after this time, such as 50m, and keep the best epoch so far; --resume continues; 0 for no limit"},
+		&cli.StringFlag{Name: "log-file", Usage: "append messages to `FILE`, with the time"},
+		jsonFlag(resultAsJSON),
 	}
 }
 
-// choiceFlags say what of it is wanted.
-func choiceFlags() []cli.Flag {
+// measureFlags say which metrics are computed, and how.
+func measureFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "classes", Usage: "only these, separated by commas", DefaultText: "all", Category: dataFlags},
-		&cli.IntFlag{Name: "limit-per-class", Usage: "at most so many images of each class, drawn by a hash of their names; 0 for all", Category: dataFlags},
+		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "report top_`K`_accuracy, how often the class is among the K most likely, if there are more than K classes"},
+		&cli.IntFlag{Name: "resamples", Value: 1000, Usage: "bootstrap resamples for the 95% intervals; 0 for no intervals"},
+		seedFlag("the bootstrap", ""),
 	}
 }
 
-// newDatasetOptions reads the flags that say how a data set is read, chosen
-// from and cut, as far as the command has them.
-func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
-	o = dataset.Options{
-		Validation: c.String("val-data"), Test: c.String("test-data"),
-		FollowSymlinks: c.Bool("follow-symlinks"), AllowOutside: c.Bool("allow-outside"),
-		LimitPerClass: c.Int("limit-per-class"), Exact: c.Bool("split-exact"), Seed: c.Uint64("seed"),
+func newGateFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "min", Usage: "exit with code 5 if a metric is below X: `NAME=X`; may be repeated", Category: gateFlags},
+		&cli.StringSliceFlag{Name: "max", Usage: "exit with code 5 if a metric is above X: `NAME=X`; may be repeated", Category: gateFlags},
+		&cli.StringFlag{Name: "gate-on", Value: "value", Usage: "what is held to the bound: value, the metric itself; or lower, the worse end of its 95% interval (for --max the upper end)", Category: gateFlags},
+		junitFlag(),
+		&cli.StringFlag{Name: "summary", Usage: "write a Markdown `FILE` for a CI job's page; - for stdout, instead of the table", Category: gateFlags},
 	}
-	if text := c.String("classes"); text != "" {
-		in := csv.NewReader(strings.NewReader(text)) // a name that has a comma is quoted
-		in.TrimLeadingSpace = true
-		if o.Classes, err = in.Read(); err != nil {
-			return o, pipeline.Errorf(pipeline.BadUsage, "--classes %q: must be names separated by commas", text)
-		}
-	}
-	switch layout := c.String("layout"); layout {
-	case "", "auto":
-	case string(dataset.LayoutParts), string(dataset.LayoutClasses):
-		o.Layout = dataset.Layout(layout)
-	default:
-		return o, pipeline.Errorf(pipeline.BadUsage, "--layout %q: must be auto, parts or classes", layout)
-	}
-	if err := atLeast(c, 0, "limit-per-class", "fold"); err != nil {
-		return o, err
-	}
-	if c.IsSet("fold") {
-		fold := c.Int("fold")
-		o.Fold = &fold
-	}
-	if text := c.String("split"); text != "" {
-		o.Split, err = parseSplit(text)
-	}
-	return o, err
 }
 
-func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) {
-	return savedmodels.Resolve(sessionOptions(c))
+// compareFlags are compare's gate and its page.
+func compareFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "html", Usage: "write a self-contained page to `FILE`"},
+		&cli.Float64Flag{Name: "no-worse-than", Usage: "exit with code 5 unless B is at most `X` worse than A", DefaultText: "no gate", Category: gateFlags},
+		&cli.StringFlag{Name: "metric", Value: "accuracy", Usage: "metric of --no-worse-than; recall[cat] for one class", Category: gateFlags},
+		junitFlag(),
+	}
 }
 
-// requireFlags is the library's check of required flags with our exit code.
+func newDecisionFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "threshold", Usage: "for two classes, choose the second from probability `P` on; f1 finds the best P on the validation part; argmax removes a stored one", DefaultText: "as stored", Category: decisionFlags},
+		&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T`, which calibrates probabilities and changes no class; fit finds the best T on the validation part; 1 removes a stored one", DefaultText: "as stored", Category: decisionFlags},
+	}
+}
+
+// plainModelFlags say what a plain Keras SavedModel does not.
+func plainModelFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "model-output", Usage: "what the model returns: probabilities or logits", Category: plainFlags},
+		commandline.OldName("output", "model-output"),
+		&cli.StringFlag{Name: "rescale", Usage: "multiply pixels, which are 0 to 255, by this number or fraction, such as 1/255", Category: plainFlags},
+		&cli.StringFlag{Name: "labels", Usage: "read the classes from `FILE`, one per line, in the order of the outputs", Category: plainFlags},
+	}
+}
+
+// answerFlags say what predict prints.
+func answerFlags() []cli.Flag {
+	return []cli.Flag{
+		jsonFlag("print one JSON document per image and line"),
+		&cli.BoolFlag{Name: "csv", Usage: "print one row per image, with the probability of every class"},
+		&cli.IntFlag{Name: "top-k", EnvVars: commandline.NoVariable(), Usage: "print only the `K` most likely classes of each image", DefaultText: "1, or all with --json and --csv"},
+		&cli.StringFlag{Name: "explain", Usage: "write each image into `DIR` with a Grad-CAM heat map of its predicted class"},
+	}
+}
+
+// rateFlags are lr-find's.
+func rateFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "stage", Value: "head", EnvVars: commandline.NoVariable(), Usage: "train the stage `NAME`"},
+		&cli.Float64Flag{Name: "lr-min", Value: 1e-6, Usage: "first learning rate to try"},
+		&cli.Float64Flag{Name: "lr-max", Value: 0.1, Usage: "last learning rate to try"},
+		&cli.IntFlag{Name: "rates", Value: 16, Usage: "number of rates to try, each the same factor above the previous one"},
+		&cli.IntFlag{Name: "steps", Value: 30, Usage: "training steps at each rate"},
+		outputFlag("plot the loss against the rate to `FILE`, .png or .svg", ""),
+		jsonFlag("print every rate and its loss as one JSON document"),
+	}
+}
+
+// sheetFlags are preview's.
+func sheetFlags() []cli.Flag {
+	return []cli.Flag{
+		modelFlag("use the image size and interpolation of the model in `DIR`"),
+		&cli.StringFlag{Name: "image-size", Usage: "resize images to `HEIGHT[,WIDTH]`, if there is no --model"},
+		outputFlag("write the contact sheet to `FILE.png`", ""),
+		jsonFlag("print what was drawn as one JSON document"),
+	}
+}
+
+// runFileFlags are run's.
+func runFileFlags() []cli.Flag {
+	return []cli.Flag{
+		outputFlag("write the runs and their summary to `DIR`", "the file's output, else runs/ and the file's name"),
+		&cli.BoolFlag{Name: "dry-run", Usage: "check options, data and models, and print what would be done"},
+		&cli.BoolFlag{Name: "keep-going", Usage: "continue with the other runs if one fails"},
+		&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of FILE.yaml, for editors"},
+		junitFlag(),
+		jsonFlag("print the summary as one JSON document"),
+	}
+}
+
+// requireFlags returns an error if a flag is empty. The library's own check
+// prints the whole help.
 func requireFlags(c *cli.Context, names ...string) error {
 	for _, name := range names {
 		if c.String(name) == "" {
-			return usageError(c, fmt.Errorf("--%s is missing", name), false)
+			return usageError(c, pipeline.Errorf(pipeline.BadUsage, "%s is missing", pipeline.Option(name)), false)
 		}
 	}
 	return nil
 }
 
-// noArguments refuses what a command would silently pass over.
+// noArguments refuses arguments, which the command would ignore.
 func noArguments(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usageError(c, fmt.Errorf("unexpected argument %q", c.Args().First()), false)
@@ -152,11 +214,11 @@ func noArguments(c *cli.Context) error {
 	return nil
 }
 
-// atLeast checks integer flags.
+// atLeast checks the lower bound of integer flags.
 func atLeast(c *cli.Context, least int, names ...string) error {
 	for _, name := range names {
 		if v := c.Int(name); v < least {
-			return pipeline.Errorf(pipeline.BadUsage, "--%s %d: must be %d or more", name, v, least)
+			return pipeline.Errorf(pipeline.BadUsage, "%s %d: must be %d or more", pipeline.Option(name), v, least)
 		}
 	}
 	return nil
@@ -172,49 +234,12 @@ func parseBytes(text string) (int64, error) {
 	}[unit]
 	value, err := strconv.ParseFloat(number, 64)
 	if err != nil || scale == 0 || !(value >= 0 && value*scale < 1<<62) {
-		return 0, pipeline.Errorf(pipeline.BadUsage, "%q is no size: write 500MB, 2GiB or a number of bytes", text)
+		return 0, pipeline.Errorf(pipeline.BadUsage, "%q is not a size: write 500MB, 2GiB or a number of bytes", text)
 	}
 	return int64(value * scale), nil
 }
 
-// parseSplit reads three fractions: 0.7,0.15,0.15.
-func parseSplit(text string) (split [3]float64, err error) {
-	parts := strings.Split(text, ",")
-	bad := pipeline.Errorf(pipeline.BadUsage, "--split %q: must be three fractions, for train, validation and test, such as 0.7,0.15,0.15", text)
-	if len(parts) != 3 {
-		return split, bad
-	}
-	for i, part := range parts {
-		if split[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64); err != nil {
-			return split, bad
-		}
-	}
-	return split, nil
-}
-
-// within says whether a path lies in a folder.
-func within(path, folder string) bool {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return false
-	}
-	rest, err := filepath.Rel(folder, absolute)
-	info, statErr := os.Stat(folder)
-	return err == nil && filepath.IsLocal(rest) && statErr == nil && info.IsDir()
-}
-
-// quoted is a path as a shell takes it, for commands that are shown.
-func quoted(path string) string {
-	plain := func(r rune) bool {
-		return r == '/' || r == '.' || r == '-' || r == '_' || r == '=' || r == ',' || unicode.IsLetter(r) || unicode.IsDigit(r)
-	}
-	if path != "" && strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
-// patternless leaves out what makes a name a pattern.
+// patternless removes the characters that make a name a pattern.
 func patternless(r rune) rune {
 	if strings.ContainsRune("*?[]", r) {
 		return -1
@@ -222,7 +247,7 @@ func patternless(r rune) rune {
 	return r
 }
 
-// defaultOutput is the first of runs/NAME-1, runs/NAME-2 … that is free.
+// defaultOutput is the first of runs/NAME-1, runs/NAME-2 … that does not exist.
 func defaultOutput(data string) string {
 	name := "run"
 	if absolute, err := filepath.Abs(data); err == nil {
@@ -234,4 +259,9 @@ func defaultOutput(data string) string {
 			return path
 		}
 	}
+}
+
+// invalid is the error of a flag's value.
+func invalid(name pipeline.Option, value, must string) error {
+	return pipeline.Errorf(pipeline.BadUsage, "%s %q: %s", name, value, must)
 }

@@ -8,41 +8,38 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tftl"
+	"tftl/internal/ui"
 	"tftl/savedmodels"
 )
 
 func newInspectCommand() *cli.Command {
-	flags := []cli.Flag{
-		&cli.StringFlag{Name: "val-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "test-data", Usage: "as fit has it", Category: dataFlags},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "as fit has it", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "as fit has it", Category: dataFlags},
-		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of --split-exact", Category: dataFlags},
-		&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images decoded at a time; 0 for one a processor", Category: machineFlags},
-		&cli.BoolFlag{Name: "json", Usage: "one JSON document"},
-	}
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "what a model is and can do, or what is wrong with a data set",
+		Usage:     "describe a model, or check a data set",
 		ArgsUsage: "MODEL_OR_DATA",
-		Description: `A run or a SavedModel is described. Anything else is a data set, cut into its parts
-as fit would cut it; every image is read and decoded, and the exit code is 3 where
-something would spoil a run or its figures:
+		Description: `Describes a run or a SavedModel. Anything else is a data set: it is split as fit would
+split it, and every image is read and decoded. The exit code is 3 if something would
+spoil a run or its metrics:
 
-   an image that cannot be read, or is of one colour
-   a class of which validation or test has no image
-   an image that is in several parts, byte for byte or nearly so
+   an image that cannot be read, or has only one colour
+   a class without an image in validation or test
+   an image that is in several parts, exactly or nearly the same
 
-These are warnings: a class three times as large as another, an extension of another
-format, and duplicates, near or exact, within a part. Near duplicates are images that
-are alike at 32 x 32 pixels in grey; a mirrored or cropped copy is not found.
+Other findings are warnings: a class three times as large as another, a file extension
+that does not match the format, and exact or near duplicates within a part. Near
+duplicates look alike at 32 x 32 pixels in grey; mirrored and cropped copies are not
+found.
 
    tftl inspect photos
    tftl inspect photos --json | jq '.findings[] | select(.spoils)'`,
-		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), commonFlags()),
+		Flags: slices.Concat(
+			partFlags(), []cli.Flag{seedFlag("--split-exact", dataFlags), workersFlag(), jsonFlag(resultAsJSON)},
+			choiceFlags(), sourceFlags(), commonFlags(),
+		),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usageError(c, fmt.Errorf("one model or data set is to be named, not %d", c.NArg()), false)
+				return usageError(c, fmt.Errorf("expected one model or data set, got %d", c.NArg()), false)
 			}
 			path, t := c.Args().First(), newTerminal(c)
 			if isModel(path) {
@@ -69,14 +66,13 @@ type ability struct {
 
 func abilities(m *savedmodels.Model) []ability {
 	train := ability{Command: "fit", Can: true}
-	if err := m.Trainable(); err != nil {
-		_, reason, _ := strings.Cut(err.Error(), ": cannot be trained: ")
-		train = ability{"fit", false, reason}
+	if lacks := m.LacksForTraining(); lacks != "" {
+		train = ability{"fit", false, lacks}
 	}
 	evaluate := ability{Command: "evaluate, predict", Can: true}
 	switch {
 	case m.Description == nil:
-		evaluate.Reason = "when told --output, --labels and --rescale"
+		evaluate.Reason = "with --model-output, --labels and --rescale"
 	case len(m.Description.Labels) == 0:
 		evaluate = ability{"evaluate, predict", false, "its head has no classes before it is trained"}
 	}
@@ -85,19 +81,19 @@ func abilities(m *savedmodels.Model) []ability {
 
 // runInspect is the command without its command line.
 func runInspect(t terminal, path string, asJSON bool) error {
-	model, err := loadServing(path, nil)
+	model, err := tftl.LoadServing(path, nil)
 	if err != nil {
 		return err
 	}
 	path = model.Dir
 	if asJSON {
-		return writeJSON(t.out, struct {
+		return ui.WriteJSON(t.Out, struct {
 			*savedmodels.Description
 			MetaGraphs []savedmodels.MetaGraph `json:"metagraphs"`
 			Abilities  []ability               `json:"abilities"`
 		}{model.Description, model.MetaGraphs(), abilities(model)})
 	}
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s\n", path)
 	if d := model.Description; d != nil {
 		describeModel(w, d)
@@ -115,7 +111,7 @@ func runInspect(t terminal, path string, asJSON bool) error {
 	for _, g := range model.MetaGraphs() {
 		fmt.Fprintf(w, "\nMetaGraph %s\n", g.Tags)
 		for _, s := range g.Signatures {
-			fmt.Fprintf(w, "  %s\t%s\t-> %s\n", s.Name, list(s.Inputs), list(s.Outputs))
+			fmt.Fprintf(w, "  %s\t%s\t-> %s\n", s.Name, tensorList(s.Inputs), tensorList(s.Outputs))
 		}
 	}
 	return w.Flush()
@@ -143,7 +139,7 @@ func describeModel(w *tabwriter.Writer, d *savedmodels.Description) {
 	}
 }
 
-func list(tensors []savedmodels.Tensor) string {
+func tensorList(tensors []savedmodels.Tensor) string {
 	texts := make([]string, len(tensors))
 	for i, t := range tensors {
 		texts[i] = t.String()

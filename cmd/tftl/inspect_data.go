@@ -5,43 +5,47 @@ import (
 	"os"
 	"path/filepath"
 
+	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/dataset/check"
-	"tftl/pipeline/features"
 	"tftl/pipeline/pixels"
 	"tftl/pipeline/rundir"
 )
 
-// isModel tells a run or a SavedModel from a data set.
+// isModel says whether a path is a run or a SavedModel, not a data set.
 func isModel(path string) bool {
 	_, err := os.Stat(filepath.Join(path, "saved_model.pb"))
 	return err == nil || rundir.Is(path)
 }
 
-// runInspectData checks a data set. What would spoil a run is an error, after
-// everything has been told.
+// runInspectData checks a data set. If something would spoil a run, it returns an
+// error after printing everything.
 func runInspectData(ctx context.Context, t terminal, path string, options dataset.Options, workers int, asJSON bool) error {
 	set, err := dataset.Open(path, options)
 	if err != nil {
 		return err
 	}
-	t.describe(set)
+	env, end := environment(t)
+	defer end()
+	env.DescribeData(set)
 	decoder, err := pixels.NewDecoder(pixels.Options{Height: check.Side, Width: check.Side, Interpolation: "area", Workers: 1})
 	if err != nil {
 		return err
 	}
 	defer decoder.Close()
-	progress := newProgress(t, rundir.Dir{})
-	report, err := check.Run(ctx, set, check.Reader{Header: header, Decode: decoder.Decode, Workers: workers}, progress.event)
-	progress.end()
+	report, err := check.Run(ctx, set, check.Reader{Header: header, Decode: decoder.Decode, Workers: workers}, env.Progress)
+	end()
 	if err != nil {
 		return err
 	}
+	for _, warning := range set.Warnings {
+		report.Warnings = append(report.Warnings, warning.Text(flag))
+	}
 	if asJSON {
-		err = writeJSON(t.out, report)
+		err = ui.WriteJSON(t.Out, report)
 	} else {
-		err = report.WriteTable(t.out)
+		err = report.WriteTable(t.Out, flag)
 	}
 	if err != nil {
 		return err
@@ -62,36 +66,5 @@ func header(encoded []byte) check.Header {
 	return check.Header{
 		Format: h.Format, Width: h.Width, Height: h.Height,
 		Orientation: t.Orientation, Depth16: t.Depth16, Transparent: t.Transparent,
-	}
-}
-
-// warnOfImbalance is what of the check is told before every run; of classes that
-// a part lacks, opening the data set has warned.
-func (t terminal) warnOfImbalance(set *dataset.Set) {
-	for _, f := range check.Counts(set).Findings {
-		if f.Kind == check.Imbalance {
-			t.warn("%s (--class-weights balanced)", f.Detail)
-		}
-	}
-}
-
-// warnOfShared is the other part of it: the images that train and validation
-// have in common, as far as the feature cache has hashed them anyway.
-func (t terminal) warnOfShared(train, validation *features.Source) {
-	trained := make(map[features.Digest]string, train.Len())
-	for i := range train.Len() {
-		trained[train.Digest(i)] = train.Sample(i).ID
-	}
-	delete(trained, features.Digest{})
-	shared, example := 0, ""
-	for i := range validation.Len() {
-		if id, ok := trained[validation.Digest(i)]; ok {
-			if shared++; shared == 1 {
-				example = id + " = " + validation.Sample(i).ID
-			}
-		}
-	}
-	if shared > 0 {
-		t.warn("images of validation that train has, too, so that the figures flatter: %d, such as %s (tftl inspect lists them)", shared, example)
 	}
 }

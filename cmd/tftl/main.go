@@ -1,5 +1,5 @@
-// Command tftl trains and evaluates image classifiers by transfer learning,
-// with networks that were exported once from Keras.
+// Command tftl trains and evaluates image classifiers by transfer learning, with
+// networks exported once from Keras.
 package main
 
 import (
@@ -11,13 +11,13 @@ import (
 	"tftl/internal/quiet"
 )
 
-// version is set by the Makefile.
+// version is set by the linker; see the Makefile.
 var version = "unknown"
 
 func main() {
 	quiet.Guard()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for an orderly end; a second one is the system's own.
+	// The first signal asks the program to stop; a second one kills it.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }

@@ -3,12 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	stdimage "image"
-	"image/color"
-	"image/draw"
-	"image/png"
-	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,21 +11,23 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/pixels"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/train"
 	"tftl/savedmodels"
 )
 
-// A contact sheet has a row an image: the original, and what becomes of it in
-// the first epochs.
+// A contact sheet has a row for each image: the original, and what the first
+// epochs make of it.
 const (
 	sheetRows   = 6
 	sheetEpochs = 5
-	sheetGap    = 4 // pixels of white around every picture
 )
 
-// previewOptions are what `tftl preview` was asked for.
+// previewOptions are the flags of tftl preview.
 type previewOptions struct {
 	data         string
 	dataset      dataset.Options
@@ -44,23 +40,19 @@ type previewOptions struct {
 }
 
 func newPreviewCommand() *cli.Command {
-	flags := []cli.Flag{
-		&cli.StringFlag{Name: "model", Usage: "`DIR` of the model whose image size and interpolation are used"},
-		&cli.StringFlag{Name: "image-size", Usage: "`HEIGHT[,WIDTH]`, where no model is given"},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE.png` to write"},
-		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "as fit has it"},
-		&cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images decoded at a time; 0 for one a processor", Category: machineFlags},
-		&cli.BoolFlag{Name: "json", Usage: "what was drawn, as one JSON document"},
-	}
 	return &cli.Command{
 		Name:  "preview",
-		Usage: "a contact sheet of augmented photographs",
-		Description: fmt.Sprintf(`Writes a PNG with a row for each of %d photographs of the training part: the original on
-the left, then what the first %d epochs of tftl fit with the same flags and seed train on.
+		Usage: "show what augmentation does to the images",
+		Description: fmt.Sprintf(`Writes a contact sheet as PNG, with a row for each of %d images of the training part:
+the original on the left, then the images that the first %d epochs of tftl fit would
+train on with the same flags and seed.
 
    tftl preview --data photos --model savedmodels/vgg16 --augment strong \
       --output sheet.png`, sheetRows, sheetEpochs),
-		Flags: slices.Concat(fitDataFlags(), flags, choiceFlags(), sourceFlags(), []cli.Flag{newBadImageFlag()}, newAugmentFlags(), commonFlags()),
+		Flags: slices.Concat(
+			[]cli.Flag{dataFlag(""), newBadImageFlag(), seedFlag("the augmentation and --split-exact", dataFlags), workersFlag()},
+			partFlags(), choiceFlags(), sourceFlags(), sheetFlags(), newAugmentFlags(), commonFlags(),
+		),
 		Action: func(c *cli.Context) error {
 			o, err := newPreviewOptions(c)
 			if err != nil {
@@ -89,22 +81,22 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 		return o, err
 	}
 	if strings.ToLower(filepath.Ext(o.output)) != ".png" {
-		return o, pipeline.Errorf(pipeline.BadUsage, "--output %q: must end in .png", o.output)
+		return o, invalid("output", o.output, "must end in .png")
 	}
 	if o.augmentation, err = newAugmentation(c); err != nil {
 		return o, err
 	}
 	if !o.augmentation.Enabled() {
-		return o, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "there is no augmentation to show"), "such as --augment article, or --rotation-range 20")
+		return o, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "there is no augmentation to show"), "add one, such as %s light or %s 20", pipeline.Option("augment"), pipeline.Option("rotation-range"))
 	}
 	o.input, err = previewInput(c.String("model"), c.String("image-size"))
 	return o, err
 }
 
-// previewInput is the size of the pictures: a model's, or what was asked for.
+// previewInput takes the size of the pictures from a model or from its flag.
 func previewInput(model, size string) (in savedmodels.Input, err error) {
 	if (model == "") == (size == "") {
-		return in, pipeline.Errorf(pipeline.BadUsage, "either --model or --image-size is needed: it says how large the pictures are")
+		return in, pipeline.Errorf(pipeline.BadUsage, "give either %s or %s, for the size of the images", pipeline.Option("model"), pipeline.Option("image-size"))
 	}
 	if model != "" {
 		m, err := savedmodels.Load(model, nil)
@@ -124,25 +116,27 @@ func previewInput(model, size string) (in savedmodels.Input, err error) {
 	for i, text := range []string{height, width} {
 		const most = 4096
 		if in.Size[i], err = strconv.Atoi(strings.TrimSpace(text)); err != nil || in.Size[i] < 1 || in.Size[i] > most {
-			return in, pipeline.Errorf(pipeline.BadUsage, "--image-size %q: must be one or two whole numbers from 1 to %d, such as 224", size, most)
+			return in, pipeline.Errorf(pipeline.BadUsage, "%s %q: must be one or two whole numbers from 1 to %d, such as 224", pipeline.Option("image-size"), size, most)
 		}
 	}
 	return in, nil
 }
 
-// runPreview is the command without its command line.
+// runPreview makes the sheet.
 func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 	set, err := dataset.Open(o.data, o.dataset)
 	if err != nil {
 		return err
 	}
-	t.describe(set)
-	if o.onBad == skipBadImages {
-		if _, err := screenSet(ctx, t, set, o.workers); err != nil {
+	env, end := environment(t)
+	defer end()
+	env.DescribeData(set)
+	if o.onBad == train.SkipBadImages {
+		if _, err := env.ScreenSet(ctx, set, new(workflow.Digests), o.workers); err != nil {
 			return err
 		}
 	}
-	t.describeAugmentation(o.augmentation)
+	end()
 	decoder, err := newDecoder(o.input, o.workers)
 	if err != nil {
 		return err
@@ -154,66 +148,22 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 		return err
 	}
 	defer augmenter.Close()
+	t.describeAugmentation(o.augmentation)
 
-	index := pipeline.Order(o.dataset.Seed, 1, set.Train.Len()) // as the first epoch has them
+	index := pipeline.Order(o.dataset.Seed, 1, set.Train.Len()) // the order of the first epoch
 	index = index[:min(len(index), sheetRows)]
-	source := pixels.Source{Encoded: set.Train, Decoder: decoder}
-	sheet := newSheet(len(index), height, width)
-	drawn := make([]previewImage, len(index))
-	for epoch := range sheetEpochs + 1 {
-		batch, err := source.Batch(ctx, epoch, index)
-		if err == nil && epoch > 0 {
-			batch, err = augmenter.Apply(ctx, epoch, batch)
-		}
-		if err != nil {
-			return err
-		}
-		for row, sample := range batch.Samples {
-			sheet.put(row, epoch, batch.Data[row*height*width*3:(row+1)*height*width*3])
-			drawn[row].ID = sample.ID
-			if epoch > 0 {
-				drawn[row].Epochs = append(drawn[row].Epochs, augmenter.Draw(epoch, sample))
-			}
-		}
+	sheet, rows, err := augmenter.Preview(ctx, pixels.Source{Encoded: set.Train, Decoder: decoder}, index, sheetEpochs)
+	if err != nil {
+		return err
 	}
-	if err := atomicfile.Write(o.output, func(w io.Writer) error { return png.Encode(w, sheet) }); err != nil {
+	if err := atomicfile.Write(o.output, sheet.WritePNG); err != nil {
 		return err
 	}
 	if o.json {
-		return writeJSON(t.out, map[string]any{
-			"output": o.output, "image_size": [2]int{height, width}, "gap": sheetGap, "augmentation": o.augmentation, "images": drawn,
+		return ui.WriteJSON(t.Out, map[string]any{
+			"output": o.output, "image_size": [2]int{height, width}, "gap": pixels.SheetGap, "augmentation": o.augmentation, "images": rows,
 		})
 	}
-	_, err = fmt.Fprintf(t.out, "%s: %d photographs, each with %d epochs to its right\n", o.output, len(index), sheetEpochs)
+	_, err = fmt.Fprintf(t.Out, "%s: %d images, each with %d epochs to its right\n", o.output, len(index), sheetEpochs)
 	return err
-}
-
-// previewImage is a row of the sheet.
-type previewImage struct {
-	ID     string        `json:"id"`
-	Epochs []pixels.Draw `json:"epochs"`
-}
-
-// sheet is pictures of one size in rows and columns.
-type sheet struct {
-	*stdimage.NRGBA
-	height, width int
-}
-
-func newSheet(rows, height, width int) sheet {
-	columns := sheetEpochs + 1
-	bounds := stdimage.Rect(0, 0, sheetGap+columns*(width+sheetGap), sheetGap+rows*(height+sheetGap))
-	canvas := stdimage.NewNRGBA(bounds)
-	draw.Draw(canvas, bounds, stdimage.NewUniform(color.White), stdimage.Point{}, draw.Src)
-	return sheet{canvas, height, width}
-}
-
-// put rounds pixels from 0 to 255 into their place.
-func (s sheet) put(row, column int, pixels []float32) {
-	left, top := sheetGap+column*(s.width+sheetGap), sheetGap+row*(s.height+sheetGap)
-	level := func(v float32) uint8 { return uint8(math.RoundToEven(float64(min(max(v, 0), 255)))) }
-	for i := 0; i < len(pixels); i += 3 {
-		x, y := i/3%s.width, i/3/s.width
-		s.SetNRGBA(left+x, top+y, color.NRGBA{R: level(pixels[i]), G: level(pixels[i+1]), B: level(pixels[i+2]), A: 255})
-	}
 }

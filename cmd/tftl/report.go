@@ -1,31 +1,28 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
-	"tftl/internal/atomicfile"
-	"tftl/pipeline/report"
 	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow/evaluate"
 )
 
 func newReportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "report",
-		Usage:     "a run as a page to look at, from its folder alone",
+		Usage:     "render a run as an HTML page",
 		ArgsUsage: "RUN",
-		Description: `Writes report.html and report.md into the run's folder, from what fit and evaluate
-left there: no model is loaded and no image read. The page is one file that opens
-without a network. evaluate writes both by itself.
+		Description: `Writes report.html and report.md into the folder of a run, from what fit and evaluate
+left there. No model is loaded and no image read. The page is a single file and needs
+no network. evaluate writes both files itself.
 
    tftl report runs/first`,
 		Flags: commonFlags(),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usageError(c, fmt.Errorf("one run is to be named, not %d", c.NArg()), false)
+				return usageError(c, fmt.Errorf("expected one run, got %d", c.NArg()), false)
 			}
 			return runReport(newTerminal(c), rundir.Dir{Path: c.Args().First()})
 		},
@@ -34,29 +31,9 @@ without a network. evaluate writes both by itself.
 
 // runReport is the command without its command line.
 func runReport(t terminal, run rundir.Dir) error {
-	if err := writeReport(run); err != nil {
+	if err := evaluate.WriteReport(run); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(t.out, "%s\n%s\n", run.File(reportPage), run.File(reportBrief))
+	_, err := fmt.Fprintf(t.Out, "%s\n%s\n", run.ReportPage(), run.ReportBrief())
 	return err
-}
-
-const (
-	reportPage  = "report.html"
-	reportBrief = "report.md"
-)
-
-// writeReport writes both forms of a run's report into its folder.
-func writeReport(run rundir.Dir) error {
-	var page, brief bytes.Buffer
-	if err := report.HTML(&page, run); err != nil {
-		return err
-	}
-	if err := report.Markdown(&brief, run); err != nil {
-		return err
-	}
-	return errors.Join(
-		atomicfile.WriteFile(run.File(reportPage), page.Bytes(), 0o644),
-		atomicfile.WriteFile(run.File(reportBrief), brief.Bytes(), 0o644),
-	)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 )
@@ -23,33 +24,25 @@ type splitOptions struct {
 	dataset dataset.Options
 	output  string
 	force   bool
-	folds   int // 0: none
+	folds   int // 0 for none
 	json    bool
 }
 
 func newSplitCommand() *cli.Command {
-	flags := []cli.Flag{
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "the manifest that is written, a `FILE.csv`"},
-		&cli.BoolFlag{Name: "force", Usage: "replace a file that is there"},
-		&cli.BoolFlag{Name: "json", Usage: "the result as one JSON document"},
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test where DATA does not tell them apart", Category: dataFlags},
-		&cli.StringFlag{Name: "by", Usage: "name; content, which keeps copies of a file together; or group, a manifest's column, which keeps a burst or a subject together", DefaultText: "group where DATA has groups, name elsewhere", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "exact sizes, class by class, by name and --seed; adding images moves others", Category: dataFlags},
-		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "of --split-exact", Category: dataFlags},
-		&cli.IntFlag{Name: "folds", Usage: "a column of folds too, from 0 to `K`-1, over all images; 0 for none", Category: dataFlags},
-	}
 	return &cli.Command{
 		Name:      "split",
-		Usage:     "write down which image is in which part, and move nothing",
+		Usage:     "write which image is in which part, without moving files",
 		ArgsUsage: "DATA",
-		Description: `DATA is class folders or a manifest. The manifest that is written has the columns
-path, label and split, weight, group and fold where there are such, and a manifest's own;
-fit and evaluate take it as --data. Parts and folds go by a hash, so that no image changes its own when
-others are added.
+		Description: "DATA is " + dataset.Usage(dataset.FileKinds()) + `.
+The result is a manifest for --data of fit and evaluate. It has the columns path, label and split,
+weight, group and fold if needed, and all others of a manifest. Parts and folds
+go by a hash, so no image moves when others are added.
 
    tftl split photos --output photos.csv
    tftl split list.csv --output parts.csv --by group --folds 5`,
-		Flags: slices.Concat(flags, choiceFlags(), sourceFlags(), commonFlags()),
+		Flags: slices.Concat(
+			manifestFlags(), splitFlags(), []cli.Flag{seedFlag("--split-exact", dataFlags)}, choiceFlags(), sourceFlags(), commonFlags(),
+		),
 		Action: func(c *cli.Context) error {
 			o, err := newSplitOptions(c)
 			if err != nil {
@@ -62,40 +55,36 @@ others are added.
 
 func newSplitOptions(c *cli.Context) (o splitOptions, err error) {
 	if c.NArg() != 1 {
-		return o, usageError(c, fmt.Errorf("one data set is to be named, not %d", c.NArg()), false)
+		return o, usageError(c, fmt.Errorf("name one data set, not %d", c.NArg()), false)
 	}
 	if err := requireFlags(c, "output"); err != nil {
 		return o, err
 	}
 	o = splitOptions{data: c.Args().First(), output: c.String("output"), force: c.Bool("force"), folds: c.Int("folds"), json: c.Bool("json")}
 	if !strings.EqualFold(filepath.Ext(o.output), ".csv") {
-		return o, pipeline.Errorf(pipeline.BadUsage, "--output %s: a manifest's name ends in .csv", o.output)
+		return o, invalid("output", o.output, "a manifest's name must end in .csv")
 	}
 	if o.folds != 0 && o.folds < 2 {
-		return o, pipeline.Errorf(pipeline.BadUsage, "--folds %d: must be 2 or more", o.folds)
+		return o, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 2 or more", pipeline.Option("folds"), o.folds)
 	}
 	o.dataset, err = newDatasetOptions(c)
-	o.dataset.By = dataset.By(c.String("by"))
+	o.dataset.By, o.dataset.AllColumns = dataset.By(c.String("by")), true
 	return o, err
 }
 
 // runSplit is the command without its command line.
 func runSplit(t terminal, o splitOptions) error {
 	if _, err := os.Lstat(o.output); err == nil && !o.force {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "--output %s: is there already", o.output), "--force replaces it")
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s %s: already exists", pipeline.Option("output"), o.output), "%s replaces it", pipeline.Option("force"))
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	further, err := dataset.OwnColumns(o.data)
-	if err != nil {
-		return err
-	}
-	o.dataset.Columns = further
 	set, err := dataset.Open(o.data, o.dataset)
 	if err != nil {
 		return err
 	}
-	t.describe(set)
+	env, _ := environment(t)
+	env.DescribeData(set)
 	var folds map[string]int
 	if o.folds > 0 {
 		if folds, err = set.Folds(o.folds, o.dataset); err != nil {
@@ -104,21 +93,21 @@ func runSplit(t terminal, o splitOptions) error {
 	}
 	var outside bool
 	err = atomicfile.Write(o.output, func(w io.Writer) error {
-		outside, err = set.WriteManifest(w, filepath.Dir(o.output), folds, further)
+		outside, err = set.WriteManifest(w, filepath.Dir(o.output), folds)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if outside {
-		t.say("hint: the images lie outside the manifest's folder: --data %s needs --allow-outside", o.output)
+		t.say("hint: the images are outside the manifest's folder: --data %s needs --allow-outside", o.output)
 	}
 	if o.json {
-		return writeJSON(t.out, map[string]any{
+		return ui.WriteJSON(t.Out, map[string]any{
 			"manifest": o.output, "outside": outside, "classes": set.Classes, "folds": o.folds,
 			"train": set.Train.Len(), "val": set.Validation.Len(), "test": set.Test.Len(),
 		})
 	}
-	_, err = fmt.Fprintf(t.out, "%s: %d train, %d val, %d test\n", o.output, set.Train.Len(), set.Validation.Len(), set.Test.Len())
+	_, err = fmt.Fprintf(t.Out, "%s: %d train, %d val, %d test\n", o.output, set.Train.Len(), set.Validation.Len(), set.Test.Len())
 	return err
 }

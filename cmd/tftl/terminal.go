@@ -2,76 +2,44 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
-	"tftl/internal/printable"
+	"tftl/internal/ui"
 	"tftl/pipeline"
 )
 
-// terminal is where a command writes: results to out, all else to err.
-type terminal struct {
-	out, err io.Writer
-	quiet    bool
-	live     bool         // err is a terminal: a progress bar may be drawn
-	log      *slog.Logger // of --log-file, or nil
-	file     *os.File     // likewise
-}
+// terminal is where a command writes. Its methods say what the commands have in
+// common.
+type terminal struct{ ui.Terminal }
 
 func newTerminal(c *cli.Context) terminal {
-	t := terminal{out: c.App.Writer, err: c.App.ErrWriter, quiet: c.Bool("quiet")}
-	if f, ok := t.err.(*os.File); ok {
-		t.live = term.IsTerminal(int(f.Fd()))
-	}
-	return t
+	return terminal{ui.NewTerminal(c.App.Writer, c.App.ErrWriter, c.Bool("quiet"))}
 }
 
-// say writes a line for the person who watches.
-func (t terminal) say(format string, args ...any) {
-	text := printable.Text(fmt.Sprintf(format, args...))
-	if !t.quiet {
-		fmt.Fprintln(t.err, text)
-	}
-	if t.log != nil {
-		t.log.Info(text)
-	}
-}
+// say prints a message. Options, errors and messages of the library among args
+// are spelled as on the command line.
+func (t terminal) say(format string, args ...any) { t.Say("%s", spelled(format, args)) }
 
-// warn is said with --quiet too.
-func (t terminal) warn(format string, args ...any) {
-	text := printable.Text(fmt.Sprintf(format, args...))
-	fmt.Fprintln(t.err, "tftl: warning: "+text)
-	if t.log != nil {
-		t.log.Warn(text)
-	}
-}
+// warn prints a warning, spelled like a message.
+func (t terminal) warn(format string, args ...any) { t.Warn("%s", spelled(format, args)) }
 
-// withLog writes what is said to a file too, behind what it has already and
-// with --quiet as well. An empty path is no file.
+func spelled(format string, args []any) string { return pipeline.Messagef(format, args...).Text(flag) }
+
+// withLog opens --log-file; an empty path means no file.
 func (t terminal) withLog(path string) (terminal, error) {
-	if path == "" {
-		return t, nil
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	logged, err := t.WithLog(path)
 	if err != nil {
-		return t, pipeline.Errorf(pipeline.BadUsage, "--log-file: %w", err)
+		return t, pipeline.Errorf(pipeline.BadUsage, "%s: %w", pipeline.Option("log-file"), err)
 	}
-	t.file, t.log = file, slog.New(slog.NewTextHandler(file, nil))
-	return t, nil
+	return terminal{logged}, nil
 }
 
-// closeLog ends the log with the command's error, which it hands on.
+// closeLog ends the log with the command's error, which it returns.
 func (t terminal) closeLog(err error) error {
-	if t.file == nil {
-		return err
-	}
+	last := ""
 	if err != nil {
-		t.log.Error(err.Error())
+		last = ui.OneLine(pipeline.ErrorText(err, flag))
 	}
-	return errors.Join(err, t.file.Close())
+	return errors.Join(err, t.CloseLog(last))
 }

@@ -1,21 +1,21 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"tftl/internal/ui"
 	"tftl/savedmodels"
 )
 
 func newVersionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
-		Usage: "versions, devices, and what --precision auto means here",
-		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "one JSON document"}}, runtimeFlags()...),
+		Usage: "show versions, devices and what --precision auto means here",
+		Flags: append([]cli.Flag{jsonFlag(resultAsJSON)}, runtimeFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -31,7 +31,7 @@ func newVersionCommand() *cli.Command {
 
 func runVersion(t terminal, r *savedmodels.Runtime, asJSON bool) error {
 	if asJSON {
-		return writeJSON(t.out, struct {
+		return ui.WriteJSON(t.Out, struct {
 			Version  string `json:"version"`
 			Go       string `json:"go"`
 			Contract int    `json:"contract"`
@@ -47,17 +47,9 @@ func runVersion(t terminal, r *savedmodels.Runtime, asJSON bool) error {
 		{"instructions", r.Instructions},
 		{"precision", string(r.Precision)},
 	} {
-		if _, err := fmt.Fprintf(t.out, "%-13s %s\n", row[0], row[1]); err != nil {
+		if _, err := fmt.Fprintf(t.Out, "%-13s %s\n", row[0], row[1]); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// writeJSON writes one document, indented.
-func writeJSON(w interface{ Write([]byte) (int, error) }, document any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(document)
 }

@@ -26,7 +26,7 @@ func read(t *testing.T, path string) string {
 	return string(data)
 }
 
-// names lists a folder, so that a test sees whatever was left behind.
+// names lists a folder, so that a test sees everything that was left behind.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -148,7 +148,7 @@ func TestConcurrentWritersEachLeaveAWholeFile(t *testing.T) {
 	wantNames(t, dir, "a")
 }
 
-// fill makes a folder with a file that holds text and a folder below it.
+// fill makes a folder with a folder in it that has a file with text.
 func fill(text string) func(string) error {
 	return func(tmp string) error {
 		if err := os.Mkdir(filepath.Join(tmp, "variables"), 0o777); err != nil {
@@ -170,7 +170,7 @@ func TestReplaceDir(t *testing.T) {
 		}
 		wantNames(t, root, "model")
 	}
-	// What the new folder lacks is gone: it is a replacement and not a merge.
+	// It replaces and does not merge: what the new folder lacks is gone.
 	if err := ReplaceDir(dir, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestFailedReplaceDirLeavesTheOldFolder(t *testing.T) {
 		t.Errorf("got %v, want %v", err, errWrong)
 	}
 	if err := ReplaceDir(dir, os.RemoveAll); err == nil {
-		t.Error("no error where fill took the new folder away")
+		t.Error("no error if fill removes the new folder")
 	}
 	if got := read(t, filepath.Join(dir, "variables", "data")); got != "old" {
 		t.Errorf("got %q, want the old folder", got)
@@ -231,13 +231,13 @@ func TestReplaceDirLeavesAFileAlone(t *testing.T) {
 	wantNames(t, root, "model")
 }
 
-// A replacement is killed at each point between its two renames and its end.
+// A replacement is killed at each point from its first rename to its end.
 func TestRecoverDir(t *testing.T) {
 	tests := []struct {
 		name    string
 		before  map[string]string // folder -> text of its file
 		want    string            // text in model, or empty for no model
-		foreign string            // a folder that is not ours and stays
+		foreign string            // a folder of somebody else, which stays
 	}{
 		{name: "nothing to do"},
 		{name: "whole", before: map[string]string{"model": "new"}, want: "new"},
@@ -291,7 +291,7 @@ func TestReplaceDirRecoversFirst(t *testing.T) {
 	}
 }
 
-// A name may have 255 bytes, and what stands in for it for a while is no longer.
+// A name may have 255 bytes, and its temporary name must not be longer.
 func TestLongNames(t *testing.T) {
 	root := t.TempDir()
 	long := strings.Repeat("ä", 127)

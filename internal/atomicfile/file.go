@@ -1,9 +1,9 @@
-// Package atomicfile writes files and folders that are either whole or not
-// there: what stands under the final name is what was there before or what was
-// meant to be there next, whatever is killed or filled up in between.
+// Package atomicfile replaces files and folders atomically: under the final name
+// is the complete old version or the complete new one, even if the process is
+// killed or the disk fills up.
 //
-// It is not a lock. One process at a time writes a name; two that write the
-// same file each leave a whole one, and the later wins.
+// It is not a lock. A folder must have one writer at a time. If two processes
+// write the same file, each writes a complete one, and the last one wins.
 package atomicfile
 
 import (
@@ -21,8 +21,8 @@ import (
 	"unicode/utf8"
 )
 
-// WriteFile is os.WriteFile, all or nothing. A file that was there is replaced
-// together with its permissions, a symbolic link is replaced and not followed.
+// WriteFile is an atomic os.WriteFile. It replaces an existing file together with
+// its permissions. It replaces a symbolic link and does not follow it.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	return write(path, perm, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -30,8 +30,8 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	})
 }
 
-// Write is WriteFile for what is written piece by piece: fn's writes are
-// buffered, and an error from it leaves path as it was.
+// Write is WriteFile for content that is written piece by piece. It buffers what
+// fn writes. An error from fn leaves path as it was.
 func Write(path string, fn func(io.Writer) error) error {
 	return write(path, 0o666, func(w io.Writer) error {
 		buffered := bufio.NewWriterSize(w, 1<<16)
@@ -58,7 +58,7 @@ func write(path string, perm fs.FileMode, fn func(io.Writer) error) (err error) 
 	if err := fn(f); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	// Some file systems find out that they are full no sooner than here.
+	// Some file systems only notice here that they are full.
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -74,20 +74,20 @@ func write(path string, perm fs.FileMode, fn func(io.Writer) error) (err error) 
 
 const temporary = ".tmp"
 
-// beside is an unused name in path's own folder, for a rename is atomic only
-// within one file system. It starts with a dot: what a killed process leaves
-// behind is not taken for a result.
+// beside is an unused name in path's own folder, because a rename is atomic only
+// within a file system. It starts with a dot, so that nobody takes what a killed
+// process leaves behind for a result.
 func beside(path string) string {
 	dir, base := filepath.Split(filepath.Clean(path))
 	return filepath.Join(dir, "."+Short(base, stem)+"."+rand.Text()+temporary)
 }
 
-// stem is what a temporary name has of the name that it stands in for: a name
-// that is as long as names may be, 255 bytes, has one too.
+// stem limits how much of a name its temporary name contains: a name of 255
+// bytes, the longest possible, needs a temporary name too.
 const stem = 200
 
-// Short is a file's name cut to a number of bytes, where it has more: at the end
-// is then a digest, so that two names stay two.
+// Short cuts a file name to a number of bytes. A name that is cut ends in a
+// digest, so that different names stay different.
 func Short(name string, limit int) string {
 	if len(name) <= limit {
 		return name
@@ -101,7 +101,7 @@ func Short(name string, limit int) string {
 	return name[:cut] + end
 }
 
-// syncFolder makes the names in a folder outlast a power cut.
+// syncFolder makes renames in a folder survive a power cut.
 func syncFolder(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -109,7 +109,7 @@ func syncFolder(dir string) error {
 	}
 	err = f.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		err = nil // a file system on which folders cannot be synced
+		err = nil // the file system cannot sync folders
 	}
 	return errors.Join(err, f.Close())
 }

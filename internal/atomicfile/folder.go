@@ -10,18 +10,18 @@ import (
 	"syscall"
 )
 
-// ReplaceDir fills a fresh folder beside dir and, once it is whole and on
-// disk, puts it in dir's place. An error from fill leaves dir as it was.
+// ReplaceDir fills a new folder beside dir, syncs it and puts it in dir's place.
+// An error from fill leaves dir as it was.
 //
-// A folder cannot be renamed over one that holds files, so dir steps aside for
-// a moment. A process killed in that moment leaves no dir: RecoverDir, or the
-// next ReplaceDir, brings the old one back.
+// A folder cannot be renamed over one that has files, so the old dir is moved
+// aside first. If the process is killed at that moment, there is no dir until
+// RecoverDir or the next ReplaceDir brings the old one back.
 func ReplaceDir(dir string, fill func(tmp string) error) error {
 	return ReplaceDirBut(dir, fill, os.RemoveAll)
 }
 
-// ReplaceDirBut is ReplaceDir where retire, and not removal, is what becomes of
-// the old folder once the new one has its place.
+// ReplaceDirBut is ReplaceDir, but calls retire for the old folder instead of
+// removing it, once the new one is in place.
 func ReplaceDirBut(dir string, fill, retire func(folder string) error) error {
 	dir = filepath.Clean(dir)
 	if err := replaceDir(dir, fill, retire); err != nil {
@@ -38,7 +38,7 @@ func replaceDir(dir string, fill, retire func(folder string) error) error {
 	exists := err == nil
 	switch {
 	case exists && !info.IsDir():
-		return syscall.ENOTDIR // a file or a link of the user's own
+		return syscall.ENOTDIR // the user's own file or link
 	case !exists && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -47,7 +47,7 @@ func replaceDir(dir string, fill, retire func(folder string) error) error {
 	if err := os.Mkdir(tmp, 0o777); err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp) // finds nothing once tmp is in place
+	defer os.RemoveAll(tmp) // does nothing once tmp is in place
 	if err := fill(tmp); err != nil {
 		return err
 	}
@@ -73,10 +73,10 @@ func replaceDir(dir string, fill, retire func(folder string) error) error {
 	return retire(old)
 }
 
-// RecoverDir finishes a ReplaceDir that was killed: it brings the old folder
-// back where the new one had not taken its place, and removes what was left
-// over. It is for the process that alone writes dir, before it reads dir; it
-// does nothing where there is nothing to finish.
+// RecoverDir finishes a ReplaceDir that was killed. It brings the old folder back
+// if the new one was not in place yet, and removes leftovers. Call it before
+// reading dir, from the only process that writes it. It does nothing if there is
+// nothing to finish.
 func RecoverDir(dir string) error {
 	return RecoverDirBut(dir, os.RemoveAll)
 }
@@ -90,8 +90,8 @@ func RecoverDirBut(dir string, retire func(folder string) error) error {
 	return nil
 }
 
-// aside is where dir waits while its replacement moves in. The name is hidden,
-// so that a copy that the user keeps as dir.old is never taken for ours.
+// aside is where dir waits while its replacement moves in. The name starts with a
+// dot, so that a user's own copy named dir.old is safe.
 func aside(dir string) string {
 	parent, base := filepath.Split(dir)
 	return filepath.Join(parent, "."+Short(base, stem)+".old")
@@ -116,7 +116,7 @@ func stepBack(dir string, retire func(folder string) error) error {
 	return syncFolder(filepath.Dir(dir))
 }
 
-// sweep removes the folders that killed ReplaceDirs were filling.
+// sweep removes folders that a killed ReplaceDir was filling.
 func sweep(dir string) error {
 	parent, base := filepath.Split(dir)
 	if parent == "" {
@@ -129,7 +129,7 @@ func sweep(dir string) error {
 	for _, e := range entries {
 		rest, ours := strings.CutPrefix(e.Name(), "."+Short(base, stem)+".")
 		random, unfinished := strings.CutSuffix(rest, temporary)
-		// A dot in between belongs to the name of another folder.
+		// A dot in between means that it belongs to another folder.
 		if ours && unfinished && !strings.Contains(random, ".") && e.IsDir() {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(parent, e.Name())))
 		}
@@ -137,7 +137,7 @@ func sweep(dir string) error {
 	return err
 }
 
-// syncTree puts a folder's files and folders on disk.
+// syncTree syncs a folder with all its files and folders.
 func syncTree(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mount puts a file system of 64 KiB on a folder for the length of a test.
+// mount mounts a file system of 64 KiB on a folder until the test ends.
 func mount(t *testing.T, dir string) {
 	t.Helper()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {

@@ -1,14 +1,16 @@
-// Package printable makes other people's text, such as names of files and of
-// classes, fit to be shown.
+// Package printable makes text from elsewhere, such as the names of files and
+// classes, safe to show.
 package printable
 
 import (
 	"strconv"
 	"strings"
+	"unicode"
 )
 
-// Text escapes, as in Go, what a terminal would obey and not print, and what
-// would turn the text around it. Joiners stay: some scripts and emoji need them.
+// Text escapes, as Go does, characters that a terminal would act on, and those
+// that reverse the text around them. Joiners stay: some scripts and emoji need
+// them.
 func Text(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -22,8 +24,8 @@ func Text(text string) string {
 	return b.String()
 }
 
-// Shorten leaves so many runes of a name. It cuts in the middle, for names of
-// one data set often begin alike.
+// Shorten cuts a name to a number of runes. It cuts in the middle, because names
+// in a data set often start alike.
 func Shorten(name string, limit int) string {
 	runes := []rune(name)
 	if len(runes) <= limit {
@@ -31,4 +33,15 @@ func Shorten(name string, limit int) string {
 	}
 	tail := (limit - 1) / 2
 	return string(runes[:limit-1-tail]) + "…" + string(runes[len(runes)-tail:])
+}
+
+// Argument quotes a path or another argument for a shell, if it needs quotes.
+func Argument(text string) string {
+	special := func(r rune) bool {
+		return !strings.ContainsRune("/.-_=,", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}
+	if text != "" && strings.IndexFunc(text, special) < 0 {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

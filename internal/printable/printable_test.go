@@ -32,6 +32,20 @@ func TestShorten(t *testing.T) {
 	}
 }
 
+func TestArgument(t *testing.T) {
+	for text, want := range map[string]string{
+		"runs/first,lr=1e-3": "runs/first,lr=1e-3",
+		"Füße.csv":           "Füße.csv",
+		"":                   "''",
+		"my run":             "'my run'",
+		"it's $HOME":         `'it'\''s $HOME'`,
+	} {
+		if got := printable.Argument(text); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}
+
 func FuzzText(f *testing.F) {
 	f.Add("a\x00\u2028\u200d")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE // memrchr, memmem
 
-// The last words of a process that C code ends: one line with the reason, in
-// place of Go's dump of its goroutines, which says nothing of it.
+// If C code ends the process, print one line with the reason instead of Go's dump
+// of goroutines, which does not explain it.
 
 #include "last.h"
 
@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-// What C code printed last. Stdio's lock on stderr keeps writers apart.
+// What C code printed last. Stdio's lock on stderr serializes writers.
 static char heard[2048];
 static size_t length;
 
 void quiet_heard(const char *text, size_t n) {
-	if (n > sizeof heard / 2) { // its beginning says what it is
+	if (n > sizeof heard / 2) { // its beginning is enough
 		n = sizeof heard / 2;
 	}
 	if (length + n > sizeof heard) {
@@ -27,7 +27,7 @@ void quiet_heard(const char *text, size_t n) {
 	length += n;
 }
 
-// A handler may be called where malloc has failed: it allocates nothing.
+// A handler allocates nothing: it may run because malloc failed.
 static char line[1024];
 static size_t end;
 
@@ -38,13 +38,13 @@ static void add(const char *text, size_t n) {
 
 static void say(const char *text) { add(text, strlen(text)); }
 
-// until is how much of a text lies before a stop, or before its end.
+// until is the length of a text before a stop, or its whole length.
 static size_t until(const char *text, size_t n, char stop) {
 	const char *at = memchr(text, stop, n);
 	return at ? (size_t)(at - text) : n;
 }
 
-// after is what follows the last mention of a phrase, or NULL.
+// after is what follows the last occurrence of a phrase, or NULL.
 static const char *after(const char *phrase, size_t *rest) {
 	const char *found = NULL, *from = heard;
 	size_t n = strlen(phrase);
@@ -53,8 +53,8 @@ static const char *after(const char *phrase, size_t *rest) {
 	return found;
 }
 
-// reason adds what the library said to be the reason: its line "F0000 …] …",
-// C++'s words for an exception that nobody caught, or else its last line.
+// reason adds the reason that the library printed: C++'s message for an uncaught
+// exception, its line "F0000 …] …", or else its last line.
 static int reason(void) {
 	size_t n;
 	const char *text = after("what():  ", &n);
@@ -87,7 +87,7 @@ static const char *fault(int signal) {
 static void last_words(int signal, siginfo_t *info, void *context) {
 	(void)context;
 	static int begun;
-	while (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause(); // another thread is at it
+	while (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause(); // another thread is printing
 	int sent = info->si_code == SI_USER && info->si_pid != getpid();
 	say(sent ? "tftl: another process ended the program with a signal" : "tftl: TensorFlow ended the program: ");
 	if (!sent) say(fault(signal));
@@ -107,7 +107,7 @@ static void answer(int signal, void (*with)(int, siginfo_t *, void *)) {
 	action.sa_sigaction = with;
 	if (!with) action.sa_handler = SIG_DFL, action.sa_flags = 0;
 	sigemptyset(&action.sa_mask);
-	for (int i = 0; with && i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault within ends it at once
+	for (int i = 0; with && i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault in the handler ends the process at once
 	sigaction(signal, &action, NULL);
 }
 
@@ -124,8 +124,8 @@ void quiet_unguard(void) {
 	for (int i = 0; dump_wanted() && i < all; i++) answer(ends[i], NULL);
 }
 
-// Go's runtime hands the first of them on where they happen in C code, to who
-// was there before it. The others it keeps.
+// If the first few signals are raised in C code, Go's runtime forwards them to the
+// handler installed before its own. The others it keeps, so install those again.
 void quiet_guard_again(void) {
 	for (int i = forwarded; !dump_wanted() && i < all; i++) answer(ends[i], last_words);
 }

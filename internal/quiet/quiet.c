@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 static const char level[] = "TF_CPP_MIN_LOG_LEVEL=3";
-// TensorFlow turns oneDNN on by itself only where it finds AVX512-VNNI,
-// AVX512-BF16 or AMX; on AVX2 it is faster, too.
+// TensorFlow turns oneDNN on by itself only if it finds AVX512-VNNI, AVX512-BF16
+// or AMX. oneDNN is faster on AVX2 too.
 static const char onednn[] = "TF_ENABLE_ONEDNN_OPTS=1";
 int quiet_kept = -1;
 
+// verbose looks for --verbose itself: this runs before main, so before any Go code
+// can parse the command line.
 static int verbose(char **argv, char **envp) {
 	for (int i = 1; argv[i] && strcmp(argv[i], "--"); i++)
 		if (!strcmp(argv[i], "--verbose")) return 1;
@@ -31,8 +33,8 @@ static int set(char **envp, const char *variable) {
 	return 0;
 }
 
-// Starts the program again with the variables that are not set yet: libc makes
-// the environment anew after this, so setting one now has no effect.
+// with_variables restarts the program with the variables that are not set yet. libc
+// sets up the environment after this point, so setenv would have no effect.
 static void with_variables(char **argv, char **envp, int quiet) {
 	size_t n = 0, added = 0;
 	while (envp[n]) n++;
@@ -41,12 +43,13 @@ static void with_variables(char **argv, char **envp, int quiet) {
 	if (!set(envp, onednn)) longer[added++] = (char *)onednn;
 	if (quiet && !set(envp, level)) longer[added++] = (char *)level;
 	memcpy(longer + added, envp, (n + 1) * sizeof *longer);
-	if (added > 0) execve("/proc/self/exe", argv, longer); // where it fails, the program goes on without them
+	if (added > 0) execve("/proc/self/exe", argv, longer); // if it fails, the program runs without them
 	free(longer);
 }
 
-// Go opens a standard output that was closed as /dev/null, where an answer would
-// be lost without an error. One that is open for reading alone gives the error.
+// refuse_output makes writing to a closed standard output an error. Go would open
+// it as /dev/null, and results would be lost in silence. A read-only file
+// descriptor gives the error.
 static void refuse_output(void) {
 	if (fcntl(STDOUT_FILENO, F_GETFD) >= 0) return;
 	int null = open("/dev/null", O_RDONLY);
@@ -54,9 +57,9 @@ static void refuse_output(void) {
 	if (null > STDERR_FILENO) close(null);
 }
 
-// Go's runtime ends with a dump of its insides where it cannot reserve memory.
-// With less room than this it could not when it starts, and TensorFlow would
-// open no network.
+// refuse_little_memory exits if the address space is too small. Go's runtime would
+// crash with a long dump when it cannot reserve memory. With less than this it
+// could not start, or TensorFlow could not load a network.
 static void refuse_little_memory(void) {
 	size_t room = (size_t)3 << 29;
 	void *reserved = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -69,9 +72,8 @@ static void refuse_little_memory(void) {
 	_exit(1);
 }
 
-// Run by the loader before the constructors of the libraries that the
-// executable needs: some of TensorFlow's lines are written there, and obey no
-// level.
+// The loader runs hush before the constructors of the libraries that the
+// executable needs. Those print some of TensorFlow's lines, whatever the level.
 static void hush(int argc, char **argv, char **envp) {
 	(void)argc;
 	refuse_output();
@@ -90,16 +92,16 @@ static void hush(int argc, char **argv, char **envp) {
 __attribute__((section(".preinit_array"), used))
 static void (*const run_hush)(int, char **, char **) = hush;
 
-// Takes what C code prints to stderr from then on: libjpeg, for one, complains
-// of an image without naming it. If the process ends by it, last.c says why.
+// hear takes what C code prints to stderr later. For example, libjpeg complains
+// about an image without naming it. If C code ends the process, last.c uses this.
 static ssize_t hear(void *none, const char *text, size_t n) {
 	(void)none;
 	quiet_heard(text, n);
 	return (ssize_t)n;
 }
 
-// Run after them, before Go: file descriptor 2 is itself again, for Go, and
-// stdio's stderr is not, for the libraries.
+// speak runs after those constructors and before Go. It restores file descriptor 2
+// for Go, but not stdio's stderr, which the libraries use.
 __attribute__((constructor))
 static void speak(void) {
 	quiet_unguard();

@@ -1,22 +1,21 @@
-// Package quiet keeps the log lines of TensorFlow and of the libraries in it
-// off stderr, and turns on oneDNN, whose kernels TensorFlow leaves off on older
-// processors. Importing it is all there is to do for that.
+// Package quiet keeps log lines of TensorFlow and its libraries off stderr, and
+// turns on oneDNN, which TensorFlow leaves off on older processors. Importing the
+// package is enough.
 //
-// The first lines are written by the library's constructors, before any Go
-// code, so this is C that runs before them: it sets TF_CPP_MIN_LOG_LEVEL to 3
-// and TF_ENABLE_ONEDNN_OPTS to 1, unless they are set, and holds stderr back while the libraries start.
-// From then on what C code prints is dropped. With --verbose on the command
-// line, or TFTL_VERBOSE=true, nothing is held back.
+// The library's constructors write the first lines before any Go code runs, so
+// this is C code that runs before them. It sets TF_CPP_MIN_LOG_LEVEL to 3 and
+// TF_ENABLE_ONEDNN_OPTS to 1, unless they are set, and redirects stderr while the
+// libraries start. After that it drops what C code prints. With --verbose on the
+// command line or TFTL_VERBOSE=true it drops nothing.
 //
-// Where C code ends the process, Guard has one line say why.
+// If C code ends the process, Guard prints one line that says why.
 package quiet
 
 // #cgo CFLAGS: -Wall
 // #include "last.h"
 import "C"
 
-// Guard makes the end of the process that C code asks for, by abort, by an
-// exception that nobody catches or by a fault, one line on stderr with the
-// reason and exit code 1. Go's dump of its goroutines says nothing of it; who
-// wants that sets GOTRACEBACK.
+// Guard turns a crash in C code (abort, an uncaught exception, a fault) into one
+// line on stderr with the reason, and exit code 1. Go's dump of goroutines would
+// not explain it; set GOTRACEBACK to get the dump.
 func Guard() { C.quiet_guard_again() }

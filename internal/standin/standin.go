@@ -1,20 +1,20 @@
-// Package standin recognises what version control and web servers leave under a
-// file's name in place of the file. It does not judge any other contents.
+// Package standin recognizes what version control and web servers leave in place
+// of a file. It does not judge any other contents.
 package standin
 
 import "bytes"
 
-// Kind is what stands in for a file.
+// Kind is what is in place of a file.
 type Kind int
 
 // The kinds.
 const (
-	None       Kind = iota // nothing that is known
-	LFSPointer             // the text of Git LFS, which `git lfs pull` replaces
-	WebPage                // HTML, of a failed download for one
+	None       Kind = iota // nothing known
+	LFSPointer             // a Git LFS pointer, which `git lfs pull` replaces with the file
+	WebPage                // HTML, for example of a failed download
 )
 
-// Of tells by the beginning of a file what stands in for it.
+// Of looks at the beginning of a file.
 func Of(contents []byte) Kind {
 	text := Beginning(contents)
 	switch {
@@ -27,7 +27,7 @@ func Of(contents []byte) Kind {
 }
 
 // Beginning is the beginning of a text in lower case, without a byte order mark
-// and the space before it.
+// and leading space.
 func Beginning(contents []byte) []byte {
 	head := bytes.TrimPrefix(contents[:min(len(contents), 512)], []byte("\ufeff"))
 	return bytes.ToLower(bytes.TrimLeft(head, " \t\r\n"))

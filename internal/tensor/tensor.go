@@ -1,9 +1,9 @@
-// Package tensor makes TensorFlow tensors out of Go slices and frees them at
-// once. TensorFlow's Go binding frees a tensor in a finalizer alone, and Go's
-// collector cannot see the C memory behind it, so a training loop would grow by
+// Package tensor makes TensorFlow tensors from Go slices and frees them
+// explicitly. TensorFlow's Go binding frees tensors only in finalizers, and Go's
+// garbage collector does not see their C memory, so a training loop would grow by
 // gigabytes before anything is freed. All unsafe code of the project is here.
 //
-// It is not for long-lived tensors, nor for code that can let the binding be.
+// It is not for long-lived tensors, which the binding can free itself.
 package tensor
 
 /*
@@ -24,8 +24,8 @@ import (
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 )
 
-// Floats makes a float32 tensor with a copy of values, row-major. The number
-// of values must be the product of shape. Free it when it was used.
+// Floats makes a float32 tensor with a copy of values, row-major. The number of
+// values must be the product of shape. The caller frees it with Free.
 func Floats(shape []int64, values []float32) (*tf.Tensor, error) {
 	n := int64(1)
 	for _, d := range shape {
@@ -42,8 +42,8 @@ func Floats(shape []int64, values []float32) (*tf.Tensor, error) {
 	return t, nil
 }
 
-// View is a float32 tensor's own memory, valid until t is freed. The caller
-// keeps t reachable while it is used.
+// View is the memory of a float32 tensor, valid until t is freed. The caller must
+// keep t reachable while using it.
 func View(t *tf.Tensor) []float32 {
 	c := *native(t)
 	n := int(C.TF_TensorByteSize(c)) / 4
@@ -53,7 +53,7 @@ func View(t *tf.Tensor) []float32 {
 	return unsafe.Slice((*float32)(C.TF_TensorData(c)), n)
 }
 
-// Free releases tensors now. None may be used again. A nil one is passed over.
+// Free releases tensors now. They must not be used again. It ignores nil.
 func Free(tensors ...*tf.Tensor) {
 	for _, t := range tensors {
 		if t == nil || *native(t) == nil {
@@ -69,11 +69,11 @@ func Free(tensors ...*tf.Tensor) {
 	}
 }
 
-// native is where the binding keeps the C tensor: its struct's first field.
-// A test holds that this stays so.
+// native is where the binding keeps the C tensor: the first field of its struct.
+// A test checks that this is still so.
 func native(t *tf.Tensor) **C.TF_Tensor { return (**C.TF_Tensor)(unsafe.Pointer(t)) }
 
-// untouched reads as much as is asked for and writes nothing, which leaves a
+// untouched claims to have filled any buffer but writes nothing, which leaves a
 // new tensor's memory as it was allocated.
 type untouched struct{}
 

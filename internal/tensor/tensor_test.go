@@ -13,7 +13,7 @@ func TestFloatsRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The binding's own reading of the memory that View wrote.
+	// The binding reads the memory that View wrote.
 	got := x.Value().([][]float32)
 	if !slices.Equal(slices.Concat(got...), want) {
 		t.Errorf("got %v", got)
@@ -23,7 +23,7 @@ func TestFloatsRoundTrip(t *testing.T) {
 		t.Error("the tensor shares the slice's memory")
 	}
 	Free(x, nil)
-	Free(x) // a second time is nothing
+	Free(x) // a second time does nothing
 }
 
 func TestFloatsRefusesWrongShape(t *testing.T) {

@@ -2,7 +2,7 @@ package tfrecord
 
 import "encoding/binary"
 
-// Append adds a record that holds data to a file's bytes.
+// Append appends a record that contains data to the bytes of a file.
 func Append(file, data []byte) []byte {
 	var header [headerSize]byte
 	binary.LittleEndian.PutUint64(header[:], uint64(len(data)))

@@ -9,12 +9,12 @@ import (
 // Example is a tf.train.Example: its features by name.
 type Example map[string]Feature
 
-// Feature is a feature as it is encoded. It shares the record's memory.
+// Feature is an encoded feature. It shares the record's memory.
 type Feature []byte
 
-// The fields of the messages, all of which are lists of one other:
-// Example.features, Features.feature, a map entry's key and value, Feature's
-// bytes_list, float_list and int64_list, and each list's value.
+// The field numbers of the nested messages: Example.features, Features.feature, a
+// map entry's key and value, Feature's bytes_list and int64_list, and each list's
+// value.
 const (
 	exampleFeatures = 1
 	featuresFeature = 1
@@ -25,7 +25,7 @@ const (
 	listValue       = 1
 )
 
-// ParseExample reads an example. The features are decoded when they are asked for.
+// ParseExample reads an example. It does not decode the features yet.
 func ParseExample(record []byte) (Example, error) {
 	e := Example{}
 	err := each(record, exampleFeatures, func(features field) error {
@@ -41,13 +41,13 @@ func ParseExample(record []byte) (Example, error) {
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("is no tf.train.Example: %w", err)
+		return nil, fmt.Errorf("not a tf.train.Example: %w", err)
 	}
 	return e, nil
 }
 
-// Bytes are the values of a bytes feature, and none of another. They share the
-// feature's memory.
+// Bytes are the values of a bytes feature, or none if it has another type. They
+// share the feature's memory.
 func (f Feature) Bytes() (values [][]byte, err error) {
 	err = each(f, featureBytes, func(list field) error {
 		return each(list.bytes, listValue, func(value field) error {
@@ -58,7 +58,7 @@ func (f Feature) Bytes() (values [][]byte, err error) {
 	return values, err
 }
 
-// Ints are the values of an int64 feature, and none of another.
+// Ints are the values of an int64 feature, or none if it has another type.
 func (f Feature) Ints() (values []int64, err error) {
 	err = each(f, featureInts, func(list field) error {
 		return each(list.bytes, listValue, func(value field) error {
@@ -80,16 +80,16 @@ func (f Feature) Ints() (values []int64, err error) {
 	return values, err
 }
 
-// field is one field of a message: bytes where it has a length, a number
-// where it is a varint.
+// field is one field of a message: bytes if it has a length, a number if it is a
+// varint.
 type field struct {
 	kind   protowire.Type
 	bytes  []byte
 	number uint64
 }
 
-// each calls f with the fields of a message that have this number, in their
-// order, and passes over all others, as the format asks for.
+// each calls f with the fields of a message that have this number, in order. It
+// ignores all others, as the format requires.
 func each(message []byte, number protowire.Number, f func(field) error) error {
 	for len(message) > 0 {
 		n, kind, size := protowire.ConsumeTag(message)

@@ -43,8 +43,8 @@ func TestParsesWhatTensorFlowWrites(t *testing.T) {
 	}
 }
 
-// An int64 list may be written value by value: tf.train.Int64List.FromString
-// gives 3, 300 for these bytes.
+// An int64 list may be unpacked: tf.train.Int64List.FromString gives 3, 300 for
+// these bytes.
 func TestUnpackedIntegers(t *testing.T) {
 	ints, err := Feature("\x1a\x05\x08\x03\x08\xac\x02").Ints()
 	if err != nil || !slices.Equal(ints, []int64{3, 300}) {
@@ -72,7 +72,7 @@ func TestDamagedExamplesAreErrors(t *testing.T) {
 func FuzzParseExample(f *testing.F) {
 	f.Add(letters(f))
 	f.Add([]byte("\x0a\x00"))
-	f.Add(bytes.Repeat([]byte("\x0b"), 100)) // groups in groups
+	f.Add(bytes.Repeat([]byte("\x0b"), 100)) // nested groups
 	f.Fuzz(func(t *testing.T, record []byte) {
 		e, err := ParseExample(record)
 		if err != nil {

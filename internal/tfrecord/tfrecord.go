@@ -1,10 +1,10 @@
-// Package tfrecord reads and appends to TFRecord, TensorFlow's file of
-// checksummed records, and reads the features of the tf.train.Example that a
-// record usually holds.
+// Package tfrecord reads and writes TFRecord, TensorFlow's format of checksummed
+// records, and reads the features of the tf.train.Example that a record usually
+// contains.
 //
-// It needs no TensorFlow and knows of no particular feature. Compression is the caller's: a GZIP file is read through compress/gzip. What
-// a file claims is never believed before the bytes are there: neither a length
-// nor a count makes it allocate much more than it has read.
+// It needs no TensorFlow and knows no particular feature. Compression is up to the
+// caller: read a GZIP file through compress/gzip. The package does not trust a
+// length or a count in a file to allocate much more memory than it has read.
 package tfrecord
 
 import (
@@ -22,13 +22,13 @@ import (
 const (
 	headerSize = 12
 	footerSize = 4
-	// A record that is no protocol buffer is none that anyone wrote: they end here.
+	// A protocol buffer cannot be larger, so a longer record is an error.
 	maxLength = math.MaxInt32
 )
 
-// Read reads the record that r stands at and returns its data, which the
-// caller owns, and the offset of the one after it. offset is where r stands;
-// an error names it. It is io.EOF alone where the file ends before a record.
+// Read reads the next record of r, at offset. It returns the data, which the
+// caller owns, and the offset of the following record. Errors name the offset. At
+// the end of the file the error is io.EOF itself.
 func Read(r io.Reader, offset int64) (data []byte, next int64, err error) {
 	fail := func(err error) ([]byte, int64, error) {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -47,7 +47,7 @@ func Read(r io.Reader, offset int64) (data []byte, next int64, err error) {
 	}
 	length := binary.LittleEndian.Uint64(header[:])
 	if length > maxLength {
-		return fail(fmt.Errorf("it claims %d bytes", length))
+		return fail(fmt.Errorf("a length of %d bytes is too large", length))
 	}
 	var buffer bytes.Buffer
 	buffer.Grow(int(min(length, 1<<20)) + bytes.MinRead)
@@ -64,14 +64,14 @@ func Read(r io.Reader, offset int64) (data []byte, next int64, err error) {
 	return buffer.Bytes(), offset + headerSize + int64(length) + footerSize, nil
 }
 
-// IsHeader tells whether a file that begins with these bytes, 12 or more,
-// begins with a record: the checksum leaves little room for chance.
+// IsHeader says whether a file that starts with these bytes, 12 or more, starts
+// with a record. Because of the checksum, a false match is unlikely.
 func IsHeader(head []byte) bool {
 	return len(head) >= headerSize && binary.LittleEndian.Uint32(head[8:]) == masked(head[:8])
 }
 
-// masked is CRC-32C as TFRecord stores it, changed so that a checksum of data
-// that holds checksums stays a good one.
+// masked is CRC-32C as TFRecord stores it, changed so that checksums of data that
+// contains checksums stay useful.
 func masked(data []byte) uint32 {
 	crc := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
 	return (crc>>15 | crc<<17) + 0xa282ead8

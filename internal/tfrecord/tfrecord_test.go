@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// two is what tf.io.TFRecordWriter makes of "transfer" and of nothing.
+// two is what tf.io.TFRecordWriter writes for "transfer" and an empty record.
 func two(t testing.TB) []byte {
 	t.Helper()
 	b, err := hex.DecodeString("0800000000000000ff86240f7472616e73666572eab5a9ec000000000000000029039807d8ea82a2")
@@ -21,7 +21,7 @@ func two(t testing.TB) []byte {
 	return b
 }
 
-// claims is a record of another length than it says, with the right checksums.
+// claims is a record with a wrong length and correct checksums.
 func claims(length uint64, data []byte) []byte {
 	out := binary.LittleEndian.AppendUint64(nil, length)
 	out = binary.LittleEndian.AppendUint32(out, masked(out))
@@ -48,7 +48,7 @@ func TestReadsWhatTensorFlowWrites(t *testing.T) {
 		t.Errorf("at the end: %v", err)
 	}
 	if !IsHeader(two(t)) || IsHeader(two(t)[:11]) || IsHeader(two(t)[1:]) {
-		t.Error("a header is not told from what is none")
+		t.Error("IsHeader does not tell a header from other bytes")
 	}
 }
 

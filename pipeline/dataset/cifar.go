@@ -13,12 +13,12 @@ import (
 	"tftl/pipeline"
 )
 
-// cifar is one of the two data sets in their binary form: files of records of
-// one length, labels first, then 32 x 32 pixels as planes.
+// cifar is CIFAR-10 or CIFAR-100 in the binary version: files of records of
+// equal length, first the labels, then 32 x 32 pixels as planes.
 type cifar struct {
 	name   string
-	names  string // the file of its classes, one a line
-	labels int    // bytes of labels; the last is the class
+	names  string // the file that lists its classes, one per line
+	labels int    // bytes of labels, of which the last is the class
 }
 
 const (
@@ -28,7 +28,23 @@ const (
 
 func (c cifar) record() int { return c.labels + cifarPixels }
 
-// cifarFormat tells by the names of a folder's files whether it is one.
+// cifars is the kind of either data set.
+func cifars() source {
+	return source{
+		Kind: Kind{
+			Name:    "CIFAR",
+			Usage:   "a folder of CIFAR-10 or CIFAR-100 in the binary version",
+			Example: "cifar-10-batches-bin",
+		},
+		recognizes: func(at location) (bool, error) {
+			_, ok := cifarFormat(at.names())
+			return ok && at.mode.IsDir(), nil
+		},
+		list: listCIFAR,
+	}
+}
+
+// cifarFormat goes by the names of a folder's files.
 func cifarFormat(files []string) (c cifar, ok bool) {
 	for _, name := range files {
 		if batch, _ := path.Match("*_batch*.bin", name); batch {
@@ -41,7 +57,7 @@ func cifarFormat(files []string) (c cifar, ok bool) {
 	return cifar{}, false
 }
 
-// cifarPart tells which part a file of this name holds.
+// cifarPart is the part that a file of this name holds.
 func cifarPart(name string) (p part, ok bool) {
 	if batch, _ := path.Match("data_batch_*.bin", name); batch || name == "train.bin" {
 		return train, true
@@ -49,20 +65,21 @@ func cifarPart(name string) (p part, ok bool) {
 	return test, name == "test_batch.bin" || name == "test.bin"
 }
 
-func listCIFAR(root string, c cifar, files []string) (listing, error) {
-	l := listing{root: root, what: c.name + " in its binary form", split: true}
-	text, err := os.ReadFile(filepath.Join(root, c.names))
+func listCIFAR(at location, _ Options) (listing, error) {
+	c, _ := cifarFormat(at.names())
+	l := listing{root: at.path, what: c.name + ", binary version", split: true}
+	text, err := os.ReadFile(filepath.Join(at.path, c.names))
 	if err != nil {
 		err := pipeline.Errorf(pipeline.BadData, "%w", err)
-		return l, pipeline.WithHint(err, "%s comes with the classes' names in it", c.name)
+		return l, pipeline.WithHint(err, "%s comes with this file, which names the classes", c.name)
 	}
 	classes := strings.Fields(string(text))
-	for _, name := range files {
+	for _, full := range at.files {
+		name := filepath.Base(full)
 		p, batch := cifarPart(name)
 		if !batch {
 			continue
 		}
-		full := filepath.Join(root, name)
 		labels, err := readCIFARFile(full, c, len(classes))
 		if err != nil {
 			return l, pipeline.Errorf(pipeline.BadData, "%w", err)
@@ -101,7 +118,7 @@ func readCIFAR(r io.Reader, c cifar, classes int) (labels []byte, err error) {
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			err = errors.New("the file ends within it")
 		case err == nil && int(record[c.labels-1]) >= classes:
-			err = fmt.Errorf("label %d of %d classes", record[c.labels-1], classes)
+			err = fmt.Errorf("label %d, but there are %d classes", record[c.labels-1], classes)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("record at byte %d: %w", offset, err)
@@ -110,7 +127,7 @@ func readCIFAR(r io.Reader, c cifar, classes int) (labels []byte, err error) {
 	}
 }
 
-// planes is an image that lies in a CIFAR file as planes of pixels.
+// planes is an image that is stored in a CIFAR file as planes of pixels.
 type planes struct {
 	path   string
 	offset int64
@@ -129,6 +146,6 @@ func (p planes) read() ([]byte, error) {
 	return bmp(pixels, cifarSide, cifarSide), nil
 }
 
-// numbered is the ID of image i of a file that holds many. Bytewise order is
-// that of the file.
+// numbered is the ID of image i in a file that holds many. Sorted bytewise, IDs
+// are in the order of the file.
 func numbered(file string, i int) string { return fmt.Sprintf("%s#%06d", file, i) }

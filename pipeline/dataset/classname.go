@@ -9,9 +9,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// ClassName is what a class is called that a folder, a manifest or a model
-// names: without the space around it, and in Unicode's normal form C. Systems
-// store an accent in one character or in two, which look the same.
+// ClassName normalizes the name of a class that a folder, a manifest or a model
+// gives: without outer space, and in Unicode's normal form C. Systems store an
+// accent as one character or as two, which look the same.
 func ClassName(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 
 func classNames(names []string) []string {
@@ -22,10 +22,10 @@ func classNames(names []string) []string {
 	return list
 }
 
-// nameClasses calls every class by its name. Paths stay as they are. Several
-// spellings of a class in one part may be a mistake, and are told of.
+// nameClasses normalizes the names of all classes, but no paths. It warns of
+// several spellings of a class in one part, which may be a mistake.
 func (l *listing) nameClasses() {
-	spellings := map[string][]string{} // by the name
+	spellings := map[string][]string{} // by normalized name
 	for _, items := range l.parts {
 		for _, class := range classesOf(items) {
 			name := ClassName(class)
@@ -36,14 +36,14 @@ func (l *listing) nameClasses() {
 		}
 		for _, name := range slices.Sorted(maps.Keys(spellings)) {
 			if list := spellings[name]; len(list) > 1 {
-				l.warn("names that look the same are one class, %q: %s", name, ascii(list))
+				l.warn("names that look the same are taken for one class, %q: %s", name, ascii(list))
 			}
 		}
 		clear(spellings)
 	}
 }
 
-// ascii lists names so that those which look the same are told apart.
+// ascii lists names so that a reader can tell those apart that look the same.
 func ascii(names []string) string {
 	list := make([]string, len(names))
 	for i, name := range names {
@@ -52,7 +52,7 @@ func ascii(names []string) string {
 	return strings.Join(list, ", ")
 }
 
-// warnOfCase tells of classes that are probably one.
+// warnOfCase warns of classes that are probably the same.
 func (l *listing) warnOfCase() {
 	alike := map[string][]string{}
 	for _, class := range classesOf(slices.Concat(l.parts[:]...)) {
@@ -61,7 +61,7 @@ func (l *listing) warnOfCase() {
 	}
 	for _, lower := range slices.Sorted(maps.Keys(alike)) {
 		if list := alike[lower]; len(list) > 1 {
-			l.warn("classes that differ in upper and lower case alone: %s", quoted(list))
+			l.warn("classes that differ only in case: %s", quoted(list))
 		}
 	}
 }

@@ -19,8 +19,8 @@ const (
 func TestSpellingsOfAClassAreOneClass(t *testing.T) {
 	files := []string{"train/" + composed + "/1.jpg", "train/b/1.jpg", "val/" + composed + "/2.jpg", "test/" + decomposed + "/3.jpg", "test/b /2.jpg"}
 	s := open(t, tree(t, files...), dataset.Options{Classes: []string{decomposed, "b"}})
-	if !slices.Equal(s.Classes, []string{"b", composed}) || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "validation has no image") {
-		t.Errorf("classes %+q, warnings %q", s.Classes, s.Warnings)
+	if !slices.Equal(s.Classes, []string{"b", composed}) || len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], "validation has no image") {
+		t.Errorf("classes %+q, warnings %q", s.Classes, warnings(s))
 	}
 	wantIDs(t, "test", s.Test, "test/b /2.jpg", "test/"+decomposed+"/3.jpg")
 	if b, err := s.Test.Bytes(1); err != nil || string(b) != files[3] {
@@ -28,9 +28,12 @@ func TestSpellingsOfAClassAreOneClass(t *testing.T) {
 	}
 
 	// A run's record and a model may have either spelling.
-	record := "path,label,split\ntrain/" + composed + "/1.jpg," + decomposed + ",train\ntest/" + decomposed + "/3.jpg," + decomposed + ",test\n"
+	record := []pipeline.Recorded{
+		{ID: "train/" + composed + "/1.jpg", Class: decomposed, Part: "train"},
+		{ID: "test/" + decomposed + "/3.jpg", Class: decomposed, Part: "test"},
+	}
 	path := tree(t, files...)
-	s, err := dataset.OpenRecorded(path, dataset.Options{}, strings.NewReader(record), "all")
+	s, err := dataset.OpenRecorded(path, dataset.Options{}, record, pipeline.AllParts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,29 +51,29 @@ func TestSpellingsInOnePartAreToldOf(t *testing.T) {
 		classes []string
 		warning string
 	}{
-		"accent":        {[]string{composed + "/1.jpg", decomposed + "/1.jpg", "b/1.jpg"}, []string{"b", composed}, `names that look the same are one class, "` + composed + `": "pe\u0302che", "p\u00eache"`},
+		"accent":        {[]string{composed + "/1.jpg", decomposed + "/1.jpg", "b/1.jpg"}, []string{"b", composed}, `names that look the same are taken for one class, "` + composed + `": "pe\u0302che", "p\u00eache"`},
 		"space":         {[]string{"red/1.jpg", "red /2.jpg", "b/1.jpg"}, []string{"b", "red"}, `one class, "red": "red", "red "`},
-		"case":          {[]string{"red/1.jpg", "Red/2.jpg", "b/1.jpg"}, []string{"Red", "b", "red"}, `classes that differ in upper and lower case alone: "Red", "red"`},
-		"case, accents": {[]string{"\u00c9t\u00e9/1.jpg", "\u00e9te\u0301/2.jpg"}, []string{"\u00c9t\u00e9", "\u00e9t\u00e9"}, `case alone`},
-		"across parts":  {[]string{"train/Red/1.jpg", "test/red/1.jpg"}, []string{"Red", "red"}, `case alone: "Red", "red"`},
+		"case":          {[]string{"red/1.jpg", "Red/2.jpg", "b/1.jpg"}, []string{"Red", "b", "red"}, `classes that differ only in case: "Red", "red"`},
+		"case, accents": {[]string{"\u00c9t\u00e9/1.jpg", "\u00e9te\u0301/2.jpg"}, []string{"\u00c9t\u00e9", "\u00e9t\u00e9"}, `only in case`},
+		"across parts":  {[]string{"train/Red/1.jpg", "test/red/1.jpg"}, []string{"Red", "red"}, `only in case: "Red", "red"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := dataset.OpenLabelled(tree(t, c.files...), dataset.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(s.Classes, c.classes) || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], c.warning) {
-				t.Errorf("classes %+q, warnings %q", s.Classes, s.Warnings)
+			if !slices.Equal(s.Classes, c.classes) || len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], c.warning) {
+				t.Errorf("classes %+q, warnings %q", s.Classes, warnings(s))
 			}
 		})
 	}
 	_, err := dataset.OpenLabelled(tree(t, " /1.jpg", "b/1.jpg"), dataset.Options{})
-	checkError(t, err, pipeline.BadData, `image " /1.jpg": its class has no name but space`, "")
+	checkError(t, err, pipeline.BadData, `image " /1.jpg": its class name is blank`, "")
 
 	list := filepath.Join(tree(t, "1.jpg", "2.jpg", "3.jpg"), "m.csv")
 	write(t, list, "path,label\n1.jpg,"+composed+"\n2.jpg,"+decomposed+"\n3.jpg, "+composed+"\n")
 	s, err := dataset.OpenLabelled(list, dataset.Options{})
-	if err != nil || !slices.Equal(s.Classes, []string{composed}) || len(s.Warnings) != 1 {
+	if err != nil || !slices.Equal(s.Classes, []string{composed}) || len(warnings(s)) != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"tftl/pipeline"
 )
 
-// collect gathers a data set and leaves out what is not wanted.
+// collect lists a data set and leaves out what is not wanted.
 func collect(path string, options Options) (listing, error) {
 	l, err := gather(path, options)
 	if err != nil {
@@ -23,11 +23,14 @@ func collect(path string, options Options) (listing, error) {
 	return l, l.limit(options.LimitPerClass)
 }
 
-// gather lists a source, and the parts that are given apart from it.
+// gather lists a source, and the parts that have a source of their own.
 func gather(path string, options Options) (listing, error) {
 	l, err := list(path, options)
 	if err != nil {
 		return l, err
+	}
+	if !options.AllColumns {
+		l.values = options.Columns
 	}
 	if len(slices.Concat(l.parts[:]...)) == 0 {
 		return l, pipeline.Errorf(pipeline.BadData, "%s has no images", path)
@@ -47,50 +50,53 @@ func gather(path string, options Options) (listing, error) {
 	for _, items := range l.parts {
 		for _, im := range items {
 			if im.class == "" {
-				return l, pipeline.Errorf(pipeline.BadData, "%s: image %q: its class has no name but space", path, im.id)
+				return l, pipeline.Errorf(pipeline.BadData, "%s: image %q: its class name is blank", path, im.id)
 			}
 			if !utf8.ValidString(im.class) {
 				err := pipeline.Errorf(pipeline.BadData, "%s: class %q is not UTF-8 (image %q)", path, im.class, im.id)
 				return l, pipeline.WithHint(err, "rename the folder, or save the manifest as UTF-8")
 			}
 			if strings.ContainsAny(im.class, "\r\n") {
-				return l, pipeline.Errorf(pipeline.BadData, "%s: image %s: class %q is more than one line", path, im.id, im.class)
+				return l, pipeline.Errorf(pipeline.BadData, "%s: image %s: class %q has a line break", path, im.id, im.class)
 			}
 		}
 	}
 	return l, nil
 }
 
-// checkColumns sees that there is a column of each name. Of parts given apart,
-// one that has it is enough: it may be the only one that is asked about.
+// checkColumns checks that every column exists. If parts have sources of their
+// own, one that has it is enough: it may be the only one that is asked about.
 func (l *listing) checkColumns(names []string) error {
+	slice := pipeline.Option("slice")
 	for _, name := range names {
 		has := func(column string) bool { return columnName(column) == columnName(name) }
 		switch {
 		case slices.ContainsFunc(l.columns, has):
 		case len(l.columns) == 0:
-			err := pipeline.Errorf(pipeline.BadUsage, "--slice %s: %s has no columns", name, l.root)
-			return pipeline.WithHint(err, "a manifest (.csv, .tsv) may have any beside path and label")
+			err := pipeline.Errorf(pipeline.BadUsage, "%s %s: %s has no columns", slice, name, l.root)
+			return pipeline.WithHint(err, "a manifest (.csv, .tsv) can have columns other than path and label")
 		default:
-			err := pipeline.Errorf(pipeline.BadUsage, "--slice %s: %s has no such column", name, l.root)
+			err := pipeline.Errorf(pipeline.BadUsage, "%s %s: %s has no such column", slice, name, l.root)
 			return pipeline.WithHint(err, "it has %s", quoted(l.columns))
 		}
 	}
 	return nil
 }
 
-// addApart makes a source of its own a part of l. Its IDs begin with the
-// flag's name, for they are those from another root.
+// addApart makes another source a part of l. Its IDs get a prefix, as they are
+// relative to another root. Runs store them: the prefix must not change.
 func (l *listing) addApart(p part, path string, options Options) error {
-	flag := subsetNames()[p] + "-data"
+	prefix := p.name() + "-data"
+	option := pipeline.Option(prefix)
 	if len(l.parts[p]) > 0 {
-		err := pipeline.Errorf(pipeline.BadUsage, "--%s: %s has a %v part of its own", flag, l.root, p)
-		return pipeline.WithHint(err, "leave --%s out, or name the training images alone", flag)
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: %s has a %v part of its own", option, l.root, p)
+		return pipeline.WithHint(err, "leave %s out, or pass only the training images as %s", option, pipeline.Option("data"))
 	}
-	options.Fold = nil // it is the data's, whose parts this is one of
+	options.Fold = nil // that is for the data itself
 	if options.Layout == LayoutParts {
-		options.Layout = LayoutAuto // likewise
+		options.Layout = LayoutAuto // so is this
 	}
+	options.Columns, options.AllColumns = l.values, false
 	apart, err := list(path, options)
 	if err != nil {
 		return err
@@ -99,7 +105,7 @@ func (l *listing) addApart(p part, path string, options Options) error {
 	if len(items) == 0 {
 		given := slices.DeleteFunc(slices.Clone(apart.parts[:]), func(items []item) bool { return len(items) == 0 })
 		if len(given) != 1 {
-			return pipeline.Errorf(pipeline.BadData, "--%s: %s has no %v part among its parts", flag, path, p)
+			return pipeline.Errorf(pipeline.BadData, "%s: %s has other parts, but no %v part", option, path, p)
 		}
 		items = given[0]
 	}
@@ -109,17 +115,13 @@ func (l *listing) addApart(p part, path string, options Options) error {
 	}
 	for i := range items {
 		im := &items[i]
-		if im.id = flag + "/" + im.id; known[im.id] {
-			return pipeline.Errorf(pipeline.BadData, "--%s: %s has an image %s too", flag, l.root, im.id)
+		if im.id = prefix + "/" + im.id; known[im.id] {
+			return pipeline.Errorf(pipeline.BadData, "%s: %s has an image %s too", option, l.root, im.id)
 		}
 	}
 	l.parts[p], l.split = items, true
 	l.apart += fmt.Sprintf("; %v from %s (%s)", p, path, apart.what)
-	l.ignored += apart.ignored
-	l.others = l.others.and(apart.others)
-	l.links = append(l.links, apart.links...)
-	l.columns = append(l.columns, without(apart.columns, l.columns)...)
-	l.warnings = append(l.warnings, apart.warnings...)
+	l.join(apart)
 	return nil
 }
 
@@ -130,7 +132,7 @@ func (l *listing) keep(classes []string) error {
 	}
 	all := classesOf(slices.Concat(l.parts[:]...))
 	if unknown := without(classes, all); len(unknown) > 0 {
-		err := pipeline.Errorf(pipeline.BadUsage, "--classes: %s has no class %s", l.root, quoted(unknown))
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: %s has no class %s", pipeline.Option("classes"), l.root, quoted(unknown))
 		return pipeline.WithHint(err, "it has %s", quoted(all))
 	}
 	for p := range l.parts {
@@ -140,17 +142,17 @@ func (l *listing) keep(classes []string) error {
 	return nil
 }
 
-// limit leaves n images of a class in each part: those whose names hash
-// lowest, so that others that are added take the place of few.
+// limit keeps at most n images per class in each part: those with the lowest
+// hashes, so that added images displace few others.
 func (l *listing) limit(n int) error {
 	switch {
 	case n == 0:
 		return nil
 	case n < 0:
-		return pipeline.Errorf(pipeline.BadUsage, "--limit-per-class %d: must be 0 or more", n)
+		return pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 0 or more", pipeline.Option("limit-per-class"), n)
 	}
 	for p, items := range l.parts {
-		// Another hash than a cut's, which would find all of them at its lower end.
+		// Not the hash of the split, which would put all of them into train.
 		at := make(map[string]float64, len(items))
 		for _, im := range items {
 			at[im.id] = place("limit " + im.key)
@@ -164,6 +166,6 @@ func (l *listing) limit(n int) error {
 			return count[im.class] > n
 		})
 	}
-	l.what += fmt.Sprintf(", at most %d images a class", n)
+	l.what += fmt.Sprintf(", at most %d images per class", n)
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 	"tftl/pipeline"
 )
 
-// Contents is the SHA-256 of each image's bytes, in the part's order. It reads
-// workers images at a time; 0 is one for each processor. An image that cannot be
-// read has zeros: whoever needs it is told why. progress may be nil.
+// Contents is the SHA-256 of each image's bytes, in the part's order. workers
+// is how many images are read at a time; 0 is one per processor. The hash of an
+// unreadable image is zero: Bytes says what is wrong with it. progress may be nil.
 func (p Part) Contents(ctx context.Context, workers int, progress pipeline.Progress) ([][sha256.Size]byte, error) {
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)

@@ -1,14 +1,12 @@
-// Package dataset says where labelled images come from and which part of a
-// data set, train, validation or test, each belongs to.
+// Package dataset finds labelled images and says which part of a data set each
+// belongs to: train, validation or test.
 //
-// A kind of source (folders with a sub-folder per class, a CSV or TSV manifest,
-// TFRecord files, CIFAR's binary files) makes a listing: every image with its
-// class, and with its part where the source tells parts apart. What follows is
-// the same for all kinds: leaving out what is not wanted, numbering the
-// classes, cutting the parts that are not given, and the checks without which
-// training would fail late or, worse, not at all. Images are listed and not
-// decoded: decoding, augmenting and shuffling are others' work, and whether the
-// bytes are an image is found out there.
+// Every kind of source (Kinds lists them) makes a listing: each image with its
+// class and, if the source defines parts, its part. The rest is the same for all
+// kinds: choosing images, numbering classes, splitting, and the checks without
+// which training would fail late or, worse, not fail at all. Images are listed,
+// not decoded. Decoding, augmenting and shuffling happen elsewhere, and so does
+// finding out whether the bytes are an image.
 package dataset
 
 import (
@@ -23,57 +21,63 @@ import (
 	"tftl/pipeline"
 )
 
-// Set is a data set: its classes and its parts, which have no image in common.
+// Set is a data set: its classes and its parts, which share no image.
 type Set struct {
-	// Description says what the data was taken for, in one line.
+	// Description says in one line what the data was taken for.
 	Description string
-	// Classes are named as ClassName has it, in bytewise order, as Keras has
-	// them. Sample.Label is an index of it.
+	// Classes are named by ClassName and sorted bytewise, as in Keras.
+	// Sample.Label is an index into them.
 	Classes []string
-	// The parts are ordered by Sample.ID. A part that the data set does not
-	// have is empty. A set that was opened for no training has what it does
-	// not tell apart in Test.
+	// The parts are sorted by Sample.ID. A missing part is empty. If the set was
+	// not opened for training, everything without a part is in Test.
 	Train, Validation, Test Part
-	// Layout is what class folders were taken for; of other sources it is empty.
+	// Columns are the names of Part.Column's columns.
+	Columns []string
+	// Layout is what class folders were taken for. It is empty for other sources.
 	Layout Layout
-	// FoldCount is how many the manifest has where one was held out; else 0.
+	// FoldCount is the manifest's number of folds if one was held out, else 0.
 	FoldCount int
-	// Ignored counts the files that were taken for no image. Hidden files are
-	// not among them.
+	// Ignored counts the files that are not images. Hidden files do not count.
 	Ignored int
-	// NoImages counts those of them by how their names end, in lower case, that
-	// are images of no format, read or not.
+	// NoImages counts the ignored files by extension, in lower case, without
+	// images in formats that are not supported.
 	NoImages Endings
-	// Warnings are what a person should know before trusting the set, a line
-	// each.
-	Warnings []string
+	// Warnings are what a person should know before trusting the set.
+	Warnings []pipeline.Message
 }
 
-// Subset is a part by the name that the command line has for it: train, val,
-// test, or all for the three together. It may be empty.
-func (s *Set) Subset(name string) (Part, error) {
-	switch name {
-	case "train":
-		return s.Train, nil
-	case "val":
-		return s.Validation, nil
-	case "test":
-		return s.Test, nil
-	case "all":
-		all := slices.Concat(s.Train.entries, s.Validation.entries, s.Test.entries)
+// Parts are the parts in the order of pipeline.Parts.
+func (s *Set) Parts() [3]Part { return [3]Part{s.Train, s.Validation, s.Test} }
+
+// Part returns a part by its name: one of pipeline.Parts, or pipeline.AllParts
+// for all three together. It may be empty.
+func (s *Set) Part(name string) (Part, error) {
+	parts, names := s.Parts(), pipeline.Parts()
+	if p := slices.Index(names[:], name); p >= 0 {
+		return parts[p], nil
+	}
+	if name == pipeline.AllParts {
+		all := slices.Concat(parts[train].entries, parts[validation].entries, parts[test].entries)
 		slices.SortFunc(all, byID)
 		return Part{all}, nil
 	}
-	return Part{}, pipeline.Errorf(pipeline.BadUsage, "unknown subset %q: it is one of train, val, test, all", name)
+	return Part{}, pipeline.Errorf(pipeline.BadUsage, "unknown part %q: must be %s or %s", name, strings.Join(names[:], ", "), pipeline.AllParts)
 }
 
-// Digest is the SHA-256, in hex, of the classes and of which image is in
-// which part, under which label and with which weight. It does not cover what
-// the images show, nor where the root lies.
+// class is the name of an image's class, or empty if it has none.
+func (s *Set) class(e entry) string {
+	if e.sample.Label < 0 {
+		return ""
+	}
+	return s.Classes[e.sample.Label]
+}
+
+// Digest is the SHA-256, in hex, of the classes and of every image's part,
+// label and weight. It does not cover what the images show or where they are.
 func (s *Set) Digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "classes %q\n", s.Classes)
-	for i, p := range [...]Part{s.Train, s.Validation, s.Test} {
+	for i, p := range s.Parts() {
 		fmt.Fprintf(h, "%v %s\n", part(i), p.Digest())
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -86,20 +90,20 @@ type Part struct{ entries []entry }
 // entry is an image with its place in the data set.
 type entry struct {
 	sample pipeline.Sample
-	key    string // as item has it
+	key    string // as in item
 	group  string
 	fold   string
-	values []string // as item has them
+	values []string // as in item
 	stored stored
 }
 
-// stored is an image where it lies. A kind of source has one type of it.
+// stored is an image as its source stores it. Each kind of source has a type.
 type stored interface{ read() ([]byte, error) }
 
-// file is an image that has a file to itself.
+// file is an image that is a file of its own.
 type file string
 
-// maxBytes is the largest image that is read: the largest that is decoded.
+// maxBytes is the size of the largest image that can be decoded.
 const maxBytes = 256 << 20
 
 func (f file) read() ([]byte, error) {
@@ -108,7 +112,7 @@ func (f file) read() ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxBytes {
-		return nil, fmt.Errorf("%s: its %d bytes are more than the limit of %d", string(f), info.Size(), maxBytes)
+		return nil, fmt.Errorf("%s: has %d bytes, more than the limit of %d", string(f), info.Size(), maxBytes)
 	}
 	return os.ReadFile(string(f))
 }
@@ -121,7 +125,7 @@ func (p Part) Len() int { return len(p.entries) }
 // Sample is image i without its bytes.
 func (p Part) Sample(i int) pipeline.Sample { return p.entries[i].sample }
 
-// Bytes reads image i whole, as it is stored.
+// Bytes reads all of image i as it is stored.
 func (p Part) Bytes(i int) ([]byte, error) {
 	b, err := p.entries[i].stored.read()
 	if err != nil {
@@ -130,8 +134,8 @@ func (p Part) Bytes(i int) ([]byte, error) {
 	return b, nil
 }
 
-// Column is what each image has in the k-th of Options.Columns, in the part's
-// order: empty where its source has no such column.
+// Column holds each image's value in the k-th of Options.Columns, in the part's
+// order. It is empty if the image's source has no such column.
 func (p Part) Column(k int) []string {
 	values := make([]string, len(p.entries))
 	for i, e := range p.entries {
@@ -143,7 +147,7 @@ func (p Part) Column(k int) []string {
 }
 
 // Digest is the SHA-256, in hex, of the images' IDs, labels and weights in
-// their order.
+// order.
 func (p Part) Digest() string {
 	h := sha256.New()
 	for _, e := range p.entries {
@@ -156,7 +160,7 @@ func (p Part) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// part is an index of a data set's three parts.
+// part is an index into a data set's three parts.
 type part int
 
 const (
@@ -165,9 +169,13 @@ const (
 	test
 )
 
+// String is what messages call the part.
 func (p part) String() string { return [...]string{"train", "validation", "test"}[p] }
 
-// quoted lists names for a message, the first few of many.
+// name is what options and files call it.
+func (p part) name() string { return pipeline.Parts()[p] }
+
+// quoted lists names for a message: the first few if there are many.
 func quoted(names []string) string {
 	const most = 5
 	var b strings.Builder

@@ -11,8 +11,8 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// Every image is tested on in one fold, which is the one that the manifest
-// says, and validation is cut from the others.
+// Every image is tested on in exactly one fold, the one in the manifest.
+// Validation is split from the others.
 func TestEachFoldIsTheTestPartOnce(t *testing.T) {
 	var names []string
 	for i := range 60 {
@@ -38,7 +38,7 @@ func TestEachFoldIsTheTestPartOnce(t *testing.T) {
 		if n := s.Train.Len() + s.Validation.Len(); n != 48 || s.Validation.Len() < 3 || s.FoldCount != 5 {
 			t.Errorf("fold %d of %d: %d to train on, %d to validate with", fold, s.FoldCount, s.Train.Len(), s.Validation.Len())
 		}
-		if want := fmt.Sprintf("CSV manifest, fold %d of 5 held out as test, validation cut from train (0.176) by file name", fold); s.Description != want {
+		if want := fmt.Sprintf("CSV manifest, fold %d of 5 held out as test, validation split from train (0.176) by file name", fold); s.Description != want {
 			t.Errorf("says %q", s.Description)
 		}
 		tested = append(tested, ids(s.Test)...)
@@ -52,15 +52,15 @@ func TestEachFoldIsTheTestPartOnce(t *testing.T) {
 	}
 }
 
-// What a cut by content keeps together stays so in what a fold leaves to train
-// and to validate with.
+// What a split by content keeps together stays together in train and validation
+// of a fold.
 func TestFoldsKeepCopiesTogether(t *testing.T) {
 	root := tree(t, slices.Concat(images("a", 60), images("b", 60), images("a/copies", 60))...)
 	original := map[string]string{}
 	for _, name := range images("a", 60) {
 		again := "a/copies/" + filepath.Base(name)
 		original[again] = name
-		write(t, filepath.Join(root, again), name) // what name holds
+		write(t, filepath.Join(root, again), name) // a copy of name
 	}
 	options := dataset.Options{By: dataset.ByContent}
 	s := open(t, root, options)
@@ -74,7 +74,7 @@ func TestFoldsKeepCopiesTogether(t *testing.T) {
 		s := open(t, path, dataset.Options{Fold: &fold})
 		in := map[string]string{}
 		for _, part := range []string{"train", "val", "test"} {
-			for _, id := range ids(subset(t, s, part)) {
+			for _, id := range ids(partOf(t, s, part)) {
 				in[id] = part
 			}
 		}
@@ -91,11 +91,11 @@ func TestBadFolds(t *testing.T) {
 		kind          pipeline.Kind
 		message, hint string
 	}{
-		"path,label\na.jpg,x\n":                   {pipeline.BadData, "line 2: has no fold", "tftl split --folds"},
-		"path,label,fold\na.jpg,x,1\nb.jpg,y,\n":  {pipeline.BadData, "line 3: has no fold", "tftl split --folds"},
-		"path,label,fold\na.jpg,x,1\nb.jpg,y,b\n": {pipeline.BadData, `line 3: fold "b" is no number of 0 or more`, ""},
-		"path,label,fold\na.jpg,x,-1\n":           {pipeline.BadData, `line 2: fold "-1" is no number`, ""},
-		"path,label,fold\na.jpg,x,0\nb.jpg,y,2\n": {pipeline.BadUsage, "--fold 1: has no such fold, but 0 to 2", ""},
+		"path,label\na.jpg,x\n":                   {pipeline.BadData, "line 2: has no fold", "tftl split with folds"},
+		"path,label,fold\na.jpg,x,1\nb.jpg,y,\n":  {pipeline.BadData, "line 3: has no fold", "tftl split with folds"},
+		"path,label,fold\na.jpg,x,1\nb.jpg,y,b\n": {pipeline.BadData, `line 3: fold "b" is not a whole number of 0 or more`, ""},
+		"path,label,fold\na.jpg,x,-1\n":           {pipeline.BadData, `line 2: fold "-1" is not a whole number`, ""},
+		"path,label,fold\na.jpg,x,0\nb.jpg,y,2\n": {pipeline.BadUsage, "fold 1: there is no such fold, only 0 to 2", ""},
 	} {
 		fold := 1
 		_, err := dataset.Open(manifest(t, "m.csv", text), dataset.Options{Fold: &fold})
@@ -103,5 +103,5 @@ func TestBadFolds(t *testing.T) {
 	}
 	fold := 0
 	_, err := dataset.Open(tree(t, "a/1.jpg", "b/1.jpg"), dataset.Options{Fold: &fold})
-	checkError(t, err, pipeline.BadUsage, "is no manifest", "tftl split --folds")
+	checkError(t, err, pipeline.BadUsage, "is not a manifest", "tftl split with folds")
 }

@@ -10,21 +10,38 @@ import (
 	"tftl/pipeline"
 )
 
-// listFolder lists class folders, which lie directly below the root or below
-// the folders of its parts.
-func listFolder(root string, options Options) (listing, error) {
-	t, err := walk(root, options.FollowSymlinks)
+// classFolders is the kind of folders that hold class folders, directly or in the
+// folders of parts. Any folder that is of no other kind is taken for it.
+// Everything below a class folder belongs to the class. Hidden files and folders,
+// and those that systems leave behind, are skipped. Links to files are followed;
+// links to folders only if asked for.
+func classFolders() source {
+	return source{
+		Kind: Kind{
+			Name:    "class folders",
+			Usage:   "a folder with a sub-folder per class, or with train/, val/ and test/ that hold such",
+			Example: "photos/cat/1.jpg, photos/dog/2.jpg",
+			Files:   true,
+		},
+		recognizes: func(at location) (bool, error) { return at.mode.IsDir(), nil },
+		list:       listFolder,
+		unlabelled: listUnlabelledFolder,
+	}
+}
+
+func listFolder(at location, options Options) (listing, error) {
+	t, err := walk(at.path, options.FollowSymlinks)
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{root: root, ignored: t.ignored, others: t.others}
+	l := listing{root: at.path, ignored: t.ignored, others: t.others}
 	t.warnOfLinks(&l)
 	if len(t.unread) > 0 {
-		l.warn("images whose format is not read are left out: %s", t.unread.unreadable())
+		l.warn("images in unsupported formats are left out: %s", t.unread.unreadable())
 	}
 	dirs, err := t.partFolders(&l, options.Layout)
 	if err != nil {
-		return listing{}, options.Layout.settled(err)
+		return listing{}, err
 	}
 	l.what, l.layout = "class folders", LayoutParts
 	if !l.split {
@@ -40,8 +57,8 @@ func listFolder(root string, options Options) (listing, error) {
 			continue
 		}
 		names = append(names, dir+"/")
-		if l.parts[p], err = t.classFolders(dir, part(p) == train, options.Classes); err != nil {
-			return listing{}, options.Layout.settled(err)
+		if l.parts[p], err = t.classFolders(dir, part(p) == train, options); err != nil {
+			return listing{}, err
 		}
 		for _, im := range l.parts[p] {
 			listed = append(listed, im.id)
@@ -52,14 +69,14 @@ func listFolder(root string, options Options) (listing, error) {
 	}
 	if stray := without(t.images, listed); len(stray) > 0 {
 		l.ignored += len(stray)
-		l.warn("images in no class folder are left out: %s", quoted(stray))
+		l.warn("images outside class folders are left out: %s", quoted(stray))
 	}
 	return l, nil
 }
 
-// classFolders lists the images of the class folders in dir. Each of those that
-// are wanted must have one where all are needed; no names stand for all of them.
-func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, error) {
+// classFolders lists the images of the class folders in dir. If all are needed,
+// every class that the options want must have an image.
+func (t *tree) classFolders(dir string, all bool, options Options) ([]item, error) {
 	where := path.Join(t.root, dir)
 	var items []item
 	stray := false
@@ -81,20 +98,18 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 		items = append(items, item{id: image, class: class, key: key, weight: 1, stored: t.file(image)})
 	}
 	classes := t.folders[dir]
-	hint := "put the images of each class into a folder of its own there"
+	hint := pipeline.Messagef("put the images of each class into a folder of its own there")
 	if len(t.links) > 0 && !t.follow {
 		hint = notFollowed(t.links)
 	}
 	if len(t.unread) > 0 {
-		hint = fmt.Sprintf("there are images whose format is not read: %s", t.unread.unreadable())
+		hint = pipeline.Messagef("there are images in unsupported formats: %s", t.unread.unreadable())
 	}
 	switch {
+	case len(classes) == 0 && stray && dir != ".":
+		return nil, options.Layout.inDoubt(pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where), hint)
 	case len(classes) == 0 && stray:
-		err := pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where), "%s", hint)
-		if dir != "." {
-			err = &LayoutError{err}
-		}
-		return nil, err
+		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "%s has images but no class folders", where), "%s", hint)
 	case len(classes) == 0:
 		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "%s has no class folders", where), "%s", hint)
 	case len(items) == 0:
@@ -102,21 +117,21 @@ func (t *tree) classFolders(dir string, all bool, wanted []string) ([]item, erro
 		return nil, pipeline.WithHint(err, "%s", hint)
 	}
 	empty := without(classes, slices.Collect(maps.Keys(filled)))
-	if wanted = classNames(wanted); len(wanted) > 0 {
+	if wanted := classNames(options.Classes); len(wanted) > 0 {
 		empty = slices.DeleteFunc(empty, func(class string) bool { return !slices.Contains(wanted, ClassName(class)) })
 	}
 	if all && len(empty) > 0 {
 		err := pipeline.Errorf(pipeline.BadData, "%s: no %s in class folder %s", where, formats, quoted(empty))
 		if len(t.unread) == 0 {
-			hint = "remove it, or put the images of the class into it"
+			hint = pipeline.Messagef("remove it, or put images of the class into it")
 		}
 		return nil, pipeline.WithHint(err, "%s", hint)
 	}
 	return items, nil
 }
 
-// warnOfParts sees the mistake of parts under other names, training_set and
-// test_set say, which look like classes: all hold folders of the same names.
+// warnOfParts notices parts under other names, such as training_set and
+// test_set. They look like classes, but all hold folders of the same names.
 func (t *tree) warnOfParts(l *listing) {
 	tops := t.folders["."]
 	alike := map[string]bool{}
@@ -132,9 +147,28 @@ func (t *tree) warnOfParts(l *listing) {
 func (t *tree) warnOfLinks(l *listing) {
 	switch {
 	case len(t.links) > 0 && t.follow:
-		l.warn("links that lead back to a folder they lie in were not followed: %s", quoted(t.links))
+		l.warn("links back to a folder that they are in are not followed: %s", quoted(t.links))
 	case len(t.links) > 0:
 		l.links = t.links
-		l.warn("linked folders were not followed, and what they hold is left out (--follow-symlinks): %s", quoted(t.links))
+		l.warn("linked folders are left out, as they are only followed with %s: %s", followLinks, quoted(t.links))
 	}
+}
+
+// listUnlabelledFolder lists all images in a folder and below it.
+func listUnlabelledFolder(at location, options Options) (listing, error) {
+	t, err := walk(at.path, options.FollowSymlinks)
+	if err != nil {
+		return listing{}, err
+	}
+	l := listing{ignored: t.ignored, others: t.others}
+	for _, image := range t.images {
+		l.addUnlabelled(string(t.file(image)), t.file(image))
+	}
+	if len(t.unread) > 0 {
+		l.warn("%s: images in unsupported formats are left out: %s", at.path, t.unread.unreadable())
+	}
+	if len(t.links) > 0 {
+		l.warn("%s: linked folders are left out, as they are only followed with %s: %s", at.path, followLinks, quoted(t.links))
+	}
+	return l, nil
 }

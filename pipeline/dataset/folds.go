@@ -10,20 +10,20 @@ import (
 	"tftl/pipeline"
 )
 
-// Folds deals all images into k folds, 0 to k-1, by ID, for a cross-validation
-// by others: each fold is held out once. They go by what the parts go by, so
-// images that stay together in a part share a fold, and none changes its fold
-// when others are added. With options.Exact the folds are as equal as they can
-// be in each class, in the test part as in the others, and not stable.
+// Folds returns a fold for each image ID, from 0 to k-1, for cross-validation.
+// Folds go by what the parts go by: images that stay together share a fold, and
+// no image changes its fold when others are added. With options.Exact they are
+// not stable, but as equal as possible in each class, both within the test part
+// and outside it.
 func (s *Set) Folds(k int, options Options) (map[string]int, error) {
 	if k < 2 {
 		return nil, pipeline.Errorf(pipeline.BadUsage, "%d folds: must be 2 or more", k)
 	}
 	folds := map[string]int{}
 	if !options.Exact {
-		for _, p := range [...]Part{s.Train, s.Validation, s.Test} {
+		for _, p := range s.Parts() {
 			for _, e := range p.entries {
-				// Another hash than a part's: every fold has its share of every part.
+				// Not the hash of the split, so that every fold has images of every part.
 				folds[e.sample.ID] = int(place("fold "+e.key) * float64(k))
 			}
 		}
@@ -39,8 +39,11 @@ func (s *Set) Folds(k int, options Options) (map[string]int, error) {
 	return folds, nil
 }
 
-// holdOut makes one fold of a manifest's column the test part, and the others
-// the train part. count is how many folds there are.
+// foldsHint says where folds come from.
+const foldsHint = "tftl split with %s writes a manifest with a fold column"
+
+// holdOut makes one fold the test part and the others the train part. count is
+// the number of folds.
 func holdOut(rows []row, fold int) (count int, err error) {
 	var held bool
 	for i := range rows {
@@ -49,9 +52,9 @@ func holdOut(rows []row, fold int) (count int, err error) {
 		switch {
 		case r.fold == "":
 			err := pipeline.Errorf(pipeline.BadData, "line %d: has no fold", r.line)
-			return 0, pipeline.WithHint(err, "tftl split --folds writes a manifest with a column of folds")
+			return 0, pipeline.WithHint(err, foldsHint, pipeline.Option("folds"))
 		case err != nil || n < 0:
-			return 0, pipeline.Errorf(pipeline.BadData, "line %d: fold %q is no number of 0 or more", r.line, r.fold)
+			return 0, pipeline.Errorf(pipeline.BadData, "line %d: fold %q is not a whole number of 0 or more", r.line, r.fold)
 		}
 		r.part, r.split = train, true
 		if n == fold {
@@ -60,12 +63,12 @@ func holdOut(rows []row, fold int) (count int, err error) {
 		count = max(count, n+1)
 	}
 	if !held {
-		return 0, pipeline.Errorf(pipeline.BadUsage, "--fold %d: has no such fold, but 0 to %d", fold, count-1)
+		return 0, pipeline.Errorf(pipeline.BadUsage, "%s %d: there is no such fold, only 0 to %d", pipeline.Option("fold"), fold, count-1)
 	}
 	return count, nil
 }
 
-// drawn is the entries class by class, each in an order drawn by the seed.
+// drawn is the entries class by class, each class in an order drawn by the seed.
 func drawn(entries []entry, seed uint64) []entry {
 	order := make(map[string][sha256.Size]byte, len(entries))
 	for _, e := range entries {

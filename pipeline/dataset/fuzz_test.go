@@ -22,7 +22,7 @@ func FuzzReadManifest(f *testing.F) {
 		if tabs {
 			comma = '\t'
 		}
-		m, err := readManifest(strings.NewReader(text), comma, true, []string{"note"})
+		m, err := readManifest(strings.NewReader(text), comma, true, Options{Columns: []string{"note"}})
 		rows := m.rows
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") || len(rows) > 0 {
@@ -86,7 +86,7 @@ func FuzzReadExamples(f *testing.F) {
 	})
 }
 
-// FuzzReadExample reads what is inside a record, whose checksum no fuzzer hits.
+// FuzzReadExample reads the inside of a record, as no fuzzer hits the checksum.
 func FuzzReadExample(f *testing.F) {
 	file, err := os.ReadFile("testdata/imagenet/train-00001-of-00002")
 	if err != nil {
@@ -102,7 +102,7 @@ func FuzzReadExample(f *testing.F) {
 }
 
 // FuzzReadCIFAR has long records: -fuzzminimizetime 1x keeps the fuzzer from
-// spending its time on making them shorter.
+// spending its time on shortening them.
 func FuzzReadCIFAR(f *testing.F) {
 	for _, name := range []string{"testdata/cifar-10/data_batch_1.bin", "testdata/cifar-100/test.bin"} {
 		file, err := os.ReadFile(name)

@@ -1,7 +1,7 @@
 package dataset
 
-// Keep is the part with those images alone that keep holds for. The others
-// stay where they are on disk, and no image changes its part.
+// Keep is the part with only those images that keep holds for. No file is
+// touched, and no image changes its part.
 func (p Part) Keep(keep func(i int) bool) Part {
 	var kept []entry
 	for i, e := range p.entries {

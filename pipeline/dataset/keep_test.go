@@ -10,13 +10,13 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// A file beyond what is ever decoded is not read into memory to find that out.
+// A file that is too large to decode is not read into memory.
 func TestAFileMayBeTooLarge(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "large.jpg")
 	if err := os.WriteFile(name, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, size := range []int64{1 << 20, 1 << 45} { // of holes
+	for _, size := range []int64{1 << 20, 1 << 45} { // sparse
 		if err := os.Truncate(name, size); err != nil {
 			t.Skip(err) // a file system without room for so large a file
 		}

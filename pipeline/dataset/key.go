@@ -12,8 +12,8 @@ import (
 	"tftl/pipeline"
 )
 
-// rekey gives every item the key that the cut is to go by, and says which
-// that is. Where it is the content, every image is read.
+// rekey gives every item the key that the split goes by, and says what that is.
+// For a split by content it reads every image.
 func (l *listing) rekey(options Options) (By, error) {
 	grouped := slices.ContainsFunc(slices.Concat(l.parts[:]...), func(im item) bool { return im.group != "" })
 	by := options.By
@@ -25,19 +25,19 @@ func (l *listing) rekey(options Options) (By, error) {
 	}
 	switch {
 	case by != ByName && by != ByContent && by != ByGroup:
-		return by, pipeline.Errorf(pipeline.BadUsage, "a split by %q: it is one of name, content, group", by)
+		return by, pipeline.Errorf(pipeline.BadUsage, "%s %q: must be name, content or group", pipeline.Option("by"), by)
 	case by == ByGroup && !grouped:
 		err := pipeline.Errorf(pipeline.BadUsage, "%s has no groups to split by", l.root)
-		return by, pipeline.WithHint(err, "a manifest's column named group says which images belong together")
+		return by, pipeline.WithHint(err, "a manifest can say in a group column which images belong together")
 	case by != ByName && options.Exact:
-		err := pipeline.Errorf(pipeline.BadUsage, "an exact split would tear apart what a split by %s keeps together", by)
-		return by, pipeline.WithHint(err, "--split-exact goes by name alone")
+		err := pipeline.Errorf(pipeline.BadUsage, "an exact split would separate what a split by %s keeps together", by)
+		return by, pipeline.WithHint(err, "%s goes by name only", pipeline.Option("split-exact"))
 	case by == ByContent:
 		return by, l.keyByContent()
 	case by == ByGroup:
 		for _, items := range l.parts {
 			for i := range items {
-				if items[i].group != "" { // one without a group is alone in its own
+				if items[i].group != "" { // an image without a group is a group of its own
 					items[i].key = items[i].group
 				}
 			}
@@ -52,7 +52,7 @@ func (l *listing) keyByContent() error {
 	for _, items := range l.parts {
 		for i := range items {
 			group.Go(func() error {
-				if ctx.Err() != nil { // another has failed
+				if ctx.Err() != nil { // another image has failed
 					return nil
 				}
 				encoded, err := items[i].stored.read()
@@ -61,7 +61,7 @@ func (l *listing) keyByContent() error {
 				}
 				sum := sha256.Sum256(encoded)
 				items[i].key = hex.EncodeToString(sum[:])
-				if items[i].group == "" { // so that a manifest keeps copies together in what is cut from it
+				if items[i].group == "" { // so that splitting a manifest written of it keeps copies together
 					items[i].group = items[i].key
 				}
 				return nil

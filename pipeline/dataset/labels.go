@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// ReadLabels reads classes, one a line, as ClassName has them.
+// ReadLabels reads classes, one per line, normalized by ClassName.
 func ReadLabels(r io.Reader) ([]string, error) {
 	text, err := plainText(r)
 	if err != nil {
@@ -20,7 +20,7 @@ func ReadLabels(r io.Reader) ([]string, error) {
 	for line := range strings.Lines(text) {
 		if line = ClassName(line); line != "" {
 			if slices.Contains(labels, line) {
-				return nil, fmt.Errorf("label %q is there twice", line)
+				return nil, fmt.Errorf("label %q is listed twice", line)
 			}
 			labels = append(labels, line)
 		}
@@ -34,8 +34,8 @@ func ReadLabels(r io.Reader) ([]string, error) {
 	return labels, nil
 }
 
-// Unnumbered are labels without the numbers before them, where these count all
-// of them from 0, as in "0 cat", "1 dog" of Teachable Machine.
+// Unnumbered removes the numbers in front of labels, if they count all labels
+// from 0, as in "0 cat", "1 dog" of Teachable Machine.
 func Unnumbered(labels []string) (names []string, numbered bool) {
 	for i, label := range labels {
 		rest, counted := strings.CutPrefix(label, strconv.Itoa(i))

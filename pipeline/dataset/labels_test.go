@@ -19,7 +19,7 @@ func TestReadLabels(t *testing.T) {
 		"old Mac":    {"red\rblue\r", []string{"red", "blue"}, ""},
 		"space":      {"red \n\tgreen tea\n \n", []string{"red", "green tea"}, ""},
 		"accents":    {decomposed + "\nb\n", []string{composed, "b"}, ""},
-		"twice":      {"red\nblue\nred \n", nil, `label "red" is there twice`},
+		"twice":      {"red\nblue\nred \n", nil, `label "red" is listed twice`},
 		"one":        {"red\n", nil, "fewer than two labels"},
 		"none":       {"", nil, "fewer than two labels"},
 		"one line":   {"red,green,blue\n", nil, `has one line, "red,green,blue": write each label on a line of its own`},

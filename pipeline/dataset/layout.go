@@ -1,40 +1,36 @@
 package dataset
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
 	"tftl/pipeline"
 )
 
-// Layout says what the folders at the top of class folders are.
+// Layout says what the top folders of class folders are.
 type Layout string
 
-// The layouts. What Auto goes by, Open says.
+// The layouts. LayoutAuto takes folders named train, val (or valid, or validation)
+// and test, in any case, for parts. A single such folder that holds images itself
+// is a class if exactly one other folder of images is next to it (valid and
+// invalid, say), or any number if it is train (of vehicles). Anything else that
+// is ambiguous is an error.
 const (
 	LayoutAuto    Layout = ""
-	LayoutParts   Layout = "parts"   // those named train, val and test, and no others, which hold the class folders
-	LayoutClasses Layout = "classes" // all of them, whatever they are called
+	LayoutParts   Layout = "parts"   // only those named train, val and test count, and hold the class folders
+	LayoutClasses Layout = "classes" // all are classes, whatever their names
 )
 
-// LayoutError is about folders that can be taken for parts or for classes:
-// Options.Layout settles it.
-type LayoutError struct{ Err error }
-
-func (e *LayoutError) Error() string { return e.Err.Error() }
-func (e *LayoutError) Unwrap() error { return e.Err }
-
-// settled is an error that is no LayoutError where the layout was said.
-func (l Layout) settled(err error) error {
-	var doubt *LayoutError
-	if l != LayoutAuto && errors.As(err, &doubt) {
-		return doubt.Err
+// inDoubt adds a hint to an error about folders that could be parts or classes:
+// unless the layout was given, giving it is another way out.
+func (l Layout) inDoubt(err error, hint pipeline.Message) error {
+	if l == LayoutAuto {
+		hint = pipeline.Messagef("%s, or say what they are with %s parts or %s classes", hint, pipeline.Option("layout"), pipeline.Option("layout"))
 	}
-	return err
+	return pipeline.WithHint(err, "%s", hint)
 }
 
-// partNamed tells which part a folder of this name is.
+// partNamed returns the part that a folder of this name is.
 func partNamed(name string) (part, bool) {
 	switch strings.ToLower(name) {
 	case "train":
@@ -47,9 +43,9 @@ func partNamed(name string) (part, bool) {
 	return 0, false
 }
 
-// partFolders finds the parts' folders, and whether there are any. They must
-// be all that holds images: a class beside them, or a part taken for a class,
-// would be trained on without anyone noticing.
+// partFolders finds the folders of the parts, if there are any. No other folder
+// may hold images: a class beside the parts, or a part taken for a class, would
+// be trained on without anyone noticing.
 func (t *tree) partFolders(l *listing, layout Layout) (dirs [3]string, err error) {
 	if layout == LayoutClasses {
 		return dirs, nil
@@ -57,7 +53,7 @@ func (t *tree) partFolders(l *listing, layout Layout) (dirs [3]string, err error
 	if err := t.linkedParts(); err != nil {
 		return dirs, err
 	}
-	depth := map[string]int{} // how far below a top folder its images lie
+	depth := map[string]int{} // of the deepest image below a top folder
 	for _, image := range t.images {
 		top, rest, _ := strings.Cut(image, "/")
 		depth[top] = max(depth[top], 1+strings.Count(rest, "/"))
@@ -72,8 +68,8 @@ func (t *tree) partFolders(l *listing, layout Layout) (dirs [3]string, err error
 			continue
 		}
 		if dirs[p] != "" {
-			err := pipeline.Errorf(pipeline.BadData, "%s: both %s and %s are the %v part", t.root, dirs[p], dir, p)
-			return dirs, &LayoutError{pipeline.WithHint(err, "leave one of them")}
+			err := pipeline.Errorf(pipeline.BadData, "%s: %s and %s are both the %v part", t.root, dirs[p], dir, p)
+			return dirs, layout.inDoubt(err, pipeline.Messagef("keep one of them"))
 		}
 		dirs[p], named = dir, append(named, dir)
 	}
@@ -85,15 +81,15 @@ func (t *tree) partFolders(l *listing, layout Layout) (dirs [3]string, err error
 		return dirs, nil
 	case len(named) == 1 && depth[named[0]] == 1 && (dirs[train] != "" || len(others) == 1):
 		l.split = false
-		l.warn("%s is taken for a class, for it holds images and lies beside %s", named[0], quoted(others))
+		l.warn("%s is taken for a class because it holds images and is next to %s", named[0], quoted(others))
 		return [3]string{}, nil
 	}
-	err = pipeline.Errorf(pipeline.BadData, "%s: beside the parts %s there are other folders of images: %s", t.root, quoted(without(dirs[:], []string{""})), quoted(others))
-	return dirs, &LayoutError{pipeline.WithHint(err, "keep either class folders or train, val and test, which hold them")}
+	err = pipeline.Errorf(pipeline.BadData, "%s: next to the parts %s there are other folders of images: %s", t.root, quoted(without(dirs[:], []string{""})), quoted(others))
+	return dirs, layout.inDoubt(err, pipeline.Messagef("keep only class folders, or only train, val and test with class folders in them"))
 }
 
-// linkedParts refuses a part that is a link and not followed: it would be cut
-// from train instead.
+// linkedParts refuses a part that is a link which is not followed: the part
+// would be split from train instead.
 func (t *tree) linkedParts() error {
 	if t.follow {
 		return nil // those that are left lead back
@@ -103,11 +99,14 @@ func (t *tree) linkedParts() error {
 		return nil
 	}
 	p, _ := partNamed(t.links[at])
-	err := pipeline.Errorf(pipeline.BadData, "%s: %s is a linked folder, which is not followed, and the %v part by its name", t.root, t.links[at], p)
-	return pipeline.WithHint(err, "--follow-symlinks follows it; without the link, there is no such part")
+	err := pipeline.Errorf(pipeline.BadData, "%s: %s is named like the %v part but is a linked folder, which is not followed", t.root, t.links[at], p)
+	return pipeline.WithHint(err, "follow it with %s, or remove the link to do without the part", followLinks)
 }
 
+// followLinks is the option that has linked folders followed.
+const followLinks = pipeline.Option("follow-symlinks")
+
 // notFollowed is a hint that links may be the reason.
-func notFollowed(links []string) string {
-	return "linked folders are not followed without --follow-symlinks: " + quoted(links)
+func notFollowed(links []string) pipeline.Message {
+	return pipeline.Messagef("linked folders are only followed with %s: %s", followLinks, quoted(links))
 }

@@ -1,7 +1,6 @@
 package dataset_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,8 +11,8 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// What the folders of a data set are, by what each holds: "flat" images,
-// folders of classes ("deep"), or nothing.
+// Folders of a data set by what each holds: images ("flat"), class folders
+// ("deep") or nothing.
 func TestLayouts(t *testing.T) {
 	const flat, deep, none = "flat", "deep", ""
 	type folders map[string]string
@@ -36,14 +35,14 @@ func TestLayouts(t *testing.T) {
 		"train, plane":     {folders{"train": flat, "plane": flat}, "classes: train is taken", "train has images but", []string{"plane", "train"}},
 		"vehicles":         {folders{"train": flat, "plane": flat, "car": flat}, "classes: train is taken", "train has images but", []string{"car", "plane", "train"}},
 		"empty beside":     {folders{"train": deep, "test": deep, "notes": none}, "parts", "parts", nil},
-		"test unsorted":    {folders{"cats": flat, "dogs": flat, "test": flat}, `beside the parts "test" there are other folders of images: "cats", "dogs"`, "test has images but", []string{"cats", "dogs", "test"}},
-		"train and others": {folders{"train": deep, "samples": flat}, `beside the parts "train"`, "parts", []string{"samples", "train"}},
-		"test and others":  {folders{"test": deep, "training_set": deep}, `beside the parts "test"`, "parts", []string{"test", "training_set"}},
-		"nested subjects":  {folders{"test": deep, "control": deep}, `beside the parts "test"`, "parts", []string{"control", "test"}},
-		"three":            {folders{"train": flat, "test": flat, "plane": flat}, `beside the parts "train", "test"`, "has images but no class folders", []string{"plane", "test", "train"}},
+		"test unsorted":    {folders{"cats": flat, "dogs": flat, "test": flat}, `next to the parts "test" there are other folders of images: "cats", "dogs"`, "test has images but", []string{"cats", "dogs", "test"}},
+		"train and others": {folders{"train": deep, "samples": flat}, `next to the parts "train"`, "parts", []string{"samples", "train"}},
+		"test and others":  {folders{"test": deep, "training_set": deep}, `next to the parts "test"`, "parts", []string{"test", "training_set"}},
+		"nested subjects":  {folders{"test": deep, "control": deep}, `next to the parts "test"`, "parts", []string{"control", "test"}},
+		"three":            {folders{"train": flat, "test": flat, "plane": flat}, `next to the parts "train", "test"`, "has images but no class folders", []string{"plane", "test", "train"}},
 		"flat parts":       {folders{"train": flat, "test": flat}, "has images but no class folders", "has images but", []string{"test", "train"}},
 		"flat test":        {folders{"train": deep, "test": flat}, "test has images but no class folders", "test has images but", []string{"test", "train"}},
-		"two validations":  {folders{"val": flat, "valid": flat}, "both val and valid", "both val and valid", []string{"val", "valid"}},
+		"two validations":  {folders{"val": flat, "valid": flat}, "val and valid are both", "val and valid are both", []string{"val", "valid"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var files []string
@@ -66,8 +65,8 @@ func TestLayouts(t *testing.T) {
 					if err == nil || !strings.Contains(err.Error(), want) {
 						t.Fatalf("layout %q: error %v, want %q", layout, err, want)
 					}
-					if doubt := layout == dataset.LayoutAuto && !strings.Contains(want, "named"); errors.As(err, new(*dataset.LayoutError)) != doubt || pipeline.KindOf(err) != pipeline.BadData {
-						t.Errorf("layout %q: kind of %v", layout, err)
+					if doubt := layout == dataset.LayoutAuto && !strings.Contains(want, "named"); strings.Contains(pipeline.HintOf(err).String(), "with layout parts") != doubt || pipeline.KindOf(err) != pipeline.BadData {
+						t.Errorf("layout %q: %v, hint %q", layout, err, pipeline.HintOf(err))
 					}
 					return
 				}
@@ -80,8 +79,8 @@ func TestLayouts(t *testing.T) {
 				if what == "parts" && !slices.Equal(s.Classes, []string{"a", "b"}) || what == "classes" && !slices.Equal(s.Classes, c.classes) {
 					t.Errorf("layout %q: classes %q", layout, s.Classes)
 				}
-				if warning != "" && (len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], warning)) {
-					t.Errorf("layout %q: warnings %q", layout, s.Warnings)
+				if warning != "" && (len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], warning)) {
+					t.Errorf("layout %q: warnings %q", layout, warnings(s))
 				}
 			}
 			check(dataset.LayoutAuto, c.auto)
@@ -93,15 +92,15 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// Images beside the parts are left out with a warning. LayoutParts applies to the
-// data alone, not to what Validation and Test name.
+// Images next to the parts are left out with a warning. LayoutParts applies to the
+// data, but not to the sources of Validation and Test.
 func TestLayoutOfParts(t *testing.T) {
 	root, apart := tree(t, "train/a/1.jpg", "train/b/1.jpg", "samples/1.jpg"), tree(t, "a/1.jpg", "b/1.jpg")
 	s := open(t, root, dataset.Options{Layout: dataset.LayoutParts, Validation: apart, Test: apart})
 	wantIDs(t, "train", s.Train, "train/a/1.jpg", "train/b/1.jpg")
 	wantIDs(t, "validation", s.Validation, "val-data/a/1.jpg", "val-data/b/1.jpg")
-	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], `left out: "samples/1.jpg"`) {
-		t.Errorf("warnings %q", s.Warnings)
+	if len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], `left out: "samples/1.jpg"`) {
+		t.Errorf("warnings %q", warnings(s))
 	}
 }
 
@@ -116,9 +115,9 @@ func TestLinkedPartsAreNotDoneWithout(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := dataset.OpenLabelled(root, dataset.Options{})
-		checkError(t, err, pipeline.BadData, name+" is a linked folder, which is not followed, and the ", "--follow-symlinks")
+		checkError(t, err, pipeline.BadData, name+" is named like the ", "follow-symlinks")
 		s, err := dataset.OpenLabelled(root, dataset.Options{FollowSymlinks: true})
-		if err != nil || subset(t, s, "all").Len() != 4 {
+		if err != nil || partOf(t, s, pipeline.AllParts).Len() != 4 {
 			t.Errorf("%+v, %v", s, err)
 		}
 		if _, err := dataset.OpenLabelled(root, dataset.Options{Layout: dataset.LayoutClasses}); err != nil {
@@ -126,7 +125,7 @@ func TestLinkedPartsAreNotDoneWithout(t *testing.T) {
 		}
 	}
 
-	// Where a linked class is missing, the error says so.
+	// If a linked class is missing, the error says so.
 	root := tree(t, "a/1.jpg", "train/a/1.jpg", "test/a/2.jpg", "test/b/2.jpg")
 	for _, link := range []string{"b", "train/b"} {
 		if err := os.Symlink(filepath.Join(elsewhere, "b"), filepath.Join(root, link)); err != nil {
@@ -134,7 +133,7 @@ func TestLinkedPartsAreNotDoneWithout(t *testing.T) {
 		}
 	}
 	_, err := dataset.Open(root, dataset.Options{Layout: dataset.LayoutParts})
-	checkError(t, err, pipeline.BadData, `found only "a"`, `--follow-symlinks: "b", "train/b"`)
+	checkError(t, err, pipeline.BadData, `found only "a"`, `only followed with follow-symlinks: "b", "train/b"`)
 }
 
 func TestWhatSystemsLeaveBehindIsNoClass(t *testing.T) {
@@ -145,7 +144,7 @@ func TestWhatSystemsLeaveBehindIsNoClass(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantIDs(t, "all", s.Test, "a/1.jpg", "b/1.jpg")
-	if len(s.Warnings) > 0 || s.Ignored > 0 {
-		t.Errorf("warnings %q, ignored %d", s.Warnings, s.Ignored)
+	if len(warnings(s)) > 0 || s.Ignored > 0 {
+		t.Errorf("warnings %q, ignored %d", warnings(s), s.Ignored)
 	}
 }

@@ -12,45 +12,54 @@ import (
 type listing struct {
 	root     string
 	what     string
-	parts    [3][]item // all of it in train, where the source does not tell parts apart
+	parts    [3][]item // everything is in train if the source does not define parts
 	split    bool      // whether it does
-	columns  []string  // that images may be told apart by: a manifest's but path and label
-	apart    string    // which parts came from elsewhere, for the description
-	folds    int       // of which one is held out; 0 where none is
+	columns  []string  // a manifest's columns other than path and label
+	values   []string  // the columns that item.values has
+	apart    string    // for the description: which parts have a source of their own
+	folds    int       // how many folds there are if one is held out, else 0
 	layout   Layout    // of class folders
 	ignored  int
-	others   Endings  // of those that were ignored; images have warnings
-	links    []string // to folders, that were not followed because nobody asked for it
-	warnings []string
+	others   Endings  // of ignored files, without images in unsupported formats
+	links    []string // linked folders that were not followed because the option is off
+	warnings []pipeline.Message
 }
 
 // item is an image as its source lists it.
 type item struct {
 	id     string // becomes Sample.ID
 	class  string
-	key    string // the same key, the same place in a cut
+	key    string // decides the part in a split
 	weight float32
-	group  string   // empty: none
-	fold   string   // likewise
-	values []string // of Options.Columns; nil where the source has no columns
+	group  string   // empty for none
+	fold   string   // empty for none
+	values []string // by listing.values; nil if the source has no columns
 	stored stored
 }
 
-// hint is the next step after an error, but where folders were not followed.
-func (l *listing) hint(otherwise string) string {
+// hint is the next step after an error: to follow links, if any were skipped.
+func (l *listing) hint(format string, args ...any) pipeline.Message {
 	if len(l.links) > 0 {
 		return notFollowed(l.links)
 	}
-	return otherwise
+	return pipeline.Messagef(format, args...)
 }
 
 func (l *listing) warn(format string, args ...any) {
-	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
+	l.warnings = append(l.warnings, pipeline.Messagef(format, args...))
 }
 
-// cut takes the parts that are not given from train, and sees to it that none
-// comes out empty.
-func (l *listing) cut(fractions [3]float64, options Options, by By, classes []string) error {
+// join adds everything but the images of another listing.
+func (l *listing) join(other listing) {
+	l.ignored += other.ignored
+	l.others = l.others.and(other.others)
+	l.links = append(l.links, other.links...)
+	l.columns = append(l.columns, without(other.columns, l.columns)...)
+	l.warnings = append(l.warnings, other.warnings...)
+}
+
+// splitMissing splits the missing parts from train and checks that none ends up empty.
+func (l *listing) splitMissing(fractions [3]float64, options Options, by By, classes []string) error {
 	var how string
 	switch {
 	case len(l.parts[validation]) > 0:
@@ -58,24 +67,24 @@ func (l *listing) cut(fractions [3]float64, options Options, by By, classes []st
 	case len(l.parts[test]) > 0:
 		both := fractions[train] + fractions[validation]
 		fractions = [3]float64{fractions[train] / both, fractions[validation] / both, 0}
-		how = fmt.Sprintf(", validation cut from train (%.3g)", fractions[validation])
+		how = fmt.Sprintf(", validation split from train (%.3g)", fractions[validation])
 	default:
-		how = fmt.Sprintf(", cut into train, validation and test (%.3g, %.3g, %.3g)",
+		how = fmt.Sprintf(", split into train, validation and test (%.3g, %.3g, %.3g)",
 			fractions[train], fractions[validation], fractions[test])
 	}
 	given := l.parts[test]
 	total := len(l.parts[train])
 	if options.Exact {
-		l.parts = cutExactly(l.parts[train], fractions, options.Seed)
+		l.parts = splitExactly(l.parts[train], fractions, options.Seed)
 		l.what += how + fmt.Sprintf(" exactly, with seed %d", options.Seed)
 	} else {
-		l.parts = cutByKey(l.parts[train], fractions)
+		l.parts = splitByKey(l.parts[train], fractions)
 		l.what += how + map[By]string{ByName: " by file name", ByContent: " by content", ByGroup: " by group"}[by]
 	}
 
 	var err error
 	if missing := without(classes, classesOf(l.parts[train])); len(missing) > 0 {
-		err = pipeline.Errorf(pipeline.BadData, "%s: the split leaves train no image of %s", l.root, quoted(missing))
+		err = pipeline.Errorf(pipeline.BadData, "%s: the split leaves no image of %s in train", l.root, quoted(missing))
 	}
 	for p, f := range fractions {
 		if f > 0 && len(l.parts[p]) == 0 {
@@ -85,27 +94,28 @@ func (l *listing) cut(fractions [3]float64, options Options, by By, classes []st
 	if fractions[test] == 0 {
 		l.parts[test] = given
 	}
+	split := pipeline.Option("split")
 	switch {
 	case err != nil && options.Exact:
-		return pipeline.WithHint(err, "add images, or ask for fewer parts with --split")
+		return pipeline.WithHint(err, "add images, or ask for fewer parts with %s", split)
 	case err != nil && by == ByGroup:
-		return pipeline.WithHint(err, "a group is never divided: add groups, or change --split")
+		return pipeline.WithHint(err, "a group is never divided: add groups or change %s", split)
 	case err != nil:
-		return pipeline.WithHint(err, "--split-exact makes the parts as large as --split says")
+		return pipeline.WithHint(err, "%s gives the parts the exact sizes of %s", pipeline.Option("split-exact"), split)
 	}
 	return nil
 }
 
-// checkWeights sees that there is something to learn, and tells of classes of
-// which there is nothing.
+// checkWeights checks that there is something to learn, and warns of classes
+// that are not learned.
 func (l *listing) checkWeights() error {
 	weighted := classesOf(slices.DeleteFunc(slices.Clone(l.parts[train]), func(im item) bool { return im.weight == 0 }))
 	if len(weighted) == 0 {
-		err := pipeline.Errorf(pipeline.BadData, "%s: every image of the training part has the weight 0", l.root)
-		return pipeline.WithHint(err, "nothing would be learnt: give them weights above 0, or no column named weight")
+		err := pipeline.Errorf(pipeline.BadData, "%s: every training image has weight 0", l.root)
+		return pipeline.WithHint(err, "nothing would be learned: use weights above 0, or remove the weight column")
 	}
 	if unweighted := without(classesOf(l.parts[train]), weighted); len(unweighted) > 0 {
-		l.warn("all images of a class in the training part have the weight 0, so it is not learnt: %s", quoted(unweighted))
+		l.warn("classes that are not learned, as all their training images have weight 0: %s", quoted(unweighted))
 	}
 	return nil
 }
@@ -122,7 +132,7 @@ func (l *listing) set(classes []string) *Set {
 			}
 			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.fold, im.values, im.stored}
 		}
-		if len(classes) > 0 { // what has no labels is in the order in which it was asked for
+		if len(classes) > 0 { // unlabelled images stay in the order in which they were given
 			slices.SortFunc(entries, byID)
 		}
 		parts[p] = Part{entries}
@@ -131,6 +141,7 @@ func (l *listing) set(classes []string) *Set {
 		Description: l.what + l.apart,
 		Classes:     classes,
 		Train:       parts[train], Validation: parts[validation], Test: parts[test],
+		Columns:   l.values,
 		Layout:    l.layout,
 		FoldCount: l.folds,
 		Ignored:   l.ignored,
@@ -147,7 +158,7 @@ func classesOf(items []item) []string {
 	return slices.Sorted(maps.Keys(have))
 }
 
-// without is what of names is not in others.
+// without is names without others.
 func without(names, others []string) []string {
 	have := make(map[string]bool, len(others))
 	for _, name := range others {

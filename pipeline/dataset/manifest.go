@@ -16,48 +16,64 @@ import (
 // row is a line of a manifest.
 type row struct {
 	line   int
-	path   string // as it is written; the other fields are without the space around them
+	path   string // as written; the other fields have the space around them trimmed
 	label  string
 	part   part
-	split  bool // whether part was given
+	split  bool // whether part is given
 	weight float32
 	group  string
 	fold   string
-	values []string // of Options.Columns
+	values []string // by manifest.values
 }
 
 // manifest is what a manifest's file says.
 type manifest struct {
 	comma   rune
-	columns []string // but for path and label, as the first line writes them
+	columns []string // other than path and label, as the first line spells them
+	values  []string // the columns that row.values has: those that the options ask for
 	rows    []row
 }
 
-// listManifest lists a table of images: path and label, and where it has the
-// columns split, weight and group. A path is one from the manifest's folder, or
-// an absolute one.
-func listManifest(name string, comma rune, options Options) (listing, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return listing{}, pipeline.Errorf(pipeline.BadData, "%w", err)
+// manifests is the kind of tables whose first line names the columns path and
+// label, and optionally split, weight, group, fold and others. If the first line
+// uses other separators than the file's name implies, those count. Paths are
+// absolute or relative to the manifest's folder, with forward slashes. Space
+// around a field is trimmed unless a file's name has it.
+func manifests() source {
+	return source{
+		Kind: Kind{
+			Name:    "manifest",
+			Usage:   "a manifest (.csv or .tsv) with the columns path and label",
+			Example: "photos.csv",
+			Files:   true,
+		},
+		recognizes: func(at location) (bool, error) {
+			_, ok := manifestComma(at.path)
+			return ok && at.mode == 0 && !at.pattern, nil
+		},
+		list:       listManifest,
+		unlabelled: listUnlabelledManifest,
 	}
-	defer f.Close()
-	m, err := readManifest(f, comma, true, options.Columns)
+}
+
+func listManifest(at location, options Options) (listing, error) {
+	m, err := openManifest(at.path, true, options)
 	if err != nil {
-		return listing{}, pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
+		return listing{}, err
 	}
-	l := listing{root: name, what: "CSV manifest", columns: m.columns}
+	l := listing{root: at.path, what: "CSV manifest", columns: m.columns, values: m.values}
+	comma, _ := manifestComma(at.path)
 	if comma == '\t' {
 		l.what = "TSV manifest"
 	}
 	l.what += separatedBy(m.comma, comma)
 	if options.Fold != nil {
 		if l.folds, err = holdOut(m.rows, *options.Fold); err != nil {
-			return listing{}, fmt.Errorf("%s: %w", name, err)
+			return listing{}, fmt.Errorf("%s: %w", at.path, err)
 		}
 		l.what += fmt.Sprintf(", fold %d of %d held out as test", *options.Fold, l.folds)
 	}
-	folder, err := newManifestFolder(name, options.AllowOutside)
+	folder, err := newManifestFolder(at.path, options.AllowOutside)
 	if err != nil {
 		return listing{}, err
 	}
@@ -86,7 +102,7 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		l.what += " with its own parts"
 	}
 	if len(unread) > 0 {
-		l.warn("images are listed whose format is not read: %s", unread.unreadable())
+		l.warn("the manifest lists images in unsupported formats: %s", unread.unreadable())
 	}
 	var torn []string
 	for group, in := range partsOf {
@@ -95,21 +111,59 @@ func listManifest(name string, comma rune, options Options) (listing, error) {
 		}
 	}
 	if slices.Sort(torn); len(torn) > 0 {
-		l.warn("groups that lie in several parts: %s", quoted(torn))
+		l.warn("groups that are in several parts: %s", quoted(torn))
 	}
 	return l, nil
 }
 
-// readManifest reads the lines and checks what a line can be checked for by
-// itself. An error names the line. Of one that need not be labelled the paths
-// alone are read, and the further columns.
-func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m manifest, err error) {
+// listUnlabelledManifest lists the images of the path column.
+func listUnlabelledManifest(at location, options Options) (listing, error) {
+	m, err := openManifest(at.path, false, Options{})
+	if err != nil {
+		return listing{}, err
+	}
+	folder, err := newManifestFolder(at.path, options.AllowOutside)
+	if err != nil {
+		return listing{}, err
+	}
+	var l listing
+	for _, r := range m.rows {
+		_, image, err := folder.find(r)
+		if err != nil {
+			return listing{}, err
+		}
+		l.addUnlabelled(image, file(image))
+	}
+	return l, nil
+}
+
+func openManifest(name string, labelled bool, options Options) (manifest, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return manifest{}, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	defer f.Close()
+	comma, _ := manifestComma(name)
+	m, err := readManifest(f, comma, labelled, options)
+	if err != nil {
+		return manifest{}, pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
+	}
+	return m, nil
+}
+
+// readManifest reads the lines and checks each by itself. An error names the
+// line. If labels are not needed, only the paths and the columns that the
+// options ask for are read.
+func readManifest(r io.Reader, comma rune, labelled bool, options Options) (m manifest, err error) {
 	in, header, err := readHeader(r, comma, requiredColumns(labelled))
 	if err != nil {
 		return manifest{}, err
 	}
-	m.comma = in.Comma
-	at, err := columns(header, labelled, further)
+	m.comma, m.values = in.Comma, options.Columns
+	if options.AllColumns {
+		m.values = ownColumns(header)
+	}
+	at, err := columns(header, labelled, m.values)
 	if err != nil {
 		return manifest{}, err
 	}
@@ -127,7 +181,7 @@ func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m m
 			return manifest{}, atLine(err)
 		}
 		line, _ := in.FieldPos(0)
-		r, err := parseRow(fields, at, further)
+		r, err := parseRow(fields, at, m.values)
 		if err != nil {
 			return manifest{}, fmt.Errorf("line %d: %w", line, err)
 		}
@@ -136,17 +190,17 @@ func readManifest(r io.Reader, comma rune, labelled bool, further []string) (m m
 			unsplit = line
 		}
 		if len(m.rows) > 0 && r.split != m.rows[0].split {
-			return manifest{}, fmt.Errorf("line %d: split is empty, and not on other lines", unsplit)
+			return manifest{}, fmt.Errorf("line %d: split is empty, but not on other lines", unsplit)
 		}
 		m.rows = append(m.rows, r)
 	}
 	if len(m.rows) == 0 {
-		return manifest{}, errors.New("has no images: there is only the line that names the columns")
+		return manifest{}, errors.New("has no images, only the line that names the columns")
 	}
 	return m, nil
 }
 
-func parseRow(fields []string, at map[string]int, further []string) (r row, err error) {
+func parseRow(fields []string, at map[string]int, values []string) (r row, err error) {
 	get := func(column string) string {
 		if i, ok := at[column]; ok {
 			return strings.TrimSpace(fields[i])
@@ -161,21 +215,21 @@ func parseRow(fields []string, at map[string]int, further []string) (r row, err 
 		return r, errors.New("label is empty")
 	}
 	if strings.ContainsAny(r.label, "\r\n") {
-		return r, fmt.Errorf("label %q is more than one line", r.label)
+		return r, fmt.Errorf("label %q has a line break", r.label)
 	}
 	if text := get(splitColumn); text != "" {
 		if r.part, r.split = partNamed(text); !r.split {
-			return r, fmt.Errorf("split %q is none of train, val, test", text)
+			return r, fmt.Errorf("split %q is not train, val or test", text)
 		}
 	}
 	if text := get(weightColumn); text != "" {
 		w, err := strconv.ParseFloat(text, 32)
 		if err != nil || !(w >= 0) || math.IsInf(w, 0) {
-			return r, fmt.Errorf("weight %q is no number of 0 or more", text)
+			return r, fmt.Errorf("weight %q is not a number of 0 or more", text)
 		}
 		r.weight = float32(w)
 	}
-	for _, name := range further {
+	for _, name := range values {
 		r.values = append(r.values, get(columnName(name)))
 	}
 	return r, nil

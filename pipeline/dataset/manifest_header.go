@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 	"tftl/pipeline"
 )
 
-// The columns of a manifest. It may have others, which are passed over unless
-// Options.Columns names them; fold counts where Options.Fold is set.
+// The columns of a manifest. Others are ignored unless Options.Columns names
+// them. The fold column only counts if Options.Fold is set.
 const (
 	pathColumn   = "path"
 	labelColumn  = "label"
@@ -24,7 +23,7 @@ const (
 	foldColumn   = "fold"
 )
 
-// manifestComma is what separates the columns of a manifest of this name.
+// manifestComma is what separates columns according to a manifest's name.
 func manifestComma(name string) (comma rune, ok bool) {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".csv":
@@ -35,14 +34,13 @@ func manifestComma(name string) (comma rune, ok bool) {
 	return 0, false
 }
 
-// columnName makes names of columns alike that are told apart by case or
-// space alone.
+// columnName makes column names equal that differ only in case or outer space.
 func columnName(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
 
-// readHeader reads the line that names the columns, those that are required
-// among them, and leaves the others to the reader. Columns are separated as the
-// name of the file says, or otherwise where its first line tells: Excel writes
-// semicolons in half of Europe, and a line "sep=;" before all others.
+// readHeader reads the line that names the columns, including the required
+// ones, and leaves the other lines to the reader. The first line may overrule
+// the separator that the file's name implies: Excel writes semicolons in half
+// of Europe, and may begin with a line "sep=;".
 func readHeader(r io.Reader, comma rune, required []string) (in *csv.Reader, header []string, err error) {
 	text, err := plainText(r)
 	if err != nil {
@@ -51,7 +49,7 @@ func readHeader(r io.Reader, comma rune, required []string) (in *csv.Reader, hea
 	commas := []rune{comma, ',', ';', '\t'}
 	if first, rest, _ := strings.Cut(text, "\n"); separatorLine(first) != 0 {
 		commas = []rune{separatorLine(first)}
-		text = "\n" + rest // an empty line is passed over, and counted
+		text = "\n" + rest // an empty line is skipped, but counted
 	}
 	for _, comma := range commas {
 		in, header, err := readFirst(text, comma)
@@ -62,7 +60,7 @@ func readHeader(r io.Reader, comma rune, required []string) (in *csv.Reader, hea
 	return readFirst(text, commas[0])
 }
 
-// separatorLine is the separator that a line of Excel's says, or 0.
+// separatorLine is the separator of Excel's line "sep=;", or 0.
 func separatorLine(line string) rune {
 	line = strings.Trim(strings.TrimSuffix(line, "\r"), `"`)
 	if len(line) == len("sep=,") && strings.EqualFold(line[:4], "sep=") && strings.ContainsAny(line[4:], ",;\t|") {
@@ -76,14 +74,14 @@ func readFirst(text string, comma rune) (in *csv.Reader, header []string, err er
 	in.Comma, in.ReuseRecord = comma, true
 	header, err = in.Read()
 	if errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("is empty: its first line is to name the columns path and label")
+		return nil, nil, errors.New("is empty: its first line must name the columns, path and label")
 	} else if err != nil {
 		return nil, nil, atLine(err)
 	}
 	return in, slices.Clone(header), nil
 }
 
-// separatedBy says how columns are separated where the file's name says otherwise.
+// separatedBy names the separator if it is not the one that the name implies.
 func separatedBy(comma, named rune) string {
 	if comma == named {
 		return ""
@@ -98,37 +96,23 @@ func missingColumns(header, required []string) []string {
 	})
 }
 
-// OwnColumns are the columns of a manifest, as it names them, that this package
-// gives no meaning to. What is no manifest has none.
-func OwnColumns(path string) ([]string, error) {
-	comma, ok := manifestComma(path)
-	if info, err := os.Stat(path); !ok || err != nil || !info.Mode().IsRegular() {
-		return nil, nil // opening it says what is wrong
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
-	}
-	defer f.Close()
-	_, header, err := readHeader(f, comma, requiredColumns(true))
-	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadData, "%s: %w", path, err)
-	}
+// ownColumns are the columns that this package gives no meaning to, as spelled.
+func ownColumns(header []string) []string {
 	times := map[string]int{}
 	for _, name := range header {
 		times[columnName(name)]++
 	}
-	return slices.DeleteFunc(header, func(name string) bool {
+	return slices.DeleteFunc(slices.Clone(header), func(name string) bool {
 		name = columnName(name)
 		return name == "" || times[name] > 1 || slices.Contains(knownColumns(), name)
-	}), nil
+	})
 }
 
 func knownColumns() []string {
 	return []string{pathColumn, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn}
 }
 
-// requiredColumns are those that a manifest cannot do without.
+// requiredColumns are those that a manifest must have.
 func requiredColumns(labelled bool) []string {
 	if labelled {
 		return []string{pathColumn, labelColumn}
@@ -136,7 +120,7 @@ func requiredColumns(labelled bool) []string {
 	return []string{pathColumn}
 }
 
-// columns finds the columns that are read in a header, in any order and any case.
+// columns finds the columns to read, in any order and any case.
 func columns(header []string, labelled bool, further []string) (at map[string]int, err error) {
 	read := requiredColumns(labelled)
 	if labelled {
@@ -152,22 +136,22 @@ func columns(header []string, labelled bool, further []string) (at map[string]in
 			continue
 		}
 		if _, twice := at[name]; twice {
-			return nil, fmt.Errorf("line 1: column %s is there twice", name)
+			return nil, fmt.Errorf("line 1: has column %s twice", name)
 		}
 		at[name] = i
 	}
 	if missing := missingColumns(header, requiredColumns(labelled)); len(missing) > 0 {
-		err := fmt.Errorf("line 1: names no column %s; it has %s", strings.Join(missing, " and no column "), quoted(header))
-		hint := "the first line names the columns: rename that of the images' files to path"
+		err := fmt.Errorf("line 1: has no column %s, only %s", strings.Join(missing, " or "), quoted(header))
+		hint := "name the columns in the first line: path for the image files"
 		if labelled {
-			hint += ", that of their classes to label"
+			hint += ", label for their classes"
 		}
 		return nil, pipeline.WithHint(err, "%s", hint)
 	}
 	return at, nil
 }
 
-// atLine puts an error of the CSV reader into a manifest's words.
+// atLine words an error of the CSV reader like other errors of a manifest.
 func atLine(err error) error {
 	var parse *csv.ParseError
 	switch {

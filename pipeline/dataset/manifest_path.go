@@ -11,12 +11,12 @@ import (
 	"tftl/pipeline"
 )
 
-// manifestFolder is where a manifest lies, and what paths in it go from.
+// manifestFolder is the folder of a manifest, which its paths are relative to.
 type manifestFolder struct {
 	manifest     string
-	absolute     []string // the folder's own path, and that without links
+	absolute     []string // the folder's path, as given and with links resolved
 	allowOutside bool
-	rows         map[string]row // by file, those that were found
+	rows         map[string]row // those found so far, by file
 }
 
 func newManifestFolder(manifest string, allowOutside bool) (manifestFolder, error) {
@@ -33,9 +33,8 @@ func newManifestFolder(manifest string, allowOutside bool) (manifestFolder, erro
 	return f, nil
 }
 
-// find is the image that a row stands for: its path from the folder, which is
-// the same however the row spells it, and its file. It must be there, and on no
-// row before.
+// find returns the image of a row: its path from the folder, however the row
+// spells it, and its file. The file must exist and be on no earlier row.
 func (f manifestFolder) find(r row) (id, full string, err error) {
 	bad := func(format string, args ...any) error {
 		return pipeline.Errorf(pipeline.BadData, "%s: line %d: "+format, append([]any{f.manifest, r.line}, args...)...)
@@ -47,43 +46,43 @@ func (f manifestFolder) find(r row) (id, full string, err error) {
 			full = filepath.Join(filepath.Dir(f.manifest), full)
 		}
 		if !f.allowOutside && !filepath.IsLocal(id) {
-			problem = pipeline.WithHint(bad("%s lies outside the manifest's folder", r.path), "--allow-outside lets a manifest name any file")
+			problem = pipeline.WithHint(bad("%s is outside the manifest's folder", r.path), "%s lets a manifest list any file", pipeline.Option("allow-outside"))
 		} else if info, statErr := os.Stat(full); statErr != nil {
 			problem = bad("%w", statErr)
 		} else if !info.Mode().IsRegular() {
-			problem = bad("%s is no file", full)
+			problem = bad("%s is not a file", full)
 		}
 		if problem == nil {
 			first, twice := f.rows[full]
 			switch {
 			case twice && first.label != r.label:
-				return "", "", bad("%s is on line %d already, with the label %q", r.path, first.line, first.label)
+				return "", "", bad("%s is already on line %d, with label %q", r.path, first.line, first.label)
 			case twice:
-				return "", "", bad("%s is on line %d already", r.path, first.line)
+				return "", "", bad("%s is already on line %d", r.path, first.line)
 			}
 			f.rows[full] = r
 			return filepath.ToSlash(id), full, nil
 		}
-		if err == nil { // of the path as it is written
+		if err == nil { // keep the one about the path as written
 			err = problem
 		}
 	}
 	if strings.Contains(r.path, `\`) && pipeline.HintOf(err).Empty() {
-		err = pipeline.WithHint(err, `write paths with / in place of \, from the manifest's folder`)
+		err = pipeline.WithHint(err, `write paths with / instead of \, relative to the manifest's folder`)
 	}
 	return "", "", err
 }
 
-// spellings are what a path may stand for, the first of which that is there
-// counts: as it is written; without the space around it; as Unicode's other form
-// has it, for some systems change that of names; with the separators of Windows.
+// spellings are the paths to try, in order: as written; without outer space; in
+// either Unicode form, as some systems change that of names; with Windows'
+// separators.
 func spellings(path string) []string {
 	trimmed := strings.TrimSpace(path)
 	list := []string{path, trimmed, norm.NFC.String(trimmed), norm.NFD.String(trimmed), strings.ReplaceAll(trimmed, `\`, "/")}
 	return slices.Compact(list)
 }
 
-// relative is a clean path, from the folder where the file lies in it.
+// relative is a clean path, relative to the folder if the file is in it.
 func (f manifestFolder) relative(path string) string {
 	if filepath.IsAbs(path) {
 		for _, folder := range f.absolute {

@@ -12,7 +12,7 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// manifest writes one into a folder of images a.jpg to d.jpg and x/e.jpg.
+// manifest writes one into a folder with the images a.jpg to d.jpg and x/e.jpg.
 func manifest(t *testing.T, name, text string) string {
 	t.Helper()
 	full := filepath.Join(tree(t, "a.jpg", "b.jpg", "c.jpg", "d.jpg", "x/e.jpg", "f, \"g\".jpg"), name)
@@ -92,39 +92,39 @@ func TestBadManifests(t *testing.T) {
 	for name, c := range map[string]struct{ text, message, hint string }{
 		"empty":                 {"", "m.csv: is empty", ""},
 		"header alone":          {head, "has no images", ""},
-		"no header":             {"a.jpg,dog\nb.jpg,cat\n", `line 1: names no column path and no column label; it has "a.jpg", "dog"`, "to path, that of their classes to label"},
-		"no label":              {"path,class\na.jpg,dog\n", `line 1: names no column label; it has "path", "class"`, "to label"},
-		"column twice":          {"path,label,Label\na.jpg,dog,dog\n", "line 1: column label is there twice", ""},
+		"no header":             {"a.jpg,dog\nb.jpg,cat\n", `line 1: has no column path or label, only "a.jpg", "dog"`, "path for the image files, label for their classes"},
+		"no label":              {"path,class\na.jpg,dog\n", `line 1: has no column label, only "path", "class"`, "label for their classes"},
+		"column twice":          {"path,label,Label\na.jpg,dog,dog\n", "line 1: has column label twice", ""},
 		"empty label":           {head + "a.jpg,dog,,\nb.jpg, ,,\n", "m.csv: line 3: label is empty", ""},
 		"empty path":            {head + ",dog,,\n", "line 2: path is empty", ""},
-		"label of two lines":    {head + "a.jpg,\"d\no\",,\n", "line 2: label \"d\\no\" is more than one line", ""},
+		"label of two lines":    {head + "a.jpg,\"d\no\",,\n", "line 2: label \"d\\no\" has a line break", ""},
 		"too few columns":       {head + "a.jpg,dog\n", "line 2: has more or fewer columns than the first", ""},
 		"too many columns":      {head + "\na.jpg,dog,,,\n", "line 3: has more or fewer columns", ""},
 		"bare quote":            {head + "a\".jpg,dog,,\n", `line 2: column 2: bare "`, ""},
 		"open quote":            {head + "a.jpg,dog,,\n\"b.jpg,dog,,\nc.jpg,dog,,\n", "line 4: ", ""},
 		"after long quote":      {head + "a.jpg,dog,,\"\n\n1\"\nb.jpg,,,\n", "line 5: label is empty", ""},
-		"split":                 {head + "a.jpg,dog,training,\n", `line 2: split "training" is none of train, val, test`, ""},
-		"split here, not there": {head + "a.jpg,dog,,\nb.jpg,dog,train,\n", "line 2: split is empty, and not on other lines", ""},
+		"split":                 {head + "a.jpg,dog,training,\n", `line 2: split "training" is not train, val or test`, ""},
+		"split here, not there": {head + "a.jpg,dog,,\nb.jpg,dog,train,\n", "line 2: split is empty, but not on other lines", ""},
 		"split there":           {head + "a.jpg,dog,train,\nb.jpg,dog,,\n", "line 3: split is empty", ""},
-		"weight":                {head + "a.jpg,dog,,much\n", `line 2: weight "much" is no number of 0 or more`, ""},
+		"weight":                {head + "a.jpg,dog,,much\n", `line 2: weight "much" is not a number of 0 or more`, ""},
 		"weight below 0":        {head + "a.jpg,dog,,-1\n", "line 2: weight", ""},
 		"weight NaN":            {head + "a.jpg,dog,,NaN\n", "line 2: weight", ""},
 		"weight infinite":       {head + "a.jpg,dog,,1e39\n", "line 2: weight", ""},
-		"twice":                 {head + "a.jpg,dog,,\nb.jpg,dog,,\nx/../a.jpg,dog,,\n", "line 4: x/../a.jpg is on line 2 already", ""},
-		"of two classes":        {head + "x/e.jpg,dog,,\nb.jpg,dog,,\n./x//e.jpg,cat,,\n", "line 4: ./x//e.jpg is on line 2 already, with the label \"dog\"", ""},
-		"twice by backslash":    {head + "x/e.jpg,dog,,\nx\\e.jpg,dog,,\n", "line 3: x\\e.jpg is on line 2 already", ""},
+		"twice":                 {head + "a.jpg,dog,,\nb.jpg,dog,,\nx/../a.jpg,dog,,\n", "line 4: x/../a.jpg is already on line 2", ""},
+		"of two classes":        {head + "x/e.jpg,dog,,\nb.jpg,dog,,\n./x//e.jpg,cat,,\n", "line 4: ./x//e.jpg is already on line 2, with label \"dog\"", ""},
+		"twice by backslash":    {head + "x/e.jpg,dog,,\nx\\e.jpg,dog,,\n", "line 3: x\\e.jpg is already on line 2", ""},
 		"missing":               {head + "a.jpg,dog,,\nnone.jpg,dog,,\n", "line 3: ", ""},
-		"drive":                 {head + "C:\\photos\\a.jpg,dog,,\n", "line 2: ", "in place of \\"},
-		"outside by backslash":  {head + "..\\b.jpg,dog,,\n", "line 2: ", "in place of \\"},
+		"drive":                 {head + "C:\\photos\\a.jpg,dog,,\n", "line 2: ", "instead of \\"},
+		"outside by backslash":  {head + "..\\b.jpg,dog,,\n", "line 2: ", "instead of \\"},
 		"spaces alone":          {head + " ,dog,,\n", "line 2: path is empty", ""},
-		"two headers":           {"path;label,x\na.jpg;dog,\n", `no column path and no column label; it has "path;label", "x"`, "rename"},
-		"wrong separator line":  {"sep=;\npath,label\na.jpg,dog\n", `it has "path,label"`, "rename"},
+		"two headers":           {"path;label,x\na.jpg;dog,\n", `has no column path or label, only "path;label", "x"`, "name the columns"},
+		"wrong separator line":  {"sep=;\npath,label\na.jpg,dog\n", `only "path,label"`, "name the columns"},
 		"after separator line":  {"sep=;\npath;label\na.jpg;\n", "line 3: label is empty", ""},
 		"after old Mac lines":   {"path,label\ra.jpg,dog\rb.jpg,\r", "line 3: label is empty", ""},
-		"a folder":              {head + "x,dog,,\n", "x is no file", ""},
-		"outside":               {head + "a.jpg,dog,,\n../b.jpg,dog,,\n", "line 3: ../b.jpg lies outside the manifest's folder", "--allow-outside"},
-		"by a detour":           {head + "x/../../b.jpg,dog,,\n", "line 2: x/../../b.jpg lies outside", "--allow-outside"},
-		"absolute":              {head + "/etc/passwd,dog,,\n", "line 2: /etc/passwd lies outside", "--allow-outside"},
+		"a folder":              {head + "x,dog,,\n", "x is not a file", ""},
+		"outside":               {head + "a.jpg,dog,,\n../b.jpg,dog,,\n", "line 3: ../b.jpg is outside the manifest's folder", "allow-outside"},
+		"by a detour":           {head + "x/../../b.jpg,dog,,\n", "line 2: x/../../b.jpg is outside", "allow-outside"},
+		"absolute":              {head + "/etc/passwd,dog,,\n", "line 2: /etc/passwd is outside", "allow-outside"},
 		"UTF-16":                {"\xff\xfep\x00a\x00t\x00h\x00", "is UTF-16: save it as UTF-8", ""},
 		"zero byte":             {head + "a\x00.jpg,dog,,\n", "line 2: ", ""},
 	} {
@@ -139,8 +139,8 @@ func TestBadManifests(t *testing.T) {
 	}
 }
 
-// An absolute path of a file in the manifest's folder is what it would be from
-// there, whether its folder is reached by a link or not.
+// An absolute path of a file in the manifest's folder equals the relative one,
+// whether the folder is reached by a link or not.
 func TestAbsolutePathsInsideAreRelative(t *testing.T) {
 	root := tree(t, "data/x/e.jpg", "data/b.jpg", "c.jpg")
 	data, link := filepath.Join(root, "data"), filepath.Join(root, "link")
@@ -161,14 +161,14 @@ func TestAbsolutePathsInsideAreRelative(t *testing.T) {
 	for _, outside := range []string{filepath.Join(root, "c.jpg"), data + "/../c.jpg", data + "/x/../../c.jpg", data + "x/c.jpg"} {
 		write(t, list, "path,label\n"+outside+",dog\n")
 		_, err := dataset.OpenLabelled(list, dataset.Options{})
-		checkError(t, err, pipeline.BadData, "line 2: "+outside+" lies outside the manifest's folder", "--allow-outside")
+		checkError(t, err, pipeline.BadData, "line 2: "+outside+" is outside the manifest's folder", "allow-outside")
 	}
 	write(t, list, fmt.Sprintf("path,label\nb.jpg,dog\n%s,dog\n", filepath.Join(data, "b.jpg")))
 	_, err := dataset.OpenLabelled(list, dataset.Options{})
-	checkError(t, err, pipeline.BadData, "b.jpg is on line 2 already", "")
+	checkError(t, err, pipeline.BadData, "b.jpg is already on line 2", "")
 }
 
-// Names with space or backslashes in them are what they are where they are there.
+// Names with spaces or backslashes are taken as they are if such files exist.
 func TestPathsAsTheyAreWrittenComeFirst(t *testing.T) {
 	list := filepath.Join(tree(t, "a.jpg", " a.jpg ", `x\e.jpg`, "x/e.jpg", "p\u00eache.jpg", "u\u0308.jpg"), "m.csv")
 	write(t, list, "path,label\n a.jpg ,1\nx\\e.jpg,2\npe\u0302che.jpg,3\n\u00fc.jpg,4\n")
@@ -179,19 +179,19 @@ func TestPathsAsTheyAreWrittenComeFirst(t *testing.T) {
 	wantIDs(t, "all", s.Test, " a.jpg ", "p\u00eache.jpg", "u\u0308.jpg", `x\e.jpg`)
 }
 
-// Weights of 0 are told of where they leave nothing to learn: in the training part.
+// Weights of 0 give a warning only if they leave nothing to learn: in train.
 func TestWeightsOfZero(t *testing.T) {
 	write4 := func(a, b, c, d string) string {
 		return manifest(t, "m.csv", "path,label,split,weight\na.jpg,x,train,"+a+"\nb.jpg,y,train,"+b+"\nc.jpg,x,val,"+c+"\nd.jpg,y,val,"+d+"\n")
 	}
-	if s := open(t, write4("1", "0.5", "0", "0"), dataset.Options{}); len(s.Warnings) > 0 {
-		t.Errorf("warnings %q", s.Warnings)
+	if s := open(t, write4("1", "0.5", "0", "0"), dataset.Options{}); len(warnings(s)) > 0 {
+		t.Errorf("warnings %q", warnings(s))
 	}
-	if s := open(t, write4("0", "0.5", "1", "1"), dataset.Options{}); len(s.Warnings) != 1 || !strings.HasSuffix(s.Warnings[0], `so it is not learnt: "x"`) {
-		t.Errorf("warnings %q", s.Warnings)
+	if s := open(t, write4("0", "0.5", "1", "1"), dataset.Options{}); len(warnings(s)) != 1 || !strings.HasSuffix(warnings(s)[0], `have weight 0: "x"`) {
+		t.Errorf("warnings %q", warnings(s))
 	}
 	_, err := dataset.Open(write4("0", "0", "1", "1"), dataset.Options{})
-	checkError(t, err, pipeline.BadData, "every image of the training part has the weight 0", "weights above 0")
+	checkError(t, err, pipeline.BadData, "every training image has weight 0", "weights above 0")
 }
 
 func TestAllowOutside(t *testing.T) {
@@ -209,10 +209,10 @@ func TestAllowOutside(t *testing.T) {
 	}
 	write(t, list, fmt.Sprintf("path,label\n../images/2.jpg,a\n%s,b\n", absolute))
 	_, err = dataset.OpenLabelled(list, dataset.Options{AllowOutside: true})
-	checkError(t, err, pipeline.BadData, "is on line 2 already", "")
+	checkError(t, err, pipeline.BadData, "is already on line 2", "")
 }
 
-// Unless another way is asked for, groups decide where there are groups.
+// Groups decide by default if there are any.
 func TestGroups(t *testing.T) {
 	var names []string
 	var text strings.Builder
@@ -227,7 +227,7 @@ func TestGroups(t *testing.T) {
 	partOf := func(s *dataset.Set) map[string]string {
 		parts := map[string]string{}
 		for _, name := range []string{"train", "val", "test"} {
-			for _, id := range ids(subset(t, s, name)) {
+			for _, id := range ids(partOf(t, s, name)) {
 				parts[id] = name
 			}
 		}
@@ -250,18 +250,18 @@ func TestGroups(t *testing.T) {
 		t.Error("by name, all groups stay together")
 	}
 	_, err := dataset.Open(path, dataset.Options{Exact: true})
-	checkError(t, err, pipeline.BadUsage, "an exact split would tear apart what a split by group keeps together", "by name alone")
+	checkError(t, err, pipeline.BadUsage, "an exact split would separate what a split by group keeps together", "by name only")
 	if s := open(t, path, dataset.Options{Exact: true, By: dataset.ByName}); s.Train.Len() != 84 {
 		t.Errorf("%d to train on", s.Train.Len())
 	}
 	_, err = dataset.Open(tree(t, append(images("a", 9), images("b", 9)...)...), dataset.Options{By: dataset.ByGroup})
-	checkError(t, err, pipeline.BadUsage, "has no groups to split by", "column named group")
+	checkError(t, err, pipeline.BadUsage, "has no groups to split by", "group column")
 	_, err = dataset.Open(path, dataset.Options{By: "hue"})
-	checkError(t, err, pipeline.BadUsage, `a split by "hue": it is one of name, content, group`, "")
+	checkError(t, err, pipeline.BadUsage, `by "hue": must be name, content or group`, "")
 
 	write(t, path, "path,label,split,group\n000.jpg,a,train,x\n001.jpg,b,train,y\n002.jpg,a,val,x\n003.jpg,a,test,z\n")
-	if s := open(t, path, dataset.Options{}); !slices.ContainsFunc(s.Warnings, func(w string) bool { return w == `groups that lie in several parts: "x"` }) {
-		t.Errorf("warnings %q", s.Warnings)
+	if s := open(t, path, dataset.Options{}); !slices.ContainsFunc(warnings(s), func(w string) bool { return w == `groups that are in several parts: "x"` }) {
+		t.Errorf("warnings %q", warnings(s))
 	}
 }
 
@@ -278,24 +278,20 @@ func TestColumns(t *testing.T) {
 	column(s.Train, 1, "front", "")
 	column(s.Validation, 0, "n", "s")
 	column(s.Validation, 1, "back", "front")
-	column(subset(t, s, "all").Keep(func(i int) bool { return i > 1 }), 1, "back", "front")
+	column(partOf(t, s, pipeline.AllParts).Keep(func(i int) bool { return i > 1 }), 1, "back", "front")
 	swapped, err := s.Relabel([]string{"y", "x"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	column(swapped.Train, 1, "front", "")
 
-	// A run finds them again, whatever it was opened with.
-	var record strings.Builder
-	if err := s.WriteCSV(&record); err != nil {
-		t.Fatal(err)
-	}
-	if s, err = dataset.OpenRecorded(path, options, strings.NewReader(record.String()), "all"); err != nil {
+	// OpenRecorded has them too.
+	if s, err = dataset.OpenRecorded(path, options, s.Record(), pipeline.AllParts); err != nil {
 		t.Fatal(err)
 	}
 	column(s.Validation, 1, "back", "front")
 
-	// One part that has them is enough.
+	// It is enough if one source has them.
 	folders := tree(t, "a/1.jpg", "b/2.jpg")
 	apart := filepath.Join(filepath.Dir(path), "apart.csv")
 	write(t, apart, "path,label,site\na.jpg,a,n\nb.jpg,b,s\n")
@@ -307,13 +303,13 @@ func TestColumns(t *testing.T) {
 
 	for name, hint := range map[string]string{"lens": `it has "split", "Camera", "site"`, "path": `"site"`, "": `"site"`} {
 		_, err := dataset.OpenLabelled(path, dataset.Options{Columns: []string{"site", name}})
-		checkError(t, err, pipeline.BadUsage, "--slice "+name+": "+path+" has no such column", hint)
+		checkError(t, err, pipeline.BadUsage, "slice "+name+": "+path+" has no such column", hint)
 	}
 	_, err = dataset.OpenLabelled(folders, dataset.Options{Columns: []string{"site"}})
-	checkError(t, err, pipeline.BadUsage, "--slice site: "+folders+" has no columns", "a manifest")
+	checkError(t, err, pipeline.BadUsage, "slice site: "+folders+" has no columns", "a manifest")
 	write(t, path, "path,label,note,Note\na.jpg,x,,\n")
 	_, err = dataset.OpenLabelled(path, dataset.Options{Columns: []string{"note"}})
-	checkError(t, err, pipeline.BadData, "line 1: column note is there twice", "")
+	checkError(t, err, pipeline.BadData, "line 1: has column note twice", "")
 	if _, err = dataset.OpenLabelled(path, dataset.Options{}); err != nil {
 		t.Errorf("columns that nobody asks for: %v", err)
 	}

@@ -6,86 +6,65 @@ import (
 	"tftl/pipeline"
 )
 
-// By is what decides an image's part where a part is cut.
+// By is what decides an image's part in a split.
 type By string
 
-// The ways to cut. With none of them it is by group where the source has
-// groups, and by name elsewhere.
+// The ways to split. The default is by group if the source has groups, and by
+// name if not.
 const (
-	ByName    By = "name"    // its class and its name
+	ByName    By = "name"    // its class and name
 	ByContent By = "content" // its bytes, so that copies of a file stay together
 	ByGroup   By = "group"   // a manifest's column, so that a burst or a subject stays together
 )
 
-// Options say what of a source is wanted, and how Open cuts the parts that the
-// source does not tell apart.
+// Options say which images of a source to use, and how Open splits off the
+// parts that the source does not define.
 type Options struct {
-	// FollowSymlinks has links to folders followed in class folders.
+	// FollowSymlinks follows linked folders in class folders.
 	FollowSymlinks bool
-	// Layout says whether the folders of class folders are parts or classes.
+	// Layout says whether the top folders of class folders are parts or classes.
 	Layout Layout
-	// AllowOutside lets a manifest name files that are not below its folder.
+	// AllowOutside lets a manifest list files outside its folder.
 	AllowOutside bool
-	// Validation and Test are sources of those parts, given apart. Where one
-	// tells parts apart itself, it is its part of that name that is meant, or
-	// its only one.
+	// Validation and Test are separate sources of those parts. From a source that
+	// defines parts, the part of that name is used, or its only part.
 	Validation, Test string
-	// Classes are those that are wanted; none stands for all.
+	// Classes are the classes to use; none stands for all.
 	Classes []string
-	// LimitPerClass is the most images of a class, in each part that the source
-	// tells apart, drawn by a hash of their names; 0 is any number.
+	// LimitPerClass is the most images per class, drawn by a hash of their names,
+	// in each part that the source defines. 0 is no limit.
 	LimitPerClass int
-	// Fold, where there is one, makes that fold of a manifest's column the test
-	// part and all others the train part, whatever its column of parts says.
+	// Fold makes this fold of a manifest the test part and all others the train
+	// part, whatever the split column says. Nil for none.
 	Fold *int
-	// Columns are those of a manifest, by its own names for them, whose values
-	// Part.Column is to give. Some source must have each.
+	// Columns are columns of a manifest, by name, for Part.Column. At least one
+	// source must have each.
 	Columns []string
+	// AllColumns replaces Columns by all columns of a manifest that have no
+	// meaning here.
+	AllColumns bool
 
 	// Split is the fractions of train, validation and test; zero stands for
-	// 0.7, 0.15, 0.15. The first two are above 0; a test part may be done without.
+	// 0.7, 0.15, 0.15. Only the test fraction may be 0.
 	Split [3]float64
-	// By is what the cut goes by.
+	// By is what the split goes by.
 	By By
-	// Exact makes the sizes of the parts exact, class by class, at the price
-	// that adding an image may move others. It goes by name alone.
+	// Exact gives the parts exact sizes in every class. Then adding an image may
+	// move others. It goes by name only.
 	Exact bool
-	// Seed tells one exact split from another. The others have none: it would be
-	// one more thing that must never change.
+	// Seed varies an exact split. Other splits have no seed, as that would be one
+	// more thing that must never change.
 	Seed uint64
 }
 
-// Open lists a data set for training. What it is, Set.Description says:
+// Open opens a data set for training. It takes all Kinds, which docs/data.md
+// describes. Set.Description says what the data was taken for.
 //
-// A folder with a sub-folder per class. Folders below the root named train,
-// val (or valid, or validation) and test, in upper or lower case, are taken for
-// the parts and hold the class folders. One such folder that holds its images
-// itself is a class where a single other folder of images lies beside it (valid
-// and invalid, say), or, if it is train, any number of them (of vehicles). What
-// else can be taken for either is an error, unless Options.Layout says it.
-// Everything below a class folder belongs to the class. Hidden files and folders,
-// and those that systems leave behind, are passed over; links to files are
-// followed, links to folders are not unless it is asked for.
-//
-// A manifest, a table with a line of column names: path and label, and split,
-// weight, group and fold where there is need of them. Its name ends in .csv or
-// .tsv; where the first line has other separators than that says, they count.
-// Paths are those from the manifest's folder, with forward slashes, or absolute
-// ones. Space around a field is no part of it, unless a file's name has it.
-//
-// TFRecord files of tf.train.Example with ImageNet's features, image/encoded
-// and image/class/label or image/class/text: one file, a folder of them, or a
-// pattern. Files named after parts (train-00000-of-00010) are these parts. What
-// is compressed is kept in memory.
-//
-// CIFAR-10 or CIFAR-100, the folder of their binary form.
-//
-// Where train and test alone are given, validation is cut from train and test
-// stays untouched; where train and validation alone are given, the test part is
-// empty. With train alone, or with nothing that tells parts apart, all three
-// parts are cut. Unless Exact is asked for, a cut goes by a hash of what
-// Options.By says, so an image stays where it is when others are added or the
-// root is moved.
+// Given only train and test, Open splits validation from train and leaves test
+// alone; given only train and validation, the test part is empty. Given only
+// train, or no parts, it splits all three. Unless Exact is set, a split goes by a
+// hash of what Options.By says, so an image keeps its part when others are added
+// or the root is moved.
 func Open(path string, options Options) (*Set, error) {
 	fractions, err := options.fractions()
 	if err != nil {
@@ -96,25 +75,25 @@ func Open(path string, options Options) (*Set, error) {
 		return nil, err
 	}
 	if len(l.parts[train]) == 0 {
-		err := pipeline.Errorf(pipeline.BadData, "%s has no train part beside its others", path)
-		return nil, pipeline.WithHint(err, "%s", l.hint("put the training images into it: into train/, for folders, a folder for each class"))
+		err := pipeline.Errorf(pipeline.BadData, "%s has other parts, but no train part", path)
+		return nil, pipeline.WithHint(err, "%s", l.hint("add the training images: for folders, as train/ with a folder per class"))
 	}
 	classes := classesOf(l.parts[train])
 	if len(classes) < 2 {
 		err := pipeline.Errorf(pipeline.BadData, "%s: training needs two or more classes; found only %s", path, quoted(classes))
-		return nil, pipeline.WithHint(err, "%s", l.hint("give the data that holds all of them: for folders, the one with a sub-folder for each"))
+		return nil, pipeline.WithHint(err, "%s", l.hint("pass the data that holds all classes: for folders, the one with a sub-folder per class"))
 	}
 	for _, p := range [...]part{validation, test} {
 		if unknown := without(classesOf(l.parts[p]), classes); len(unknown) > 0 {
-			err := pipeline.Errorf(pipeline.BadData, "%s: %v has classes that train has not: %s", path, p, quoted(unknown))
-			return nil, pipeline.WithHint(err, "%s", l.hint("train has "+quoted(classes)))
+			err := pipeline.Errorf(pipeline.BadData, "%s: %v has classes that train lacks: %s", path, p, quoted(unknown))
+			return nil, pipeline.WithHint(err, "%s", l.hint("train has %s", quoted(classes)))
 		}
 	}
 	by, err := l.rekey(options)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.cut(fractions, options, by, classes); err != nil {
+	if err := l.splitMissing(fractions, options, by, classes); err != nil {
 		return nil, err
 	}
 	if err := l.checkWeights(); err != nil {
@@ -128,9 +107,9 @@ func Open(path string, options Options) (*Set, error) {
 	return l.set(classes), nil
 }
 
-// OpenLabelled lists a data set for measuring a model: the same sources as
-// Open, but nothing is cut, no part need be there and one class is enough.
-// What a source does not tell apart is all in Test.
+// OpenLabelled opens a data set to evaluate a model on. It takes the same
+// sources as Open but splits nothing, requires no part, and one class is
+// enough. If the source does not define parts, all of it is in Test.
 func OpenLabelled(path string, options Options) (*Set, error) {
 	l, err := collect(path, options)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 var _ pipeline.Encoded = dataset.Part{}
 
-// tree makes files, and folders where a name ends in a slash. A file holds its name.
+// tree makes files, or folders if a name ends in a slash. A file contains its name.
 func tree(t *testing.T, names ...string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -67,9 +67,18 @@ func ids(p dataset.Part) []string {
 	return list
 }
 
-func subset(t *testing.T, s *dataset.Set, name string) dataset.Part {
+// warnings are those of a set, with options by their names.
+func warnings(s *dataset.Set) []string {
+	var texts []string
+	for _, w := range s.Warnings {
+		texts = append(texts, w.String())
+	}
+	return texts
+}
+
+func partOf(t *testing.T, s *dataset.Set, name string) dataset.Part {
 	t.Helper()
-	p, err := s.Subset(name)
+	p, err := s.Part(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +127,13 @@ func TestPartsAreTakenAsGiven(t *testing.T) {
 		if want := "class folders in train/, " + val + "/, test/"; s.Description != want {
 			t.Errorf("taken for %q, want %q", s.Description, want)
 		}
-		if len(s.Warnings) > 0 || s.Ignored > 0 {
-			t.Errorf("warnings %q, ignored %d", s.Warnings, s.Ignored)
+		if len(warnings(s)) > 0 || s.Ignored > 0 {
+			t.Errorf("warnings %q, ignored %d", warnings(s), s.Ignored)
 		}
 	}
 }
 
-func TestValidationIsCutFromTrain(t *testing.T) {
+func TestValidationIsSplitFromTrain(t *testing.T) {
 	root := tree(t, slices.Concat(images("train/a", 200), images("train/b", 200), images("test/a", 3), images("test/b", 1))...)
 	for _, exact := range []bool{false, true} {
 		s := open(t, root, dataset.Options{Split: [3]float64{0.6, 0.2, 0.2}, Exact: exact})
@@ -132,7 +141,7 @@ func TestValidationIsCutFromTrain(t *testing.T) {
 		if n := s.Validation.Len(); n+s.Train.Len() != 400 || n < 70 || n > 130 || (exact && n != 100) {
 			t.Errorf("exact %v: a quarter of 400 is %d, beside %d", exact, n, s.Train.Len())
 		}
-		if !strings.Contains(s.Description, "validation cut from train (0.25)") {
+		if !strings.Contains(s.Description, "validation split from train (0.25)") {
 			t.Errorf("taken for %q", s.Description)
 		}
 	}
@@ -145,16 +154,16 @@ func TestTrainAndValidationAlone(t *testing.T) {
 	}
 }
 
-// An image has its place by its class and name, wherever the class folder lies.
+// An image's part depends on its class and name, wherever the class folder is.
 func TestFlatAndTrainAloneAreCutAlike(t *testing.T) {
 	flat := open(t, tree(t, append(images("a", 60), images("b", 60)...)...), dataset.Options{})
 	train := open(t, tree(t, append(images("train/a", 60), images("train/b", 60)...)...), dataset.Options{})
 	for _, name := range []string{"train", "val", "test"} {
 		var want []string
-		for _, id := range ids(subset(t, flat, name)) {
+		for _, id := range ids(partOf(t, flat, name)) {
 			want = append(want, "train/"+id)
 		}
-		wantIDs(t, name, subset(t, train, name), want...)
+		wantIDs(t, name, partOf(t, train, name), want...)
 		if len(want) == 0 {
 			t.Errorf("%s is empty", name)
 		}
@@ -166,7 +175,7 @@ func TestPartsHaveAllAndNothingTwice(t *testing.T) {
 	root := tree(t, names...)
 	for _, options := range []dataset.Options{{}, {Exact: true, Seed: 7}, {Split: [3]float64{0.8, 0.2, 0}}} {
 		s := open(t, root, options)
-		wantIDs(t, "all", subset(t, s, "all"), names...)
+		wantIDs(t, "all", partOf(t, s, pipeline.AllParts), names...)
 		for _, p := range []dataset.Part{s.Train, s.Validation, s.Test} {
 			if !slices.IsSorted(ids(p)) {
 				t.Errorf("%+v: a part is out of order: %q", options, ids(p))
@@ -179,8 +188,8 @@ func TestPartsHaveAllAndNothingTwice(t *testing.T) {
 			t.Errorf("a test part of nothing has %d", s.Test.Len())
 		}
 	}
-	_, err := open(t, root, dataset.Options{}).Subset("validation")
-	checkError(t, err, pipeline.BadUsage, "one of train, val, test, all", "")
+	_, err := open(t, root, dataset.Options{}).Part("validation")
+	checkError(t, err, pipeline.BadUsage, "must be train, val, test or all", "")
 }
 
 func TestAddingFilesMovesNone(t *testing.T) {
@@ -192,8 +201,8 @@ func TestAddingFilesMovesNone(t *testing.T) {
 	}
 	after := open(t, root, dataset.Options{})
 	for _, name := range []string{"train", "val", "test"} {
-		now := ids(subset(t, after, name))
-		for _, id := range ids(subset(t, before, name)) {
+		now := ids(partOf(t, after, name))
+		for _, id := range ids(partOf(t, before, name)) {
 			if !slices.Contains(now, id) {
 				t.Errorf("%s is no longer in %s", id, name)
 			}
@@ -212,24 +221,24 @@ func TestErrors(t *testing.T) {
 		"empty":              {nil, dataset.Options{}, "has no class folders", "a folder of its own"},
 		"no classes":         {[]string{"1.jpg", "2.jpg"}, dataset.Options{}, "has images but no class folders", "a folder of its own"},
 		"no images":          {[]string{"a/1.txt", "b/"}, dataset.Options{}, "no JPEG, PNG, BMP, GIF or WebP image", "each class"},
-		"one class":          {images("cats", 9), dataset.Options{}, `two or more classes; found only "cats"`, "sub-folder for each"},
+		"one class":          {images("cats", 9), dataset.Options{}, `two or more classes; found only "cats"`, "sub-folder per class"},
 		"one class in part":  {images("train/cats", 9), dataset.Options{}, `found only "cats"`, "sub-folder"},
 		"empty class":        {append(two, "c/"), dataset.Options{}, `in class folder "c"`, "remove it"},
-		"two validations":    {slices.Concat(in("train"), in("val"), in("valid")), dataset.Options{}, "both val and valid", "leave one"},
-		"no train":           {slices.Concat(in("test"), in("val")), dataset.Options{}, "no train part", "put the training images"},
+		"two validations":    {slices.Concat(in("train"), in("val"), in("valid")), dataset.Options{}, "val and valid are both", "keep one"},
+		"no train":           {slices.Concat(in("test"), in("val")), dataset.Options{}, "no train part", "add the training images"},
 		"empty train":        {append(in("test"), "train/"), dataset.Options{}, "train has no class folders", "each class"},
 		"empty test":         {append(in("train"), "test/"), dataset.Options{}, "test has no class folders", "each class"},
 		"test unsorted":      {append(in("train"), "test/1.jpg"), dataset.Options{}, "test has images but no class folders", "each class"},
 		"train unsorted":     {[]string{"train/cat.1.jpg", "train/dog.1.jpg"}, dataset.Options{}, "has images but no class", "each class"},
-		"unknown class":      {append(append(in("train"), in("test")...), "test/c/1.jpg"), dataset.Options{}, `test has classes that train has not: "c"`, `train has "a", "b"`},
+		"unknown class":      {append(append(in("train"), in("test")...), "test/c/1.jpg"), dataset.Options{}, `test has classes that train lacks: "c"`, `train has "a", "b"`},
 		"empty train class":  {append(append(in("train"), in("val")...), "train/c/", "val/c/1.jpg"), dataset.Options{}, `in class folder "c"`, "remove it"},
-		"parts and others":   {slices.Concat(in("train"), two), dataset.Options{}, `beside the parts "train" there are other folders of images: "a", "b"`, "either"},
-		"a class and others": {append(two, "train/1.jpg", "test/1.jpg"), dataset.Options{}, `beside the parts "train", "test"`, "either"},
-		"test and others":    {append(two, "test/1.jpg"), dataset.Options{}, `beside the parts "test"`, "either"},
+		"parts and others":   {slices.Concat(in("train"), two), dataset.Options{}, `next to the parts "train" there are other folders of images: "a", "b"`, "keep only class folders"},
+		"a class and others": {append(two, "train/1.jpg", "test/1.jpg"), dataset.Options{}, `next to the parts "train", "test"`, "keep only class folders"},
+		"test and others":    {append(two, "test/1.jpg"), dataset.Options{}, `next to the parts "test"`, "keep only class folders"},
 		// By their names, which fall into other parts.
-		"class not in train":   {append(images("a", 200), "cats/1.jpg"), dataset.Options{}, `leaves train no image of "cats"`, "--split-exact"},
-		"empty part":           {two, dataset.Options{Split: [3]float64{0.98, 0.01, 0.01}}, "leaves test empty", "--split-exact"},
-		"empty part, test set": {append(in("train"), in("test")...), dataset.Options{Split: [3]float64{0.98, 0.01, 0.01}}, "leaves validation empty", "--split-exact"},
+		"class not in train":   {append(images("a", 200), "cats/1.jpg"), dataset.Options{}, `leaves no image of "cats" in train`, "split-exact"},
+		"empty part":           {two, dataset.Options{Split: [3]float64{0.98, 0.01, 0.01}}, "leaves test empty", "split-exact"},
+		"empty part, test set": {append(in("train"), in("test")...), dataset.Options{Split: [3]float64{0.98, 0.01, 0.01}}, "leaves validation empty", "split-exact"},
 		"too few for exact":    {two, dataset.Options{Exact: true}, "the split of 2 images leaves test empty", "add images"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +257,7 @@ func TestRootIsNoFolder(t *testing.T) {
 	_, err := dataset.Open(filepath.Join(root, "none"), dataset.Options{})
 	checkError(t, err, pipeline.BadData, filepath.Join(root, "none"), "")
 	_, err = dataset.Open(filepath.Join(root, "a.jpg"), dataset.Options{})
-	checkError(t, err, pipeline.BadData, "a.jpg is no folder, no manifest and no TFRecord file", ".csv")
+	checkError(t, err, pipeline.BadData, "a.jpg is not a known kind of data (class folders, manifest, ", ".csv")
 }
 
 func TestSplitIsChecked(t *testing.T) {
@@ -280,8 +289,8 @@ func TestWarnings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, tree(t, c.files...), dataset.Options{})
-			if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], c.want) {
-				t.Errorf("warnings %q, want one with %q", s.Warnings, c.want)
+			if len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], c.want) {
+				t.Errorf("warnings %q, want one with %q", warnings(s), c.want)
 			}
 			if strings.HasPrefix(c.want, "train") && !slices.Equal(s.Classes, []string{"bus", "car", "train"}) {
 				t.Errorf("classes %q", s.Classes)
@@ -302,7 +311,7 @@ func TestOpenLabelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantIDs(t, "test", given.Test, "test/a/1.jpg")
-	wantIDs(t, "all", subset(t, given, "all"), "test/a/1.jpg", "train/b/1.jpg")
+	wantIDs(t, "all", partOf(t, given, pipeline.AllParts), "test/a/1.jpg", "train/b/1.jpg")
 	if !slices.Equal(given.Classes, []string{"a", "b"}) || given.Train.Sample(0).Label != 1 {
 		t.Errorf("classes %q", given.Classes)
 	}

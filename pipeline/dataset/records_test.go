@@ -131,8 +131,8 @@ func TestWhatAnExampleMustHave(t *testing.T) {
 		"two labels":        {with("image/class/label", []int{1, 2}), "image/class/label has 2 values, not one"},
 		"a label below 0":   {with("image/class/label", -1), "image/class/label is -1"},
 		"two texts":         {with("image/class/text", []string{"a", "b"}), "image/class/text has 2 values"},
-		"another text":      {labelled(1, "b"), `label 1 is "b" here and "a" before`},
-		"text of two lines": {labelled(2, "a\nb"), "more than one line"},
+		"another text":      {labelled(1, "b"), `label 1 is "b" here but was "a" before`},
+		"text of two lines": {labelled(2, "a\nb"), "has a line break"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := save(t, t.TempDir(), "x.tfrecord", recordFile(good, c.example))
@@ -157,8 +157,8 @@ func TestFilesNamedAfterParts(t *testing.T) {
 	wantIDs(t, "train", s.Train, "train-00000-of-00003#000000", "train-00000-of-00003#000001", "train-00002-of-00003#000000", "train-00002-of-00003#000001")
 	wantIDs(t, "validation", s.Validation, "flowers_validation.tfrecord#000000", "flowers_validation.tfrecord#000001")
 	wantIDs(t, "test", s.Test, "x-test.tfrecords#000000", "x-test.tfrecords#000001")
-	if len(s.Warnings) != 1 || !strings.HasSuffix(s.Warnings[0], "train: only 2 of 3 files are there") {
-		t.Errorf("warnings %q", s.Warnings)
+	if len(warnings(s)) != 1 || !strings.HasSuffix(warnings(s)[0], "train: only 2 of 3 files are there") {
+		t.Errorf("warnings %q", warnings(s))
 	}
 	save(t, dir, "more.tfrecord", recordFile(labelled(1, "")))
 	_, err := dataset.Open(dir, dataset.Options{})
@@ -167,10 +167,10 @@ func TestFilesNamedAfterParts(t *testing.T) {
 	checkError(t, err, pipeline.BadData, "nothing-* matches no file", "")
 	save(t, dir, "notes.txt", []byte("a text that is longer than the head of a record"))
 	_, err = dataset.Open(filepath.Join(dir, "*"), dataset.Options{})
-	checkError(t, err, pipeline.BadData, "notes.txt is no TFRecord file", "")
+	checkError(t, err, pipeline.BadData, "notes.txt is not a TFRecord file", "")
 }
 
-// What is inside decides, where a name says nothing.
+// The contents decide if the name says nothing.
 func TestTFRecordOfAnyName(t *testing.T) {
 	dir := t.TempDir()
 	data := recordFile(labelled(5, "rose"), labelled(5, ""), labelled(9, ""))
@@ -198,7 +198,7 @@ func TestTFRecordOfAnyName(t *testing.T) {
 	checkError(t, err, pipeline.BadData, path+", decompressed: record at byte ", "")
 }
 
-// An example that has a name keeps its part when the files are dealt anew.
+// An example with a file name keeps its part when shards are dealt differently.
 func TestDealtAnewNothingMoves(t *testing.T) {
 	var all []features
 	for i := range 90 {
@@ -225,7 +225,7 @@ func TestDealtAnewNothingMoves(t *testing.T) {
 	}
 	a, b := open(t, one, dataset.Options{}), open(t, many, dataset.Options{})
 	for _, name := range []string{"train", "val", "test"} {
-		x, y := contents(subset(t, a, name)), contents(subset(t, b, name))
+		x, y := contents(partOf(t, a, name)), contents(partOf(t, b, name))
 		if len(x) == 0 || fmt.Sprint(x) != fmt.Sprint(y) {
 			t.Errorf("%s has %d images, and then %d others", name, len(x), len(y))
 		}
@@ -239,11 +239,11 @@ func TestBadCIFAR(t *testing.T) {
 		files         map[string]string
 		message, hint string
 	}{
-		"no names":     {map[string]string{"data_batch_1.bin": record(0)}, "batches.meta.txt", "comes with the classes' names"},
+		"no names":     {map[string]string{"data_batch_1.bin": record(0)}, "batches.meta.txt", "comes with this file"},
 		"no batches":   {map[string]string{"fine_label_names.txt": names}, "has no images", ""},
 		"cut off":      {map[string]string{"batches.meta.txt": names, "data_batch_1.bin": record(0) + record(1)[:99]}, "data_batch_1.bin: record at byte 3073: the file ends within it", ""},
-		"label beyond": {map[string]string{"batches.meta.txt": names, "test_batch.bin": record(1) + record(2)}, "test_batch.bin: record at byte 3073: label 2 of 2 classes", ""},
-		"fine beyond":  {map[string]string{"fine_label_names.txt": names, "train.bin": record(0, 1) + record(0, 9)}, "train.bin: record at byte 3074: label 9 of 2 classes", ""},
+		"label beyond": {map[string]string{"batches.meta.txt": names, "test_batch.bin": record(1) + record(2)}, "test_batch.bin: record at byte 3073: label 2, but there are 2 classes", ""},
+		"fine beyond":  {map[string]string{"fine_label_names.txt": names, "train.bin": record(0, 1) + record(0, 9)}, "train.bin: record at byte 3074: label 9, but there are 2 classes", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

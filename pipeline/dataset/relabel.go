@@ -1,22 +1,21 @@
 package dataset
 
 import (
-	"fmt"
 	"slices"
 
 	"tftl/pipeline"
 )
 
-// Relabel is the set as a model with these labels sees it: the same images,
-// with classes matched by ClassName and Sample.Label an index of labels. A class
-// that only one of the two has is an error; with common, the classes that both
-// have are kept, and the images of others are left out with a warning.
+// Relabel is the set as a model with these labels sees it: the same images, with
+// classes matched by ClassName and Sample.Label an index into labels. A class that
+// only one of the two has is an error. With common, the classes that both have
+// are kept, and images of others are left out with a warning.
 func (s *Set) Relabel(labels []string, common bool) (*Set, error) {
 	names := classNames(labels)
 	index := make(map[string]int, len(labels))
 	for i, label := range names {
 		if _, twice := index[label]; twice {
-			return nil, pipeline.Errorf(pipeline.BadModel, "the model has label %q twice", label)
+			return nil, pipeline.Errorf(pipeline.BadModel, "the model has the label %q twice", label)
 		}
 		index[label] = i
 	}
@@ -36,7 +35,7 @@ func (s *Set) Relabel(labels []string, common bool) (*Set, error) {
 	for _, p := range [...]*Part{&r.Train, &r.Validation, &r.Test} {
 		var kept []entry
 		for _, e := range p.entries {
-			label, known := index[s.Classes[e.sample.Label]]
+			label, known := index[s.class(e)]
 			if known {
 				e.sample.Label = label
 				kept = append(kept, e)
@@ -46,11 +45,11 @@ func (s *Set) Relabel(labels []string, common bool) (*Set, error) {
 		*p = Part{kept}
 	}
 	if len(unknown) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d images of classes that the model does not know are left out: %s",
+		r.Warnings = append(r.Warnings, pipeline.Messagef("%d images of classes that the model does not know are left out: %s",
 			left, quoted(unknown)))
 	}
 	if len(missing) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("the data has no image of %s", quoted(missing)))
+		r.Warnings = append(r.Warnings, pipeline.Messagef("the data has no image of %s", quoted(missing)))
 	}
 	return &r, nil
 }
@@ -63,8 +62,8 @@ func mismatch(unknown, missing []string) error {
 	case len(unknown) == 0:
 		err = pipeline.Errorf(pipeline.BadData, "the data has no image of classes of the model: %s", quoted(missing))
 	default:
-		err = pipeline.Errorf(pipeline.BadData, "the classes differ: the data alone has %s, the model alone %s",
+		err = pipeline.Errorf(pipeline.BadData, "the classes differ: only the data has %s, only the model has %s",
 			quoted(unknown), quoted(missing))
 	}
-	return pipeline.WithHint(err, "--common-classes leaves out what only one of them has")
+	return pipeline.WithHint(err, "%s leaves out classes that only one of them has", pipeline.Option("common-classes"))
 }

@@ -32,11 +32,11 @@ func TestRelabel(t *testing.T) {
 	}
 
 	_, err = s.Relabel([]string{"cat", "dog"}, false)
-	checkError(t, err, pipeline.BadData, `does not know classes of the data: "bird"`, "--common-classes")
+	checkError(t, err, pipeline.BadData, `does not know classes of the data: "bird"`, "common-classes")
 	_, err = s.Relabel([]string{"ant", "bird", "cat", "dog"}, false)
-	checkError(t, err, pipeline.BadData, `no image of classes of the model: "ant"`, "--common-classes")
+	checkError(t, err, pipeline.BadData, `no image of classes of the model: "ant"`, "common-classes")
 	_, err = s.Relabel([]string{"ant", "cat", "dog"}, false)
-	checkError(t, err, pipeline.BadData, `the data alone has "bird", the model alone "ant"`, "--common-classes")
+	checkError(t, err, pipeline.BadData, `only the data has "bird", only the model has "ant"`, "common-classes")
 	_, err = s.Relabel([]string{"Cat", "Dog"}, true)
 	checkError(t, err, pipeline.BadData, `no class of the data: "bird", "cat", "dog"`, `the model has "Cat", "Dog"`)
 	_, err = s.Relabel([]string{"cat", "dog", "cat"}, true)
@@ -46,15 +46,15 @@ func TestRelabel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantIDs(t, "all", subset(t, r, "all"), "test/cat/2.jpg", "test/dog/1.jpg", "train/cat/1.jpg")
-	if got := labels(subset(t, r, "all")); !slices.Equal(got, []int{2, 1, 2}) {
+	wantIDs(t, "all", partOf(t, r, pipeline.AllParts), "test/cat/2.jpg", "test/dog/1.jpg", "train/cat/1.jpg")
+	if got := labels(partOf(t, r, pipeline.AllParts)); !slices.Equal(got, []int{2, 1, 2}) {
 		t.Errorf("labels %v", got)
 	}
 	if b, err := r.Test.Bytes(1); err != nil || string(b) != "test/dog/1.jpg" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if len(r.Warnings) != 2 || !strings.Contains(r.Warnings[0], `2 images of classes`) || !strings.Contains(r.Warnings[1], `"ant"`) {
-		t.Errorf("warnings %q", r.Warnings)
+	if len(warnings(r)) != 2 || !strings.Contains(warnings(r)[0], `2 images of classes`) || !strings.Contains(warnings(r)[1], `"ant"`) {
+		t.Errorf("warnings %q", warnings(r))
 	}
 }
 
@@ -77,11 +77,11 @@ func TestDigest(t *testing.T) {
 		}
 		seen[d] = what
 	}
-	// The same images, cut otherwise.
+	// The same images, split differently.
 	root := tree(t, append(images("a", 20), images("b", 20)...)...)
 	one, two := open(t, root, dataset.Options{Exact: true, Seed: 1}), open(t, root, dataset.Options{Exact: true, Seed: 2})
 	if one.Digest() == two.Digest() {
-		t.Error("the digest does not tell two cuts apart")
+		t.Error("the digest does not tell two splits apart")
 	}
 	relabelled, err := one.Relabel([]string{"b", "a"}, false)
 	if err != nil {

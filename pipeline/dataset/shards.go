@@ -3,7 +3,6 @@ package dataset
 import (
 	"bufio"
 	"compress/gzip"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,10 +13,13 @@ import (
 	"tftl/internal/tfrecord"
 )
 
-// isTFRecord tells by its name or by its beginning whether a file is one.
+// isTFRecord goes by a file's name, or else by its first bytes.
 func isTFRecord(name string) (bool, error) {
 	if len(tfrecordNames([]string{filepath.Base(name)})) > 0 {
 		return true, nil
+	}
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() { // reading a pipe might block
+		return false, err
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -28,16 +30,16 @@ func isTFRecord(name string) (bool, error) {
 	if gzipped(in) {
 		unzip, err := gzip.NewReader(in)
 		if err != nil {
-			return false, nil //nolint:nilerr // it is something else
+			return false, nil //nolint:nilerr // then it is something else
 		}
 		in = bufio.NewReader(unzip)
 	}
-	head, _ := in.Peek(12) // where there are fewer, there is no record
+	head, _ := in.Peek(12) // fewer are no record
 	return tfrecord.IsHeader(head), nil
 }
 
-// tfrecordNames are those of the names that TFRecord files have:
-// *.tfrecord, *.tfrecords and *-00000-of-00010, with .gz after it or not.
+// tfrecordNames keeps the names of TFRecord files: *.tfrecord, *.tfrecords and
+// *-00000-of-00010, with or without .gz.
 func tfrecordNames(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		stem := strings.TrimSuffix(name, ".gz")
@@ -46,7 +48,7 @@ func tfrecordNames(names []string) []string {
 	})
 }
 
-// shardNumber takes train-00003-of-00010 apart.
+// shardNumber parses train-00003-of-00010.
 func shardNumber(name string) (stem string, number, of int, ok bool) {
 	name, count, _ := cutLast(name, "-of-")
 	stem, index, ok := cutLast(name, "-")
@@ -63,8 +65,8 @@ func cutLast(s, separator string) (before, after string, ok bool) {
 	return s[:i], s[i+len(separator):], true
 }
 
-// shardPart tells which part a file is named after: train-00000-of-00010,
-// flowers_validation.tfrecord.
+// shardPart is the part that a file is named after, as in train-00000-of-00010
+// or flowers_validation.tfrecord.
 func shardPart(name string) (part, bool) {
 	words := strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("-_.", r) })
 	for _, word := range words {
@@ -75,8 +77,8 @@ func shardPart(name string) (part, bool) {
 	return 0, false
 }
 
-// missingShards says where there are fewer files than their names tell of.
-func missingShards(files []string) (warnings []string) {
+// warnOfMissingShards compares the number of files with the one in their names.
+func (l *listing) warnOfMissingShards(files []string) {
 	type shards struct {
 		stem string
 		of   int
@@ -89,8 +91,7 @@ func missingShards(files []string) (warnings []string) {
 	}
 	for _, s := range slices.SortedFunc(maps.Keys(have), func(a, b shards) int { return strings.Compare(a.stem, b.stem) }) {
 		if n := have[s]; n < s.of && len(files) > 1 {
-			warnings = append(warnings, fmt.Sprintf("%s: only %d of %d files are there", s.stem, n, s.of))
+			l.warn("%s: only %d of %d files are there", s.stem, n, s.of)
 		}
 	}
-	return warnings
 }

@@ -5,63 +5,163 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tftl/pipeline"
 )
 
-// list finds out what kind of source a path is, and lists it.
-func list(path string, options Options) (listing, error) {
-	if _, ok := manifestComma(path); options.Fold != nil && !ok {
-		err := pipeline.Errorf(pipeline.BadUsage, "--fold: %s is no manifest", path)
-		return listing{}, pipeline.WithHint(err, "tftl split --folds writes one with a column of folds")
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?["):
-		return listTFRecordPattern(path)
-	case err != nil:
-		return listing{}, pipeline.Errorf(pipeline.BadData, "%w", err)
-	case info.IsDir():
-		return listDir(path, options)
-	}
-	if info.Mode().IsRegular() { // a pipe would be waited for
-		if comma, ok := manifestComma(path); ok {
-			return listManifest(path, comma, options)
-		}
-		is, err := isTFRecord(path)
-		if err != nil {
-			return listing{}, pipeline.Errorf(pipeline.BadData, "%w", err)
-		}
-		if is {
-			return listTFRecordFile(path)
-		}
-	}
-	err = pipeline.Errorf(pipeline.BadData, "%s is no folder, no manifest and no TFRecord file", path)
-	return listing{}, pipeline.WithHint(err, "a manifest's name ends in .csv or .tsv")
+// Kind describes a kind of source for help and docs.
+type Kind struct {
+	Name    string // "class folders"
+	Usage   string // what to pass, in one line
+	Example string // such a path, or the paths of its images
+	// Files says that each image is a file of its own, so that a manifest can list it.
+	Files bool
+	// Unlabelled says that OpenUnlabelled takes it.
+	Unlabelled bool
 }
 
-// listDir tells folders of other things from class folders by the names of
-// the files that lie directly in it.
-func listDir(root string, options Options) (listing, error) {
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		return listing{}, pipeline.Errorf(pipeline.BadData, "%w", err)
+// source is a kind of source. Only the list of sources knows which kinds there
+// are.
+type source struct {
+	Kind
+	// recognizes says whether a location is of this kind, and nothing else.
+	recognizes func(location) (bool, error)
+	// list lists the images with their classes and, if the source defines them, their parts.
+	list func(location, Options) (listing, error)
+	// unlabelled lists the images as test images without classes. It is nil for
+	// a kind that OpenUnlabelled does not take.
+	unlabelled func(location, Options) (listing, error)
+}
+
+// sources lists the kinds. A location is offered to the last one first, as the
+// first takes any folder. To add a kind, write it in a file of its own, append
+// it here, add a case to TestContract, and update docs/data.md and
+// docs/run.schema.json, which have tests.
+func sources() []source {
+	return []source{classFolders(), manifests(), tfrecords(), cifars()}
+}
+
+// Kinds lists the kinds of source, the most common first.
+func Kinds() []Kind {
+	var kinds []Kind
+	for _, s := range sources() {
+		s.Unlabelled = s.unlabelled != nil
+		kinds = append(kinds, s.Kind)
 	}
-	var files []string
+	return kinds
+}
+
+// FileKinds lists the kinds whose images are files of their own.
+func FileKinds() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.Files })
+}
+
+// UnlabelledKinds lists the kinds that OpenUnlabelled takes.
+func UnlabelledKinds() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.Unlabelled })
+}
+
+// Usage says in one line what to pass for any of the kinds.
+func Usage(kinds []Kind) string {
+	usages := make([]string, len(kinds))
+	for i, k := range kinds {
+		usages[i] = k.Usage
+	}
+	return strings.Join(usages, "; ")
+}
+
+// location is a path that a user gave, looked at once.
+type location struct {
+	path    string
+	mode    fs.FileMode // 0 for a file and for a pattern
+	pattern bool
+	dir     string   // the folder, or the one that the file or all matches are in
+	files   []string // the files directly in the folder, the file itself, or all matches
+}
+
+func locate(path string) (location, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
+		return match(path)
+	}
+	if err != nil {
+		return location{}, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	at := location{path: path, mode: info.Mode().Type(), dir: filepath.Dir(path)}
+	if at.mode == 0 {
+		at.files = []string{path}
+	}
+	if !info.IsDir() {
+		return at, nil
+	}
+	at.dir = path
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return at, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
 	for _, e := range entries {
 		if kind := e.Type(); (kind.IsRegular() || kind == fs.ModeSymlink) && !unseen(e.Name()) {
-			files = append(files, e.Name())
+			at.files = append(at.files, filepath.Join(path, e.Name()))
 		}
 	}
-	if format, ok := cifarFormat(files); ok {
-		return listCIFAR(root, format, files)
+	return at, nil
+}
+
+func match(pattern string) (location, error) {
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		return location{}, pipeline.Errorf(pipeline.BadData, "%s: %w", pattern, err)
 	}
-	if shards := tfrecordNames(files); len(shards) > 0 {
-		for i, name := range shards {
-			shards[i] = filepath.Join(root, name)
+	if len(files) == 0 {
+		return location{}, pipeline.Errorf(pipeline.BadData, "%s matches no file", pattern)
+	}
+	dir := filepath.Dir(pattern[:strings.IndexAny(pattern, "*?[")] + "x")
+	return location{path: pattern, pattern: true, dir: dir, files: files}, nil
+}
+
+// names are the names of the files.
+func (at location) names() []string {
+	var names []string
+	for _, file := range at.files {
+		names = append(names, filepath.Base(file))
+	}
+	return names
+}
+
+// list finds out what kind of source a path is, and lists it.
+func list(path string, options Options) (listing, error) {
+	at, err := locate(path)
+	if err != nil {
+		return listing{}, err
+	}
+	s, err := at.source()
+	if err != nil {
+		return listing{}, err
+	}
+	l, err := s.list(at, options)
+	if err == nil && options.Fold != nil && l.folds == 0 {
+		err = pipeline.Errorf(pipeline.BadUsage, "%s: %s is not a manifest", pipeline.Option("fold"), path)
+		err = pipeline.WithHint(err, foldsHint, pipeline.Option("folds"))
+	}
+	return l, err
+}
+
+// source is the kind that a location is of.
+func (at location) source() (source, error) {
+	var names []string
+	for _, s := range slices.Backward(sources()) {
+		ok, err := s.recognizes(at)
+		if err != nil {
+			return s, pipeline.Errorf(pipeline.BadData, "%w", err)
 		}
-		return listTFRecord(root, root, shards)
+		if ok {
+			return s, nil
+		}
+		names = append(names, s.Name)
 	}
-	return listFolder(root, options)
+	slices.Reverse(names)
+	err := pipeline.Errorf(pipeline.BadData, "%s is not a known kind of data (%s)", at.path, strings.Join(names, ", "))
+	return source{}, pipeline.WithHint(err, "pass %s", Usage(Kinds()))
 }

@@ -16,7 +16,7 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// found is what testdata/make.py says of one image.
+// found is what testdata/make.py says about one image.
 type found struct {
 	ID     string
 	Offset int64
@@ -48,7 +48,7 @@ type source struct {
 	options     dataset.Options
 }
 
-// sources are all kinds, each with two classes in train and more than a few images.
+// sources has examples of all kinds, with at least two classes in train.
 func sources(t *testing.T) map[string]source {
 	t.Helper()
 	manifest := tree(t, slices.Concat(images("cats", 12), images("dogs", 12))...)
@@ -70,24 +70,24 @@ func sources(t *testing.T) map[string]source {
 	}
 	exact := dataset.Options{Exact: true, Split: [3]float64{0.4, 0.3, 0.3}}
 	return map[string]source{
-		"folders":        {tree(t, slices.Concat(images("a", 40), images("b", 40))...), "class folders, cut into", dataset.Options{}},
+		"folders":        {tree(t, slices.Concat(images("a", 40), images("b", 40))...), "class folders, split into", dataset.Options{}},
 		"parts":          {tree(t, "train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "test/b/2.jpg"), "class folders in train/, val/, test/", dataset.Options{}},
 		"links":          {linked, "class folders", dataset.Options{FollowSymlinks: true, Exact: true}},
-		"CSV":            {filepath.Join(manifest, "m.csv"), "CSV manifest, cut into train, validation and test (0.34, 0.33, 0.33) by group", dataset.Options{Split: [3]float64{0.34, 0.33, 0.33}}},
+		"CSV":            {filepath.Join(manifest, "m.csv"), "CSV manifest, split into train, validation and test (0.34, 0.33, 0.33) by group", dataset.Options{Split: [3]float64{0.34, 0.33, 0.33}}},
 		"TSV":            {filepath.Join(manifest, "m.tsv"), "TSV manifest with its own parts", dataset.Options{}},
-		"TFRecord":       {"testdata/imagenet", "TFRecord, 3 files, parts by their names", dataset.Options{}},
-		"pattern":        {"testdata/imagenet/train-*", "TFRecord, 2 files, parts by their names, cut into", exact},
-		"one file":       {"testdata/imagenet/train-00000-of-00002", "TFRecord, 1 file, parts by their names, cut into", exact},
-		"GZIP":           {"testdata/flowers.gz", "TFRecord, 1 file, GZIP, cut into", exact},
-		"CIFAR-10":       {"testdata/cifar-10", "CIFAR-10 in its binary form, validation cut from train", exact},
-		"CIFAR-100":      {"testdata/cifar-100", "CIFAR-100 in its binary form, validation cut from train", exact},
+		"TFRecord":       {"testdata/imagenet", "TFRecord, 3 files, parts by file name", dataset.Options{}},
+		"pattern":        {"testdata/imagenet/train-*", "TFRecord, 2 files, parts by file name, split into", exact},
+		"one file":       {"testdata/imagenet/train-00000-of-00002", "TFRecord, 1 file, parts by file name, split into", exact},
+		"GZIP":           {"testdata/flowers.gz", "TFRecord, 1 file, GZIP, split into", exact},
+		"CIFAR-10":       {"testdata/cifar-10", "CIFAR-10, binary version, validation split from train", exact},
+		"CIFAR-100":      {"testdata/cifar-100", "CIFAR-100, binary version, validation split from train", exact},
 		"parts apart":    {"testdata/imagenet/train-*", "; validation from testdata/imagenet/validation-00000-of-00001 (TFRecord, 1 file", dataset.Options{Validation: "testdata/imagenet/validation-00000-of-00001"}},
-		"some of it":     {filepath.Join(manifest, "cats/.."), "class folders, 2 of 2 classes, at most 8 images a class, cut into", dataset.Options{Classes: []string{"cats", "dogs"}, LimitPerClass: 8, Exact: true}},
+		"some of it":     {filepath.Join(manifest, "cats/.."), "class folders, 2 of 2 classes, at most 8 images per class, split into", dataset.Options{Classes: []string{"cats", "dogs"}, LimitPerClass: 8, Exact: true}},
 		"by its content": {manifest, "by content", dataset.Options{By: dataset.ByContent, Split: [3]float64{0.4, 0.3, 0.3}}},
 	}
 }
 
-// TestContract is what every kind of source must do.
+// TestContract checks what every kind of source must do.
 func TestContract(t *testing.T) {
 	for name, c := range sources(t) {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestContract(t *testing.T) {
 			if !slices.IsSorted(s.Classes) || len(slices.Compact(slices.Clone(s.Classes))) != len(s.Classes) {
 				t.Errorf("classes %q", s.Classes)
 			}
-			all := subset(t, s, "all")
+			all := partOf(t, s, pipeline.AllParts)
 			checkPart(t, all, len(s.Classes))
 			for _, p := range []dataset.Part{s.Train, s.Validation, s.Test} {
 				if !slices.IsSorted(ids(p)) {
@@ -109,30 +109,26 @@ func TestContract(t *testing.T) {
 				t.Errorf("%d images in train, %d in validation, %d in all parts, %d in all", s.Train.Len(), s.Validation.Len(), n, all.Len())
 			}
 			if again := open(t, c.path, c.options); again.Digest() != s.Digest() || !slices.Equal(ids(again.Train), ids(s.Train)) {
-				t.Error("opened again it is another")
+				t.Error("opened again it differs")
 			}
-			var record bytes.Buffer
-			if err := s.WriteCSV(&record); err != nil {
-				t.Fatal(err)
-			}
-			recorded, err := dataset.OpenRecorded(c.path, c.options, &record, "all")
+			recorded, err := dataset.OpenRecorded(c.path, c.options, s.Record(), pipeline.AllParts)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if recorded.Digest() != s.Digest() || !slices.Equal(recorded.Warnings, warningsOfSource(s)) {
-				t.Errorf("as recorded it is another: %q for %q, warnings %q for %q", recorded.Classes, s.Classes, recorded.Warnings, s.Warnings)
+			if recorded.Digest() != s.Digest() || !slices.Equal(warnings(recorded), warningsOfSource(s)) {
+				t.Errorf("as recorded it differs: %q for %q, warnings %q for %q", recorded.Classes, s.Classes, warnings(recorded), warnings(s))
 			}
-			checkPart(t, subset(t, recorded, "all"), len(s.Classes))
+			checkPart(t, partOf(t, recorded, pipeline.AllParts), len(s.Classes))
 		})
 	}
 }
 
-// warningsOfSource are those that are not of the cut.
+// warningsOfSource are those that do not come from the split.
 func warningsOfSource(s *dataset.Set) []string {
-	return slices.DeleteFunc(slices.Clone(s.Warnings), func(w string) bool { return strings.Contains(w, "has no image of") })
+	return slices.DeleteFunc(warnings(s), func(w string) bool { return strings.Contains(w, "has no image of") })
 }
 
-// checkPart holds a part to pipeline.Encoded's word.
+// checkPart checks the promises of pipeline.Encoded.
 func checkPart(t *testing.T, p dataset.Part, classes int) {
 	t.Helper()
 	list := ids(p)
@@ -156,7 +152,7 @@ func checkPart(t *testing.T, p dataset.Part, classes int) {
 		})
 		wg.Go(func() {
 			b, _ := p.Bytes(i)
-			clear(b) // it is the caller's
+			clear(b) // the caller owns it
 		})
 	}
 	wg.Wait()
@@ -165,12 +161,12 @@ func checkPart(t *testing.T, p dataset.Part, classes int) {
 	}
 	for i := range p.Len() {
 		if b, err := p.Bytes(i); err != nil || !bytes.Equal(b, first[i]) {
-			t.Errorf("%s: read again it is another: %v", p.Sample(i).ID, err)
+			t.Errorf("%s: read again it differs: %v", p.Sample(i).ID, err)
 		}
 	}
 }
 
-// TestEveryImageIsFound compares with what TensorFlow wrote and Pillow made of it.
+// TestEveryImageIsFound compares with what TensorFlow wrote and Pillow decoded.
 func TestEveryImageIsFound(t *testing.T) {
 	want := expected(t)
 	for path, list := range map[string][]found{
@@ -184,7 +180,7 @@ func TestEveryImageIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all := subset(t, s, "all")
+		all := partOf(t, s, pipeline.AllParts)
 		var got []found
 		for i := range all.Len() {
 			b, err := all.Bytes(i)
@@ -219,7 +215,7 @@ func TestPartsGivenApart(t *testing.T) {
 	}
 	s = open(t, data, dataset.Options{Test: other})
 	wantIDs(t, "test", s.Test, "test-data/a/1.jpg", "test-data/a/2.jpg", "test-data/b/1.jpg")
-	if s.Train.Len()+s.Validation.Len() != 60 || s.Validation.Len() == 0 || !strings.Contains(s.Description, "validation cut from train (0.176) by file name; test from") {
+	if s.Train.Len()+s.Validation.Len() != 60 || s.Validation.Len() == 0 || !strings.Contains(s.Description, "validation split from train (0.176) by file name; test from") {
 		t.Errorf("validation of %d, %q", s.Validation.Len(), s.Description)
 	}
 	s = open(t, data, dataset.Options{Validation: other})
@@ -228,11 +224,11 @@ func TestPartsGivenApart(t *testing.T) {
 	}
 
 	_, err := dataset.Open(parts, dataset.Options{Validation: other})
-	checkError(t, err, pipeline.BadUsage, "--val-data: "+parts+" has a validation part of its own", "leave --val-data out")
+	checkError(t, err, pipeline.BadUsage, "val-data: "+parts+" has a validation part of its own", "leave val-data out")
 	_, err = dataset.Open(data, dataset.Options{Test: tree(t, "train/a/1.jpg", "train/b/1.jpg", "val/a/7.jpg")})
-	checkError(t, err, pipeline.BadData, "has no test part among its parts", "")
+	checkError(t, err, pipeline.BadData, "has other parts, but no test part", "")
 	_, err = dataset.Open(data, dataset.Options{Validation: tree(t, "c/1.jpg", "a/1.jpg")})
-	checkError(t, err, pipeline.BadData, `validation has classes that train has not: "c"`, `train has "a", "b"`)
+	checkError(t, err, pipeline.BadData, `validation has classes that train lacks: "c"`, `train has "a", "b"`)
 	clash := filepath.Join(tree(t, "val-data/a/1.jpg", "b.jpg"), "m.csv")
 	write(t, clash, "path,label\nval-data/a/1.jpg,a\nb.jpg,b\n")
 	_, err = dataset.Open(clash, dataset.Options{Validation: other})
@@ -242,19 +238,18 @@ func TestPartsGivenApart(t *testing.T) {
 func TestClasses(t *testing.T) {
 	root := tree(t, slices.Concat(images("ant", 30), images("bee", 30), images("cat", 30), []string{"empty/"})...)
 	s := open(t, root, dataset.Options{Classes: []string{"cat", "ant"}})
-	if !slices.Equal(s.Classes, []string{"ant", "cat"}) || subset(t, s, "all").Len() != 60 || !strings.Contains(s.Description, "2 of 3 classes") {
-		t.Errorf("%q with %d images: %s", s.Classes, subset(t, s, "all").Len(), s.Description)
+	if !slices.Equal(s.Classes, []string{"ant", "cat"}) || partOf(t, s, pipeline.AllParts).Len() != 60 || !strings.Contains(s.Description, "2 of 3 classes") {
+		t.Errorf("%q with %d images: %s", s.Classes, partOf(t, s, pipeline.AllParts).Len(), s.Description)
 	}
 	_, err := dataset.Open(root, dataset.Options{Classes: []string{"ant", "bees"}})
 	checkError(t, err, pipeline.BadUsage, `has no class "bees"`, `"ant", "bee", "cat"`)
 	_, err = dataset.Open(root, dataset.Options{Classes: []string{"ant"}})
-	checkError(t, err, pipeline.BadData, "two or more classes", "all of them")
+	checkError(t, err, pipeline.BadData, "two or more classes", "all classes")
 	_, err = dataset.Open(root, dataset.Options{Classes: []string{"ant", "empty"}})
 	checkError(t, err, pipeline.BadData, `in class folder "empty"`, "remove it")
 }
 
-// The images that are kept do not depend on others, save that one which is
-// added may take the place of one that was there.
+// An added image may displace one that was kept, but moves no others.
 func TestLimitPerClass(t *testing.T) {
 	names := slices.Concat(images("a", 200), images("b", 200), images("c", 3))
 	kept := func(names ...string) []string {
@@ -275,13 +270,13 @@ func TestLimitPerClass(t *testing.T) {
 			t.Fatalf("%s is there among more images, and not among fewer", id)
 		}
 	}
-	// The hash is another than the cut's: parts keep their fractions.
+	// The hash is not the one of the split, so parts keep their fractions.
 	s := open(t, tree(t, names[:400]...), dataset.Options{LimitPerClass: 100})
 	if n := s.Train.Len(); n < 110 || n > 170 || s.Test.Len() == 0 {
 		t.Errorf("of 200 images, %d are to train on", n)
 	}
 	_, err := dataset.Open(tree(t, names...), dataset.Options{LimitPerClass: -1})
-	checkError(t, err, pipeline.BadUsage, "--limit-per-class -1", "")
+	checkError(t, err, pipeline.BadUsage, "limit-per-class -1", "")
 }
 
 func TestFollowedLinks(t *testing.T) {
@@ -302,7 +297,7 @@ func TestFollowedLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantIDs(t, "all", s.Test, "a/1.jpg", "a/more/1.jpg", "b/1.jpg", "c/1.jpg")
-	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], `lead back to a folder they lie in were not followed: "a/more/back", "b/around", "b/itself"`) {
-		t.Errorf("warnings %q", s.Warnings)
+	if len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], `links back to a folder that they are in are not followed: "a/more/back", "b/around", "b/itself"`) {
+		t.Errorf("warnings %q", warnings(s))
 	}
 }

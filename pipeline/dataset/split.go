@@ -11,7 +11,7 @@ import (
 	"tftl/pipeline"
 )
 
-// fractions is Split, checked and summing to 1.
+// fractions checks Split and makes it sum to 1.
 func (o Options) fractions() ([3]float64, error) {
 	f := o.Split
 	if f == [3]float64{} {
@@ -19,11 +19,11 @@ func (o Options) fractions() ([3]float64, error) {
 	}
 	if !(f[train] > 0 && f[validation] > 0 && f[test] >= 0) { // so that NaN fails
 		return f, pipeline.Errorf(pipeline.BadUsage,
-			"split %g,%g,%g: train and validation must be above 0, and test not below it", f[0], f[1], f[2])
+			"%s %g,%g,%g: train and validation must be above 0, and test 0 or more", pipeline.Option("split"), f[0], f[1], f[2])
 	}
 	sum := f[train] + f[validation] + f[test]
 	if !(math.Abs(sum-1) <= 1e-6) {
-		return f, pipeline.Errorf(pipeline.BadUsage, "split %g,%g,%g sums to %g, not to 1", f[0], f[1], f[2], sum)
+		return f, pipeline.Errorf(pipeline.BadUsage, "%s %g,%g,%g: sums to %g, not to 1", pipeline.Option("split"), f[0], f[1], f[2], sum)
 	}
 	for p := range f {
 		f[p] /= sum
@@ -31,10 +31,10 @@ func (o Options) fractions() ([3]float64, error) {
 	return f, nil
 }
 
-// cutByKey puts each item into the part that its key falls into. No item has
-// a say in another's part. Test has the upper end, so that it stays the same
-// where train and validation alone are divided otherwise.
-func cutByKey(items []item, fractions [3]float64) (parts [3][]item) {
+// splitByKey puts each item into the part that its key falls into, whatever the
+// other items are. Test has the upper end, so that it stays the same if only
+// train and validation are divided differently.
+func splitByKey(items []item, fractions [3]float64) (parts [3][]item) {
 	for _, im := range items {
 		p, at := test, place(im.key)
 		if at < fractions[train] {
@@ -47,15 +47,15 @@ func cutByKey(items []item, fractions [3]float64) (parts [3][]item) {
 	return parts
 }
 
-// place is a number in [0, 1) drawn by a key. It must never change: every
-// image of every data set would change its part.
+// place is a number in [0, 1) drawn by a key. It must never change, or every
+// image of every data set would move.
 func place(key string) float64 {
 	sum := sha256.Sum256([]byte(key))
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
 }
 
-// cutExactly deals out each class by itself, in an order drawn by the seed.
-func cutExactly(items []item, fractions [3]float64, seed uint64) (parts [3][]item) {
+// splitExactly divides each class by itself, in an order drawn by the seed.
+func splitExactly(items []item, fractions [3]float64, seed uint64) (parts [3][]item) {
 	type drawn struct {
 		item
 		order [sha256.Size]byte
@@ -81,10 +81,10 @@ func cutExactly(items []item, fractions [3]float64, seed uint64) (parts [3][]ite
 	return parts
 }
 
-// sizes divides n by largest remainder. What rounding has cost a part in the
-// classes before, which owed keeps, speaks for it in this one: otherwise ten
-// classes of ten would give a half too much to the same part ten times. A part
-// that is asked for gets one image at least, if there are enough; train first.
+// sizes divides n by largest remainder. owed keeps what rounding has cost each
+// part in earlier classes, and counts in its favour: otherwise, of ten classes
+// of ten images, the same part would get half an image too much ten times. A
+// part with a fraction gets at least one image if there are enough, train first.
 func sizes(n int, fractions [3]float64, owed *[3]float64) (size [3]int) {
 	var claim [3]float64
 	left := n
@@ -99,7 +99,7 @@ func sizes(n int, fractions [3]float64, owed *[3]float64) (size [3]int) {
 	for ; left > 0; left-- {
 		p := largest(claim[:])
 		size[p]++
-		claim[p] = math.Inf(-1) // one each, whatever is owed
+		claim[p] = math.Inf(-1) // at most one each, whatever is owed
 	}
 	for p, f := range fractions {
 		most := largest(size[:])
@@ -114,7 +114,7 @@ func sizes(n int, fractions [3]float64, owed *[3]float64) (size [3]int) {
 	return size
 }
 
-// largest is the index of the first of the largest.
+// largest is the index of the first largest value.
 func largest[T cmp.Ordered](values []T) int {
 	return slices.Index(values, slices.Max(values))
 }

@@ -38,7 +38,7 @@ func TestPlaceIsTheFirst53BitsOfSHA256(t *testing.T) {
 
 func TestCutByKeyIsAboutTheFractions(t *testing.T) {
 	for _, f := range [][3]float64{{0.7, 0.15, 0.15}, {0.8, 0.2, 0}, {0.34, 0.33, 0.33}} {
-		got := lengths(cutByKey(items("cats", 10_000), f))
+		got := lengths(splitByKey(items("cats", 10_000), f))
 		for p, n := range got {
 			// Four standard deviations of a binomial.
 			if off := math.Abs(float64(n) - 10_000*f[p]); off > 4*math.Sqrt(10_000*f[p]*(1-f[p])) {
@@ -49,13 +49,13 @@ func TestCutByKeyIsAboutTheFractions(t *testing.T) {
 }
 
 func TestFractionsSumToOne(t *testing.T) {
-	// A million times this tolerated excess would be an image too many.
+	// A million times this excess would be an image too many.
 	f, err := Options{Split: [3]float64{0.5000009, 0.25, 0.25}}.fractions()
 	if sum := f[0] + f[1] + f[2]; err != nil || math.Abs(sum-1) > 1e-15 {
 		t.Errorf("%v sums to %v, %v", f, sum, err)
 	}
-	// What rounding leaves out goes to no part that was not asked for.
-	if n := lengths(cutByKey(items("c", 1000), [3]float64{0.5, 0.4, 0})); n[test] > 0 || n[train]+n[validation] != 1000 {
+	// What rounding leaves over never goes to a part with fraction 0.
+	if n := lengths(splitByKey(items("c", 1000), [3]float64{0.5, 0.4, 0})); n[test] > 0 || n[train]+n[validation] != 1000 {
 		t.Errorf("without a test part: %v", n)
 	}
 }
@@ -65,9 +65,9 @@ type content string
 
 func (c content) read() ([]byte, error) { return []byte(c), nil }
 
-// FuzzAddingMovesNone cuts some images, and the same images among others, by
-// name, by content and by group. A line is an image: its content and its group
-// are its first letters.
+// FuzzAddingMovesNone splits some images, and the same images among others, by
+// name, by content and by group. A line is an image. Its first letters are its
+// content and its group.
 func FuzzAddingMovesNone(f *testing.F) {
 	f.Add("a.jpg\nb.jpg", "c.jpg\nd.jpg", 0.7, 0.15)
 	f.Add("1.png\n2.png\n3.png", "0.png\nx/1.png", 0.5, 0.5)
@@ -118,7 +118,7 @@ func partsAndFolds(t *testing.T, items []item, fractions [3]float64, options Opt
 		t.Fatal(by, err)
 	}
 	parts := map[string]part{}
-	l.parts = cutByKey(l.parts[train], fractions)
+	l.parts = splitByKey(l.parts[train], fractions)
 	for p, items := range l.parts {
 		for _, im := range items {
 			parts[im.id] = part(p)
@@ -148,7 +148,7 @@ func TestCutExactlySizes(t *testing.T) {
 		{1, [3]float64{0.2, 0.4, 0.4}, [3]int{1, 0, 0}},
 		{2, [3]float64{0.9, 0.1, 0}, [3]int{1, 1, 0}},
 	} {
-		if got := lengths(cutExactly(items("c", c.n), c.fractions, 0)); got != c.want {
+		if got := lengths(splitExactly(items("c", c.n), c.fractions, 0)); got != c.want {
 			t.Errorf("%d by %v: %v, want %v", c.n, c.fractions, got, c.want)
 		}
 	}
@@ -159,7 +159,7 @@ func TestCutExactlyIsExactOverAllClasses(t *testing.T) {
 	for class := range 10 {
 		list = append(list, items(fmt.Sprint(class), 10)...)
 	}
-	if got, want := lengths(cutExactly(list, [3]float64{0.7, 0.15, 0.15}, 3)), [3]int{70, 15, 15}; got != want {
+	if got, want := lengths(splitExactly(list, [3]float64{0.7, 0.15, 0.15}, 3)), [3]int{70, 15, 15}; got != want {
 		t.Errorf("ten classes of ten: %v, want %v", got, want)
 	}
 }
@@ -179,14 +179,14 @@ func TestCutExactlyProperties(t *testing.T) {
 			count[name] = 1 + random.IntN(60)
 			list = append(list, items(name, count[name])...)
 		}
-		parts := cutExactly(list, f, random.Uint64())
+		parts := splitExactly(list, f, random.Uint64())
 
 		seen := map[string]bool{}
 		size := map[string]*[3]int{}
 		for p, some := range parts {
 			for _, im := range some {
 				if seen[im.id] {
-					t.Fatalf("%s is there twice", im.id)
+					t.Fatalf("%s is listed twice", im.id)
 				}
 				seen[im.id] = true
 				if size[im.class] == nil {
@@ -204,7 +204,7 @@ func TestCutExactlyProperties(t *testing.T) {
 				if n >= 3 && got == 0 {
 					t.Errorf("%v of %d items has none, by %v", part(p), n, f)
 				}
-				// Rounding is by less than one, but for those given their one image.
+				// Rounding is by less than one, except for parts given their only image.
 				some := float64(n)*min(f[0], f[1], f[2]) >= 1
 				if off := math.Abs(float64(got) - quota); off >= 3 || (some && off >= 1) {
 					t.Errorf("%d items by %v: %v", n, f, *size[class])
@@ -214,9 +214,9 @@ func TestCutExactlyProperties(t *testing.T) {
 	}
 }
 
-func TestSeedDecidesTheExactCut(t *testing.T) {
+func TestSeedDecidesTheExactSplit(t *testing.T) {
 	ids := func(seed uint64, list []item) string {
-		return fmt.Sprint(cutExactly(list, [3]float64{0.5, 0.25, 0.25}, seed)[train])
+		return fmt.Sprint(splitExactly(list, [3]float64{0.5, 0.25, 0.25}, seed)[train])
 	}
 	list := items("c", 40)
 	backwards := slices.Clone(list)
@@ -225,6 +225,6 @@ func TestSeedDecidesTheExactCut(t *testing.T) {
 		t.Error("the order in which the images are listed has a say")
 	}
 	if ids(1, list) == ids(2, list) {
-		t.Error("two seeds cut alike")
+		t.Error("two seeds split alike")
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// plainText reads a list that a person or a spreadsheet wrote: UTF-8, perhaps
-// with a mark that says so, in lines that end as Unix, Windows or old Macs have it.
+// plainText reads a list that a person or a spreadsheet wrote: UTF-8, with or
+// without a byte-order mark, with the line ends of Unix, Windows or old Macs.
 func plainText(r io.Reader) (string, error) {
 	b, err := io.ReadAll(r)
 	if err != nil {

@@ -26,49 +26,60 @@ const (
 	nameFeature  = "image/filename"
 )
 
-// maxInflated is the most that the GZIP files of a data set may hold between
-// them. They have no random access, so their images are kept in memory.
+// maxInflated limits what the GZIP files of a data set hold between them. They
+// have no random access, so their images are kept in memory.
 const maxInflated = 2 << 30
 
-// listTFRecordFile lists a file by itself.
-func listTFRecordFile(name string) (listing, error) {
-	return listTFRecord(name, filepath.Dir(name), []string{name})
+// tfrecords is the kind of TFRecord files of tf.train.Example with ImageNet's
+// features. Files named after parts (train-00000-of-00010) are those parts.
+func tfrecords() source {
+	return source{
+		Kind: Kind{
+			Name:    "TFRecord",
+			Usage:   "TFRecord files: one, a folder of them or a quoted pattern",
+			Example: "'flowers/train-*'",
+		},
+		recognizes: recognizeTFRecord,
+		list:       listTFRecord,
+	}
 }
 
-// listTFRecordPattern lists the files that match a pattern.
-func listTFRecordPattern(pattern string) (listing, error) {
-	names, err := filepath.Glob(pattern)
-	if err != nil {
-		return listing{}, pipeline.Errorf(pipeline.BadData, "%s: %w", pattern, err)
+// recognizeTFRecord goes by the names in a folder, and otherwise by what the
+// files begin with too. One match is enough for a pattern.
+func recognizeTFRecord(at location) (bool, error) {
+	if at.mode.IsDir() {
+		return len(tfrecordNames(at.files)) > 0, nil
 	}
-	for _, name := range names {
-		is, err := isTFRecord(name)
-		if err == nil && !is {
-			err = fmt.Errorf("%s is no TFRecord file", name)
-		}
-		if err != nil {
-			return listing{}, pipeline.Errorf(pipeline.BadData, "%s: %w", pattern, err)
+	for _, file := range at.files {
+		if is, err := isTFRecord(file); is || err != nil {
+			return is, err
 		}
 	}
-	if len(names) == 0 {
-		return listing{}, pipeline.Errorf(pipeline.BadData, "%s matches no file", pattern)
-	}
-	base := filepath.Dir(pattern[:strings.IndexAny(pattern, "*?[")] + "x")
-	return listTFRecord(pattern, base, names)
+	return false, nil
 }
 
-// listTFRecord reads all files once: a record's class is inside it, among all
-// else. base is the folder that IDs are relative to.
-func listTFRecord(root, base string, files []string) (listing, error) {
+// listTFRecord reads all files once: a record's class is inside it, among
+// everything else.
+func listTFRecord(at location, _ Options) (listing, error) {
+	files := at.files
+	if at.mode.IsDir() {
+		files = tfrecordNames(files)
+	}
 	slices.Sort(files)
-	l := listing{root: root}
+	l := listing{root: at.path}
 	r := reader{left: maxInflated, names: map[int64]string{}}
-	var err error
 	var named, unnamed []string
 	var found [3][]example
 	for _, name := range files {
-		short, relErr := filepath.Rel(base, name)
-		if relErr != nil {
+		is, err := isTFRecord(name)
+		if err == nil && !is {
+			err = fmt.Errorf("%s: %s is not a TFRecord file", at.path, name)
+		}
+		if err != nil {
+			return l, pipeline.Errorf(pipeline.BadData, "%w", err)
+		}
+		short, err := filepath.Rel(at.dir, name)
+		if err != nil {
 			short = name
 		}
 		p, ok := shardPart(filepath.Base(name))
@@ -82,8 +93,8 @@ func listTFRecord(root, base string, files []string) (listing, error) {
 		}
 	}
 	if l.split = len(named) > 0; l.split && len(unnamed) > 0 {
-		err := pipeline.Errorf(pipeline.BadData, "%s: beside %s, which are named after parts, there are other files: %s", root, quoted(named), quoted(unnamed))
-		return l, pipeline.WithHint(err, "give the files of one data set alone, with a pattern such as %s", filepath.Join(base, "train-*"))
+		err := pipeline.Errorf(pipeline.BadData, "%s: next to %s, which are named after parts, there are other files: %s", at.path, quoted(named), quoted(unnamed))
+		return l, pipeline.WithHint(err, "pass the files of one data set only, with a pattern such as %s", filepath.Join(at.dir, "train-*"))
 	}
 	classes := r.classes()
 	for p, examples := range found {
@@ -99,16 +110,16 @@ func listTFRecord(root, base string, files []string) (listing, error) {
 		l.what += ", GZIP"
 	}
 	if l.split {
-		l.what += ", parts by their names"
+		l.what += ", parts by file name"
 	}
-	l.warnings = missingShards(files)
+	l.warnOfMissingShards(files)
 	return l, nil
 }
 
-// example is what a record says of its image, and where it is.
+// example is what a record says about its image, and where the image is.
 type example struct {
 	id, text, filename string
-	label              int64 // -1: none
+	label              int64 // -1 for none
 	stored             stored
 }
 
@@ -119,16 +130,16 @@ func (e example) item(classes map[int64]string) item {
 		class = e.text
 	}
 	key := e.id
-	if e.filename != "" { // it stays the same where examples are dealt into other files
+	if e.filename != "" { // it does not depend on how examples are dealt into files
 		key = class + "/" + e.filename
 	}
 	return item{id: e.id, class: class, key: key, weight: 1, stored: e.stored}
 }
 
-// reader reads a data set's files one after the other.
+// reader reads a data set's files one after another.
 type reader struct {
 	left       int64            // bytes that may still be decompressed
-	names      map[int64]string // text by label; empty: none has been seen
+	names      map[int64]string // text by label; empty if no example of it had one
 	compressed bool
 }
 
@@ -143,7 +154,7 @@ func (r *reader) file(to []example, name, short string) ([]example, error) {
 }
 
 // records adds the examples of one file's contents. An error names the file
-// and the offset, which is one of the decompressed bytes where it has others.
+// and the offset, counted in decompressed bytes if the file is compressed.
 func (r *reader) records(to []example, in *bufio.Reader, name, short string) ([]example, error) {
 	var source io.Reader = in
 	where, inflated := name, false
@@ -179,13 +190,14 @@ func (r *reader) records(to []example, in *bufio.Reader, name, short string) ([]
 	}
 }
 
-// gzipped tells whether GZIP data comes, and not a record of its first bytes' length.
+// gzipped says whether GZIP data follows. A record could start with the same
+// bytes, as its length.
 func gzipped(in *bufio.Reader) bool {
-	head, _ := in.Peek(12) // where there are fewer, those
+	head, _ := in.Peek(12) // or fewer, if there are no more
 	return bytes.HasPrefix(head, []byte("\x1f\x8b")) && !tfrecord.IsHeader(head)
 }
 
-// know keeps the name of a label, which has one.
+// know keeps the name of a label, which must not have two.
 func (r *reader) know(e example) error {
 	known, again := r.names[e.label]
 	switch {
@@ -193,13 +205,13 @@ func (r *reader) know(e example) error {
 	case known == "":
 		r.names[e.label] = e.text
 	case again && e.text != "" && e.text != known:
-		return fmt.Errorf("label %d is %q here and %q before", e.label, e.text, known)
+		return fmt.Errorf("label %d is %q here but was %q before", e.label, e.text, known)
 	}
 	return nil
 }
 
-// classes names every label: by its text, by its number where it has none,
-// and by both where two labels have one text, as ImageNet's two cranes.
+// classes names every label: by its text, by its number if it has no text, or
+// by both if labels share a text, as ImageNet's two cranes do.
 func (r *reader) classes() map[int64]string {
 	count := map[string]int{}
 	for _, text := range r.names {
@@ -256,7 +268,7 @@ func readExample(data []byte) (e example, image []byte, err error) {
 	return e, image, err
 }
 
-// oneBytes is a feature's one value, or nil where it has none.
+// oneBytes is a feature's only value, or nil if it has none.
 func oneBytes(features tfrecord.Example, name string) ([]byte, error) {
 	values, err := features[name].Bytes()
 	switch {
@@ -270,7 +282,7 @@ func oneBytes(features tfrecord.Example, name string) ([]byte, error) {
 	return values[0], nil
 }
 
-// record is an image in an example of a file that is not compressed.
+// record is an image in an example of an uncompressed file.
 type record struct {
 	path   string
 	offset int64
@@ -301,7 +313,7 @@ type held string
 
 func (h held) read() ([]byte, error) { return []byte(h), nil }
 
-// limited reads as long as there is something left.
+// limited reads until nothing is left.
 type limited struct {
 	io.Reader
 	left *int64
@@ -309,8 +321,8 @@ type limited struct {
 
 func (l *limited) Read(into []byte) (int, error) {
 	if *l.left <= 0 {
-		err := pipeline.Errorf(pipeline.BadData, "the GZIP files hold more than 2 GiB, the most that is kept in memory")
-		return 0, pipeline.WithHint(err, "decompress the files: what they hold is then read when it is needed")
+		err := pipeline.Errorf(pipeline.BadData, "the GZIP files hold more than 2 GiB, which is the limit for what is kept in memory")
+		return 0, pipeline.WithHint(err, "decompress the files: images are then read when needed")
 	}
 	n, err := l.Reader.Read(into[:min(int64(len(into)), *l.left)])
 	*l.left -= int64(n)

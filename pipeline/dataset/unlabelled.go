@@ -15,21 +15,18 @@ import (
 	"tftl/pipeline"
 )
 
-// OpenUnlabelled lists images without a label (Sample.Label is -1), all in Test.
-// A path names
+// OpenUnlabelled lists images without labels (Sample.Label is -1), all in Test.
+// A path is one of
 //
-// a file or a pipe, which is an image whatever its name,
+//   - a folder: all images in it and below it, by the rules of Open
+//   - a manifest, of which only the path column is read
+//   - any other file, or a pipe: an image, whatever its name
+//   - "-": the paths that stdin lists, one per line
 //
-// a folder, for all images in it and below it; Open's rules hold,
-//
-// a manifest, whose column path is read as Open does, and no other,
-//
-// or, where it is "-", what the lines of stdin name, one a line.
-//
-// The order is that of the paths, bytewise within a folder; Sample.ID is the
-// path by which the file is opened, and an image that is named twice is there
-// once, unless one manifest names it twice: that is an error, as it is for Open.
-// Of the options, FollowSymlinks and AllowOutside count.
+// The order is that of the paths, and bytewise within a folder. Sample.ID is
+// the path that the file is opened by. An image that is named twice is listed
+// once, but as for Open it is an error if one manifest names it twice. Of the
+// options, only FollowSymlinks and AllowOutside count.
 func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, error) {
 	l := listing{what: "images without labels"}
 	for _, p := range paths {
@@ -37,7 +34,7 @@ func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, err
 		if p == "-" {
 			err = l.addLines(stdin, options)
 		} else {
-			err = l.addUnlabelled(p, options)
+			err = l.addPath(p, options)
 		}
 		if err != nil {
 			return nil, err
@@ -51,11 +48,11 @@ func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, err
 		return again
 	})
 	if again := named - len(l.parts[test]); again > 0 {
-		l.warn("images that were named more than once are there once: %d left out", again)
+		l.warn("images that were named more than once are listed once: %d left out", again)
 	}
 	if len(l.parts[test]) == 0 {
 		err := pipeline.Errorf(pipeline.BadData, "no %s found in %s", formats, quoted(paths))
-		if len(l.warnings) > 0 { // of what was left out
+		if len(l.warnings) > 0 { // about what was left out
 			err = pipeline.WithHint(err, "%s", l.warnings[0])
 		}
 		return nil, err
@@ -66,12 +63,12 @@ func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, err
 // maxLine is longer than any path that Linux opens.
 const maxLine = 1 << 16
 
-// addLines lists what the lines of a list name. Empty ones are passed over.
+// addLines adds what the lines of a list name. Empty lines are skipped.
 func (l *listing) addLines(list io.Reader, options Options) error {
 	buffered := bufio.NewReader(list)
-	if head, _ := buffered.Peek(16); imageHead(head) { // an error of it is the scanner's, too
+	if head, _ := buffered.Peek(16); imageHead(head) { // the scanner meets the same error
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "standard input: is an image, not a list of paths"),
-			"give the image's name; a pipe's, such as /dev/stdin, is one")
+			"pass the image's name; a pipe has one too, such as /dev/stdin")
 	}
 	lines := bufio.NewScanner(buffered)
 	lines.Buffer(nil, maxLine)
@@ -85,9 +82,9 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 			continue
 		}
 		if strings.Contains(name, "\x00") {
-			return pipeline.Errorf(pipeline.BadData, "standard input: line %d: has a zero byte, which no path has: one path a line is wanted", line)
+			return pipeline.Errorf(pipeline.BadData, "standard input: line %d: has a zero byte, which no path has: write one path per line", line)
 		}
-		if err := l.addUnlabelled(name, options); err != nil {
+		if err := l.addPath(name, options); err != nil {
 			return fmt.Errorf("standard input: line %d: %w", line, err)
 		}
 	}
@@ -98,31 +95,47 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 	return err
 }
 
-// addUnlabelled lists a file, all images in a folder, or those of a manifest.
-func (l *listing) addUnlabelled(name string, options Options) error {
-	info, err := os.Stat(name)
+// addPath adds what a source lists without labels. Any other file is an image.
+func (l *listing) addPath(name string, options Options) error {
+	at, err := locate(name)
 	if err != nil {
-		return pipeline.Errorf(pipeline.BadData, "%w", err)
+		return err
 	}
-	if info.IsDir() {
-		return l.addFolder(name, options)
-	}
-	if comma, ok := manifestComma(name); ok && info.Mode().IsRegular() {
-		return l.addManifest(name, comma, options)
+	for _, s := range slices.Backward(sources()) {
+		if s.unlabelled == nil {
+			continue
+		}
+		ok, err := s.recognizes(at)
+		if err != nil {
+			return pipeline.Errorf(pipeline.BadData, "%w", err)
+		}
+		if ok {
+			found, err := s.unlabelled(at, options)
+			l.parts[test] = append(l.parts[test], found.parts[test]...)
+			l.join(found)
+			return err
+		}
 	}
 	name = filepath.Clean(name)
-	switch kind := info.Mode().Type(); kind {
-	case 0:
-		l.addFile(name)
-	case fs.ModeNamedPipe:
-		l.addImage(name, piped(sync.OnceValues(func() ([]byte, error) { return readPipe(name) })))
+	switch {
+	case at.mode == 0 && !at.pattern:
+		l.addUnlabelled(name, file(name))
+	case at.mode == fs.ModeNamedPipe:
+		l.addUnlabelled(name, piped(sync.OnceValues(func() ([]byte, error) { return readPipe(name) })))
+	case at.pattern:
+		return pipeline.Errorf(pipeline.BadData, "%s: is a pattern: pass the files that match it", name)
 	default:
-		return pipeline.Errorf(pipeline.BadData, "%s: is no file, folder or pipe", name)
+		return pipeline.Errorf(pipeline.BadData, "%s: is not a file, a folder or a pipe", name)
 	}
 	return nil
 }
 
-// piped is an image that can be read but once: its bytes are kept.
+// addUnlabelled adds one image.
+func (l *listing) addUnlabelled(name string, stored stored) {
+	l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: stored})
+}
+
+// piped is an image that can be read only once, so its bytes are kept.
 type piped func() ([]byte, error)
 
 func (p piped) read() ([]byte, error) { return p() }
@@ -135,56 +148,7 @@ func readPipe(name string) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
 	if err == nil && len(data) > maxBytes {
-		err = fmt.Errorf("%s: is more than the limit of %d bytes", name, maxBytes)
+		err = fmt.Errorf("%s: has more than the limit of %d bytes", name, maxBytes)
 	}
 	return data, err
-}
-
-func (l *listing) addFile(name string) { l.addImage(name, file(name)) }
-
-func (l *listing) addImage(name string, stored stored) {
-	l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: stored})
-}
-
-func (l *listing) addFolder(name string, options Options) error {
-	t, err := walk(name, options.FollowSymlinks)
-	if err != nil {
-		return err
-	}
-	for _, image := range t.images {
-		l.addFile(string(t.file(image)))
-	}
-	l.ignored += t.ignored
-	l.others = l.others.and(t.others)
-	if len(t.unread) > 0 {
-		l.warn("%s: images whose format is not read are left out: %s", name, t.unread.unreadable())
-	}
-	if len(t.links) > 0 {
-		l.warn("%s: linked folders were not followed, and what they hold is left out (--follow-symlinks): %s", name, quoted(t.links))
-	}
-	return nil
-}
-
-func (l *listing) addManifest(name string, comma rune, options Options) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return pipeline.Errorf(pipeline.BadData, "%w", err)
-	}
-	defer f.Close()
-	m, err := readManifest(f, comma, false, nil)
-	if err != nil {
-		return pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
-	}
-	folder, err := newManifestFolder(name, options.AllowOutside)
-	if err != nil {
-		return err
-	}
-	for _, r := range m.rows {
-		_, image, err := folder.find(r)
-		if err != nil {
-			return err
-		}
-		l.addFile(image)
-	}
-	return nil
 }

@@ -16,7 +16,7 @@ func TestOpenUnlabelled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := subset(t, s, "test")
+	all := partOf(t, s, "test")
 	wantIDs(t, "test", all, "z.jpg", "d/b-1.jpg", "d/b/2.jpg", "any.txt", filepath.ToSlash(filepath.Join(root, "z.jpg")))
 	for i := range all.Len() {
 		if all.Sample(i).Label != -1 {
@@ -35,7 +35,7 @@ func TestOpenUnlabelled(t *testing.T) {
 	checkError(t, err, pipeline.BadData, `image found in "empty"`, "")
 }
 
-// unlabelled lists, with what standard input has.
+// unlabelled opens paths with the given standard input.
 func unlabelled(stdin string, options dataset.Options, paths ...string) (*dataset.Set, error) {
 	return dataset.OpenUnlabelled(paths, options, strings.NewReader(stdin))
 }
@@ -49,7 +49,7 @@ func TestUnlabelledManifests(t *testing.T) {
 	}
 	wantIDs(t, "manifest", s.Test, "lists/x/b.jpg", "lists/a.jpg")
 
-	// What fit would want to know does not matter here.
+	// Columns that only fit needs do not matter here.
 	write(t, "lists/m.tsv", "path\tlabel\tsplit\tweight\na.jpg\t\tdev\tmuch\n")
 	if s, err = unlabelled("", dataset.Options{}, "lists/m.tsv"); err != nil {
 		t.Fatal(err)
@@ -58,7 +58,7 @@ func TestUnlabelledManifests(t *testing.T) {
 
 	write(t, "lists/m.csv", "path\n../c.jpg\n")
 	_, err = unlabelled("", dataset.Options{}, "lists/m.csv")
-	checkError(t, err, pipeline.BadData, "lists/m.csv: line 2: ../c.jpg lies outside", "--allow-outside")
+	checkError(t, err, pipeline.BadData, "lists/m.csv: line 2: ../c.jpg is outside", "allow-outside")
 	if s, err = unlabelled("", dataset.Options{AllowOutside: true}, "lists/m.csv"); err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,9 @@ func TestUnlabelledManifests(t *testing.T) {
 	for text, want := range map[string]string{
 		"path\na.jpg\n\nnone.jpg\n":  "lists/m.csv: line 4: stat lists/none.jpg: no such file",
 		"path,n\na.jpg,1\n,2\n":      "lists/m.csv: line 3: path is empty",
-		"path\nx\n":                  "lists/m.csv: line 2: lists/x is no file",
-		"path\na.jpg\nx/../a.jpg\n":  "lists/m.csv: line 3: x/../a.jpg is on line 2 already",
-		"path,path\na.jpg,x/b.jpg\n": "lists/m.csv: line 1: column path is there twice",
+		"path\nx\n":                  "lists/m.csv: line 2: lists/x is not a file",
+		"path\na.jpg\nx/../a.jpg\n":  "lists/m.csv: line 3: x/../a.jpg is already on line 2",
+		"path,path\na.jpg,x/b.jpg\n": "lists/m.csv: line 1: has column path twice",
 		"path\n":                     "lists/m.csv: has no images",
 	} {
 		write(t, "lists/m.csv", text)
@@ -82,7 +82,7 @@ func TestUnlabelledManifestOfOtherColumns(t *testing.T) {
 	t.Chdir(tree(t, "a.jpg"))
 	write(t, "m.csv", "file;n\na.jpg;1\n")
 	_, err := unlabelled("", dataset.Options{}, "m.csv")
-	checkError(t, err, pipeline.BadData, `m.csv: line 1: names no column path; it has "file;n"`, "to path")
+	checkError(t, err, pipeline.BadData, `m.csv: line 1: has no column path, only "file;n"`, "path for the image files")
 	write(t, "m.csv", "n;path\n1;a.jpg\n")
 	s, err := unlabelled("", dataset.Options{}, "m.csv")
 	if err != nil {

@@ -17,19 +17,19 @@ import (
 	"tftl/pipeline"
 )
 
-// formats names what is taken for an image.
+// formats names the images that are read.
 const formats = "JPEG, PNG, BMP, GIF or WebP image"
 
-// tree is what lies below a folder, by slash paths from it.
+// tree is what is below a folder, by slash paths relative to it.
 type tree struct {
 	root    string
-	folders map[string][]string // the names of the folders in a folder, in bytewise order
-	images  []string            // in bytewise order
-	links   []string            // to folders that were not followed
-	ignored int                 // files that are no images
-	unread  Endings             // of them, images whose format is not read
+	folders map[string][]string // by folder, the names of the folders in it, sorted bytewise
+	images  []string            // sorted bytewise
+	links   []string            // linked folders that were not followed
+	ignored int                 // files that are not images
+	unread  Endings             // of these, images in unsupported formats
 	others  Endings             // the rest of them
-	follow  bool                // links to folders are followed, but not in circles
+	follow  bool                // linked folders are followed, but not in circles
 }
 
 func walk(root string, follow bool) (*tree, error) {
@@ -44,11 +44,11 @@ func walk(root string, follow bool) (*tree, error) {
 	if err := t.walk(".", nil); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
-	slices.Sort(t.images) // a walk yields a/b before a-b; bytes have it after
+	slices.Sort(t.images) // the walk finds a/b before a-b, which sorts first
 	return t, nil
 }
 
-// walk lists what is in dir. above are the folders that it lies in.
+// walk lists what is in dir. above are the folders that it is in.
 func (t *tree) walk(dir string, above []fs.FileInfo) error {
 	here, err := os.Stat(string(t.file(dir)))
 	if err != nil {
@@ -66,7 +66,7 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 		}
 		mode := e.Type()
 		if mode&fs.ModeSymlink != 0 {
-			mode = 0 // where it leads nowhere, reading it will say so
+			mode = 0 // if it leads nowhere, reading it will say so
 			if info, err := os.Stat(string(t.file(name))); err == nil {
 				mode = info.Mode().Type()
 				back := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
@@ -83,7 +83,7 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 			}
 			continue
 		}
-		image := mode.IsRegular() // a pipe would be waited for
+		image := mode.IsRegular() // reading a pipe might block
 		if image && !imageName(name) {
 			if image, err = imageContent(string(t.file(name))); err != nil {
 				return err
@@ -105,8 +105,8 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 
 func (t *tree) file(name string) file { return file(filepath.Join(t.root, filepath.FromSlash(name))) }
 
-// unseen is what an operating system keeps to itself: hidden files and
-// folders, and those that file managers, archivers and Python leave behind.
+// unseen says whether a file or folder is hidden, or one that systems, file
+// managers, archivers and Python leave behind.
 func unseen(name string) bool {
 	switch strings.ToLower(name) {
 	case "thumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information", "__pycache__":
@@ -115,9 +115,9 @@ func unseen(name string) bool {
 	return strings.HasPrefix(name, ".")
 }
 
-// imageName tells whether a file claims to be an image. It is one then,
-// whatever is in it: a claim that is wrong is an error to be shown, when it is
-// decoded, and not a file to be passed over.
+// imageName says whether a file is an image by its extension. Then it counts as
+// one, whatever is in it: if that is wrong, decoding reports it, instead of the
+// file being skipped.
 func imageName(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp":
@@ -126,8 +126,8 @@ func imageName(name string) bool {
 	return false
 }
 
-// unreadFormat tells whether a file is by its name an image that neither
-// TensorFlow nor this program decodes: of phones, scanners and cameras.
+// unreadFormat says whether a file is by its extension an image that neither
+// TensorFlow nor this program decodes, as of phones, scanners and cameras.
 func unreadFormat(name string) bool {
 	switch strings.ToLower(path.Ext(name)) {
 	case ".heic", ".heif", ".avif", ".tif", ".tiff", ".jxl", ".jp2", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf":
@@ -136,7 +136,7 @@ func unreadFormat(name string) bool {
 	return false
 }
 
-// Endings count files by how their names end.
+// Endings counts files by extension.
 type Endings map[string]int
 
 func (e Endings) see(name string) { e[strings.ToLower(path.Ext(name))]++ }
@@ -152,8 +152,8 @@ func (e Endings) and(more Endings) Endings {
 	return sum
 }
 
-// String lists the most frequent first, and not all of many: "2 .txt, 1 without
-// an ending".
+// String lists the most frequent first, and not all if there are many: "2 .txt,
+// 1 without an extension".
 func (e Endings) String() string {
 	const most = 8
 	var each []string
@@ -163,7 +163,7 @@ func (e Endings) String() string {
 			rest += e[ending]
 			continue
 		}
-		each = append(each, fmt.Sprintf("%d %s", e[ending], cmp.Or(ending, "without an ending")))
+		each = append(each, fmt.Sprintf("%d %s", e[ending], cmp.Or(ending, "without an extension")))
 	}
 	if rest > 0 {
 		each = append(each, fmt.Sprintf("%d others", rest))
@@ -171,14 +171,14 @@ func (e Endings) String() string {
 	return strings.Join(each, ", ")
 }
 
-// unreadable is what endings of images whose format is not read ask for.
+// unreadable is the text about images in unsupported formats.
 func (e Endings) unreadable() string { return e.String() + " (convert them to JPEG or PNG)" }
 
-// imageContent tells by its first bytes whether a file of another name is an
-// image all the same.
+// imageContent says by its first bytes whether a file is an image, whatever its
+// name.
 func imageContent(name string) (bool, error) {
 	f, err := os.Open(name)
-	if errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere
+	if errors.Is(err, fs.ErrNotExist) { // a dangling link
 		return false, nil
 	}
 	if err != nil {
@@ -193,7 +193,7 @@ func imageContent(name string) (bool, error) {
 	return imageHead(head[:n]), nil
 }
 
-// imageHead tells it by the first 16 bytes.
+// imageHead says it of the first 16 bytes.
 func imageHead(head []byte) bool {
 	starts := func(magic string) bool { return bytes.HasPrefix(head, []byte(magic)) }
 	switch {
@@ -204,8 +204,8 @@ func imageHead(head []byte) bool {
 	case starts("RIFF"):
 		return string(head[8:12]) == "WEBP"
 	case starts("BM"):
-		// Two letters may begin any text: the reserved bytes are 0, and the size
-		// of the second header, 12 to 124, has one byte of the two here.
+		// Any text may begin with these letters. In a BMP the reserved bytes are 0,
+		// and the size of the second header, of which two bytes are here, is 12 to 124.
 		return string(head[6:10]) == "\x00\x00\x00\x00" && head[14] >= 12 && head[14] <= 124 && head[15] == 0
 	}
 	return false

@@ -32,14 +32,14 @@ func TestWhatIsAnImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantIDs(t, "all", subset(t, s, "all"), "a/1.JPG", "a/2.jpeg", "a/3.Png", "a/4.bmp", "a/5.gif", "a/6.webp", "a/deep/er/7.jpg",
+	wantIDs(t, "all", partOf(t, s, pipeline.AllParts), "a/1.JPG", "a/2.jpeg", "a/3.Png", "a/4.bmp", "a/5.gif", "a/6.webp", "a/deep/er/7.jpg",
 		"b/1.jpg", "b/bmp.tmp", "b/gif.", "b/jpeg", "b/png.txt", "b/webp.data")
 	// Three in a, four in b, the licence, and the image that has no class.
 	if s.Ignored != 9 {
 		t.Errorf("ignored %d files, want 9", s.Ignored)
 	}
-	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], `"stray.jpg"`) {
-		t.Errorf("warnings %q", s.Warnings)
+	if len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], `"stray.jpg"`) {
+		t.Errorf("warnings %q", warnings(s))
 	}
 }
 
@@ -61,10 +61,10 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := subset(t, s, "all")
+	all := partOf(t, s, pipeline.AllParts)
 	wantIDs(t, "all", all, "a/1.jpg", "a/2.jpg", "a/nowhere.jpg", "b/1.jpg")
-	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], `"a/linked", "b/around"`) {
-		t.Errorf("warnings %q", s.Warnings)
+	if len(warnings(s)) != 1 || !strings.Contains(warnings(s)[0], `"a/linked", "b/around"`) {
+		t.Errorf("warnings %q", warnings(s))
 	}
 	if b, err := all.Bytes(1); err != nil || string(b) != "x.jpg" {
 		t.Errorf("through a link: %q, %v", b, err)
@@ -82,5 +82,5 @@ func TestLinkedClassFoldersAreNamedInTheHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := dataset.Open(root, dataset.Options{})
-	checkError(t, err, pipeline.BadData, "no class folders", "linked folders are not followed")
+	checkError(t, err, pipeline.BadData, "no class folders", "linked folders are only followed")
 }

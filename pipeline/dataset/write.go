@@ -10,24 +10,22 @@ import (
 	"tftl/pipeline"
 )
 
-// WriteManifest writes the set as a manifest that is to lie in a folder: path,
-// label and split, weight, group and fold where there are such, and what the set
-// was opened with Options.Columns for, by the names in further. folds stand in
-// for those that the set's own manifest has; they and further may be nil. The
-// group of an image that was cut by content and has none is its content. Paths are those from the folder; outside says that some lead out of
-// it, so that opening the manifest takes Options.AllowOutside. A set whose
-// images are not files by themselves has no manifest.
-func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, further []string) (outside bool, err error) {
+// WriteManifest writes the set as a manifest for a folder, with the columns
+// path, label, split and Set.Columns, and with weight, group and fold if any
+// image has one. folds replaces the folds of the set's own manifest; it may be
+// nil. An image without a group that was split by content has its content as
+// its group. Paths are relative to the folder; outside says that some lead out
+// of it, so that opening the manifest takes Options.AllowOutside. It is an
+// error if images are not files of their own.
+func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (outside bool, err error) {
 	if folder, err = filepath.Abs(folder); err != nil {
 		return false, err
 	}
-	parts := [...]Part{s.Train, s.Validation, s.Test}
-	all := slices.Concat(parts[0].entries, parts[1].entries, parts[2].entries)
+	all := slices.Concat(s.Train.entries, s.Validation.entries, s.Test.entries)
 	weighted := slices.ContainsFunc(all, func(e entry) bool { return e.sample.Weight != 1 })
 	grouped := slices.ContainsFunc(all, func(e entry) bool { return e.group != "" })
 	folded := folds != nil || slices.ContainsFunc(all, func(e entry) bool { return e.fold != "" })
-	line := func(path, label, split, weight, group, fold string, values []string) []string {
-		fields := []string{path, label, split}
+	line := func(fields []string, weight, group, fold string, values []string) []string {
 		if weighted {
 			fields = append(fields, weight)
 		}
@@ -39,8 +37,8 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, fu
 		}
 		return append(fields, values...)
 	}
-	rows := [][]string{line(pathColumn, labelColumn, splitColumn, weightColumn, groupColumn, foldColumn, further)}
-	for i, p := range parts {
+	rows := [][]string{line([]string{pathColumn, labelColumn, splitColumn}, weightColumn, groupColumn, foldColumn, s.Columns)}
+	for i, p := range s.Parts() {
 		for _, e := range p.entries {
 			name, err := relative(folder, e.stored)
 			if err != nil {
@@ -52,7 +50,9 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, fu
 			if folds != nil {
 				fold = strconv.Itoa(folds[e.sample.ID])
 			}
-			rows = append(rows, line(name, s.Classes[e.sample.Label], subsetNames()[i], weight, e.group, fold, e.values[:len(further)]))
+			values := make([]string, len(s.Columns)) // an image of a source without columns has none
+			copy(values, e.values)
+			rows = append(rows, line([]string{name, s.class(e), part(i).name()}, weight, e.group, fold, values))
 		}
 	}
 	return outside, csv.NewWriter(w).WriteAll(rows)
@@ -62,8 +62,8 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int, fu
 func relative(folder string, image stored) (string, error) {
 	f, ok := image.(file)
 	if !ok {
-		err := pipeline.Errorf(pipeline.BadUsage, "a manifest names files, and these images are records of larger ones")
-		return "", pipeline.WithHint(err, "class folders and manifests can be split; tftl fit cuts other data by itself")
+		err := pipeline.Errorf(pipeline.BadUsage, "a manifest lists files, but these images are records of larger files")
+		return "", pipeline.WithHint(err, "tftl fit splits such data itself; tftl split takes %s", Usage(FileKinds()))
 	}
 	full, err := filepath.Abs(string(f))
 	if err != nil {

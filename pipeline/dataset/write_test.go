@@ -1,7 +1,6 @@
 package dataset_test
 
 import (
-	"encoding/csv"
 	"fmt"
 	"maps"
 	"os"
@@ -14,7 +13,7 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// writeManifest writes one and says whether it leads outside.
+// writeManifest writes one and says whether it lists files outside its folder.
 func writeManifest(t *testing.T, s *dataset.Set, path string, folds map[string]int) (outside bool) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -24,7 +23,7 @@ func writeManifest(t *testing.T, s *dataset.Set, path string, folds map[string]i
 	if err != nil {
 		t.Fatal(err)
 	}
-	if outside, err = s.WriteManifest(f, filepath.Dir(path), folds, nil); err != nil {
+	if outside, err = s.WriteManifest(f, filepath.Dir(path), folds); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -33,7 +32,7 @@ func writeManifest(t *testing.T, s *dataset.Set, path string, folds map[string]i
 	return outside
 }
 
-// bytesOf are the images of each part, for files hold their names.
+// bytesOf returns the contents of each part's images, which are their names.
 func bytesOf(t *testing.T, s *dataset.Set) (all [3][]string) {
 	t.Helper()
 	for i, p := range []dataset.Part{s.Train, s.Validation, s.Test} {
@@ -60,10 +59,10 @@ func TestAManifestReadsBackWhereverItLies(t *testing.T) {
 			}
 			back := open(t, path, dataset.Options{AllowOutside: outside})
 			if fmt.Sprint(bytesOf(t, back)) != fmt.Sprint(bytesOf(t, s)) || !slices.Equal(back.Classes, s.Classes) {
-				t.Errorf("%s: read back it is another", place)
+				t.Errorf("%s: read back it differs", place)
 			}
 			if place == "data/m.csv" && back.Digest() != s.Digest() {
-				t.Errorf("%s: IDs are others", place)
+				t.Errorf("%s: IDs differ", place)
 			}
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -74,7 +73,7 @@ func TestAManifestReadsBackWhereverItLies(t *testing.T) {
 	s := open(t, "data", dataset.Options{})
 	writeManifest(t, s, "m.csv", nil)
 	if back := open(t, "m.csv", dataset.Options{}); fmt.Sprint(bytesOf(t, back)) != fmt.Sprint(bytesOf(t, s)) {
-		t.Error("by relative paths it is another")
+		t.Error("by relative paths it differs")
 	}
 }
 
@@ -93,14 +92,35 @@ func TestWeightsGroupsAndFoldsAreWritten(t *testing.T) {
 		t.Errorf("wrote\n%swant\n%s", text, want)
 	}
 	if back := open(t, again, dataset.Options{}); back.Digest() != s.Digest() {
-		t.Error("read back it is another")
+		t.Error("read back it differs")
 	}
 	var carried strings.Builder
-	if _, err := open(t, again, dataset.Options{}).WriteManifest(&carried, filepath.Dir(again), nil, nil); err != nil || carried.String() != want {
+	if _, err := open(t, again, dataset.Options{}).WriteManifest(&carried, filepath.Dir(again), nil); err != nil || carried.String() != want {
 		t.Errorf("wrote again\n%s%v, want\n%s", &carried, err, want)
 	}
 	if heavier := open(t, manifest(t, "m.csv", strings.ReplaceAll(want, "0.1", "0.2")), dataset.Options{}); heavier.Digest() == s.Digest() {
 		t.Error("the digest does not tell weights apart")
+	}
+}
+
+// A manifest's own columns are kept, in their order. Images of other sources have none.
+func TestAllColumnsAreWritten(t *testing.T) {
+	path := manifest(t, "m.csv", "Site,label,path,note,split,NOTE,camera\nn,x,a.jpg,1,train,2,back\ns,y,b.jpg,3,train,4,front\n")
+	s := open(t, path, dataset.Options{AllColumns: true, Validation: tree(t, "x/1.jpg", "y/2.jpg")})
+	if want := []string{"Site", "camera"}; !slices.Equal(s.Columns, want) {
+		t.Errorf("columns %q, want %q", s.Columns, want)
+	}
+	var text strings.Builder
+	if _, err := s.WriteManifest(&text, filepath.Dir(path), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"path,label,split,Site,camera\na.jpg,x,train,n,back\nb.jpg,y,train,s,front\n", "/x/1.jpg,x,val,,\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("wrote\n%swant in it\n%s", &text, want)
+		}
+	}
+	if s := open(t, tree(t, "train/x/1.jpg", "train/y/1.jpg", "val/x/2.jpg"), dataset.Options{AllColumns: true}); len(s.Columns) > 0 {
+		t.Errorf("folders have columns %q", s.Columns)
 	}
 }
 
@@ -109,8 +129,8 @@ func TestRecordsHaveNoManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.WriteManifest(&strings.Builder{}, ".", nil, nil)
-	checkError(t, err, pipeline.BadUsage, "a manifest names files", "tftl fit cuts other data")
+	_, err = s.WriteManifest(&strings.Builder{}, ".", nil)
+	checkError(t, err, pipeline.BadUsage, "a manifest lists files", "tftl split takes a folder with a sub-folder per class")
 }
 
 func TestFolds(t *testing.T) {
@@ -122,7 +142,7 @@ func TestFolds(t *testing.T) {
 	}
 	count := map[string][4]int{}
 	for _, part := range []string{"train", "val", "test"} {
-		for _, id := range ids(subset(t, s, part)) {
+		for _, id := range ids(partOf(t, s, part)) {
 			n := count[part]
 			n[folds[id]]++
 			count[part] = n
@@ -131,7 +151,7 @@ func TestFolds(t *testing.T) {
 	if slices.Min(slices.Collect(maps.Values(folds))) != 0 || slices.Max(slices.Collect(maps.Values(folds))) != 3 {
 		t.Error("folds are not 0 to 3")
 	}
-	for part, n := range count { // a quarter each, give or take what chance does
+	for part, n := range count { // about a quarter each
 		for _, m := range n {
 			if total := n[0] + n[1] + n[2] + n[3]; m < total/8 || m > total*4/9 {
 				t.Errorf("%s is dealt into %v", part, n)
@@ -150,7 +170,7 @@ func TestExactFoldsAreEqualInEachClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := subset(t, s, "all")
+	all := partOf(t, s, pipeline.AllParts)
 	var total [5]int
 	count := map[string]*[5]int{}
 	for i := range all.Len() {
@@ -179,17 +199,14 @@ func TestRecorded(t *testing.T) {
 	root := tree(t, slices.Concat(images("a", 40), images("b", 40), images("c", 3))...)
 	options := dataset.Options{Classes: []string{"a", "b"}, LimitPerClass: 30}
 	s := open(t, root, options)
-	var text strings.Builder
-	if err := s.WriteCSV(&text); err != nil {
-		t.Fatal(err)
-	}
-	if rows, err := csv.NewReader(strings.NewReader(text.String())).ReadAll(); err != nil || len(rows) != 61 || !slices.Equal(rows[0], []string{"path", "label", "split"}) {
-		t.Errorf("%d rows, %v", len(rows), err)
+	record := s.Record()
+	if first := (pipeline.Recorded{ID: s.Train.Sample(0).ID, Class: "a", Part: pipeline.TrainPart}); len(record) != 60 || record[0] != first {
+		t.Errorf("%d rows, first %+v", len(record), record[0])
 	}
 	reopen := func(options dataset.Options) (*dataset.Set, error) {
-		return dataset.OpenRecorded(root, options, strings.NewReader(text.String()), "all")
+		return dataset.OpenRecorded(root, options, record, pipeline.AllParts)
 	}
-	// Others come, in old classes and in new ones, and an empty class too.
+	// Images are added, to old classes and new ones, and an empty class.
 	for _, name := range []string{"a/999.jpg", "aa/1.jpg", "b/0.jpg", "empty/"} {
 		_ = os.MkdirAll(filepath.Join(root, filepath.Dir(name)), 0o755)
 		if !strings.HasSuffix(name, "/") {
@@ -200,12 +217,12 @@ func TestRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back.Digest() != s.Digest() || len(back.Warnings) > 0 || !slices.Equal(back.Classes, []string{"a", "b"}) {
-		t.Errorf("classes %q, warnings %q", back.Classes, back.Warnings)
+	if back.Digest() != s.Digest() || len(warnings(back)) > 0 || !slices.Equal(back.Classes, []string{"a", "b"}) {
+		t.Errorf("classes %q, warnings %q", back.Classes, warnings(back))
 	}
 	back, err = reopen(dataset.Options{})
-	if err != nil || back.Digest() != s.Digest() || len(back.Warnings) != 1 || !strings.Contains(back.Warnings[0], "26 images that are in no part") {
-		t.Errorf("warnings %q, %v", back.Warnings, err)
+	if err != nil || back.Digest() != s.Digest() || len(warnings(back)) != 1 || !strings.Contains(warnings(back)[0], "26 images that are in no part") {
+		t.Errorf("warnings %q, %v", warnings(back), err)
 	}
 
 	first := s.Train.Sample(0).ID
@@ -213,9 +230,8 @@ func TestRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = reopen(options)
-	checkError(t, err, pipeline.BadData, fmt.Sprintf("gone from the data set, or have another class: %q", first), "--data")
-	for _, bad := range []string{"", "path,label\na,b\n", "path,label,split\na,b,all\n", "path,label,split\na,b\n"} {
-		_, err := dataset.OpenRecorded(root, options, strings.NewReader(bad), "all")
-		checkError(t, err, pipeline.BadData, "record of parts: ", "")
-	}
+	checkError(t, err, pipeline.BadData, fmt.Sprintf("missing from the data set or have another class: %q", first), "data")
+	record[0].Part = "dev"
+	_, err = reopen(options)
+	checkError(t, err, pipeline.BadData, "record of parts: image "+first+`: unknown part "dev"`, "")
 }

@@ -8,18 +8,18 @@ import (
 	"tftl/pipeline"
 )
 
-// BatchSize is how many images the frozen part is given at a time where what it
-// gives is stored, whatever a training step takes.
+// BatchSize is the number of images in a batch of the frozen part if its output
+// is stored, whatever the batch size of training.
 const BatchSize = 32
 
-// Compute makes activations of pixels, both [N,…].
+// Compute turns pixels into activations, both [N,…].
 type Compute func(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error)
 
-// Filled is compute in batches of n images, no more and no fewer: a short one
-// is filled up with copies of its last image. TensorFlow's kernels choose their
-// way by a tensor's size, and so the last bits of an image's activations depend
-// on the number of images beside it: for one image alone in most networks, for
-// other small numbers on many processors. What is stored must not.
+// Filled is compute in batches of exactly n images: a short batch is filled up
+// with copies of its last image. TensorFlow chooses kernels by a tensor's size,
+// so the last bits of an image's activations depend on the size of its batch: in
+// most networks for a batch of one, on many processors for other small sizes.
+// What is stored must not depend on it.
 func Filled(compute Compute, n int) Compute {
 	return func(ctx context.Context, images pipeline.Batch) (out pipeline.Batch, err error) {
 		total := len(images.Samples)
@@ -42,7 +42,7 @@ func Filled(compute Compute, n int) Compute {
 				return pipeline.Batch{}, err
 			}
 			if len(done.Shape) == 0 || done.Shape[0] != int64(n) || len(done.Data)%n != 0 {
-				return pipeline.Batch{}, fmt.Errorf("features: %d images gave activations of shape %v", n, done.Shape)
+				return pipeline.Batch{}, fmt.Errorf("features: activations of %d images have shape %v", n, done.Shape)
 			}
 			out.Data = append(out.Data, done.Data[:len(done.Data)/n*(end-start)]...)
 			out.Shape = append([]int64{int64(total)}, done.Shape[1:]...)

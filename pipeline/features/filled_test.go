@@ -9,8 +9,8 @@ import (
 	"tftl/pipeline"
 )
 
-// fickle gives activations that depend on how many images there are, as
-// TensorFlow's kernels do, and on nothing else but the image.
+// fickle returns activations that depend on the image and, as with TensorFlow's
+// kernels, on the number of images.
 func fickle(sizes *[]int) Compute {
 	return func(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) {
 		n := len(images.Samples)

@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// slabSize is how much memory is asked for at once. What of it is not written
-// to costs nothing.
+// slabSize is how much memory is allocated at once. Until it is written to, it
+// costs nothing.
 const slabSize = 64 << 20
 
-// memory keeps records in RAM outside Go's heap. There, a cache of some
-// gigabytes would let the collector wait for as many gigabytes of garbage.
+// memory keeps records in RAM, outside Go's heap: with a cache of some gigabytes
+// in the heap, the collector would let as much garbage pile up.
 type memory struct {
 	slabs []slab
 	used  int // of the last slab
@@ -42,7 +42,7 @@ func (m *memory) append(p []byte) (io.ReaderAt, int64, error) {
 	return last, int64(at), nil
 }
 
-// Close gives the memory back. No record in it may be read any more.
+// Close frees the memory. Its records must not be read afterwards.
 func (m *memory) Close() error {
 	var errs []error
 	for _, s := range m.slabs {

@@ -35,7 +35,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("%d stored, %+v", n, stats)
 	}
 	s.Close()
-	// What was stored is whole, and nothing half-written follows it.
+	// What was stored is complete, with nothing half-written after it.
 	if got, want := sizeOf(t, dir), int64(segmentHeader+n*(recordHeader+2*5000)); got != want {
 		t.Errorf("the segment has %d bytes, want %d", got, want)
 	}
@@ -64,7 +64,7 @@ func TestDiskThatIsFullFromTheStart(t *testing.T) {
 	}
 }
 
-// A cache on a disk that cannot be written to, as in CI, still serves.
+// A cache on a read-only disk, as in CI, still serves.
 func TestReadOnlyDisk(t *testing.T) {
 	dir := mount(t, "256k")
 	s := open(t, dir, space)

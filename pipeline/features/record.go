@@ -9,13 +9,13 @@ import (
 	"slices"
 )
 
-// Digest is the SHA-256 of an image's bytes as they are stored, or of that and
-// the text of a variant.
+// Digest is the SHA-256 of an image's bytes as stored, or of that digest and the
+// text of a variant.
 type Digest [sha256.Size]byte
 
-// How the values of a record are written. FORMAT.md is the specification.
+// How the values of a record are encoded. FORMAT.md is the specification.
 const (
-	bfloat16 = 1 // the upper 16 bits of each value, for the lower are zero
+	bfloat16 = 1 // the upper 16 bits of each value, as the lower are zero
 	float32s = 2 // all 32 bits
 )
 
@@ -25,23 +25,23 @@ const (
 	maxElements  = 1 << 29 // 2 GiB in the wider encoding
 )
 
-// checksum is CRC-32C, which processors compute at the speed of memory.
+// checksum is CRC-32C, which processors compute as fast as they read memory.
 func checksum(p []byte) uint32 {
-	return crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) // one table for all calls
+	return crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) // the same table every time
 }
 
-// record is where the activations of one image lie.
+// record says where the activations of one image are.
 type record struct {
 	in       io.ReaderAt
 	offset   int64 // of the payload in it
 	length   int   // of the payload in bytes
 	sum      uint32
 	encoding byte
-	shape    []int64 // of one image; shared and never written to
-	older    *record // of the same image, to fall back on
+	shape    []int64 // of one image; shared, so never modified
+	older    *record // of the same image, as a fallback
 }
 
-// elements is the product of shape, or -1 where it is no shape of a record.
+// elements is the product of shape, or -1 if a record cannot have that shape.
 func elements(shape []int64) int {
 	if len(shape) > maxRank {
 		return -1
@@ -51,14 +51,14 @@ func elements(shape []int64) int {
 		if d < 0 || d > maxElements {
 			return -1
 		}
-		if n *= d; n > maxElements { // neither factor was above it: no overflow
+		if n *= d; n > maxElements { // no factor exceeds it, so there is no overflow
 			return -1
 		}
 	}
 	return int(n)
 }
 
-// encode makes a whole record, header and payload. The values must fill shape.
+// encode makes a record of header and payload. The values must fill shape.
 func encode(d Digest, shape []int64, values []float32) []byte {
 	var low uint32
 	for _, v := range values {
@@ -93,8 +93,8 @@ func encode(d Digest, shape []int64, values []float32) []byte {
 	return out
 }
 
-// parse reads the header of a record that starts at offset. It returns nil
-// where the header is not one that encode writes.
+// parse reads the header of a record that starts at offset. It returns nil if
+// encode would not write such a header.
 func parse(header []byte, in io.ReaderAt, offset int64) (Digest, *record) {
 	le := binary.LittleEndian
 	if checksum(header[:60]) != le.Uint32(header[60:]) {
@@ -121,7 +121,7 @@ func parse(header []byte, in io.ReaderAt, offset int64) (Digest, *record) {
 	return Digest(header[:32]), r
 }
 
-// width is how many bytes a value takes, or -1 in an unknown encoding.
+// width is the number of bytes per value, or -1 for an unknown encoding.
 func (r *record) width() int {
 	switch r.encoding {
 	case bfloat16:
@@ -132,8 +132,8 @@ func (r *record) width() int {
 	return -1
 }
 
-// read fills dst with the record's values. It is false, and dst is anything,
-// unless the payload is to the last bit what was written.
+// read fills dst with the record's values. If the payload is not exactly what was
+// written, it returns false and dst is undefined.
 func (r *record) read(dst []float32, buffer *[]byte) bool {
 	if r.length != len(dst)*r.width() {
 		return false

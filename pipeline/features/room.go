@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// onDisk is one segment of a cache folder, of whatever space.
+// onDisk is one segment of a cache folder, of any space.
 type onDisk struct {
 	path string
 	size int64
 	used time.Time
 }
 
-// segments lists the segments of every space below dir. Nothing else in there
-// is counted, and so nothing else is ever removed.
+// segments lists the segments of every space in dir. Other files are not counted,
+// so they are never removed.
 func segments(dir string) ([]onDisk, error) {
 	spaces, err := os.ReadDir(dir)
 	if err != nil {
@@ -50,9 +50,9 @@ func segments(dir string) ([]onDisk, error) {
 	return out, nil
 }
 
-// makeRoom removes segments of other spaces than own, the one that was not
-// used for longest first, until all of them together take limit bytes or none
-// is left that may go. It returns how many bytes they then take.
+// makeRoom removes segments of spaces other than own, least recently used first,
+// until all segments together take at most limit bytes or none is left to remove.
+// It returns how many bytes they take then.
 func makeRoom(dir, own string, limit int64) (int64, error) {
 	all, err := segments(dir)
 	if err != nil {
@@ -74,7 +74,7 @@ func makeRoom(dir, own string, limit int64) (int64, error) {
 	return total, nil
 }
 
-// removeUnused removes a segment that no process has open.
+// removeUnused removes a segment unless a process has it open.
 func removeUnused(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -84,7 +84,7 @@ func removeUnused(path string) bool {
 	if lock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return false
 	}
-	// An empty one may be a moment old, and its owner about to lock it.
+	// An empty segment may be new, and its owner about to lock it.
 	info, err := f.Stat()
 	return err == nil && info.Size() > 0 && os.Remove(path) == nil
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// one is what a record of 10 coarse values takes on disk.
+// one is the size on disk of a record of 10 coarse values.
 const one = recordHeader + 2*10
 
 func sizeOf(t *testing.T, dir string) int64 {
@@ -31,7 +31,7 @@ func sizeOf(t *testing.T, dir string) int64 {
 	return total
 }
 
-// fillUp puts records until one is refused, and counts those that were not.
+// fillUp puts records until one is refused, and counts the others.
 func fillUp(s *Store, from, to int) int {
 	n := 0
 	for i := from; i < to; i++ {
@@ -140,8 +140,7 @@ func TestSpacesInUseStay(t *testing.T) {
 	}
 }
 
-// Another process of the same space has come and gone: what it left is as good
-// as our own.
+// What another process left in the same space is as good as our own.
 func TestOwnSpaceStays(t *testing.T) {
 	dir := t.TempDir()
 	s := openWith(t, Options{Dir: dir, MaxBytes: 2*segmentHeader + 3*one}, space)
@@ -156,8 +155,8 @@ func TestOwnSpaceStays(t *testing.T) {
 	}
 }
 
-// Which images are cached must not depend on chance: the first refusal is the
-// last word.
+// Which images are cached must not depend on chance: after the first refusal,
+// nothing is stored.
 func TestFullStaysFull(t *testing.T) {
 	s := openWith(t, Options{MaxBytes: 5 * one}, space)
 	if s.Put(digestOf(0), []int64{1000}, values(0, 1000, true)) || fillUp(s, 1, 3) != 0 {

@@ -20,17 +20,17 @@ const (
 	suffix        = ".features"
 )
 
-// errForeign is about a segment that is whole but not for us to read.
+// errForeign is about a segment that is intact but not for us to read.
 var errForeign = errors.New("a segment of another version or space")
 
-// segment is a file that this process alone appends to. A shared lock, held
-// while it is open, keeps others from removing it.
+// segment is a file that only this process appends to. A shared lock, held while
+// it is open, keeps others from removing it.
 type segment struct {
 	file *os.File
-	end  int64 // of the last whole record
+	end  int64 // of the last complete record
 }
 
-// createSegment starts a segment in folder under a name that nobody has.
+// createSegment starts a segment in folder under a unique name.
 func createSegment(folder string, space [sha256.Size]byte) (*segment, error) {
 	// The time comes first, so that names sort by age: see Store.add.
 	name := fmt.Sprintf("%016x-%s%s", time.Now().UnixNano(), rand.Text(), suffix)
@@ -38,9 +38,9 @@ func createSegment(folder string, space [sha256.Size]byte) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Only segments that hold something are removed by others, so none is
-	// between its creation and its lock.
-	lock(f, syscall.LOCK_SH)
+	// Others never remove an empty segment, so this one is safe between its
+	// creation and its lock.
+	_ = lock(f, syscall.LOCK_SH)
 	header := make([]byte, segmentHeader)
 	copy(header, magic)
 	binary.LittleEndian.PutUint32(header[8:], version)
@@ -55,11 +55,11 @@ func createSegment(folder string, space [sha256.Size]byte) (*segment, error) {
 	return s, nil
 }
 
-// append adds p whole, or leaves the segment as it was.
+// append adds all of p, or leaves the segment as it was.
 func (s *segment) append(p []byte) (io.ReaderAt, int64, error) {
 	if _, err := s.file.WriteAt(p, s.end); err != nil {
-		// Were this to fail too, a reader still sees that the tail is damaged.
-		s.file.Truncate(s.end)
+		// If this fails too, a reader still sees that the tail is damaged.
+		_ = s.file.Truncate(s.end)
 		return nil, 0, err
 	}
 	at := s.end
@@ -67,13 +67,12 @@ func (s *segment) append(p []byte) (io.ReaderAt, int64, error) {
 	return s.file, at, nil
 }
 
-// Close releases the segment, to be read and removed by others.
+// Close releases the segment. Others may then remove it.
 func (s *segment) Close() error { return s.file.Close() }
 
-// scan calls add with every record of a segment of size bytes, and returns
-// where the last of them ends: what follows, if anything, cannot be trusted.
-// Headers alone are read, so that gigabytes are opened in milliseconds; a
-// payload is checked whenever it is read.
+// scan calls add with every record of a segment of size bytes, and returns the end
+// of the last one. What follows, if anything, cannot be trusted. It only reads
+// headers, so gigabytes open in milliseconds; payloads are checked when read.
 func scan(in io.ReaderAt, size int64, space [sha256.Size]byte, add func(Digest, *record)) (end int64, err error) {
 	if size < segmentHeader {
 		return 0, nil
@@ -108,7 +107,7 @@ func scan(in io.ReaderAt, size int64, space [sha256.Size]byte, add func(Digest, 
 	return end, nil
 }
 
-// readFull is ReadAt without io.EOF for a read that ends with the file.
+// readFull is ReadAt without io.EOF if the read ends with the file.
 func readFull(in io.ReaderAt, p []byte, offset int64) error {
 	if n, err := in.ReadAt(p, offset); n < len(p) {
 		return err
@@ -116,16 +115,16 @@ func readFull(in io.ReaderAt, p []byte, offset int64) error {
 	return nil
 }
 
-// openSegment opens another process's segment, or one of a process that has
-// ended, and calls add with its records. damaged tells that some were lost.
-// The file is nil where nothing of it is of use.
+// openSegment opens a segment that another process wrote or is writing, and calls
+// add with its records. damaged says that some were lost. The file is nil if it
+// is of no use.
 func openSegment(path string, space [sha256.Size]byte, add func(Digest, *record)) (f *os.File, damaged bool) {
 	f, err := os.Open(path)
 	if err != nil {
-		// Somebody may have made room since the folder was listed.
+		// Another process may have removed it since the folder was listed.
 		return nil, !errors.Is(err, os.ErrNotExist)
 	}
-	lock(f, syscall.LOCK_SH)
+	_ = lock(f, syscall.LOCK_SH)
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
@@ -145,35 +144,35 @@ func openSegment(path string, space [sha256.Size]byte, add func(Digest, *record)
 		f.Close()
 		return nil, damaged
 	}
-	// The time of the last use decides what is removed first.
+	// The least recently used segment is removed first.
 	now := time.Now()
-	os.Chtimes(path, now, now)
+	_ = os.Chtimes(path, now, now)
 	return f, damaged
 }
 
-// cut removes what a killed writer or a bad disk left behind the last good
-// record, so that it is reported once and takes no room. It is false where
-// another process has the segment open, or has written to it since it had size
-// bytes: what looked damaged was a record on its way.
+// cut removes what a killed writer or a bad disk left after the last good record,
+// so that it is reported only once and takes no space. It returns false if another
+// process has the segment open, or has written to it since it had size bytes: then
+// what looked damaged was a record being written.
 func cut(f *os.File, end, size int64) bool {
-	defer lock(f, syscall.LOCK_SH)
+	defer func() { _ = lock(f, syscall.LOCK_SH) }()
 	if lock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return false
 	}
 	if info, err := f.Stat(); err != nil || info.Size() != size {
 		return false
 	}
-	// A cache that cannot be written to can still be read.
+	// Errors do not matter: a read-only cache can still be read.
 	if end == 0 {
 		os.Remove(f.Name())
 	} else {
-		os.Truncate(f.Name(), end)
+		_ = os.Truncate(f.Name(), end)
 	}
 	return true
 }
 
-// lock locks a file until it is closed. On a file system without locks every
-// call fails: then nothing is ever removed or cut, and all else works.
+// lock locks a file until it is closed. On a file system without locks every call
+// fails. Then nothing is ever removed or cut, but everything else works.
 func lock(f *os.File, how int) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), how)

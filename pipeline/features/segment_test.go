@@ -17,7 +17,7 @@ func known() [][]float32 {
 	return [][]float32{values(0, 5, true), values(1, 4, false), values(2, 0, true), values(3, 6, false)}
 }
 
-// whole makes a space with one good segment and returns its bytes.
+// whole makes a space with one intact segment and returns its bytes.
 func whole(t testing.TB) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,7 +41,7 @@ func whole(t testing.TB) []byte {
 	return data
 }
 
-// plant leaves dir with one space, whose only segment holds data.
+// plant leaves one space in dir, whose only segment holds data.
 func plant(t *testing.T, dir string, data []byte) (path string) {
 	t.Helper()
 	for _, path := range segmentsOf(t, dir) {
@@ -89,7 +89,7 @@ func TestTruncatedAtEveryByte(t *testing.T) {
 	for size := range len(data) {
 		path := plant(t, dir, data[:size])
 		s := open(t, dir, space)
-		// As many as fit in whole are served; what is left of the next counts.
+		// All complete records are served; the rest of the next one is damage.
 		at, clean := slices.BinarySearch(ends, size)
 		want := at - 1
 		if clean {
@@ -109,7 +109,7 @@ func TestTruncatedAtEveryByte(t *testing.T) {
 			put(t, s, i, v)
 		}
 		s.Close()
-		// The tail was reported once, and does not bury what came after it.
+		// The tail is reported once, and does not hide what is stored after it.
 		s = open(t, dir, space)
 		if got := served(t, s); got != len(known()) {
 			t.Errorf("cut at %d, written again: %d served", size, got)
@@ -133,7 +133,7 @@ func TestFlippedBits(t *testing.T) {
 		s := open(t, dir, space)
 		n := served(t, s)
 		damaged := s.Stats().Damaged
-		// Another version or space is a segment for somebody else.
+		// A segment of another version or space belongs to someone else.
 		foreign := at >= 8 && at < 12
 		if n >= len(known()) || (damaged == 0) != foreign {
 			t.Errorf("byte %d flipped: %d served, %d damaged", at, n, damaged)
@@ -153,8 +153,8 @@ func TestFlippedBits(t *testing.T) {
 	}
 }
 
-// A record with a bad payload loses itself alone, and only until there is
-// another of the same image.
+// A bad payload only affects its own record, and only until the image has
+// another.
 func TestDamagedPayloadFallsBackOnAnOlderRecord(t *testing.T) {
 	dir, data, ends := t.TempDir(), whole(t), ends()
 	path := plant(t, dir, data)
@@ -200,7 +200,7 @@ func TestUnreadableSegmentIsPassedOver(t *testing.T) {
 	dir := t.TempDir()
 	path := plant(t, dir, whole(t))
 	folder := filepath.Join(filepath.Dir(path), "9"+suffix)
-	if err := os.Mkdir(folder, 0o777); err != nil { // opens, and cannot be read
+	if err := os.Mkdir(folder, 0o777); err != nil { // opens but cannot be read
 		t.Fatal(err)
 	}
 	s := open(t, dir, space)
@@ -237,7 +237,7 @@ func FuzzRead(f *testing.F) {
 		if len(data) < segmentHeader+recordHeader {
 			return
 		}
-		// A header that is signed and makes no sense crashes nothing, either.
+		// A header with a valid checksum that makes no sense does not crash either.
 		header := data[segmentHeader : segmentHeader+recordHeader]
 		binary.LittleEndian.PutUint32(header[60:], checksum(header[:60]))
 		s = open(t, "", space)

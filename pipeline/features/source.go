@@ -13,33 +13,33 @@ import (
 	"tftl/pipeline"
 )
 
-// Source is a pipeline.Source of activations: those of the images in Encoded
-// below the cut of a network. It is safe for concurrent use, and its fields are
-// not changed once it is in use.
+// Source is a pipeline.Source of activations: what the frozen part of a network
+// makes of the images in Encoded. It is safe for concurrent use; its fields must
+// not change once it is in use.
 //
-// A batch holds samples and activations. Its targets and weights are left to
-// whoever trains, for they are not part of what is cached.
+// A batch has samples and activations. Targets and weights are not cached, so
+// training adds them.
 type Source struct {
 	Encoded pipeline.Encoded
 	// Decode turns images into pixels, [N,H,W,3]. An error names the sample.
 	Decode func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
-	// Compute runs the frozen part: pipeline.Stage's Features. What it gives for
-	// an image must not depend on the others in its batch, nor, where it is
-	// stored, on how many they are: see Filled.
+	// Compute runs the frozen part: the Features of a pipeline.Stage. An image's
+	// activations must not depend on the other images in its batch or, if they are
+	// stored, on the size of the batch: see Filled.
 	Compute Compute
-	// Variant, where it is set, tells in words what Decode makes of a sample that
-	// its bytes do not decide, such as a change drawn at random; empty for
-	// nothing. Activations are cached under it, too.
+	// Variant, if set, describes what Decode does to a sample that does not follow
+	// from its bytes, such as a random augmentation. Empty stands for nothing. It is
+	// part of what activations are cached by.
 	Variant func(pipeline.Sample) string
-	// Store has the space of what Decode and Compute do. With nil, every batch
-	// is read, decoded and computed.
+	// Store is open for the space that Decode and Compute define. If it is nil,
+	// every batch is read, decoded and computed.
 	Store *Store
-	// Workers is how many images are read at once; 0 is one for each CPU.
+	// Workers is how many images are read at a time; 0 is one per CPU.
 	Workers int
 
 	mu      sync.Mutex
-	digests []Digest // of the images as first read; zero: not yet
-	shape   []int64  // of one image's activations, as Compute gives them; nil: not yet
+	digests []Digest // of the images as first read; zero if not read yet
+	shape   []int64  // of one image's activations, from Compute; nil if not known yet
 }
 
 // image is one sample on its way through a Source.
@@ -47,16 +47,16 @@ type image struct {
 	index   int
 	sample  pipeline.Sample
 	digest  Digest
-	encoded []byte // nil until it is needed
+	encoded []byte // nil until needed
 }
 
 // Len is the number of images.
 func (s *Source) Len() int { return s.Encoded.Len() }
 
-// Sample is image i without its contents.
+// Sample is image i without its bytes.
 func (s *Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
 
-// Digest is the SHA-256 of image i's bytes, or zero where it has not been read.
+// Digest is the SHA-256 of image i's bytes, or zero if it has not been read yet.
 func (s *Source) Digest(i int) Digest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,12 +66,12 @@ func (s *Source) Digest(i int) Digest {
 	return s.digests[i]
 }
 
-// Batch gives activations, from the Store where it has them. An image is
-// hashed once; one that has to be read again and is another by then is an
-// error, for a run over changing data means nothing. The epoch is ignored.
+// Batch returns activations, from the Store if it has them. Each image is hashed
+// once. If it must be read again and has changed, that is an error, as a run on
+// changing data is meaningless. The epoch is ignored.
 func (s *Source) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batch, error) {
 	if len(index) == 0 {
-		return pipeline.Batch{}, errors.New("features: an empty batch was asked for")
+		return pipeline.Batch{}, errors.New("features: empty batch requested")
 	}
 	images := s.images(index)
 	if err := s.identify(ctx, images); err != nil {
@@ -110,8 +110,8 @@ func (s *Source) Batch(ctx context.Context, epoch int, index []int) (pipeline.Ba
 		return out, nil
 	}
 	if !slices.Equal(shape, computed.Shape[1:]) {
-		// The shape was a record's word. Compute's is now known, so that next
-		// time every record that differs from it is taken for damaged.
+		// The shape came from a record. Now that Compute's is known, every record
+		// that differs from it is taken for damaged.
 		return s.Batch(ctx, epoch, index)
 	}
 	for i, m := range missing {
@@ -120,7 +120,7 @@ func (s *Source) Batch(ctx context.Context, epoch int, index []int) (pipeline.Ba
 	return out, nil
 }
 
-// images are the samples of index with what is known of them.
+// images are the samples of index with their digests, if known.
 func (s *Source) images(index []int) []image {
 	out := make([]image, len(index))
 	for i, at := range index {
@@ -136,13 +136,13 @@ func (s *Source) images(index []int) []image {
 	return out
 }
 
-// identify reads those images whose digest is not known.
+// identify reads the images whose digests are not known.
 func (s *Source) identify(ctx context.Context, images []image) error {
 	return s.read(ctx, images, func(im image) bool { return im.digest == Digest{} })
 }
 
-// expect is the shape of one image's activations, or nil where neither Compute
-// nor a stored record has told it.
+// expect is the shape of one image's activations, or nil if neither Compute nor a
+// record has told it yet.
 func (s *Source) expect(images []image) []int64 {
 	if s.Store == nil {
 		return nil
@@ -156,8 +156,8 @@ func (s *Source) expect(images []image) []int64 {
 	return shape
 }
 
-// key is what an image's activations are stored under: its digest, or that of
-// its digest and variant.
+// key is what an image's activations are stored under: its digest, or the digest of
+// that and its variant.
 func (s *Source) key(im image) Digest {
 	if s.Variant == nil {
 		return im.digest
@@ -191,15 +191,15 @@ func (s *Source) decode(ctx context.Context, images []image) (pipeline.Batch, er
 	return s.Decode(ctx, encoded, samples)
 }
 
-// compute runs the frozen part and stores what it gives. stored is false where
-// the Store refused any of it.
+// compute runs the frozen part and stores the result. stored is false if the Store
+// refused any of it.
 func (s *Source) compute(ctx context.Context, images []image, pixels pipeline.Batch) (out pipeline.Batch, stored bool, err error) {
 	out, err = s.Compute(ctx, pixels)
 	if err != nil {
 		return out, false, err
 	}
 	if len(out.Shape) == 0 || out.Shape[0] != int64(len(images)) {
-		return out, false, fmt.Errorf("features: %d images gave activations of shape %v", len(images), out.Shape)
+		return out, false, fmt.Errorf("features: activations of %d images have shape %v", len(images), out.Shape)
 	}
 	shape := out.Shape[1:]
 	width := elements(shape)
@@ -213,7 +213,7 @@ func (s *Source) compute(ctx context.Context, images []image, pixels pipeline.Ba
 	known := s.shape
 	s.mu.Unlock()
 	if !slices.Equal(known, shape) {
-		return out, false, fmt.Errorf("features: activations of one image have shape %v, and had %v before", shape, known)
+		return out, false, fmt.Errorf("features: activations of one image have shape %v, but had %v before", shape, known)
 	}
 	stored = true
 	for i, im := range images {
@@ -222,8 +222,8 @@ func (s *Source) compute(ctx context.Context, images []image, pixels pipeline.Ba
 	return out, stored, nil
 }
 
-// read reads and hashes those images that want holds for, in parallel. Of
-// several errors it returns that of the first image.
+// read reads and hashes the images that want holds for, in parallel. Of several
+// errors it returns the one of the first image.
 func (s *Source) read(ctx context.Context, images []image, want func(image) bool) error {
 	var todo []int
 	for i, im := range images {
@@ -242,7 +242,7 @@ func (s *Source) read(ctx context.Context, images []image, want func(image) bool
 					return
 				}
 				if errs[i] = s.readOne(&images[todo[i]]); errs[i] != nil {
-					next.Store(int64(len(todo))) // those before it are under way
+					next.Store(int64(len(todo))) // earlier images are being read already
 				}
 			}
 		})
@@ -273,7 +273,7 @@ func (s *Source) readOne(im *image) error {
 	}
 	im.encoded = encoded
 	if s.Store == nil {
-		return nil // nothing is looked up
+		return nil // the digest is only for lookups
 	}
 	im.digest = sha256.Sum256(encoded)
 	s.mu.Lock()
@@ -287,7 +287,7 @@ func (s *Source) readOne(im *image) error {
 		s.digests[im.index] = im.digest
 	default:
 		err := pipeline.Errorf(pipeline.BadData, "%s: the image has changed since the run first read it", im.sample.ID)
-		return pipeline.WithHint(err, "start the run again, on data that stays as it is")
+		return pipeline.WithHint(err, "start the run again, and do not change the data meanwhile")
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func newAlbum(n int) *album {
 	return a
 }
 
-// network stands for decoding and the frozen part, and counts what it did.
+// network stands in for decoding and the frozen part, and counts its work.
 type network struct {
 	mu       sync.Mutex
 	decoded  []string // IDs
@@ -162,7 +162,7 @@ func TestBatchBeforeWarm(t *testing.T) {
 	a, n := newAlbum(6), &network{}
 	s := newSource(a, n, open(t, t.TempDir(), space))
 	batch(t, s, a, 4, 0, 2)
-	batch(t, s, a, 0, 1, 4, 1) // some are stored, one is asked for twice
+	batch(t, s, a, 0, 1, 4, 1) // some are stored, one is requested twice
 	batch(t, s, a, 1, 4, 2)
 	if n.computed > 5 {
 		t.Errorf("%d computed, want at most 5", n.computed)
@@ -182,7 +182,7 @@ func TestImageThatChangesDuringTheRun(t *testing.T) {
 	}
 	a.replace(0, "changed, and stored")
 	a.replace(3, "changed, and not stored")
-	// The run goes on with what it began with, or not at all.
+	// The run continues with the same images or not at all.
 	if got, err := s.Batch(context.Background(), 1, []int{0}); err != nil || !sameBits(got.Data, before.Data) {
 		t.Errorf("got %v, %v, want %v", got.Data, err, before.Data)
 	}
@@ -219,8 +219,8 @@ func TestDamagedRecordsAreComputedAgain(t *testing.T) {
 	}
 }
 
-// Records of another shape than the network gives are not believed, even where
-// they are the first to be met.
+// Records whose shape differs from the network's are not trusted, even if they
+// are found first.
 func TestRecordsOfAnotherShape(t *testing.T) {
 	a, n := newAlbum(3), &network{}
 	store := open(t, "", space)
@@ -330,7 +330,7 @@ func TestConcurrentBatches(t *testing.T) {
 	wg.Wait()
 }
 
-// The file's name is no part of the key.
+// The file's name is not part of the key.
 func TestImageOnDiskReplacedUnderItsName(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
 	path := filepath.Join(dir, "cat.jpg")

@@ -1,16 +1,16 @@
-// Package features keeps the activations of the frozen part of a network, so
-// that they are computed once for an image and not once an epoch.
+// Package features caches the activations of the frozen part of a network, so
+// that they are computed once per image instead of once per epoch.
 //
 // A Store is the cache, in RAM or in a folder that outlives the process. It
 // finds activations by the SHA-256 of the image's bytes, within a space: a text
-// that the caller makes of everything else that decides them. So an image that
-// was replaced under the same name, another model or another precision finds
-// nothing, and nothing stale is ever served. FORMAT.md specifies the files. A
-// Source serves batches of activations from a Store and computes what it lacks.
+// that the caller composes of everything else that determines them. So a stale
+// result is never served, whether an image was replaced under the same name or
+// the model or the precision changed. FORMAT.md specifies the files. A Source
+// serves batches of activations from a Store and computes what is missing.
 //
-// Of an image under random augmentation it keeps as many variants as it is
-// given, each found by the text of what was drawn for it. It knows neither how
-// images are decoded nor how features are computed: both are passed in.
+// Under random augmentation an image has several variants, each found by the
+// text of what was drawn for it. The package knows neither how images are
+// decoded nor how activations are computed: both are passed in.
 package features
 
 import (
@@ -31,46 +31,46 @@ import (
 	"tftl/pipeline"
 )
 
-// Options say where a Store keeps what it is given, and how much of it.
+// Options say where a Store keeps activations, and how many.
 type Options struct {
-	// Dir is the cache folder, which any number of spaces and processes share.
-	// Empty: the Store is in RAM and ends with the process.
+	// Dir is the cache folder, which any number of spaces and processes may share.
+	// If it is empty, the Store is in RAM and ends with the process.
 	Dir string
-	// MaxBytes is the most that the folder, all spaces together, may hold, or
-	// the Store in RAM. Zero or less: no limit. Two processes that write at
-	// once may pass it by a 64th each.
+	// MaxBytes limits the size of the folder, all spaces together, or of the Store
+	// in RAM. Zero or less is no limit. Processes that write at the same time may
+	// each exceed it by a 64th.
 	MaxBytes int64
 }
 
-// Stats count what became of a Store's records since it was opened.
+// Stats count what a Store has done since it was opened.
 type Stats struct {
 	Hits    int64 // activations served
-	Stored  int64 // activations taken in
-	Refused int64 // activations not taken in, for want of room or after a write error
-	Damaged int64 // records and tails of segments that could not be read or trusted, and are computed again
-	// WriteError is why the Store stopped taking anything in: a full disk,
-	// mostly. It goes on serving what it has.
+	Stored  int64 // activations stored
+	Refused int64 // activations not stored, for lack of space or after a write error
+	Damaged int64 // records and tails of segments that were unreadable or corrupt, and are computed again
+	// WriteError is why the Store stopped storing, usually a full disk. It still
+	// serves what it has.
 	WriteError error
 }
 
-// Store is a cache of activations in one space. It is safe for concurrent use,
-// and any number of processes may have the same space open: each reads what
-// the others had stored when it opened it. A nil Store keeps nothing.
+// Store is a cache of activations in one space. It is safe for concurrent use.
+// Any number of processes may have the same space open: each sees what the others
+// had stored when it opened the space. A nil Store stores nothing.
 type Store struct {
 	dir    string // empty in RAM
 	folder string // of the space, below dir
 	space  [sha256.Size]byte
 	limit  int64
-	create func() (appender, error) // what new records go to
+	create func() (appender, error) // makes what new records go to
 
 	open    sync.RWMutex // held for reading while records are read or written
-	buffers sync.Pool    // of *[]byte: payloads on their way
+	buffers sync.Pool    // of *[]byte, for payloads
 
 	mu       sync.Mutex // guards what follows
 	index    map[Digest]*record
 	files    []io.Closer
 	out      appender // nil until something is stored
-	used     int64    // bytes in dir, or in RAM, as far as is known
+	used     int64    // bytes in dir or in RAM, as far as known
 	appended int64    // bytes since used was last measured
 	full     bool
 	stats    Stats
@@ -78,24 +78,24 @@ type Store struct {
 
 // appender is where records go: a segment, or memory.
 type appender interface {
-	// append adds p whole or not at all, and says where it is to be read.
+	// append adds all of p or nothing, and says where to read it.
 	append(p []byte) (in io.ReaderAt, offset int64, err error)
 	io.Closer
 }
 
-// Open opens one space of a cache, and makes it where it is new. The text of
-// space holds everything but the image's bytes that decides the activations:
+// Open opens one space of a cache, or creates it. The text of space holds
+// everything that determines the activations other than the image's bytes:
 // digest of the weights, stage, decoding, precision, version of TensorFlow,
 // instruction set.
 //
-// A disk too full to make the space is no error: such a Store refuses
-// everything and says why in its Stats.
+// If the disk is too full to create the space, that is not an error: the Store
+// then refuses everything, and its Stats say why.
 func Open(o Options, space string) (*Store, error) {
 	s := &Store{
 		dir:      o.Dir,
 		space:    sha256.Sum256([]byte(space)),
 		limit:    o.MaxBytes,
-		appended: o.MaxBytes, // nothing was measured yet
+		appended: o.MaxBytes, // nothing has been measured yet
 		index:    map[Digest]*record{},
 	}
 	if o.Dir == "" {
@@ -120,7 +120,7 @@ func Open(o Options, space string) (*Store, error) {
 	return s, nil
 }
 
-// isSpace tells whether a folder in a cache may be the folder of a space.
+// isSpace says whether a folder in a cache may be that of a space.
 func isSpace(name string) bool {
 	raw, err := hex.DecodeString(name)
 	return err == nil && len(raw) == 16
@@ -140,7 +140,7 @@ func (s *Store) openFolder(space string) error {
 	case err != nil:
 		return err
 	case string(got) != space:
-		return pipeline.WithHint(fmt.Errorf("%s does not say what its folder holds", path), "remove %s", s.folder)
+		return pipeline.WithHint(fmt.Errorf("%s does not match its folder", path), "remove %s", s.folder)
 	}
 	entries, err := os.ReadDir(s.folder) // sorted: oldest first
 	if err != nil {
@@ -161,8 +161,8 @@ func (s *Store) openFolder(space string) error {
 	return nil
 }
 
-// add puts a record in the index. The newest of an image is tried first: it
-// was written because an older one was damaged, or is the same.
+// add puts a record in the index. The newest of an image is tried first: either
+// an older one was damaged, or they are the same.
 func (s *Store) add(d Digest, r *record) {
 	r.older = s.index[d]
 	if r.older != nil && slices.Equal(r.shape, r.older.shape) {
@@ -185,9 +185,10 @@ func (s *Store) Shape(d Digest) (shape []int64, ok bool) {
 	return slices.Clone(r.shape), true
 }
 
-// Get fills dst, which has room for shape, with the activations of an image,
-// bit for bit as they were stored. It is false, and dst is anything, where they
-// are not stored, are damaged or have another shape; then they are forgotten.
+// Get fills dst, which must have the size of shape, with the activations of an
+// image, bit for bit as they were stored. It returns false, and dst is undefined,
+// if they are not stored, are damaged or have another shape. In the last two
+// cases it forgets them.
 func (s *Store) Get(d Digest, shape []int64, dst []float32) bool {
 	if s == nil || elements(shape) != len(dst) {
 		return false
@@ -231,9 +232,9 @@ func (s *Store) settle(d Digest, r *record, served bool) {
 	}
 }
 
-// Put stores the activations of one image, which fill shape. It is false where
-// they were refused: the limit is reached, a write has failed, or they do not
-// fill shape. After either of the first two, everything new is refused.
+// Put stores the activations of one image, which must fill shape. It returns false
+// if it refused them, because the limit is reached, a write has failed or they do
+// not fill shape. After either of the first two it refuses everything new.
 func (s *Store) Put(d Digest, shape []int64, values []float32) (stored bool) {
 	if s == nil {
 		return false
@@ -260,7 +261,7 @@ func (s *Store) Put(d Digest, shape []int64, values []float32) (stored bool) {
 	return true
 }
 
-// store appends a record and only then lets it be found.
+// store appends a record, and only then adds it to the index.
 func (s *Store) store(d Digest, whole []byte) bool {
 	if s.full || s.stats.WriteError != nil {
 		return false
@@ -279,7 +280,7 @@ func (s *Store) store(d Digest, whole []byte) bool {
 	return true
 }
 
-// append writes p where there is room for it; in is nil where there is none.
+// append writes p if there is room for it; otherwise in is nil.
 func (s *Store) append(p []byte) (in io.ReaderAt, at int64, err error) {
 	size := int64(len(p))
 	if s.out == nil && s.dir != "" {
@@ -304,9 +305,9 @@ func (s *Store) append(p []byte) (in io.ReaderAt, at int64, err error) {
 	return in, at, err
 }
 
-// room tells whether size more bytes stay within the limit, after other spaces
-// made way. What other processes write is seen when the folder is measured:
-// near the limit, and now and then before.
+// room says whether size more bytes stay within the limit, after removing what it
+// can of other spaces. What other processes write is noticed when the folder is
+// measured: always near the limit, now and then before.
 func (s *Store) room(size int64) (bool, error) {
 	if s.limit <= 0 {
 		return true, nil
@@ -324,7 +325,7 @@ func (s *Store) room(size int64) (bool, error) {
 	return s.used+size <= s.limit, nil
 }
 
-// Stats tells what became of the records so far.
+// Stats returns the counts so far.
 func (s *Store) Stats() Stats {
 	if s == nil {
 		return Stats{}
@@ -334,7 +335,7 @@ func (s *Store) Stats() Stats {
 	return s.stats
 }
 
-// Close waits for reads and writes under way and lets go of files and memory.
+// Close waits for current reads and writes, and releases files and memory.
 // Afterwards the Store is empty and refuses everything.
 func (s *Store) Close() error {
 	if s == nil {

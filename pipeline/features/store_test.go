@@ -39,8 +39,8 @@ func openWith(t *testing.T, o Options, space string) *Store {
 
 func digestOf(i int) Digest { return sha256.Sum256(fmt.Append(nil, "image ", i)) }
 
-// values are activations as a float32 session gives them; coarse ones fit
-// bfloat16. Each i has its own.
+// values are activations as a float32 session computes them; coarse ones fit
+// bfloat16. They differ for each i.
 func values(i, n int, coarse bool) []float32 {
 	random := rand.New(rand.NewPCG(uint64(i), 1))
 	out := make([]float32, n)
@@ -209,7 +209,7 @@ func TestSpacesDoNotMix(t *testing.T) {
 	}
 }
 
-// A segment that was moved to the folder of another space says so itself.
+// A segment that was moved to the folder of another space is recognized.
 func TestSegmentInTheWrongFolder(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, dir, space)

@@ -8,8 +8,7 @@ import (
 	"tftl/pipeline"
 )
 
-// varied is a Source whose Decode adds something to an image's pixels that its
-// Variant tells.
+// varied is a Source whose Decode adds to an image's pixels what Variant says.
 func varied(a *album, n *network, s *Store, variant string, add float32) *Source {
 	source := newSource(a, n, s)
 	source.Variant = func(pipeline.Sample) string { return variant }
@@ -61,7 +60,7 @@ func TestVariantsAreCachedApart(t *testing.T) {
 	}
 }
 
-// firstPixel is that of an image as it is.
+// firstPixel is the first pixel of an unchanged image.
 func firstPixel(a *album, i int) float32 {
 	pixels, _ := (&network{}).decode(context.Background(), [][]byte{[]byte(a.images[i])}, make([]pipeline.Sample, 1))
 	return pixels.Data[0]

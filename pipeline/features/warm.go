@@ -8,23 +8,22 @@ import (
 	"tftl/pipeline"
 )
 
-// work is what one part of the frozen pass hands to the next: a batch of
-// images that are not in the store, and how many were found in it meanwhile.
+// work is what one step of the frozen pass hands to the next: a batch of images
+// that are not in the store, and how many were found in it meanwhile.
 type work struct {
 	images []image
 	cached int
 	pixels pipeline.Batch
 }
 
-// Warm is the frozen pass: it reads every image once and fills the Store with
-// the activations that it lacks, in batches of batchSize. Reading, decoding and
-// computing overlap, and a few batches are in memory at a time.
+// Warm is the frozen pass: it reads every image once and adds the missing
+// activations to the Store, in batches of batchSize. Reading, decoding and
+// computing overlap, with a few batches in memory at a time.
 //
-// progress, which may be nil, is told how many images are done with, and how
-// many of them were cached; the calls come one after another. Once the Store
-// refuses something the remaining images are read and hashed and not computed,
-// for Batch would have to compute them again. Without a Store there is nothing
-// to do.
+// It calls progress, which may be nil, with the number of images done and how many
+// of them were cached, one call at a time. Once the Store refuses something, the
+// remaining images are read and hashed but not computed, as Batch would have to
+// compute them again. Without a Store it does nothing.
 func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, cached int)) error {
 	if s.Store == nil {
 		return nil
@@ -53,9 +52,9 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 	var done, cached int
 	for w := range decoded {
 		if pass.Err() != nil {
-			continue // until the others have seen it, too
+			continue // until the others have noticed too
 		}
-		if len(w.images) > 0 && !full.Load() { // then it was decoded, too
+		if len(w.images) > 0 && !full.Load() { // then it was decoded
 			_, stored, err := s.compute(pass, w.images, w.pixels)
 			if err != nil {
 				cancel(err)
@@ -103,7 +102,7 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 			}
 			next = work{}
 		}
-		if next.cached > 0 { // images that are cached are progress, too
+		if next.cached > 0 { // cached images are progress too
 			if err := send(ctx, to, work{cached: next.cached}); err != nil {
 				return err
 			}
@@ -116,7 +115,7 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 	return send(ctx, to, next)
 }
 
-// decodeAll decodes each batch, while an earlier one is computed.
+// decodeAll decodes each batch while an earlier one is computed.
 func (s *Source) decodeAll(ctx context.Context, from <-chan work, to chan<- work, full *atomic.Bool) error {
 	for w := range from {
 		if len(w.images) > 0 && !full.Load() {

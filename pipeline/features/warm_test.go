@@ -57,7 +57,7 @@ func TestWarmComputesWhatIsMissing(t *testing.T) {
 	}
 	batch(t, s, a, all(24)...)
 
-	// And one that finds everything, and has no call that tells the shape.
+	// And one that finds everything, with no call to learn the shape from.
 	third := &network{}
 	s = newSource(a, third, open(t, dir, space))
 	if done, cached := warm(t, s, 5); done != 24 || cached != 24 {
@@ -127,7 +127,7 @@ func TestCancelledWarm(t *testing.T) {
 	if _, err := s.Batch(ctx, 0, []int{199}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Batch: got %v, want %v", err, context.Canceled)
 	}
-	// What was computed is kept: the next pass goes on from there.
+	// What was computed is kept: the next pass continues from there.
 	if _, cached := warm(t, newSource(a, n, open(t, dir, space)), 10); cached < 6 {
 		t.Errorf("%d cached, want at least 6", cached)
 	}

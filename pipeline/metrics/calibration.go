@@ -6,21 +6,20 @@ import (
 	"tftl/pipeline"
 )
 
-// Bins is how many bins of equal width the expected calibration error has.
+// Bins is the number of equal-width bins of the expected calibration error.
 const Bins = 15
 
-// Bin is the predictions whose largest probability is above Lower and at most
-// Upper; of the first bin, from Lower. Confidence and Accuracy are means, NaN
-// where there are no samples.
+// Bin holds the predictions whose largest probability is above Lower (or equal to
+// it, in the first bin) and at most Upper. Confidence and Accuracy are means, NaN
+// without samples.
 type Bin struct {
 	Lower, Upper         float64
 	Confidence, Accuracy float64
 	Samples              int
 }
 
-// Reliability is how often the most likely class was right, by how likely it
-// was: scikit-learn's calibration_curve with its uniform bins. A threshold
-// plays no part in it.
+// Reliability is how often the most likely class was right, by its probability:
+// scikit-learn's calibration_curve with uniform bins. It ignores thresholds.
 func Reliability(predictions []pipeline.Prediction, bins int) []Bin {
 	beliefs := make([]belief, len(predictions))
 	for i, p := range predictions {
@@ -35,7 +34,7 @@ func Reliability(predictions []pipeline.Prediction, bins int) []Bin {
 	return all
 }
 
-// belief is how likely the most likely class was, and whether it was right.
+// belief is the probability of the most likely class, and whether it was right.
 type belief struct {
 	confidence float64
 	right      bool
@@ -51,7 +50,7 @@ func newBelief(p pipeline.Prediction, bins int) belief {
 	return b
 }
 
-// edge is numpy's linspace(0, 1, bins+1)[i], to the last bit.
+// edge is numpy's linspace(0, 1, bins+1)[i], bit for bit.
 func edge(i, bins int) float64 {
 	if i == bins {
 		return 1
@@ -81,8 +80,8 @@ func binSums(beliefs []belief, times []uint8, bins int) []binSum {
 	return sums
 }
 
-// calibrationError is the mean over the samples of how far their bin's accuracy
-// is from its confidence.
+// calibrationError is the mean distance between the accuracy and the confidence
+// of each sample's bin.
 func calibrationError(beliefs []belief, times []uint8) float64 {
 	var sum float64
 	samples := 0
@@ -93,16 +92,15 @@ func calibrationError(beliefs []belief, times []uint8) float64 {
 	return sum / float64(samples)
 }
 
-// The temperatures that FitTemperature finds lie between these.
+// FitTemperature finds temperatures between these.
 const (
 	lowestTemperature  = 0.05
 	highestTemperature = 20
 )
 
-// FitTemperature is the temperature with the smallest mean loss, from 0.05 to
-// 20. Where the most likely class is right everywhere the loss has no smallest
-// value, it falls with the temperature for ever; the model is then left as it
-// is, at 1.
+// FitTemperature is the temperature from 0.05 to 20 with the smallest mean loss.
+// If the most likely class is always right, the loss has no minimum because it
+// keeps falling with the temperature; the model is then left as it is, at 1.
 func FitTemperature(predictions []pipeline.Prediction) (float64, error) {
 	rows := make([][]float64, len(predictions))
 	right := true
@@ -121,13 +119,13 @@ func FitTemperature(predictions []pipeline.Prediction) (float64, error) {
 		right = right && rows[i][p.Sample.Label] == largest
 	}
 	if len(predictions) == 0 {
-		return 0, pipeline.Errorf(pipeline.BadData, "no samples to fit a temperature to")
+		return 0, pipeline.Errorf(pipeline.BadData, "no samples to fit a temperature on")
 	}
 	if right {
 		return 1, nil
 	}
-	// The loss is convex in 1/temperature: its slope crosses zero once, and each
-	// side that is known to be wrong is left behind.
+	// The loss is convex in 1/temperature, so its slope crosses zero once. The
+	// bounds close in on that point.
 	low, high, inverse := 1.0/highestTemperature, 1/lowestTemperature, 1.0
 	for range 100 {
 		slope, curvature := lossSlope(predictions, rows, inverse)
@@ -148,7 +146,7 @@ func FitTemperature(predictions []pipeline.Prediction) (float64, error) {
 	return 1 / inverse, nil
 }
 
-// logits are the model's, or the logarithms of its probabilities, clipped as
+// logits are the model's, or else the logarithms of its probabilities, clipped as
 // Loss clips them.
 func logits(p pipeline.Prediction) []float64 {
 	row := make([]float64, len(p.Probabilities))
@@ -162,7 +160,7 @@ func logits(p pipeline.Prediction) []float64 {
 	return row
 }
 
-// lossSlope is the first and the second derivative of the summed loss by
+// lossSlope is the first and second derivative of the summed loss with respect to
 // 1/temperature.
 func lossSlope(predictions []pipeline.Prediction, rows [][]float64, inverse float64) (slope, curvature float64) {
 	for i, row := range rows {

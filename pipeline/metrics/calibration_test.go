@@ -22,7 +22,7 @@ func TestReliabilityAgreesWithScikitLearn(t *testing.T) {
 			if samples += bin.Samples; bin.Samples > 0 {
 				accuracy, confidence = append(accuracy, bin.Accuracy), append(confidence, bin.Confidence)
 			} else if !math.IsNaN(bin.Accuracy) || !math.IsNaN(bin.Confidence) {
-				t.Errorf("%s: an empty bin has figures: %+v", c.Name, bin)
+				t.Errorf("%s: an empty bin has metrics: %+v", c.Name, bin)
 			}
 		}
 		if samples != len(c.Labels) {

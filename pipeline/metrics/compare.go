@@ -6,48 +6,46 @@ import (
 	"math"
 	"math/big"
 	"slices"
-	"strconv"
 
 	"tftl/pipeline"
 )
 
-// Comparison is what two models made of the same samples. A is the one that
-// is measured against.
+// Comparison is the result of two models on the same samples. A is the baseline.
 type Comparison struct {
 	Samples     int          `json:"samples"`
 	A           Report       `json:"a"`
 	B           Report       `json:"b"`
-	Differences []Difference `json:"differences"` // in the order of Figures
-	OnlyA       int          `json:"only_a"`      // right in A alone
-	OnlyB       int          `json:"only_b"`      // right in B alone
-	McNemar     float64      `json:"mcnemar"`     // how likely OnlyA and OnlyB are at least so far apart by chance
-	Flipped     []Flip       `json:"flipped"`     // every sample that A and B put into different classes, in A's order
+	Differences []Difference `json:"differences"` // in the order of Metrics
+	OnlyA       int          `json:"only_a"`      // samples that only A gets right
+	OnlyB       int          `json:"only_b"`      // samples that only B gets right
+	McNemar     float64      `json:"mcnemar"`     // probability that OnlyA and OnlyB differ at least this much by chance
+	Flipped     []Flip       `json:"flipped"`     // every sample on which A and B disagree, in A's order
 	Resamples   int          `json:"resamples,omitempty"`
 	Seed        uint64       `json:"seed,omitempty"`
 	Warnings    []string     `json:"warnings,omitempty"`
 }
 
-// Difference is B minus A of one figure, with its 95% interval. Both bounds
-// are NaN where there is none.
+// Difference is B minus A for one metric, with its 95% interval. Both bounds are
+// NaN if it has none.
 type Difference struct {
 	Name                           string
 	A, B, Difference, Lower, Upper float64
 }
 
-// Flip is a sample that two models put into different classes.
+// Flip is a sample for which two models predict different classes.
 type Flip struct {
 	ID           string  `json:"path"`
 	Label        string  `json:"label"`
-	A            string  `json:"a"` // the class it was put into
+	A            string  `json:"a"` // the predicted class
 	B            string  `json:"b"`
-	ProbabilityA float32 `json:"probability_a"` // of that class
+	ProbabilityA float32 `json:"probability_a"` // of the predicted class
 	ProbabilityB float32 `json:"probability_b"`
 }
 
-// Compare measures two models on the same samples, which are paired by their
-// ID: in another order, but with the same labels and classes. Its bootstrap
-// draws samples, so that both models are measured on the same ones each time; it
-// ends with ctx.
+// Compare measures two models on the same samples. They are paired by ID and may
+// be in another order, but labels and classes must be the same. Its bootstrap
+// draws samples, so each draw measures both models on the same ones. Cancelling
+// ctx stops it.
 func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Comparison, error) {
 	b, err := pair(a, b)
 	if err != nil {
@@ -63,9 +61,13 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := Comparison{Samples: len(a.Predictions), A: sa.report(), B: sb.report()}
+	sa.sort()
+	sb.sort()
+	ca, cb := sa.count(once(len(sa.label))), sb.count(once(len(sb.label)))
+	va, vb := ca.values(), cb.values()
+	c := Comparison{Samples: len(a.Predictions), A: sa.report(ca, va), B: sb.report(cb, vb)}
 	c.A.Decision, c.B.Decision = da, db
-	c.count(sa, sb)
+	c.flips(sa, sb)
 	c.McNemar = mcNemar(c.OnlyA, c.OnlyB)
 	c.Warnings = warnings(c.A)
 	var drawn [][]float64
@@ -77,9 +79,19 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 		if err != nil {
 			return Comparison{}, err
 		}
-		c.A.Intervals, c.B.Intervals = sa.intervals(c.A, drawn), sb.intervals(c.B, second(drawn))
+		c.A.Intervals, c.B.Intervals = ca.intervals(va, drawn), cb.intervals(vb, second(drawn))
 	}
-	c.Differences = differences(c.A, c.B, drawn)
+	for i, column := range sa.columns {
+		samples := math.Inf(1)
+		if !column.ofProbabilities {
+			samples = min(ca.size(column), cb.size(column))
+		}
+		d := Difference{Name: column.name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
+		interval := paired(d.Difference, between(drawn, i), samples)
+		most := column.max - column.min // that two values can differ
+		d.Lower, d.Upper = max(interval[0], -most), min(interval[1], most)
+		c.Differences = append(c.Differences, d)
+	}
 	return c, nil
 }
 
@@ -92,10 +104,20 @@ func second(drawn [][]float64) [][]float64 {
 	return halves
 }
 
-// count finds the samples on which the two models differ.
-func (c *Comparison) count(a, b *sheet) {
+// between is B minus A of one column in each resample that has both.
+func between(drawn [][]float64, i int) (differences []float64) {
+	for _, row := range drawn {
+		if d := row[len(row)/2+i] - row[i]; !math.IsNaN(d) {
+			differences = append(differences, d)
+		}
+	}
+	return differences
+}
+
+// flips finds the samples on which the two models disagree.
+func (c *Comparison) flips(a, b *sheet) {
 	for i, label := range a.label {
-		classA, classB := a.predicted[i], b.predicted[i]
+		classA, classB := a.choice[i], b.choice[i]
 		if classA == classB {
 			continue
 		}
@@ -114,15 +136,15 @@ func (c *Comparison) count(a, b *sheet) {
 	}
 }
 
-// pair is b with its classes as they are and its samples in a's order.
+// pair is b with its samples in a's order.
 func pair(a, b Table) (Table, error) {
 	if !slices.Equal(a.Classes, b.Classes) {
-		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models have other classes, or in another order: %s; %s", quoted(a.Classes), quoted(b.Classes))
+		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models differ in their classes or in the order of these: %s; %s", quoted(a.Classes), quoted(b.Classes))
 	}
 	index := make(map[string]int, len(b.Predictions))
 	for i, p := range b.Predictions {
 		if _, twice := index[p.Sample.ID]; twice {
-			return Table{}, pipeline.Errorf(pipeline.BadData, "sample %q is there twice", p.Sample.ID)
+			return Table{}, pipeline.Errorf(pipeline.BadData, "sample %q is listed twice", p.Sample.ID)
 		}
 		index[p.Sample.ID] = i
 	}
@@ -134,7 +156,7 @@ func pair(a, b Table) (Table, error) {
 			missing = append(missing, p.Sample.ID)
 			continue
 		}
-		delete(index, p.Sample.ID) // one that is there twice in a is found no second time
+		delete(index, p.Sample.ID) // so that a duplicate in a is not found again
 		if b.Predictions[i].Sample.Label != p.Sample.Label {
 			relabelled = append(relabelled, p.Sample.ID)
 		}
@@ -143,52 +165,18 @@ func pair(a, b Table) (Table, error) {
 	const others = "the two models were not measured on the same samples: "
 	switch {
 	case len(missing) > 0:
-		return Table{}, pipeline.Errorf(pipeline.BadData, others+"the second has no %s", quoted(missing))
+		return Table{}, pipeline.Errorf(pipeline.BadData, others+"the second lacks %s", quoted(missing))
 	case len(index) > 0:
-		return Table{}, pipeline.Errorf(pipeline.BadData, others+"the first has no %s", quoted(slices.Sorted(maps.Keys(index))))
+		return Table{}, pipeline.Errorf(pipeline.BadData, others+"the first lacks %s", quoted(slices.Sorted(maps.Keys(index))))
 	case len(relabelled) > 0:
-		return Table{}, pipeline.Errorf(pipeline.BadData, "samples that have another label in the second, for it changed between the two: %s", quoted(relabelled))
+		return Table{}, pipeline.Errorf(pipeline.BadData, "samples whose label changed between the two: %s", quoted(relabelled))
 	}
 	return paired, nil
 }
 
-// quoted lists names for a message, the first few of many.
-func quoted(names []string) string {
-	list := make([]string, len(names))
-	for i, name := range names {
-		list[i] = strconv.Quote(name)
-	}
-	return some(list, 3)
-}
-
-// differences are B's figures minus A's, with the intervals of these.
-func differences(a, b Report, drawn [][]float64) []Difference {
-	va, vb := a.values(), b.values()
-	sizesA, sizesB := a.sizes(), b.sizes()
-	all := make([]Difference, len(va))
-	for i, t := range a.titles() {
-		var between []float64
-		for _, row := range drawn {
-			if d := row[len(va)+i] - row[i]; !math.IsNaN(d) {
-				between = append(between, d)
-			}
-		}
-		d := Difference{Name: t.name, A: va[i], B: vb[i], Difference: vb[i] - va[i]}
-		samples := math.Inf(1)
-		if t.decided() {
-			samples = min(sizesA.of(t), sizesB.of(t))
-		}
-		interval := paired(d.Difference, between, samples)
-		most := largest(t.name) - smallest(t.name) // that two of them can differ
-		d.Lower, d.Upper = max(interval[0], -most), min(interval[1], most)
-		all[i] = d
-	}
-	return all
-}
-
 // mcNemar is the exact two-sided p value of McNemar's test: that of a fair coin
-// which fell a times on one side and b times on the other. It is computed in
-// whole numbers, for these cancel nothing and overflow nowhere.
+// which came up heads a times and tails b times. It is computed in integers,
+// which lose nothing to rounding and do not overflow.
 func mcNemar(a, b int) float64 {
 	n, least := a+b, min(a, b)
 	if 2*least == n {

@@ -13,7 +13,7 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-// rivals are two models of which each is right alone so many times.
+// rivals are two models, with the number of samples that only one of them gets right.
 func rivals(onlyA, onlyB, both int) (a, b metrics.Table) {
 	a, b = answers(onlyA, onlyA+onlyB), answers(onlyB, onlyA+onlyB)
 	slices.Reverse(b.Predictions)
@@ -89,12 +89,12 @@ func TestCompareTurnsAround(t *testing.T) {
 	}
 }
 
-// That two models agree on a set is not to say that they are equal.
+// Two models that agree on a set need not be equal.
 func TestCompareOfEqualDecisions(t *testing.T) {
 	a, b := rivals(0, 0, 50)
 	d := compare(t, a, b, metrics.Options{Resamples: 50}).Differences[1]
 	if d.Name != "accuracy" || d.Difference != 0 || math.Abs(d.Lower+1.96/50) > 1e-5 || math.Abs(d.Upper-1.96/50) > 1e-5 {
-		t.Errorf("%+v, want an interval as if one more sample might have differed", d)
+		t.Errorf("%+v, want an interval as if they differed on one more sample", d)
 	}
 }
 
@@ -126,11 +126,11 @@ func TestCompareRefuses(t *testing.T) {
 		return t
 	}
 	for message, b := range map[string]metrics.Table{
-		"other classes":             change(func(t *metrics.Table) { t.Classes = []string{"dog", "cat"} }),
-		`the second has no "2.jpg"`: change(func(t *metrics.Table) { t.Predictions = t.Predictions[:2] }),
-		`the second has no "1.jpg"`: change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "other.jpg" }),
-		`"0.jpg" is there twice`:    change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "0.jpg" }),
-		`another label in the second, for it changed between the two: "2.jpg"`: change(func(t *metrics.Table) { t.Predictions[2].Sample.Label = 1 }),
+		"differ in their classes":                              change(func(t *metrics.Table) { t.Classes = []string{"dog", "cat"} }),
+		`the second lacks "2.jpg"`:                             change(func(t *metrics.Table) { t.Predictions = t.Predictions[:2] }),
+		`the second lacks "1.jpg"`:                             change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "other.jpg" }),
+		`"0.jpg" is listed twice`:                              change(func(t *metrics.Table) { t.Predictions[1].Sample.ID = "0.jpg" }),
+		`samples whose label changed between the two: "2.jpg"`: change(func(t *metrics.Table) { t.Predictions[2].Sample.Label = 1 }),
 	} {
 		_, err := metrics.Compare(t.Context(), good, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{})
 		if err == nil || !strings.Contains(err.Error(), message) || pipeline.KindOf(err) != pipeline.BadData {
@@ -139,8 +139,8 @@ func TestCompareRefuses(t *testing.T) {
 	}
 }
 
-// Of two images of a class, no difference can be more than all of them.
-func TestDifferencesLieWithinWhatIsPossible(t *testing.T) {
+// A difference cannot exceed the range of its metric.
+func TestDifferencesArePossible(t *testing.T) {
 	a := metrics.Table{Classes: []string{"cat", "dog"}}
 	b := metrics.Table{Classes: a.Classes}
 	for i := range 6 {

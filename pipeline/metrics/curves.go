@@ -8,20 +8,19 @@ import (
 	"tftl/pipeline"
 )
 
-// Curve is a line from left to right, and the area below it: ROC AUC, or
-// average precision. Where the class makes no such curve it has no points and
-// the area is NaN.
+// Curve is a line from left to right and the area below it: ROC AUC or average
+// precision. If the curve is not defined it has no points and its area is NaN.
 type Curve struct {
 	X, Y []float64
 	Area float64
 }
 
 // ROC is the true positive rate of a class against the rest, over the false
-// positive rate. Points on a straight line between others are left out.
+// positive rate. It leaves out points on a straight line between others.
 func ROC(predictions []pipeline.Prediction, class int) Curve {
 	r := newRanking(predictions, class)
 	curve := Curve{}
-	curve.Area, _ = r.areas(once(len(predictions)))
+	curve.Area = r.areas(once(len(predictions))).roc
 	if math.IsNaN(curve.Area) {
 		return curve
 	}
@@ -37,14 +36,14 @@ func ROC(predictions []pipeline.Prediction, class int) Curve {
 	return curve
 }
 
-// PrecisionRecall is the precision of a class against the rest, over its
-// recall: a point for each threshold after the first, which is a recall of 0 at
-// a precision of 1. The area is the average precision: the sum of the
-// precisions, each times the recall that its threshold adds.
+// PrecisionRecall is the precision of a class against the rest, over its recall.
+// It starts at a recall of 0 and a precision of 1 and has one point per
+// threshold. The area is the average precision: the sum over the thresholds of
+// the precision times the recall gained.
 func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
 	r := newRanking(predictions, class)
 	curve := Curve{}
-	_, curve.Area = r.areas(once(len(predictions)))
+	curve.Area = r.areas(once(len(predictions))).average
 	if math.IsNaN(curve.Area) {
 		return curve
 	}
@@ -57,23 +56,23 @@ func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
 		curve.X = append(curve.X, ratio(p.positives, last.positives))
 		curve.Y = append(curve.Y, ratio(p.positives, p.positives+p.negatives))
 		if p.positives == last.positives {
-			break // the recall is 1 from here on
+			break // the recall stays at 1
 		}
 	}
 	return curve
 }
 
-// ranking is the samples from the most to the least likely of a class.
+// ranking is the samples sorted by the probability of one class, highest first.
 type ranking struct {
 	order    []int32
-	positive []bool // in that order: is of the class
-	tied     []bool // in that order: the next is as likely
-	broken   bool   // a probability is not a number, so that there is no order
+	positive []bool // in that order: is of this class
+	tied     []bool // in that order: the next has the same probability
+	broken   bool   // a probability is NaN, so there is no order
 }
 
-// newRanking sorts by the probability of the class. Of two classes the first is
-// ranked by the second's, for float32 has no room near 1: their curves are then
-// one, as they are on paper.
+// newRanking sorts by the probability of the class. The first of two classes is
+// ranked by the second's probability, because float32 has little precision near
+// 1; that way both have the same curve, as they do on paper.
 func newRanking(predictions []pipeline.Prediction, class int) ranking {
 	scores := make([]float32, len(predictions))
 	r := ranking{order: make([]int32, len(predictions))}
@@ -93,11 +92,12 @@ func newRanking(predictions []pipeline.Prediction, class int) ranking {
 	return r
 }
 
-// areas are ROC AUC and average precision where sample i counts as often as
-// times[i] says. A tie of a sample of the class and another counts half.
-func (r ranking) areas(times []uint8) (roc, average float64) {
+// areas are ROC AUC and average precision if sample i counts times[i] times. A
+// tie between a sample of the class and one of the rest counts half.
+func (r ranking) areas(times []uint8) areas {
+	a := areas{math.NaN(), math.NaN()}
 	if r.broken {
-		return math.NaN(), math.NaN()
+		return a
 	}
 	var pairs, positives, negatives int // pairs in the right order, each twice
 	var tiedPositives, tiedNegatives int
@@ -118,25 +118,23 @@ func (r ranking) areas(times []uint8) (roc, average float64) {
 		}
 		tiedPositives, tiedNegatives = 0, 0
 	}
-	roc, average = math.NaN(), math.NaN()
 	if positives > 0 {
-		average = sum / float64(positives)
+		a.average = sum / float64(positives)
 	}
 	if positives > 0 && negatives > 0 {
-		roc = float64(pairs) / 2 / float64(positives) / float64(negatives)
+		a.roc = float64(pairs) / 2 / float64(positives) / float64(negatives)
 	}
-	return roc, average
+	return a
 }
 
-// point is how many samples of the class, and how many others, are at least as
-// likely as a threshold.
+// point is how many samples of the class, and of the rest, reach a threshold.
 type point struct{ positives, negatives int }
 
 func (p point) step(q point) point {
 	return point{q.positives - p.positives, q.negatives - p.negatives}
 }
 
-// points are those of every threshold, from one that nothing reaches.
+// points has one for every threshold, starting with one that no sample reaches.
 func (r ranking) points() []point {
 	points, p := []point{{}}, point{}
 	for k, positive := range r.positive {

@@ -50,8 +50,8 @@ func sameLine(t *testing.T, name string, got, want []float64) {
 	}
 }
 
-// float32 has no room near 1, so that the first of two classes is ranked by the
-// second's probability.
+// float32 has little precision near 1, so the first of two classes is ranked by
+// the second's probability.
 func TestTwoClassesHaveOneROC(t *testing.T) {
 	predictions := []pipeline.Prediction{predict(0, 1, 1e-12), predict(1, 1, 1e-10), predict(0, 1, 1e-11), predict(1, 1, 1e-9)}
 	for class := range 2 {

@@ -25,7 +25,7 @@ func TestChooseThresholdHasTheBestF1OfScikitLearn(t *testing.T) {
 		r, err := metrics.Evaluate(t.Context(), table, metrics.Options{Decision: metrics.Decision{Threshold: threshold}})
 		if err != nil {
 			t.Errorf("%s: %v", c.Name, err)
-		} else if got := r.Classes[1].F1; !near(got, *c.BestF1) {
+		} else if got := r.Classes[1].Value("f1"); !near(got, *c.BestF1) {
 			t.Errorf("%s: F1 is %v at %v, want %v", c.Name, got, threshold, *c.BestF1)
 		}
 	}
@@ -39,12 +39,12 @@ func TestChooseThreshold(t *testing.T) {
 		scores []float32 // of samples of class 0, then 1, then 0 …
 		want   float64
 	}{
-		"0.5 where it is as good as any": {[]float32{0.1, 0.9}, 0.5},
-		"midway":                         {[]float32{0.625, 0.875}, 0.75},
-		"below what all reach":           {[]float32{0, 0.25}, 0.125},
-		"nothing to go by":               {[]float32{0, 0}, 0.5},
-		"neighbours in float32":          {[]float32{0.75, math.Nextafter32(0.75, 1)}, float64(math.Nextafter32(0.75, 1))},
-		"the nearest of equals to 0.5":   {[]float32{0.8, 0.9, 0.75, 0.7, 0.6}, 0.65},
+		"0.5 if it is as good as any":  {[]float32{0.1, 0.9}, 0.5},
+		"midway":                       {[]float32{0.625, 0.875}, 0.75},
+		"below what all reach":         {[]float32{0, 0.25}, 0.125},
+		"nothing to go by":             {[]float32{0, 0}, 0.5},
+		"neighbours in float32":        {[]float32{0.75, math.Nextafter32(0.75, 1)}, float64(math.Nextafter32(0.75, 1))},
+		"the nearest of equals to 0.5": {[]float32{0.8, 0.9, 0.75, 0.7, 0.6}, 0.65},
 	} {
 		var predictions []pipeline.Prediction
 		for i, score := range c.scores {
@@ -59,10 +59,10 @@ func TestChooseThreshold(t *testing.T) {
 
 func TestChooseThresholdRefuses(t *testing.T) {
 	for name, predictions := range map[string][]pipeline.Prediction{
-		"no samples":        nil,
-		"three classes":     {predict(0, 0.2, 0.3, 0.5)},
-		"no second class":   {predict(0, 0.2, 0.8)},
-		"what is no number": {predict(1, 0.2, float32(math.NaN()))},
+		"no samples":      nil,
+		"three classes":   {predict(0, 0.2, 0.3, 0.5)},
+		"no second class": {predict(0, 0.2, 0.8)},
+		"NaN":             {predict(1, 0.2, float32(math.NaN()))},
 	} {
 		if got, err := metrics.ChooseThreshold(predictions); err == nil {
 			t.Errorf("%s: got %v, want an error", name, got)
@@ -108,7 +108,7 @@ func TestCalibrate(t *testing.T) {
 	}
 }
 
-// The fitted temperature is what makes the evaluated loss smallest.
+// The fitted temperature minimizes the evaluated loss.
 func TestEvaluateAtTheFittedTemperature(t *testing.T) {
 	table := readBook(t).Bootstrap.table()
 	fitted, err := metrics.FitTemperature(table.Predictions)
@@ -120,7 +120,7 @@ func TestEvaluateAtTheFittedTemperature(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.Loss
+		return r.Value("loss")
 	}
 	if best := loss(fitted); best > loss(fitted*1.05) || best > loss(fitted/1.05) {
 		t.Errorf("the loss is %v at %v, %v above and %v below", best, fitted, loss(fitted*1.05), loss(fitted/1.05))
@@ -134,10 +134,10 @@ func TestEvaluateRefusesADecision(t *testing.T) {
 		table    metrics.Table
 		decision metrics.Decision
 	}{
-		"temperature -1: must be from 0.001 to 1000":         {two, metrics.Decision{Temperature: -1}},
-		"temperature NaN: must be from 0.001 to 1000":        {two, metrics.Decision{Temperature: math.NaN()}},
-		"threshold 1.5: must be from 0 to 1":                 {two, metrics.Decision{Threshold: 1.5}},
-		"threshold 0.5: is for two classes, and there are 3": {three, metrics.Decision{Threshold: 0.5}},
+		"temperature -1: must be from 0.001 to 1000":  {two, metrics.Decision{Temperature: -1}},
+		"temperature NaN: must be from 0.001 to 1000": {two, metrics.Decision{Temperature: math.NaN()}},
+		"threshold 1.5: must be from 0 to 1":          {two, metrics.Decision{Threshold: 1.5}},
+		"threshold 0.5: needs two classes, not 3":     {three, metrics.Decision{Threshold: 0.5}},
 	} {
 		_, err := metrics.Evaluate(t.Context(), c.table, metrics.Options{Decision: c.decision})
 		if err == nil || !strings.Contains(err.Error(), message) || pipeline.KindOf(err) != pipeline.BadUsage {

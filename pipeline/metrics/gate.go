@@ -4,77 +4,55 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"tftl/pipeline"
 )
 
-// Gate is a demand on one figure of a report.
+// Gate is a bound on one metric of a report.
 type Gate struct {
 	Name  string
 	Bound float64
-	Max   bool // the figure may be at most Bound, and not at least
+	Max   bool // the metric may be at most Bound rather than at least
 }
 
-// ParseGate reads NAME=X, as --min and --max have it. A name that no report has
-// a figure of is an error; whether the model has a class of it, Known tells.
+// ParseGate reads NAME=X, the value of the options min and max. A name that no
+// report can have is an error; Known checks the class in it.
 func ParseGate(text string, most bool) (Gate, error) {
 	g := Gate{Max: most}
-	at := strings.LastIndexByte(text, '=') // a class may have one in its name
+	at := strings.LastIndexByte(text, '=') // the name of a class may contain one
 	if at < 1 {
-		err := pipeline.Errorf(pipeline.BadUsage, "%s %q: must be NAME=X", g.flag(), text)
-		return g, pipeline.WithHint(err, "such as --min accuracy=0.95 --min recall[cat]=0.9 --max ece=0.05")
+		err := pipeline.Errorf(pipeline.BadUsage, "%s %q: must be NAME=X", g.option(), text)
+		return g, pipeline.WithHint(err, "for example %s accuracy=0.95 %[1]s recall[cat]=0.9 %[2]s ece=0.05", Gate{}.option(), Gate{Max: true}.option())
 	}
 	var err error
 	g.Name = strings.TrimSpace(text[:at])
 	g.Bound, err = strconv.ParseFloat(strings.TrimSpace(text[at+1:]), 64)
 	if err != nil || math.IsNaN(g.Bound) || math.IsInf(g.Bound, 0) {
-		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: %q is no number", g.flag(), text, text[at+1:])
+		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: %q is not a number", g.option(), text, text[at+1:])
 	}
 	if err := g.Known(nil, 0); err != nil {
 		return g, err
 	}
-	if math.Abs(g.Bound) > largest(g.Name) {
-		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: no such figure is ever %v", g.flag(), text, g.Bound)
+	switch lowest, highest := bounds(g.Name); {
+	case g.Bound > highest:
+		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: %s is never above %v", g.option(), text, display(g.Name, gateRunes), highest)
+	case g.Bound < lowest:
+		return g, pipeline.Errorf(pipeline.BadUsage, "%s %q: %s is never below %v", g.option(), text, display(g.Name, gateRunes), lowest)
 	}
 	return g, nil
 }
 
-// largest is the most that a figure can be: most are fractions.
-func largest(name string) float64 {
-	switch name {
-	case "loss":
-		return math.Inf(1)
-	case "brier":
-		return 2
-	}
-	return 1
-}
-
-// smallest is the least that a figure can be.
-func smallest(name string) float64 {
-	if name == "kappa" || name == "mcc" {
-		return -1
-	}
-	return 0
-}
-
-// Known is an error where no report on these classes has the figure. Where the
-// classes are not known yet, which class it is of is not looked at, nor how many
-// classes a top-k accuracy counts.
+// Known returns an error if no report on these classes has the metric. If the
+// classes are not known yet, the class in its name and the k of a top-k accuracy
+// are not checked.
 func (g Gate) Known(classes []string, topK int) error {
-	r := Report{TopK: effectiveTopK(topK, len(classes))}
-	for _, name := range classes {
-		r.Classes = append(r.Classes, Class{Name: name})
-	}
-	of, _, _ := strings.Cut(g.Name, "[")
-	perClass := strings.HasSuffix(g.Name, "]") && slices.Contains(classFigures(), of)
+	_, perClass := ofClass(g.Name)
 	if classes == nil && (perClass || strings.HasPrefix(g.Name, "top_")) {
 		return nil
 	}
-	_, err := r.Figure(g.Name)
+	_, err := find(g.Name, classes, effectiveTopK(topK, len(classes)))
 	return g.wrap(err)
 }
 
@@ -82,34 +60,34 @@ func (g Gate) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s %s: %w", g.flag(), g, err)
+	return pipeline.Errorf(pipeline.KindOf(err), "%s %s: %w", g.option(), g, err)
 }
 
-// Outcome is what became of a gate.
+// Outcome is the result of a gate.
 type Outcome struct {
 	Gate   Gate
-	Figure Figure
-	// Value is what was compared with the bound: the figure, or the pessimistic
-	// end of its interval.
+	Metric Metric
+	// Value was compared with the bound: the metric, or the pessimistic end of
+	// its interval.
 	Value  float64
 	Passed bool
 }
 
-// Check holds a report to the gate. Where it is pessimistic, that end of the
-// figure's interval is compared which is nearer to failing: the lower one for a
-// least value, the upper one for a most. A figure that is undefined, or has no
-// interval where one is needed, fails.
+// Check holds a report to the gate. If it is pessimistic, it compares the end of
+// the metric's interval that is closer to failing: the lower one for a minimum,
+// the upper one for a maximum. A metric that is undefined, or lacks an interval
+// it needs, fails.
 func (g Gate) Check(r Report, pessimistic bool) (Outcome, error) {
-	f, err := r.Figure(g.Name)
+	m, err := r.Metric(g.Name)
 	if err != nil {
 		return Outcome{}, g.wrap(err)
 	}
-	o := Outcome{Gate: g, Figure: f, Value: f.Value}
+	o := Outcome{Gate: g, Metric: m, Value: m.Value}
 	switch {
 	case pessimistic && g.Max:
-		o.Value = f.Upper
+		o.Value = m.Upper
 	case pessimistic:
-		o.Value = f.Lower
+		o.Value = m.Lower
 	}
 	if g.Max {
 		o.Passed = o.Value <= g.Bound+rounding
@@ -119,14 +97,14 @@ func (g Gate) Check(r Report, pessimistic bool) (Outcome, error) {
 	return o, nil
 }
 
-func (g Gate) flag() string {
+func (g Gate) option() pipeline.Option {
 	if g.Max {
-		return "--max"
+		return "max"
 	}
-	return "--min"
+	return "min"
 }
 
-// String is the gate as it was asked for, but for the flag.
+// String is the gate as its option's value: accuracy=0.95.
 func (g Gate) String() string { return display(g.Name, gateRunes) + "=" + exact(g.Bound) }
 
 // Demand is the gate as a condition: accuracy >= 0.95.
@@ -138,11 +116,11 @@ func (g Gate) Demand() string {
 	return display(g.Name, gateRunes) + " " + relation + " " + exact(g.Bound)
 }
 
-const gateRunes = 60 // longest name of a figure in a gate's line
+const gateRunes = 60 // longest name of a metric in a gate's line
 
-// String says in a line what was compared and how it came out.
+// String says in one line what was compared and the result.
 func (o Outcome) String() string {
-	name, value := display(o.Gate.Name, gateRunes), beside(o.Figure.Value, o.Gate.Bound)
+	name, value := display(o.Gate.Name, gateRunes), beside(o.Metric.Value, o.Gate.Bound)
 	end, relation := "lower", "below"
 	switch {
 	case o.Gate.Max && o.Passed:
@@ -153,22 +131,22 @@ func (o Outcome) String() string {
 		relation = "at least"
 	}
 	switch {
-	case math.IsNaN(o.Figure.Value):
+	case math.IsNaN(o.Metric.Value):
 		return name + " is undefined on these samples"
 	case math.IsNaN(o.Value):
-		return fmt.Sprintf("%s %s has no interval, and so no %s bound", name, value, end)
+		return fmt.Sprintf("%s %s has no interval, so no %s bound", name, value, end)
 	}
-	if f := o.Figure; !math.IsNaN(f.Lower) && !math.IsNaN(f.Upper) {
-		value += fmt.Sprintf(" (%.3f to %.3f)", f.Lower, f.Upper)
+	if m := o.Metric; !math.IsNaN(m.Lower) && !math.IsNaN(m.Upper) {
+		value += fmt.Sprintf(" (%.3f to %.3f)", m.Lower, m.Upper)
 	}
-	if o.Value != o.Figure.Value {
+	if o.Value != o.Metric.Value {
 		value += fmt.Sprintf(": its %s bound %s", end, beside(o.Value, o.Gate.Bound))
 	}
 	return fmt.Sprintf("%s %s is %s %s", name, value, relation, exact(o.Gate.Bound))
 }
 
-// beside is a value in four decimals, or in more where four would make it look
-// like the bound that it is compared with.
+// beside is a value with four decimals, or more if four would make it look like
+// the bound that it is compared with.
 func beside(value, bound float64) string {
 	text := decimals(value)
 	if rounded, err := strconv.ParseFloat(text, 64); err == nil && rounded == bound && value != bound {
@@ -177,9 +155,7 @@ func beside(value, bound float64) string {
 	return text
 }
 
-func exact(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-
-// outcomeDocument is an Outcome as JSON has it.
+// outcomeDocument is an Outcome in JSON.
 type outcomeDocument struct {
 	Name     string  `json:"name"`
 	Bound    float64 `json:"bound"`
@@ -192,12 +168,12 @@ type outcomeDocument struct {
 	Passed   bool    `json:"passed"`
 }
 
-// MarshalJSON writes gate and figure in one object, and null for what is not finite.
+// MarshalJSON writes gate and metric as one object, with null for what is not finite.
 func (o Outcome) MarshalJSON() ([]byte, error) {
-	f := o.Figure
+	m := o.Metric
 	return json.Marshal(outcomeDocument{
-		Name: o.Gate.Name, Bound: o.Gate.Bound, Max: o.Gate.Max, Value: number(f.Value), Lower: number(f.Lower), Upper: number(f.Upper),
-		Method: f.Method, Compared: number(o.Value), Passed: o.Passed,
+		Name: o.Gate.Name, Bound: o.Gate.Bound, Max: o.Gate.Max, Value: number(m.Value), Lower: number(m.Lower), Upper: number(m.Upper),
+		Method: m.Method, Compared: number(o.Value), Passed: o.Passed,
 	})
 }
 
@@ -209,7 +185,7 @@ func (o *Outcome) UnmarshalJSON(data []byte) error {
 	}
 	*o = Outcome{
 		Gate:   Gate{Name: d.Name, Bound: d.Bound, Max: d.Max},
-		Figure: Figure{Name: d.Name, Value: float64(d.Value), Lower: float64(d.Lower), Upper: float64(d.Upper), Method: d.Method},
+		Metric: Metric{Name: d.Name, Value: float64(d.Value), Lower: float64(d.Lower), Upper: float64(d.Upper), Method: d.Method},
 		Value:  float64(d.Compared), Passed: d.Passed,
 	}
 	return nil

@@ -31,17 +31,17 @@ func TestParseGate(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":              `--min "": must be NAME=X`,
-		"accuracy":      `--min "accuracy": must be NAME=X`,
-		"=0.5":          `--min "=0.5": must be NAME=X`,
-		"accuracy=":     `"" is no number`,
-		"accuracy=95%":  `"95%" is no number`,
-		"accuracy=NaN":  `"NaN" is no number`,
-		"loss=Inf":      `"Inf" is no number`,
-		"acuracy=95":    `--min acuracy=95: metric "acuracy": must be one of loss, accuracy, `,
-		"accuracy=95":   `--min "accuracy=95": no such figure is ever 95`,
-		"recall[x]=1.1": `--min "recall[x]=1.1": no such figure is ever 1.1`,
-		"mcc=-2":        `--min "mcc=-2": no such figure is ever -2`,
+		"":              `min "": must be NAME=X`,
+		"accuracy":      `min "accuracy": must be NAME=X`,
+		"=0.5":          `min "=0.5": must be NAME=X`,
+		"accuracy=":     `"" is not a number`,
+		"accuracy=95%":  `"95%" is not a number`,
+		"accuracy=NaN":  `"NaN" is not a number`,
+		"loss=Inf":      `"Inf" is not a number`,
+		"acuracy=95":    `min acuracy=95: metric "acuracy": must be one of loss, accuracy, `,
+		"accuracy=95":   `min "accuracy=95": accuracy is never above 1`,
+		"recall[x]=1.1": `min "recall[x]=1.1": recall[x] is never above 1`,
+		"mcc=-2":        `min "mcc=-2": mcc is never below -1`,
 	} {
 		_, err := metrics.ParseGate(text, false)
 		if err == nil || pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), want) {
@@ -50,7 +50,7 @@ func TestParseGate(t *testing.T) {
 	}
 }
 
-// gatesReport is of 20 samples, of which 19 are right, with intervals.
+// gatesReport is a report with intervals on 20 samples, 19 of them right.
 func gatesReport(t *testing.T) metrics.Report {
 	t.Helper()
 	var all []pipeline.Prediction
@@ -84,7 +84,7 @@ func TestGates(t *testing.T) {
 		{"accuracy=0.75", false, true, true, "accuracy 0.9500 (0.764 to 0.991): its lower bound 0.7639 is at least 0.75"},
 		{"accuracy=0.98", true, true, false, "accuracy 0.9500 (0.764 to 0.991): its upper bound 0.9911 is above 0.98"},
 		{"recall[dog]=0.9", false, false, true, "recall[dog] 0.9000 (0.596 to 0.982) is at least 0.9"},
-		// What would look like its bound in four decimals has all of them.
+		// A value that looks like its bound with four decimals has all of them.
 		{"accuracy=0.94999999", true, false, false, "accuracy 0.9500 (0.764 to 0.991) is above 0.94999999"},
 		{"precision[cat]=0.9091", false, false, false, "precision[cat] 0.9090909090909091 (0.623 to 0.984) is below 0.9091"},
 	} {
@@ -102,8 +102,8 @@ func TestGates(t *testing.T) {
 	}
 }
 
-// A mean of recalls that is 0.9 on paper may come out a bit less.
-func TestAFigureEqualsItsBoundButForRounding(t *testing.T) {
+// A mean recall of 0.9 on paper may come out slightly less.
+func TestAMetricEqualsItsBoundUpToRounding(t *testing.T) {
 	for name, c := range map[string]struct {
 		most   bool
 		value  float64
@@ -114,14 +114,14 @@ func TestAFigureEqualsItsBoundButForRounding(t *testing.T) {
 		"less":             {false, 0.9 - 1e-9, false},
 		"more":             {true, 0.9 + 1e-9, false},
 	} {
-		o, err := metrics.Gate{Name: "kappa", Bound: 0.9, Max: c.most}.Check(metrics.Report{Kappa: c.value}, false)
+		o, err := metrics.Gate{Name: "kappa", Bound: 0.9, Max: c.most}.Check(metrics.Report{Values: metrics.Values{"kappa": c.value}}, false)
 		if err != nil || o.Passed != c.passed {
 			t.Errorf("%s: passed %v, %v", name, o.Passed, err)
 		}
 	}
 }
 
-func TestWhatIsUndefinedFails(t *testing.T) {
+func TestUndefinedMetricsFail(t *testing.T) {
 	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 0.9, 0.1)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -133,15 +133,15 @@ func TestWhatIsUndefinedFails(t *testing.T) {
 	}{
 		{metrics.Gate{Name: "roc_auc", Bound: 0}, false, "roc_auc is undefined on these samples"},
 		{metrics.Gate{Name: "roc_auc[dog]", Bound: 1, Max: true}, false, "roc_auc[dog] is undefined on these samples"},
-		{metrics.Gate{Name: "accuracy", Bound: 0}, true, "accuracy 1.0000 has no interval, and so no lower bound"},
-		{metrics.Gate{Name: "loss", Bound: 9, Max: true}, true, "loss 0.1054 has no interval, and so no upper bound"},
+		{metrics.Gate{Name: "accuracy", Bound: 0}, true, "accuracy 1.0000 has no interval, so no lower bound"},
+		{metrics.Gate{Name: "loss", Bound: 9, Max: true}, true, "loss 0.1054 has no interval, so no upper bound"},
 	} {
 		o, err := c.gate.Check(r, c.pessimistic)
 		if err != nil || o.Passed || o.String() != c.want {
 			t.Errorf("%+v: passed %v, %q, %v; want %q", c.gate, o.Passed, o, err, c.want)
 		}
 	}
-	o, err := metrics.Gate{Name: "loss", Bound: 9, Max: true}.Check(metrics.Report{Loss: math.Inf(1)}, false)
+	o, err := metrics.Gate{Name: "loss", Bound: 9, Max: true}.Check(metrics.Report{Values: metrics.Values{"loss": math.Inf(1)}}, false)
 	if err != nil || o.Passed || o.String() != "loss +Inf is above 9" {
 		t.Errorf("an infinite loss: %q, %v", o, err)
 	}
@@ -157,7 +157,7 @@ func TestUnknownGates(t *testing.T) {
 		want    string // empty: known
 	}{
 		{"accuracy", nil, 0, ""},
-		{"recall[cow]", nil, 0, ""}, // which classes there are is not known yet
+		{"recall[cow]", nil, 0, ""}, // the classes are not known yet
 		{"top_3_accuracy", nil, 0, ""},
 		{"acuracy", nil, 0, "must be one of loss, accuracy, "},
 		{"rceall[cat]", nil, 0, "recall[CLASS]"},
@@ -165,7 +165,7 @@ func TestUnknownGates(t *testing.T) {
 		{"", nil, 0, "must be one of "},
 		{"accuracy", cats, 5, ""},
 		{"recall[cat]", cats, 5, ""},
-		{"recall[cow]", cats, 5, "it has cat, dog"},
+		{"recall[cow]", cats, 5, "only cat, dog"},
 		{"accuracy[cat]", cats, 5, "must be one of"},
 		{"top_5_accuracy", cats, 5, "must be one of"},
 		{"top_5_accuracy", many, 5, ""},
@@ -182,18 +182,18 @@ func TestUnknownGates(t *testing.T) {
 			}
 		}
 	}
-	// Every figure of a report is one that a gate may be set on.
+	// You can gate on every metric of a report.
 	r := gatesReport(t)
-	for _, f := range r.Figures() {
-		g := metrics.Gate{Name: f.Name, Bound: 0.5}
+	for _, m := range r.Metrics() {
+		g := metrics.Gate{Name: m.Name, Bound: 0.5}
 		if err := g.Known(cats, 5); err != nil {
 			t.Error(err)
 		}
 		if err := g.Known(nil, 5); err != nil {
 			t.Error(err)
 		}
-		if o, err := g.Check(r, false); err != nil || o.Value != f.Value && !math.IsNaN(f.Value) {
-			t.Errorf("%+v: %+v, %v", f, o, err)
+		if o, err := g.Check(r, false); err != nil || o.Value != m.Value && !math.IsNaN(m.Value) {
+			t.Errorf("%+v: %+v, %v", m, o, err)
 		}
 	}
 }
@@ -232,13 +232,13 @@ func TestOutcomesAsJSON(t *testing.T) {
 	}
 
 	nan := math.NaN()
-	none := metrics.Outcome{Gate: metrics.Gate{Name: "roc_auc", Bound: 0.5}, Figure: metrics.Figure{Name: "roc_auc", Value: nan, Lower: nan, Upper: nan}, Value: nan}
+	none := metrics.Outcome{Gate: metrics.Gate{Name: "roc_auc", Bound: 0.5}, Metric: metrics.Metric{Name: "roc_auc", Value: nan, Lower: nan, Upper: nan}, Value: nan}
 	data, err = json.Marshal(none)
 	if got := `{"name":"roc_auc","bound":0.5,"max":false,"value":null,"lower":null,"upper":null,"compared":null,"passed":false}`; err != nil || string(data) != got {
 		t.Errorf("%s, %v", data, err)
 	}
 	var o metrics.Outcome
-	if err := json.Unmarshal(data, &o); err != nil || fmt.Sprint(o) != fmt.Sprint(none) || !math.IsNaN(o.Figure.Lower) {
+	if err := json.Unmarshal(data, &o); err != nil || fmt.Sprint(o) != fmt.Sprint(none) || !math.IsNaN(o.Metric.Lower) {
 		t.Errorf("%+v, %v", o, err)
 	}
 }

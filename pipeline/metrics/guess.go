@@ -6,11 +6,11 @@ import (
 	"tftl/pipeline"
 )
 
-// GuessLoss is the loss over validation of who knows no image and says of each
-// how frequent the classes are in train. A network whose loss is not below it
-// has learnt nothing that helps. even is for a training that makes the classes
-// alike: then what says the same of each class is a guess, too, and the larger
-// of both losses counts.
+// GuessLoss is the validation loss of a guess that ignores the image and predicts
+// the class frequencies of train. A network whose loss is not below it has
+// learned nothing useful. Set even if training weights the classes equally:
+// predicting all classes with the same probability is then a guess too, and the
+// larger of both losses counts.
 func GuessLoss(train, validation []pipeline.Sample, classes int, even bool) float64 {
 	weights, total := make([]float64, classes), 0.0
 	for _, s := range train {
@@ -27,14 +27,15 @@ func GuessLoss(train, validation []pipeline.Sample, classes int, even bool) floa
 	return loss
 }
 
-// fair is how many logits of one output each say enough together.
+// fair is how many images it takes to judge logits that have one output each.
 const fair = 30
 
-// LikeProbabilities says whether all logits look like probabilities: each row is from
-// 0 to 1 and sums to 1, or, where the first of two is always 0 for it stands
-// beside a lone output, that output is from 0 to 1 over a fair number of images.
+// LikeProbabilities reports whether all logits look like probabilities: each row
+// lies between 0 and 1 and sums to 1. If a model has a single output, the first
+// of two logits is always 0; the other must then lie between 0 and 1 over a fair
+// number of images.
 func LikeProbabilities(predictions []pipeline.Prediction) bool {
-	const slack = 0.02 // of bfloat16
+	const slack = 0.02 // for bfloat16
 	alone, sums := len(predictions) >= fair, len(predictions) > 0
 	for _, p := range predictions {
 		sum := 0.0

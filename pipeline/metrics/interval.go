@@ -8,29 +8,29 @@ import (
 // Interval is the lower and the upper bound of a 95% interval.
 type Interval [2]float64
 
-// none is the interval of a figure that has none.
-func none() Interval { return Interval{math.NaN(), math.NaN()} }
+// missing is the interval of a metric that has none.
+func missing() Interval { return Interval{math.NaN(), math.NaN()} }
 
-// exists is false too of bounds without an end: an infinite loss has no interval.
+// exists is also false for infinite bounds: an infinite loss has no interval.
 func (i Interval) exists() bool { return !math.IsNaN(i[1]-i[0]) && !math.IsInf(i[1]-i[0], 0) }
 
-// rounding is more than adding up a figure is ever off, and less than a sample
-// moves it: a mean of recalls that comes to 0.9 on paper may be 0.8999999999999999.
+// rounding is more than the rounding error of any metric, and less than one
+// sample changes it: a mean recall of 0.9 on paper may be 0.8999999999999999.
 const rounding = 1e-12
 
 // z is the 0.975 quantile of the normal distribution.
 const z = 1.959963984540054
 
-// wilson is Wilson's score interval of a proportion of n samples. Without
-// samples there is none.
+// wilson is Wilson's score interval of a proportion of n samples. There is none
+// without samples.
 func wilson(p, n float64) Interval {
 	if !(n > 0) {
-		return none()
+		return missing()
 	}
 	centre := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	i := Interval{centre - half, centre + half}
-	if p == 0 { // exactly, which rounding misses
+	if p == 0 { // exactly 0, which rounding would miss
 		i[0] = 0
 	}
 	if p == 1 {
@@ -39,16 +39,18 @@ func wilson(p, n float64) Interval {
 	return i
 }
 
-// scored is Wilson's interval of a figure that lies between lowest and 1 and is
-// no plain proportion. It is that of as many samples as would make a proportion
-// vary as the figure does over its resamples. Percentiles of these would be too
-// narrow near the ends, and nothing at all for a model without a mistake; there
-// the figure counts as a proportion of samples.
-func scored(value, lowest float64, drawn []float64, samples float64) Interval {
+// scored is Wilson's interval of a metric that lies between lowest and highest
+// but is not a plain proportion: that of a proportion of as many samples as would
+// make it vary as much as the metric varies over its resamples. Percentiles of
+// the resamples would be too narrow near the ends, and would have no width at
+// all for a model without mistakes; there the metric counts as a proportion of
+// samples.
+func scored(value, lowest, highest float64, drawn []float64, samples float64) Interval {
 	if math.IsNaN(value) || len(drawn) < 2 {
-		return none()
+		return missing()
 	}
-	p, width := (value-lowest)/(1-lowest), 1-lowest
+	width := highest - lowest
+	p := (value - lowest) / width
 	variance := variance(drawn) / (width * width)
 	if p > rounding && p < 1-rounding && variance > rounding*rounding {
 		samples = p * (1 - p) / variance
@@ -57,25 +59,25 @@ func scored(value, lowest float64, drawn []float64, samples float64) Interval {
 	return Interval{lowest + width*i[0], lowest + width*i[1]}
 }
 
-// paired is the interval of a difference of two models: normal, with the
-// deviation of its resamples, which holds for differences better than their
-// quantiles do. Of samples that count or do not, it is as if there were one more
-// on which the models differ (Agresti and Min's addition): where there is none
-// resamples do not differ either, which is not to say that the models are equal.
+// paired is the interval of a difference of two models: a normal one with the
+// standard deviation of the resamples, which holds better for differences than
+// their quantiles do. For samples that count or do not, it is as if the models
+// differed on one more sample (Agresti and Min's addition): if they never
+// differ, neither do the resamples, but that does not make the models equal.
 func paired(difference float64, drawn []float64, samples float64) Interval {
 	if math.IsNaN(difference) || len(drawn) < 2 || !(samples > 0) {
-		return none()
+		return missing()
 	}
 	half := z * math.Sqrt(variance(drawn)+1/(samples*samples))
 	return Interval{difference - half, difference + half}
 }
 
-// accelerated is Efron's BCa interval: the quantiles of a figure's resamples,
-// moved for their bias, and for how the figure's spread changes with its value,
-// which the acceleration says.
+// accelerated is Efron's BCa interval: quantiles of a metric's resamples,
+// corrected for their bias and, through the acceleration, for how the metric's
+// spread changes with its value.
 func accelerated(value, acceleration float64, drawn []float64) Interval {
 	if math.IsNaN(value) || len(drawn) == 0 {
-		return none()
+		return missing()
 	}
 	slices.Sort(drawn)
 	below := 0.0
@@ -86,7 +88,7 @@ func accelerated(value, acceleration float64, drawn []float64) Interval {
 			below += 0.5
 		}
 	}
-	// All of them on one side, a rounding error off, is no infinite bias.
+	// If rounding puts all of them on one side, the bias is still finite.
 	n := float64(len(drawn))
 	bias := math.Sqrt2 * math.Erfinv(2*min(max(below, 0.5), n-0.5)/n-1)
 	bound := func(z float64) float64 {
@@ -125,10 +127,10 @@ func variance(values []float64) float64 {
 	return squares / float64(len(values)-1)
 }
 
-// normal is the normal distribution: the share below x.
+// normal is the normal distribution function: the share below x.
 func normal(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
-// quantile of sorted values, between two of them where it lies there.
+// quantile interpolates between sorted values.
 func quantile(sorted []float64, q float64) float64 {
 	at := min(max(q, 0), 1) * float64(len(sorted)-1)
 	i := int(at)

@@ -6,19 +6,19 @@ import (
 	"tftl/pipeline"
 )
 
-// epsilon is keras.config.epsilon(), how far Keras keeps probabilities from 0 and 1.
+// epsilon is keras.config.epsilon(), the distance that Keras keeps probabilities from 0 and 1.
 const epsilon = 1e-7
 
-// Loss is the cross-entropy of one prediction with its sample's label, in
-// nats and in float64.
+// Loss is the cross-entropy of one prediction and its sample's label, in nats and
+// in float64.
 //
-// Where there are logits it is exact however far apart they lie. Where there
-// are probabilities alone it does what Keras' CategoricalCrossentropy does
-// (keras/src/backend/tensorflow/nn.py, categorical_crossentropy): the row is
-// divided by its sum and the result clipped to [1e-7, 1-1e-7], so that no loss
-// is above 16.12.
+// Computed from logits it is exact however far apart they are. With probabilities
+// only, it does what Keras' CategoricalCrossentropy does
+// (keras/src/backend/tensorflow/nn.py, categorical_crossentropy): it divides the
+// row by its sum and clips the result to [1e-7, 1-1e-7], so no loss exceeds
+// 16.12.
 //
-// The result is NaN or infinite where the prediction is. A label that is no
+// The result is NaN or infinite if the prediction is. A label that is not an
 // index of the row is an error.
 func Loss(p pipeline.Prediction) (float64, error) {
 	row := p.Logits
@@ -36,8 +36,8 @@ func Loss(p pipeline.Prediction) (float64, error) {
 	return lossOfLogits(row, label), nil
 }
 
-// lossOfLogits is -log(softmax(row)[label]). The largest logit is taken out
-// first, so that exp never overflows and one term of the sum is 1.
+// lossOfLogits is -log(softmax(row)[label]). Subtracting the largest logit first
+// keeps exp from overflowing and makes one term of the sum 1.
 func lossOfLogits(row []float32, label int) float64 {
 	largest := float64(row[argmax(row)])
 	var sum float64
@@ -52,11 +52,11 @@ func lossOfProbabilities(row []float32, label int) float64 {
 	for _, p := range row {
 		sum += float64(p)
 	}
-	// Go's min and max hand a NaN on.
+	// Go's min and max propagate NaN.
 	return -math.Log(min(max(float64(row[label])/sum, epsilon), 1-epsilon))
 }
 
-// argmax is numpy's: the first of the largest, and a NaN is larger than any number.
+// argmax is numpy's: the first of the largest, with NaN larger than any number.
 func argmax(row []float32) int {
 	best := 0
 	for i, v := range row {

@@ -5,37 +5,42 @@ import (
 	"strings"
 )
 
-// MeanOver is the mean of a figure, or of val_ and its name, over several models, the folds of a
-// cross-validation, with Student's 95% interval of it. Values that are not
-// numbers have no mean, and one alone has no interval.
+// MeanOver is the mean of a metric (with or without val_ before its name) over
+// several models, the folds of a cross-validation, with Student's 95% interval.
+// If any value is NaN there is no mean, and a single value has no interval.
 //
 // The models of a cross-validation share most of their training images, so
-// their figures are not independent, and the interval is somewhat too narrow.
-func MeanOver(name string, values []float64) Figure {
-	f := Figure{Name: name, Value: math.NaN(), Lower: math.NaN(), Upper: math.NaN()}
+// their metrics are not independent and the interval is somewhat too narrow.
+func MeanOver(name string, values []float64) Metric {
+	m := undefined(name)
 	n := float64(len(values))
 	if n == 0 {
-		return f
+		return m
 	}
-	var sum, squares float64
+	var sum float64
 	for _, v := range values {
 		sum += v
 	}
-	f.Value = sum / n
+	m.Value = sum / n
 	if n == 1 {
-		return f
+		return m
 	}
-	for _, v := range values {
-		squares += (v - f.Value) * (v - f.Value)
+	half := student(len(values)-1) * math.Sqrt(variance(values)/n)
+	lowest, highest := bounds(strings.TrimPrefix(name, "val_"))
+	m.Lower, m.Upper, m.Method = max(m.Value-half, lowest), min(m.Value+half, highest), "student"
+	return m
+}
+
+// bounds are the least and the most that a metric can be.
+func bounds(name string) (lowest, highest float64) {
+	if d, ok := define(name); ok {
+		return d.min, d.max
 	}
-	half := student(len(values)-1) * math.Sqrt(squares/(n-1)/n)
-	of := strings.TrimPrefix(name, "val_")
-	f.Lower, f.Upper, f.Method = max(f.Value-half, smallest(of)), min(f.Value+half, largest(of)), "student"
-	return f
+	return math.Inf(-1), math.Inf(1)
 }
 
 // student is the 0.975 quantile of Student's distribution, by Cornish and
-// Fisher's expansion, which for few degrees of freedom is not near enough.
+// Fisher's expansion, which is not accurate enough for few degrees of freedom.
 func student(freedom int) float64 {
 	few := [...]float64{12.70620, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216}
 	if freedom <= len(few) {

@@ -31,7 +31,7 @@ func TestMeanOver(t *testing.T) {
 	}
 }
 
-// A loss has no largest value, of the validation part neither.
+// A loss has no upper bound, nor has a validation loss.
 func TestMeanOfALossIsNotCutOff(t *testing.T) {
 	if f := MeanOver("val_loss", []float64{1, 1.1, 1.2}); !(f.Upper > f.Value) || !(f.Lower < f.Value) {
 		t.Errorf("%v lies outside %v to %v", f.Value, f.Lower, f.Upper)

@@ -6,54 +6,46 @@ import (
 	"tftl/pipeline"
 )
 
-// Names lists the figures that Basic returns, in its order. Fit's history has
-// them with a prefix for the part they were measured on: val_loss.
-func Names() []string {
-	return []string{"loss", "accuracy", "balanced_accuracy", "f1"}
+// Monitored lists the metrics that Basic returns, in its order. Fit's history
+// puts the part before them: val_loss.
+func Monitored() []string {
+	var names []string
+	for _, d := range definitions() {
+		if d.monitored {
+			names = append(names, d.name)
+		}
+	}
+	return names
 }
 
-// Basic is a pipeline.Measure: the figures worth watching after each epoch, and
-// no others, for it runs after each. f1 is the macro average. A measure has no
-// error to return, so every figure is NaN where Evaluate fails: that shows, and
-// is no improvement on anything.
+// Basic is a pipeline.Measure: the metrics worth watching after each epoch. A
+// measure cannot return an error, so every metric is NaN if Evaluate would fail:
+// that shows, and never counts as an improvement.
 func Basic(predictions []pipeline.Prediction) []pipeline.Metric {
-	values := []float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()}
-	if r, err := basic(predictions); err == nil {
-		values = []float64{r.Loss, r.Accuracy, r.BalancedAccuracy, r.Macro.F1}
+	var c *count
+	if len(predictions) > 0 {
+		t := Table{Classes: make([]string, len(predictions[0].Probabilities)), Predictions: predictions}
+		if s, err := newSheet(t, Options{TopK: 1}); err == nil {
+			c = s.count(once(len(predictions)))
+		}
 	}
-	var figures []pipeline.Metric
-	for i, name := range Names() {
-		figures = append(figures, pipeline.Metric{Name: name, Value: values[i]})
+	var all []pipeline.Metric
+	for _, d := range definitions() {
+		if !d.monitored {
+			continue
+		}
+		m := pipeline.Metric{Name: d.name, Value: math.NaN()}
+		if c != nil {
+			m.Value = d.overall(c)
+		}
+		all = append(all, m)
 	}
-	return figures
+	return all
 }
 
-func basic(predictions []pipeline.Prediction) (Report, error) {
-	if len(predictions) == 0 {
-		return Report{}, noSamples()
-	}
-	classes := len(predictions[0].Probabilities)
-	counts := newTally(classes)
-	var loss float64
-	for _, p := range predictions {
-		if err := checkRows(p, classes); err != nil {
-			return Report{}, err
-		}
-		l, err := Loss(p)
-		if err != nil {
-			return Report{}, err
-		}
-		loss += l
-		counts.add(p.Sample.Label, argmax(p.Probabilities), 1)
-	}
-	r := counts.summarize(make([]string, classes))
-	r.Loss = loss / float64(len(predictions))
-	return r, nil
-}
-
-// StandardErrors is a pipeline.Measure of how sure the mean figures are:
-// loss_se and accuracy_se are the standard deviation over the samples, with
-// n-1, over the root of n; NaN for fewer than two samples.
+// StandardErrors is a pipeline.Measure of how certain the mean metrics are:
+// loss_se and accuracy_se are the standard deviation over the samples (with
+// n-1) divided by the root of n; NaN for fewer than two samples.
 func StandardErrors(predictions []pipeline.Prediction) []pipeline.Metric {
 	losses, hits := make([]float64, len(predictions)), make([]float64, len(predictions))
 	for i, p := range predictions {
@@ -76,12 +68,5 @@ func standardError(values []float64) float64 {
 	if n < 2 {
 		return math.NaN()
 	}
-	var sum, squares float64
-	for _, v := range values {
-		sum += v
-	}
-	for _, v := range values {
-		squares += (v - sum/n) * (v - sum/n)
-	}
-	return math.Sqrt(squares / (n - 1) / n)
+	return math.Sqrt(variance(values) / n)
 }

@@ -3,9 +3,11 @@ package metrics_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +15,7 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-// probabilityUnit and logitUnit are what sklearn.py counts its inputs in.
+// probabilityUnit and logitUnit divide the inputs that sklearn.py wrote.
 const (
 	probabilityUnit = 4096
 	logitUnit       = 256
@@ -28,7 +30,7 @@ type reference struct {
 	TopK          int `json:"top_k"`
 	Confusion     [][]int
 	Want          map[string]float64
-	Classes       map[string][]*float64 // a figure of each class, nil where it is not defined
+	Classes       map[string][]*float64 // a metric by class, nil if it is not defined
 	Temperature   *float64
 	BestF1        *float64 `json:"best_f1"`
 	Curves        []struct{ FPR, TPR, Precision, Recall []float64 }
@@ -59,7 +61,7 @@ func scaled(row []int, unit float32) []float32 {
 	return values
 }
 
-// want is every figure by its name. One that is not defined is NaN.
+// want is every metric by name. One that is not defined is NaN.
 func (r reference) want() map[string]float64 {
 	all := map[string]float64{}
 	for _, name := range []string{"kappa", "roc_auc", "average_precision"} {
@@ -83,7 +85,7 @@ func (r reference) want() map[string]float64 {
 type book struct {
 	Cases     []reference
 	Wilson    [][4]float64 // right, samples, lower, upper
-	McNemar   [][3]float64 // right in one alone, in the other alone, p
+	McNemar   [][3]float64 // samples that only one model gets right, that only the other gets right, p
 	Bootstrap struct {
 		reference
 		Loss       metrics.Interval
@@ -120,13 +122,13 @@ func predict(label int, probabilities ...float32) pipeline.Prediction {
 	}
 }
 
-// tolerance is for sums taken in another order. It serves the loss too:
+// tolerance is for sums in another order. It is enough for the loss too:
 // Keras and scikit-learn were given the same float32 rows as float64.
 const tolerance = 1e-12
 
 func near(got, want float64) bool { return math.Abs(got-want) <= tolerance*max(1, math.Abs(want)) }
 
-// same is near, or both not a number.
+// same is near, or both are NaN.
 func same(got, want float64) bool { return near(got, want) || math.IsNaN(got) && math.IsNaN(want) }
 
 func TestEvaluateAgreesWithScikitLearn(t *testing.T) {
@@ -143,15 +145,17 @@ func TestEvaluateAgreesWithScikitLearn(t *testing.T) {
 				t.Errorf("confusion matrix: got %v, want %v", r.ConfusionMatrix, c.Confusion)
 			}
 			got := map[string]float64{}
-			for _, f := range r.Figures() {
+			for _, f := range r.Metrics() {
 				got[f.Name] = f.Value
 			}
 			for _, class := range r.Classes {
 				got["support["+class.Name+"]"] = float64(class.Support)
 			}
 			want := c.want()
-			if len(got) != len(want) {
-				t.Errorf("got %d figures, want %d", len(got), len(want))
+			for name := range got {
+				if _, ok := want[name]; !ok {
+					t.Errorf("sklearn.py does not compute %s", name)
+				}
 			}
 			for name, v := range want {
 				if g, ok := got[name]; !ok || !same(g, v) {
@@ -199,8 +203,8 @@ func TestEvaluatePredictsANaNAsNumpyDoes(t *testing.T) {
 	if r.ConfusionMatrix[1][1] != 1 {
 		t.Errorf("confusion matrix %v: want the first NaN as the predicted class", r.ConfusionMatrix)
 	}
-	if !math.IsNaN(r.Loss) {
-		t.Errorf("loss %v of a prediction that is NaN", r.Loss)
+	if !math.IsNaN(r.Value("loss")) {
+		t.Errorf("loss %v of a prediction that is NaN", r.Value("loss"))
 	}
 }
 
@@ -213,12 +217,16 @@ func asJSON(t *testing.T, value any) string {
 	return string(data)
 }
 
+// The names and order of the keys must stay, for users' scripts. New ones may come.
 func TestReportAsJSON(t *testing.T) {
 	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{predict(0, 1, 0), predict(1, 1, 0)}}, metrics.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Loss = 0.25
+	names := `loss accuracy balanced_accuracy kappa mcc roc_auc average_precision brier ece
+		precision recall f1 precision_micro recall_micro f1_micro precision_weighted recall_weighted f1_weighted`
+	maps.DeleteFunc(r.Values, func(name string, _ float64) bool { return !slices.Contains(strings.Fields(names), name) })
+	r.Values["loss"] = 0.25
 	const want = `{"samples":2,"loss":0.25,"accuracy":0.5,"balanced_accuracy":0.5,` +
 		`"kappa":0,"mcc":0,"roc_auc":0.5,"average_precision":0.5,"brier":0.5,"ece":0.5,` +
 		`"macro":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},` +
@@ -226,7 +234,7 @@ func TestReportAsJSON(t *testing.T) {
 		`"weighted":{"precision":0.25,"recall":0.5,"f1":0.3333333333333333},` +
 		`"classes":[{"name":"cat","support":1,"precision":0.5,"recall":1,"f1":0.6666666666666666,"roc_auc":0.5,"average_precision":0.5},` +
 		`{"name":"dog","support":1,"precision":0,"recall":0,"f1":0,"roc_auc":0.5,"average_precision":0.5}],"confusion_matrix":[[1,0],[1,0]],` +
-		`"warnings":["a set of 2 samples says little: another would have other figures","classes of fewer than 30 samples: cat (1), dog (1)"]}`
+		`"warnings":["only 2 samples: metrics on another set could differ a lot","classes with fewer than 30 samples: cat (1), dog (1)"]}`
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +253,7 @@ func TestReportAsJSON(t *testing.T) {
 
 func TestReportAsJSONWithoutAFiniteLoss(t *testing.T) {
 	for _, loss := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-		data, err := json.Marshal(metrics.Report{Samples: 3, Loss: loss, Accuracy: 0.5})
+		data, err := json.Marshal(metrics.Report{Samples: 3, Values: metrics.Values{"loss": loss, "accuracy": 0.5}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +264,7 @@ func TestReportAsJSONWithoutAFiniteLoss(t *testing.T) {
 		if err := json.Unmarshal(data, &back); err != nil {
 			t.Fatal(err)
 		}
-		if !math.IsNaN(back.Loss) || back.Samples != 3 || back.Accuracy != 0.5 {
+		if !math.IsNaN(back.Values["loss"]) || back.Samples != 3 || back.Values["accuracy"] != 0.5 {
 			t.Errorf("%s is read as %+v", data, back)
 		}
 	}
@@ -277,7 +285,37 @@ func TestReportOfAnInfiniteLossAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(asJSON(t, r)), &back); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := back.Intervals["loss"]; ok || !math.IsInf(r.Loss, 1) || back.Intervals["brier"] != r.Intervals["brier"] {
-		t.Errorf("a loss of %v has the intervals %v", r.Loss, back.Intervals)
+	if _, ok := back.Intervals["loss"]; ok || !math.IsInf(r.Value("loss"), 1) || back.Intervals["brier"] != r.Intervals["brier"] {
+		t.Errorf("a loss of %v has the intervals %v", r.Value("loss"), back.Intervals)
 	}
+}
+
+// report evaluates a confident model that predicts class j for counts[i][j]
+// samples of class i.
+func report(t *testing.T, classes []string, counts [][]int) metrics.Report {
+	t.Helper()
+	var predictions []pipeline.Prediction
+	for label, row := range counts {
+		for predicted, n := range row {
+			for range n {
+				p := predict(label, make([]float32, len(classes))...)
+				p.Probabilities[predicted] = 1
+				predictions = append(predictions, p)
+			}
+		}
+	}
+	r, err := metrics.Evaluate(t.Context(), metrics.Table{Classes: classes, Predictions: predictions}, metrics.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func diagonal(n, value int) [][]int {
+	rows := make([][]int, n)
+	for i := range rows {
+		rows[i] = make([]int, n)
+		rows[i][i] = value
+	}
+	return rows
 }

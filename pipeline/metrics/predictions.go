@@ -12,18 +12,18 @@ import (
 	"tftl/pipeline"
 )
 
-// Table is what a model said of samples: predictions.csv, from which every
-// figure and every plot is computed.
+// Table is a model's predictions for samples: predictions.csv, from which every
+// metric and every plot is computed.
 type Table struct {
 	Classes     []string
 	Predictions []pipeline.Prediction
-	Slices      map[string][]string // by the name of a column, a value for each prediction; nil where there are none
-	// Decision is the one that the file was written with, where it was read;
-	// its logits are those before it.
+	Slices      map[string][]string // by column, one value per prediction; nil: there are none
+	// Decision is the one that ReadTable found in the file. The logits are from
+	// before its temperature.
 	Decision Decision
 }
 
-// Select is the rows of the table that keep wants, in their order.
+// Select returns the rows that keep accepts, in their order.
 func (t Table) Select(keep func(i int) bool) Table {
 	kept := Table{Classes: t.Classes, Decision: t.Decision}
 	if t.Slices != nil {
@@ -41,19 +41,19 @@ func (t Table) Select(keep func(i int) bool) Table {
 	return kept
 }
 
-// Write writes the table as CSV, a row a sample:
+// Write writes the table as CSV, one row per sample:
 //
 //	path,label,predicted,probability,p(CLASS)…,logit(CLASS)…,slice(COLUMN)…,temperature,threshold
 //
-// predicted is what the decision makes of the row, and probability that class's,
-// at the decision's temperature, as are all of p. Logits are the model's, before
-// it, and are read back as they were to the last bit. There is no label where no
-// sample has one, there are no logits where the model gives none, and the last
-// two columns are there, of a labelled table with logits, where the decision is
-// not just the most likely class.
+// predicted is the decision's class and probability is that of this class. It
+// and all of p are at the decision's temperature. Logits are the model's, before
+// the temperature, and are read back bit for bit. There is no label column if no
+// sample has a label, and there are no logits if the model has none. A labelled
+// table with logits gets the last two columns unless the decision is simply the
+// most likely class.
 //
-// Names are other people's folder names. One that a spreadsheet would take for
-// a formula has a ' before it, as one that begins with ' has.
+// Names are other people's folder names. One that a spreadsheet would take for a
+// formula gets a ' in front, and so does one that begins with '.
 func (t Table) Write(w io.Writer, d Decision) error {
 	labelled := slices.ContainsFunc(t.Predictions, func(p pipeline.Prediction) bool { return p.Sample.Label >= 0 })
 	logits := len(t.Predictions) > 0 && t.Predictions[0].Logits != nil
@@ -99,11 +99,11 @@ func (t Table) Write(w io.Writer, d Decision) error {
 	return out.Error()
 }
 
-// decisionColumns are of what the decision was: a temperature of 1 and a
-// threshold of 0 are none.
+// decisionColumns hold the decision: a temperature of 1 and a threshold of 0 mean
+// none.
 func decisionColumns() []string { return []string{"temperature", "threshold"} }
 
-// columns are the names of the slices' columns, sorted.
+// columns lists the slices' columns, sorted.
 func (t Table) columns() []string {
 	var names []string
 	for name := range t.Slices {
@@ -133,9 +133,9 @@ func (t Table) header(labelled, logits bool, columns []string) []string {
 	return header
 }
 
-// ReadTable reads what Write wrote of labelled samples; predicted and
-// probability follow from the rest and are passed over. name is the file's, for
-// errors, which name the line too. Line breaks in a name are read as \n.
+// ReadTable reads what Write wrote for labelled samples. It ignores predicted and
+// probability, which follow from the rest. Errors name the file, name, and the
+// line. Line breaks in names are read as \n.
 func ReadTable(r io.Reader, name string) (Table, error) {
 	in := csv.NewReader(r)
 	bad := func(format string, args ...any) error {
@@ -166,7 +166,7 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 		}
 		label, ok := labels[plainText(row[1])]
 		if !ok {
-			return Table{}, bad("the label %q is no class of the header", row[1])
+			return Table{}, bad("the label %q is not a class of the header", row[1])
 		}
 		values, err := floats(row[firstClass : firstClass+width])
 		if err != nil {
@@ -194,16 +194,16 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 	}
 }
 
-// firstClass is the first column that is a class's: before it are path, label,
-// predicted and probability.
+// firstClass is the first column of a class, after path, label, predicted and
+// probability.
 const firstClass = 4
 
-// readHeader finds the classes and the slices, and how many columns of figures
-// lie between.
+// readHeader finds the classes and slices, and how many columns of numbers lie
+// before the slices.
 func readHeader(header []string) (t Table, width int, err error) {
 	want := []string{"path", "label", "predicted", "probability"}
 	if len(header) < firstClass || !slices.Equal(header[:firstClass], want) {
-		return t, 0, errors.New("is no table of predictions: it does not begin with path,label,predicted,probability")
+		return t, 0, errors.New("is not a table of predictions: it does not begin with path,label,predicted,probability")
 	}
 	rest := header[firstClass:]
 	take := func(kind string) (names []string) {
@@ -220,16 +220,16 @@ func readHeader(header []string) (t Table, width int, err error) {
 	logits, columns := take("logit"), take("slice")
 	switch {
 	case len(t.Classes) == 0:
-		return t, 0, errors.New("has no column p(CLASS)")
+		return t, 0, errors.New("has no p(CLASS) column")
 	case logits != nil && !slices.Equal(logits, t.Classes):
-		return t, 0, errors.New("the columns logit(CLASS) are not those of p(CLASS)")
+		return t, 0, errors.New("the logit(CLASS) columns do not match the p(CLASS) columns")
 	case len(rest) > 0 && !(logits != nil && slices.Equal(rest, decisionColumns())):
-		return t, 0, pipeline.Errorf(pipeline.BadData, "the column %q is unknown", rest[0])
+		return t, 0, pipeline.Errorf(pipeline.BadData, "unknown column %q", rest[0])
 	}
 	for _, names := range [][]string{t.Classes, columns} {
 		sorted := slices.Sorted(slices.Values(names))
 		if unique := slices.Compact(slices.Clone(sorted)); len(unique) < len(names) {
-			return t, 0, errors.New("two columns have one name")
+			return t, 0, errors.New("two columns have the same name")
 		}
 	}
 	if columns != nil {
@@ -241,11 +241,11 @@ func readHeader(header []string) (t Table, width int, err error) {
 	return t, len(t.Classes) + len(logits), nil
 }
 
-// readDecision reads the columns of one.
+// readDecision reads decisionColumns.
 func readDecision(fields []string, classes int) (d Decision, err error) {
 	for i, value := range []*float64{&d.Temperature, &d.Threshold} {
 		if *value, err = strconv.ParseFloat(fields[i], 64); err != nil {
-			return d, pipeline.Errorf(pipeline.BadData, "%q is no number", fields[i])
+			return d, pipeline.Errorf(pipeline.BadData, "%q is not a number", fields[i])
 		}
 	}
 	if d.Temperature == 1 {
@@ -254,7 +254,7 @@ func readDecision(fields []string, classes int) (d Decision, err error) {
 	return d, d.Check(classes)
 }
 
-// columnsOf are the slices' columns in the order of the header, from the first on.
+// columnsOf lists the slices' columns in the order of the header; first is the first of them.
 func (t Table) columnsOf(header []string, first int) []string {
 	var names []string
 	for _, field := range header[first : first+len(t.Slices)] {
@@ -263,7 +263,7 @@ func (t Table) columnsOf(header []string, first int) []string {
 	return names
 }
 
-// unreadable names the line of what is no CSV.
+// unreadable names the line that is not CSV.
 func unreadable(name string, err error) error {
 	if e := (*csv.ParseError)(nil); errors.As(err, &e) {
 		return pipeline.Errorf(pipeline.BadData, "%s:%d: %w", name, e.Line, e.Err)
@@ -276,17 +276,17 @@ func floats(texts []string) ([]float32, error) {
 	for i, text := range texts {
 		v, err := strconv.ParseFloat(text, 32)
 		if err != nil {
-			return nil, pipeline.Errorf(pipeline.BadData, "%q is no number", text)
+			return nil, pipeline.Errorf(pipeline.BadData, "%q is not a number", text)
 		}
 		values[i] = float32(v)
 	}
 	return values, nil
 }
 
-// shortest is the shortest decimal that is read back as the same value.
+// shortest is the shortest decimal that reads back as the same value.
 func shortest(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
 
-// inert keeps a spreadsheet from running a name.
+// inert keeps a spreadsheet from running a name as a formula.
 func inert(name string) string {
 	if name != "" && strings.ContainsRune("=+-@\t\r'", rune(name[0])) {
 		return "'" + name

@@ -41,7 +41,7 @@ func TestTableIsReadAsItWasWritten(t *testing.T) {
 			row[k], logits[k] = random.Float32(), math.Float32frombits(random.Uint32())
 			sum += row[k]
 			if z := float64(logits[k]); math.IsNaN(z) || math.IsInf(z, 0) {
-				logits[k] = -math.MaxFloat32 // what is not finite is refused
+				logits[k] = -math.MaxFloat32 // infinities are refused
 			}
 		}
 		for k := range row {
@@ -72,10 +72,10 @@ func TestTableIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// What no model that works returns is refused in a table, too, by the line and the image.
+// Predictions that no working model returns are refused in a table too, by line and image.
 func TestTableOfUnsoundPredictions(t *testing.T) {
 	const header = "path,label,predicted,probability,p(cat),p(dog),logit(cat),logit(dog)\na.jpg,cat,cat,0.5,0.5,0.5,0,0\n"
-	for figures, want := range map[string]string{
+	for numbers, want := range map[string]string{
 		"NaN,0.5,0,0":   "probability is NaN",
 		"0.5,Inf,0,0":   "probability is +Inf",
 		"1.7,-0.7,0,0":  "probability is 1.7000000476837158",
@@ -83,14 +83,14 @@ func TestTableOfUnsoundPredictions(t *testing.T) {
 		"0.5,0.5,NaN,0": "logit is NaN",
 		"0,1,-Inf,0":    "logit is -Inf",
 	} {
-		_, err := metrics.ReadTable(strings.NewReader(header+"b.jpg,dog,dog,0.5,"+figures+"\n"), "predictions.csv")
+		_, err := metrics.ReadTable(strings.NewReader(header+"b.jpg,dog,dog,0.5,"+numbers+"\n"), "predictions.csv")
 		if want = "predictions.csv:3: image b.jpg: the model's " + want; err == nil || err.Error() != want || pipeline.KindOf(err) != pipeline.BadModel {
-			t.Errorf("%s: %v, want %s", figures, err, want)
+			t.Errorf("%s: %v, want %s", numbers, err, want)
 		}
 	}
 }
 
-// A spreadsheet takes a cell that begins with one of these for a formula.
+// A spreadsheet treats a cell that begins with one of these as a formula.
 func TestTableHasNoFormula(t *testing.T) {
 	table := metrics.Table{Classes: hostile()}
 	for i := range table.Classes {
@@ -130,7 +130,7 @@ func TestTableHasWhatTheDecisionMakesOfIt(t *testing.T) {
 	}
 }
 
-// What was decided is in the file: read anew, it has the same figures.
+// The file keeps the decision, so it gives the same metrics when read again.
 func TestTableKeepsItsDecision(t *testing.T) {
 	p := predict(1, 0, 0)
 	p.Logits = []float32{-1, 1}
@@ -157,18 +157,18 @@ func TestReadTableNamesTheLine(t *testing.T) {
 	const row = "a.jpg,cat,cat,0.6,0.6,0.4\n"
 	for text, want := range map[string]string{
 		"":             "x.csv: the file is empty",
-		"path,label\n": "x.csv:1: is no table of predictions",
-		"path,predicted,probability,p(cat),p(dog)\n":                              "x.csv:1: is no table of predictions",
-		"path,label,predicted,probability\n":                                      "x.csv:1: has no column p(CLASS)",
-		"path,label,predicted,probability,p(a),p(a)\n":                            "x.csv:1: two columns have one name",
-		"path,label,predicted,probability,p(a),p(b),logit(b),logit(a)\n":          "x.csv:1: the columns logit(CLASS) are not",
-		"path,label,predicted,probability,p(a),p(b),logit(a)\n":                   "x.csv:1: the columns logit(CLASS) are not",
-		"path,label,predicted,probability,p(a),p(b),size\n":                       `x.csv:1: the column "size" is unknown`,
-		"path,label,predicted,probability,p(a),p(b),slice(x),logit(a),logit(b)\n": `x.csv:1: the column "logit(a)" is unknown`,
-		head + row + "b.jpg,cow,cat,0.6,0.6,0.4\n":                                `x.csv:3: the label "cow" is no class`,
-		head + row + "b.jpg,cat,cat,0.6,0.6,many\n":                               `x.csv:3: "many" is no number`,
+		"path,label\n": "x.csv:1: is not a table of predictions",
+		"path,predicted,probability,p(cat),p(dog)\n":                              "x.csv:1: is not a table of predictions",
+		"path,label,predicted,probability\n":                                      "x.csv:1: has no p(CLASS) column",
+		"path,label,predicted,probability,p(a),p(a)\n":                            "x.csv:1: two columns have the same name",
+		"path,label,predicted,probability,p(a),p(b),logit(b),logit(a)\n":          "x.csv:1: the logit(CLASS) columns do not match",
+		"path,label,predicted,probability,p(a),p(b),logit(a)\n":                   "x.csv:1: the logit(CLASS) columns do not match",
+		"path,label,predicted,probability,p(a),p(b),size\n":                       `x.csv:1: unknown column "size"`,
+		"path,label,predicted,probability,p(a),p(b),slice(x),logit(a),logit(b)\n": `x.csv:1: unknown column "logit(a)"`,
+		head + row + "b.jpg,cow,cat,0.6,0.6,0.4\n":                                `x.csv:3: the label "cow" is not a class`,
+		head + row + "b.jpg,cat,cat,0.6,0.6,many\n":                               `x.csv:3: "many" is not a number`,
 		head + row + "b.jpg,cat,cat,0.6,0.6\n":                                    "x.csv:3: wrong number of fields",
-		head + "\"a\nb.jpg\",cat,cat,0.6,0.6,0.4\nb.jpg,cat,cat,0.6,0.6,1e999\n":  `x.csv:4: "1e999" is no number`,
+		head + "\"a\nb.jpg\",cat,cat,0.6,0.6,0.4\nb.jpg,cat,cat,0.6,0.6,1e999\n":  `x.csv:4: "1e999" is not a number`,
 		head + row + "b\"c.jpg,cat,cat,0.6,0.6,0.4\n":                             "x.csv:3: bare \"",
 	} {
 		_, err := metrics.ReadTable(strings.NewReader(text), "x.csv")
@@ -198,7 +198,7 @@ func TestEvaluateBySlices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Through JSON, where what is not a number is equal to itself.
+		// As JSON, because NaN differs from itself.
 		if a, b := asJSON(t, s.Report), asJSON(t, want); a != b {
 			t.Errorf("%s=%s: got %s, want %s", s.Column, s.Value, a, b)
 		}
@@ -215,7 +215,7 @@ func TestEvaluateRefusesASliceForEachSample(t *testing.T) {
 		table.Slices["name"] = append(table.Slices["name"], fmt.Sprint(i))
 	}
 	_, err := metrics.Evaluate(t.Context(), table, metrics.Options{})
-	if err == nil || !strings.Contains(err.Error(), `slice "name": has 101 values`) || pipeline.KindOf(err) != pipeline.BadUsage {
+	if err == nil || !strings.Contains(err.Error(), `slice name: has 101 values`) || pipeline.KindOf(err) != pipeline.BadUsage {
 		t.Errorf("got %v", err)
 	}
 }
@@ -223,8 +223,8 @@ func TestEvaluateRefusesASliceForEachSample(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	r := report(t, []string{"cat", "dog", "\x1b[31m"}, [][]int{{90, 0, 0}, {0, 29, 0}, {0, 0, 0}})
 	want := []string{
-		`classes without a sample, which count as 0 in the macro averages: \x1b[31m`,
-		"classes of fewer than 30 samples: dog (29)",
+		`classes without samples, which count as 0 in macro averages: \x1b[31m`,
+		"classes with fewer than 30 samples: dog (29)",
 	}
 	if !reflect.DeepEqual(r.Warnings, want) {
 		t.Errorf("got %q, want %q", r.Warnings, want)

@@ -8,9 +8,8 @@ import (
 	"slices"
 )
 
-// Rank is the classes in the order in which the decision takes a row of
-// probabilities to stand for them: its own class first, then the others by their
-// probability, and by their index where that is equal.
+// Rank lists the classes for a row of probabilities: the predicted class first,
+// then the others by probability, and by index if that is equal.
 func (d Decision) Rank(probabilities []float32) []int {
 	first := d.Class(probabilities)
 	order := make([]int, len(probabilities))
@@ -29,13 +28,12 @@ func (d Decision) Rank(probabilities []float32) []int {
 	return order
 }
 
-// WriteTop writes a row a sample as CSV, with the k classes that come first and
-// no others:
+// WriteTop writes one row per sample as CSV, with only the k most likely classes:
 //
 //	path,predicted,probability,predicted_2,probability_2…
 //
-// It is for people and spreadsheets, and has too little in it to be read back.
-// The probabilities are those at the decision's temperature.
+// It is for people and spreadsheets; it cannot be read back. The probabilities
+// are at the decision's temperature.
 func (t Table) WriteTop(w io.Writer, d Decision, k int) error {
 	k = min(k, len(t.Classes))
 	header := []string{"path", "predicted", "probability"}

@@ -31,8 +31,8 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// Whatever the row, every class is there once, the decision's own comes first,
-// and the rest falls.
+// Every class is listed once, the predicted one first, the rest by falling
+// probability.
 func TestRankIsAnOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
@@ -60,7 +60,7 @@ func TestRankIsAnOrder(t *testing.T) {
 		slices.Sort(order)
 		for i, class := range order {
 			if class != i {
-				t.Fatalf("%v is no order of %d classes", order, len(row))
+				t.Fatalf("%v is not an order of %d classes", order, len(row))
 			}
 		}
 	}

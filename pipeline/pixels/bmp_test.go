@@ -10,7 +10,7 @@ import (
 	"golang.org/x/image/bmp"
 )
 
-// A palette's indexes are no levels of grey, unless its colours are these.
+// The indexes of a palette are levels of grey only if its colours are.
 func TestBMPWithPalette(t *testing.T) {
 	encode := func(red func(i int) uint8) []byte {
 		var palette color.Palette

@@ -1,13 +1,16 @@
-// Package pixels turns encoded images into pixel tensors: decode and resize, as
-// a TensorFlow graph built with tfgo and run once an image, many at a time. One
-// bad image would fail a whole batch inside one graph run; here it is one error
-// that names it.
+// Package pixels turns encoded images into pixels, augments them, and paints
+// pictures of them. It knows nothing of data sets or files.
 //
-// Its pixels are those of tf.io.decode_image and tf.image.resize to the last
-// bit: same kernels. What is cropped or padded is so as Keras does it. An
-// Augmenter varies such pixels, a batch at a time and on the CPU, by draws that
-// follow from the seed, the epoch and the sample alone. It knows nothing of data
-// sets or files.
+// A Decoder decodes and resizes in a TensorFlow graph that is run once per image,
+// on several images at a time. If one run had a whole batch, a bad image would
+// make it fail; this way there is an error that names the image. The kernels are
+// those of tf.io.decode_image and tf.image.resize, and so are the pixels, to the
+// last bit. Cropping and padding follow Keras.
+//
+// An Augmenter changes pixels at random, a batch at a time and on the CPU. What
+// it draws depends only on the seed, the epoch and the sample.
+//
+// A Painter makes thumbnails and overlays for reports.
 package pixels
 
 import (
@@ -26,28 +29,29 @@ import (
 	"tftl/pipeline"
 )
 
-// Options say what becomes of an image. A model's own description has them.
+// Options describe the decoded images. A model's description has all of them but
+// Workers.
 type Options struct {
 	Height, Width int
-	Interpolation string // tf.image.resize's: bilinear, nearest, bicubic, area, lanczos3
-	Fit           string // of another aspect ratio: stretch (or nothing), crop, pad
-	Workers       int    // images decoded at a time; 0 for one a processor
+	Interpolation string // as in tf.image.resize: bilinear, nearest, bicubic, area, lanczos3
+	Fit           string // for another aspect ratio: stretch (the default), crop or pad
+	Workers       int    // images decoded at a time; 0 means one per processor
 }
 
-// Decoder decodes and resizes. It is safe for concurrent use.
+// Decoder decodes and resizes images. It is safe for concurrent use.
 type Decoder struct {
 	options Options
 	session *tf.Session
 	encoded tf.Output
 	pixels  tf.Output
-	opaque  tf.Output // of a WebP with transparency, which the kernel gives in four channels or not at all
+	opaque  tf.Output // for a WebP with transparency, which the kernel only decodes to four channels
 	spare   spare
 }
 
 // NewDecoder builds the graph.
 func NewDecoder(o Options) (*Decoder, error) {
 	if o.Workers < 0 {
-		return nil, pipeline.Errorf(pipeline.BadUsage, "--workers %d: must be 0 or more", o.Workers)
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 0 or more", pipeline.Option("workers"), o.Workers)
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -65,34 +69,35 @@ func NewDecoder(o Options) (*Decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	// Its own threads would fight over the processors with the workers, and
-	// with the network: one image's decoding has no use for them.
+	// Decoding one image cannot use threads of its own, and they would compete
+	// with the workers and the network for the processors.
 	if d.session, err = tf.NewSession(graph, singleThreaded()); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	return d, nil
 }
 
-// Close ends the session.
+// Close frees the graph.
 func (d *Decoder) Close() error { return d.session.Close() }
 
-// decodeTo decodes to a number of channels, keeps the first three, and resizes.
+// decodeTo adds nodes that decode to a number of channels, keep the first three,
+// and resize.
 func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (tf.Output, error) {
 	image := op.DecodeImage(s, encoded, op.DecodeImageChannels(channels), op.DecodeImageExpandAnimations(false))
-	if channels > 3 { // as the other formats' kernels do: transparency is dropped, not blended
+	if channels > 3 { // like the kernels of other formats: drop transparency without blending
 		image = op.Slice(s, image, op.Const(s.SubScope("from"), []int32{0, 0, 0}), op.Const(s.SubScope("size"), []int32{-1, -1, 3}))
 	}
 	return fit(s.SubScope("fit"), op.ExpandDims(s, image, op.Const(s.SubScope("axis"), int32(0))), o)
 }
 
-// Decode makes a batch of encoded images: pixels [N,H,W,3], 0 to 255, in the
-// samples' order. An image that cannot be decoded is an error of kind
-// pipeline.BadData that names its sample; with several, the first of the batch.
+// Decode makes a batch from encoded images: pixels [N,H,W,3], 0 to 255, in the
+// order of the samples. If images cannot be decoded, the error names the first of
+// them; its kind is pipeline.BadData.
 func (d *Decoder) Decode(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error) {
 	return d.decode(ctx, slices.Clone(samples), func(i int) ([]byte, error) { return encoded[i], nil })
 }
 
-// decode is Decode of what read gives, which the workers call.
+// decode is Decode for images that the workers read.
 func (d *Decoder) decode(ctx context.Context, samples []pipeline.Sample, read func(i int) ([]byte, error)) (pipeline.Batch, error) {
 	size := d.options.Height * d.options.Width * 3
 	batch := pipeline.Batch{
@@ -131,13 +136,13 @@ func (d *Decoder) decode(ctx context.Context, samples []pipeline.Sample, read fu
 	return batch, nil
 }
 
-// bad names the sample that an error is about.
+// bad adds the name of the sample to an error.
 func bad(s pipeline.Sample, err error) error {
 	if err == nil {
 		return nil
 	}
 	err = pipeline.Errorf(pipeline.BadData, "image %s: %w", s.ID, err)
-	return pipeline.WithHint(err, "--on-bad-image skip leaves such images out; tftl inspect finds them all")
+	return pipeline.WithHint(err, "use %s skip to leave out such images; tftl inspect lists them all", pipeline.Option("on-bad-image"))
 }
 
 func (d *Decoder) one(encoded []byte, into []float32) error {
@@ -154,7 +159,7 @@ func (d *Decoder) one(encoded []byte, into []float32) error {
 		results, err = d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: in}, []tf.Output{d.opaque}, nil)
 	}
 	if err != nil {
-		return explain(encoded, err)
+		return decodeError(encoded, err)
 	}
 	defer tensor.Free(results...)
 	if copied := copy(into, tensor.View(results[0])); copied != len(into) {
@@ -163,19 +168,19 @@ func (d *Decoder) one(encoded []byte, into []float32) error {
 	return nil
 }
 
-// Source is a pipeline.Source of pixels. The epoch changes nothing.
+// Source is a pipeline.Source of pixels, which are the same in every epoch.
 type Source struct {
 	Encoded pipeline.Encoded
 	Decoder *Decoder
 }
 
-// Len is the number of images.
+// Len returns the number of images.
 func (s Source) Len() int { return s.Encoded.Len() }
 
-// Sample is image i without its contents.
+// Sample returns image i without its contents.
 func (s Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
 
-// Batch reads and decodes.
+// Batch reads and decodes the images of an index.
 func (s Source) Batch(ctx context.Context, _ int, index []int) (pipeline.Batch, error) {
 	samples := make([]pipeline.Sample, len(index))
 	for i, at := range index {

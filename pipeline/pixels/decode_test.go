@@ -17,7 +17,7 @@ import (
 
 const formats = "../../build/testdata/formats"
 
-// newDecoder makes one for 8x6 pixels, for the length of a test.
+// newDecoder makes a decoder to 8x6 pixels, which is closed when the test ends.
 func newDecoder(t *testing.T, workers int) *Decoder {
 	t.Helper()
 	d, err := NewDecoder(Options{Height: 6, Width: 8, Interpolation: "bilinear", Workers: workers})
@@ -41,7 +41,7 @@ func read(t *testing.T, name string) []byte {
 	return encoded
 }
 
-// samples names n of them.
+// samples returns n samples.
 func samples(n int) []pipeline.Sample {
 	list := make([]pipeline.Sample, n)
 	for i := range list {
@@ -66,7 +66,7 @@ func TestEveryFormatWhateverItsName(t *testing.T) {
 			t.Errorf("%s: %v", e.Name(), err)
 			continue
 		}
-		// One picture in all; JPEG, GIF and WebP lose some of it.
+		// They all show one picture; JPEG, GIF and WebP are lossy.
 		for i := range want.Data {
 			if diff := got.Data[i] - want.Data[i]; diff < -12 || diff > 12 {
 				t.Errorf("%s: value %d is %g, in the PNG %g", e.Name(), i, got.Data[i], want.Data[i])
@@ -129,7 +129,7 @@ func TestManyMayDecodeAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// Each is an error of one line that names the sample and says what is wrong.
+// Errors are one line that names the sample and says what is wrong.
 func TestBadImages(t *testing.T) {
 	d := newDecoder(t, 2)
 	whole := read(t, "picture.jpg")
@@ -139,12 +139,12 @@ func TestBadImages(t *testing.T) {
 		want    string
 	}{
 		"empty":         {nil, "the file is empty"},
-		"text":          {text, "is no JPEG, PNG, BMP, GIF or WebP"},
-		"one byte":      {whole[:1], "is no JPEG, PNG, BMP, GIF or WebP"},
+		"text":          {text, "is not a JPEG, PNG, BMP, GIF or WebP image"},
+		"one byte":      {whole[:1], "is not a JPEG, PNG, BMP, GIF or WebP image"},
 		"JPEG's start":  {whole[:20], "is a damaged"},
 		"text behind":   {append(slices.Clone(whole[:3]), text...), "is a damaged"},
 		"HTML page":     {[]byte("<!DOCTYPE html><html></html>"), "is an HTML page"},
-		"zeros":         {make([]byte, 1000), "is no JPEG"},
+		"zeros":         {make([]byte, 1000), "is not a JPEG"},
 		"no such image": {[]byte("BM"), "is a damaged"},
 	}
 	for _, extension := range []string{"jpg", "png", "bmp", "gif", "webp"} {
@@ -196,7 +196,7 @@ func TestCancelledDecode(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	d := newDecoder(t, 2)
-	// Not even a bad image is spoken of.
+	// Bad images are not reported, either.
 	if _, err := d.Decode(ctx, [][]byte{nil, nil}, samples(2)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -233,7 +233,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// stored is an Encoded in memory; an image without bytes cannot be read.
+// stored is a pipeline.Encoded in memory. An image without bytes cannot be read.
 type stored [][]byte
 
 func (s stored) Len() int                     { return len(s) }
@@ -268,7 +268,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// What a batch held must never reach a later one that is given its memory.
+// A batch must never contain values of an earlier one whose memory it reuses.
 func TestRecycledMemoryIsFilledAnew(t *testing.T) {
 	d := newDecoder(t, 2)
 	names := []string{"picture.png", "picture.jpg", "picture.png"}
@@ -293,6 +293,6 @@ func TestRecycledMemoryIsFilledAnew(t *testing.T) {
 	}
 	block := d.spare.take(1)
 	if cap(block) < len(want) {
-		t.Errorf("memory of %d figures was not used again: %d", len(want), cap(block))
+		t.Errorf("memory of %d numbers was not used again: %d", len(want), cap(block))
 	}
 }

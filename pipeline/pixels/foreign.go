@@ -10,17 +10,17 @@ import (
 	"tftl/internal/standin"
 )
 
-// foreign says what a file is that is no image of a format that is read, and
-// what to do about it, as far as its first bytes tell.
+// foreign explains, from the first bytes of a file without a supported image,
+// what it is and what to do about it.
 func foreign(encoded []byte) error {
 	if format := foreignFormat(encoded); format != "" {
 		return fmt.Errorf("is %s, which is not supported: convert it to JPEG or PNG", format)
 	}
 	switch standin.Of(encoded) {
 	case standin.LFSPointer:
-		return errors.New("is a Git LFS pointer, not the image itself: git lfs pull fetches it")
+		return errors.New("is a Git LFS pointer, not the image itself: run git lfs pull")
 	case standin.WebPage:
-		return errors.New("is an HTML page, as a failed download leaves: fetch the image again")
+		return errors.New("is an HTML page, probably from a failed download: download the image again")
 	}
 	text := standin.Beginning(encoded)
 	begins := func(prefixes ...string) bool {
@@ -28,19 +28,19 @@ func foreign(encoded []byte) error {
 	}
 	switch {
 	case begins("<?xml", "<svg", "<!doctype svg"):
-		return errors.New("is XML or SVG, not an image of pixels: convert it to PNG, or fetch the image again")
+		return errors.New("is XML or SVG, not a pixel image: convert it to PNG, or download the image again")
 	case begins("{", "["):
-		return errors.New("is JSON or other text, as a failed download leaves: fetch the image again")
+		return errors.New("is JSON or other text, probably from a failed download: download the image again")
 	}
-	return errors.New("is no JPEG, PNG, BMP, GIF or WebP")
+	return errors.New("is not a JPEG, PNG, BMP, GIF or WebP image")
 }
 
-// foreignFormat is a format of images that TensorFlow does not decode, with its
-// article, or empty.
+// foreignFormat names a format that TensorFlow does not decode, with an article.
+// It is empty for anything unknown.
 func foreignFormat(encoded []byte) string {
 	has := func(prefix string) bool { return bytes.HasPrefix(encoded, []byte(prefix)) }
 	switch {
-	case has("II*\x00"), has("MM\x00*"), has("II+\x00"), has("MM\x00+"): // the raw files of most cameras are TIFFs, too
+	case has("II*\x00"), has("MM\x00*"), has("II+\x00"), has("MM\x00+"): // most cameras' raw files are TIFFs
 		return "a TIFF or a camera's raw file"
 	case has("8BPS"):
 		return "a Photoshop file"
@@ -67,5 +67,5 @@ func foreignFormat(encoded []byte) string {
 	case brand == "crx ":
 		return "a camera's raw file"
 	}
-	return "a video or another file of its kind"
+	return "a video or a similar file"
 }

@@ -8,31 +8,32 @@ import (
 	"math"
 )
 
-// Limits on one image, against a small file that decodes to more than memory
-// holds. They are checked before TensorFlow sees the image.
+// Limits on one image, because a small file may decode to more than fits into
+// memory. They are checked before TensorFlow sees the image.
 const (
-	// maxPixels is where Pillow raises its DecompressionBombError.
+	// maxPixels is the limit above which Pillow raises DecompressionBombError.
 	maxPixels = 2 * 89_478_485
 	maxBytes  = 256 << 20
 )
 
-// Header is what an image says of itself before its pixels.
+// Header is what an image's header says.
 type Header struct {
-	Format        string // as Format has it
+	Format        string // as returned by the function Format
 	Width, Height int
-	// Pixels is how many decoding makes room for. It is more than Width times
-	// Height for a GIF of several frames: all are decoded to get the first.
+	// Pixels is the number for which decoding allocates memory. It is more than
+	// Width times Height for a GIF of several frames: all are decoded to get the
+	// first.
 	Pixels int64
 
-	components int // of a JPEG: 1, 3 or 4; 0 where it is cut off there
+	components int // of a JPEG: 1, 3 or 4; 0 if the file ends before it
 }
 
-// ReadHeader finds an image's size where the libraries find it that decode it
-// in TensorFlow, in a microsecond or so. What it says of a damaged image may be
-// wrong, but decoding then never makes room for more.
+// ReadHeader reads an image's size from the same place as the libraries that
+// TensorFlow decodes it with, in about a microsecond. The size of a damaged image
+// may be wrong, but decoding then never allocates more.
 //
-// The standard library's DecodeConfig would not do: it refuses JPEGs that
-// libjpeg takes, and of a GIF it does not see the frames.
+// The standard library's DecodeConfig is not enough: it refuses JPEGs that
+// libjpeg accepts, and does not read the frames of a GIF.
 func ReadHeader(encoded []byte) (Header, error) {
 	h := Header{Format: Format(encoded)}
 	var err error
@@ -57,7 +58,7 @@ func ReadHeader(encoded []byte) (Header, error) {
 	return h, nil
 }
 
-// admit refuses what is beyond the limits.
+// admit refuses images that are over the limits or would be decoded wrongly.
 func admit(encoded []byte) error {
 	if len(encoded) == 0 {
 		return fmt.Errorf("the file is empty")
@@ -79,7 +80,7 @@ func admit(encoded []byte) error {
 	if err != nil {
 		return err
 	}
-	// TensorFlow takes CMYK for inverted, as Adobe writes it, whether the marker says so or not.
+	// TensorFlow takes all CMYK for inverted, as Adobe writes it, even without Adobe's marker.
 	if h.components == 4 && !bytes.Contains(encoded, []byte("\x00\x0eAdobe")) {
 		return errors.New("is a CMYK JPEG without Adobe's marker, which is not supported: convert it to RGB")
 	}
@@ -93,16 +94,16 @@ func admit(encoded []byte) error {
 	return nil
 }
 
-// short is said of an image that ends before its size.
-const short = "it ends before its size is told"
+// short is the error of an image that is cut off early.
+const short = "it ends before its size"
 
-// jpeg walks the segments to the frame header, as libjpeg does: it passes over
-// stray bytes between them.
+// jpeg follows the segments to the frame header. Like libjpeg, it skips stray
+// bytes between them.
 func (h *Header) jpeg(b []byte) error {
 	for at := 2; at+1 < len(b); {
 		marker := b[at+1]
 		if b[at] != 0xff || marker == 0xff || marker == 0 {
-			at++ // stray, a fill byte, or a stuffed one
+			at++ // a stray, fill or stuffed byte
 			continue
 		}
 		at += 2
@@ -146,8 +147,8 @@ func (h *Header) png(b []byte) error {
 	return nil
 }
 
-// bmp reads the fields that TensorFlow's kernel reads, which knows one kind of
-// header. A negative height means rows from the top.
+// bmp reads the same fields as TensorFlow's kernel, which knows one kind of
+// header. A negative height means that rows start at the top.
 func (h *Header) bmp(b []byte) error {
 	if len(b) < 26 {
 		return errors.New(short)
@@ -162,12 +163,12 @@ func (h *Header) bmp(b []byte) error {
 	return nil
 }
 
-// plainBMP refuses the BMPs that TensorFlow's kernel decodes wrongly without a
-// word, or has no clear words for: it knows colours of 24 and 32 bits, and takes
-// a palette's indexes for levels of grey.
+// plainBMP refuses BMPs that TensorFlow's kernel decodes wrongly in silence, or
+// with an unclear error: it knows colours of 24 and 32 bits, and takes the indexes
+// of a palette for levels of grey.
 func plainBMP(b []byte) error {
 	if len(b) < 54 {
-		return nil // decoding says that it is cut off
+		return nil // decoding reports that it is cut off
 	}
 	bits, compression := binary.LittleEndian.Uint16(b[28:]), binary.LittleEndian.Uint32(b[30:])
 	kind := ""
@@ -181,7 +182,7 @@ func plainBMP(b []byte) error {
 	case bits <= 8:
 		kind = fmt.Sprintf("a palette of %d bits", bits)
 	default:
-		kind = fmt.Sprintf("%d bits a pixel and compression %d", bits, compression)
+		kind = fmt.Sprintf("%d bits per pixel and compression %d", bits, compression)
 	}
 	if kind == "" {
 		return nil
@@ -189,8 +190,8 @@ func plainBMP(b []byte) error {
 	return fmt.Errorf("is a BMP with %s, which is not supported: convert it to PNG", kind)
 }
 
-// usualMasks says whether the fields of a 32-bit BMP are blue, green and red, in
-// this order.
+// usualMasks reports whether the channels of a 32-bit BMP are blue, green and
+// red, in this order.
 func usualMasks(b []byte) bool {
 	if len(b) < 66 {
 		return false
@@ -198,7 +199,7 @@ func usualMasks(b []byte) bool {
 	return binary.LittleEndian.Uint32(b[54:]) == 0xff0000 && binary.LittleEndian.Uint32(b[58:]) == 0xff00 && binary.LittleEndian.Uint32(b[62:]) == 0xff
 }
 
-// greyPalette says whether each index of a palette is its own level of grey.
+// greyPalette reports whether each index of a palette is its own level of grey.
 func greyPalette(b []byte, header int64) bool {
 	n := int64(binary.LittleEndian.Uint32(b[46:]))
 	if n == 0 {
@@ -232,7 +233,7 @@ func (h *Header) webp(b []byte) error {
 		}
 		sizes := binary.LittleEndian.Uint32(body[1:])
 		h.Width, h.Height = int(sizes&0x3fff)+1, int(sizes>>14&0x3fff)+1
-	case "VP8X": // the canvas; libwebp refuses a frame that does not lie in it
+	case "VP8X": // the canvas; libwebp refuses a frame outside it
 		h.Width, h.Height = int(binary.LittleEndian.Uint32(body[4:])&0xffffff)+1, int(binary.LittleEndian.Uint32(body[6:])>>8)+1
 	default:
 		return fmt.Errorf("its first chunk is %q", chunk)
@@ -240,8 +241,8 @@ func (h *Header) webp(b []byte) error {
 	return nil
 }
 
-// gif walks the blocks and sums up the frames, each of which may be larger
-// than the screen. Where the walk ends early, giflib's ends, too.
+// gif follows the blocks and sums up the frames, each of which may be larger than
+// the screen. If it stops early, so does giflib.
 func (h *Header) gif(b []byte) error {
 	if len(b) < 13 {
 		return errors.New(short)
@@ -264,7 +265,7 @@ func (h *Header) gif(b []byte) error {
 	return nil
 }
 
-// colours is the length of the colour table that a GIF's flags tell of.
+// colours returns the length of the colour table that a GIF's flags announce.
 func colours(flags byte) int {
 	if flags&0x80 == 0 {
 		return 0
@@ -272,7 +273,7 @@ func colours(flags byte) int {
 	return 3 << (flags&7 + 1)
 }
 
-// subBlocks is where a chain of them ends that begins at an offset.
+// subBlocks returns the end of a chain of sub-blocks.
 func subBlocks(b []byte, at int) int {
 	for at < len(b) && b[at] != 0 {
 		at += 1 + int(b[at])

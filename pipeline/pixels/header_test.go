@@ -17,7 +17,7 @@ import (
 	"tftl/pipeline"
 )
 
-// fixtures are images with the size that Pillow gave them.
+// fixtures returns images with the size that Pillow gave them.
 func fixtures(t testing.TB) map[string][2]int {
 	t.Helper()
 	sizes := map[string][2]int{}
@@ -62,7 +62,7 @@ func TestHeaderHasTheSize(t *testing.T) {
 			t.Errorf("%s: %d x %d, %v; want %v", path, h.Width, h.Height, err, size)
 		}
 		formats[h.Format]++
-		for n := range min(len(encoded), 64) { // cut short anywhere, it is an error or still right
+		for n := range min(len(encoded), 64) { // cut short anywhere, the result is an error or still right
 			if h, err := ReadHeader(encoded[:n]); err == nil && [2]int{h.Width, h.Height} != size {
 				t.Errorf("%s cut to %d bytes: %+v", path, n, h)
 			}
@@ -73,7 +73,7 @@ func TestHeaderHasTheSize(t *testing.T) {
 	}
 }
 
-// bomb is an image of a header alone.
+// bomb returns an image that has only a header.
 func bomb(format string, width, height int) []byte {
 	big, little := binary.BigEndian, binary.LittleEndian
 	w, h := uint32(width), uint32(height)
@@ -136,7 +136,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A GIF's frames are all decoded, and may be larger than its screen.
+// All frames of a GIF are decoded, and they may be larger than its screen.
 func TestFramesOfAGIFCount(t *testing.T) {
 	palette := color.Palette{color.Black, color.White}
 	var animation gif.GIF
@@ -158,8 +158,8 @@ func TestFramesOfAGIFCount(t *testing.T) {
 	}
 }
 
-// Where the standard library finds a size in one of the formats, it is the one found
-// here; nothing makes ReadHeader fail otherwise than by an error.
+// If the standard library finds a size, so does ReadHeader, and it is the same. For
+// anything else, ReadHeader returns an error and does not panic.
 func FuzzReadHeader(f *testing.F) {
 	for path := range fixtures(f) {
 		encoded, err := os.ReadFile(path)

@@ -13,8 +13,8 @@ import (
 	"tftl/pipeline"
 )
 
-// pixels holds what TensorFlow and Keras make of every format,
-// interpolation and fit; testdata/pixels.py writes it.
+// pixels has the expected pixels, by TensorFlow and Keras, for every format,
+// interpolation and fit. testdata/pixels.py writes them.
 const pixels = "../../build/testdata/pixels"
 
 type parityCase struct {
@@ -63,7 +63,7 @@ func parityCases(t *testing.T) (cases []parityCase) {
 	return cases
 }
 
-// comparePixels wants the same bits, not nearly the same values.
+// comparePixels requires the same bits, not just nearly the same values.
 func comparePixels(t *testing.T, got, want []float32) {
 	t.Helper()
 	if len(got) != len(want) {

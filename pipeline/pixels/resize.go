@@ -9,15 +9,15 @@ import (
 	"tftl/pipeline"
 )
 
-// fit resizes [1,H,W,3] uint8 to the options' size in float32. It is the
-// exporter's Input.decode (scripts/tftl_export/images.py) but for the decoding.
+// fit resizes [1,H,W,3] uint8 to the size of the options, in float32. The
+// exporter's Input.decode (scripts/tftl_export/graph/images.py) does the same.
 func fit(s *op.Scope, images tf.Output, o Options) (tf.Output, error) {
 	size := op.Const(s.SubScope("target"), []int32{int32(o.Height), int32(o.Width)})
 	if o.Fit == "" || o.Fit == "stretch" {
 		return resize(s, images, size, o.Interpolation)
 	}
-	// A division by a constant would be optimised to a multiplication by its
-	// inverse, which rounds otherwise, and a side would be another pixel long.
+	// TensorFlow would turn the division by a constant into a multiplication by
+	// its inverse. That rounds differently, so that a side may be a pixel off.
 	size = op.PlaceholderWithDefault(s, size, tf.MakeShape(2))
 	switch o.Fit {
 	case "crop":
@@ -28,12 +28,12 @@ func fit(s *op.Scope, images tf.Output, o Options) (tf.Output, error) {
 	return tf.Output{}, pipeline.Errorf(pipeline.BadModel, "fit %q: must be stretch, crop or pad", o.Fit)
 }
 
-// crop is the middle in the size's aspect ratio, as Keras' crop_to_aspect_ratio
-// cuts it: rounded towards zero in float32.
+// crop keeps the middle, in the aspect ratio of size. It rounds towards zero in
+// float32, like Keras' crop_to_aspect_ratio.
 func crop(s *op.Scope, images, size tf.Output) tf.Output {
 	zero := op.Const(s.SubScope("zero"), []int32{0})
 	has := sides(s, images)
-	// What each side would be, were the other one right.
+	// The length that each side would need for the other one to fit.
 	of := op.Cast(s.SubScope("of"), op.Mul(s, op.ReverseV2(s, has, zero), size), tf.Float)
 	by := op.Cast(s.SubScope("by"), op.ReverseV2(s.SubScope("reversed"), size, zero), tf.Float)
 	fitting := op.Cast(s, op.Div(s, of, by), tf.Int32)
@@ -43,8 +43,8 @@ func crop(s *op.Scope, images, size tf.Output) tf.Output {
 	return op.Slice(s, images, join(s.SubScope("from"), zero, start, zero), join(s.SubScope("n"), all, middle, all))
 }
 
-// pad is all of the image between black bars, as tf.image.resize_with_pad makes
-// it, but for images so thin that nothing would be left of them.
+// pad keeps the whole image, between black bars. It is tf.image.resize_with_pad,
+// except that even the thinnest image keeps a pixel.
 func pad(s *op.Scope, images, size tf.Output, interpolation string) (tf.Output, error) {
 	zero := op.Const(s.SubScope("zero"), []int32{0})
 	has, whole := op.Cast(s.SubScope("has"), sides(s, images), tf.Float), op.Cast(s.SubScope("whole"), size, tf.Float)
@@ -63,7 +63,7 @@ func pad(s *op.Scope, images, size tf.Output, interpolation string) (tf.Output, 
 	return op.Pad(s, resized, op.Pack(s, bars, op.PackAxis(1))), nil
 }
 
-// sides are height and width of [N,H,W,C].
+// sides returns height and width of [N,H,W,C].
 func sides(s *op.Scope, images tf.Output) tf.Output {
 	s = s.SubScope("sides")
 	return op.Slice(s, op.Shape(s, images), op.Const(s.SubScope("from"), []int32{1}), op.Const(s.SubScope("n"), []int32{2}))
@@ -73,7 +73,7 @@ func join(s *op.Scope, parts ...tf.Output) tf.Output {
 	return op.ConcatV2(s, parts, op.Const(s.SubScope("axis"), int32(0)))
 }
 
-// resize is what tf.image.resize does for a method: [1,H,W,3] uint8 to float32.
+// resize is tf.image.resize, from [1,H,W,3] uint8 to float32.
 func resize(s *op.Scope, images, size tf.Output, interpolation string) (tf.Output, error) {
 	switch interpolation {
 	case "bilinear":
@@ -86,7 +86,7 @@ func resize(s *op.Scope, images, size tf.Output, interpolation string) (tf.Outpu
 	case "area":
 		return op.ResizeArea(s, images, size), nil
 	case "lanczos3":
-		// tf.image.resize computes the scale as size / input size in float32.
+		// Like tf.image.resize, compute the scale as size / input size in float32.
 		scale := op.Div(s, op.Cast(s.SubScope("to"), size, tf.Float), op.Cast(s.SubScope("of"), sides(s, images), tf.Float))
 		zero := op.Const(s.SubScope("zero"), []float32{0, 0})
 		resized := s.AddOperation(tf.OpSpec{ // the binding has no function for it

@@ -2,19 +2,19 @@ package pixels
 
 import "sync"
 
-// spareLimit is how many batches' memory waits to be used again: no more are
-// under way at a time.
+// spareLimit is the number of batches whose memory is kept. No more are in use at
+// a time.
 const spareLimit = 4
 
-// spare keeps the memory of batches that are done with. A batch of pixels is
-// tens of megabytes: to get it anew, zeroed page by page, takes a tenth of the
-// time that decoding into it does.
+// spare keeps the memory of finished batches. A batch of pixels takes tens of
+// megabytes: allocating it, zeroed page by page, would take a tenth of the time
+// of decoding into it.
 type spare struct {
 	mu     sync.Mutex
 	blocks [][]float32
 }
 
-// take gives n figures, whatever their values are.
+// take returns n numbers with arbitrary values.
 func (s *spare) take(n int) []float32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

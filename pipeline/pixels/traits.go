@@ -5,20 +5,22 @@ import (
 	"encoding/binary"
 )
 
-// Traits are what decoding passes over without a word, so that a person may want
-// to know of it.
+// Traits are properties of an image that decoding ignores, and that users may
+// want to know about.
 type Traits struct {
-	// Orientation is Exif's, 1 to 8, or 0 where there is none. Decoding turns
-	// nothing, as in Keras: of 2 to 8 the pixels lie otherwise than viewers show them.
+	// Orientation is the EXIF orientation, 1 to 8, or 0 if there is none. Decoding
+	// ignores it, as Keras does: with 2 to 8, viewers show the image rotated or
+	// flipped, compared with its pixels.
 	Orientation int
-	// Depth16 is whether a channel has 16 bits, of which decoding keeps the upper 8.
+	// Depth16 is true if channels have 16 bits. Decoding keeps the upper 8.
 	Depth16 bool
-	// Transparent is whether the image has an alpha channel or a transparent
-	// colour. Decoding drops it: what lies below shows.
+	// Transparent is true if the image has an alpha channel or a transparent
+	// colour. Decoding drops it, which shows the colours underneath.
 	Transparent bool
 }
 
-// ReadTraits finds them in an encoded image. Of a damaged one they may be wrong.
+// ReadTraits reads the traits of an encoded image. They may be wrong for a
+// damaged one.
 func ReadTraits(encoded []byte) Traits {
 	switch Format(encoded) {
 	case "JPEG":
@@ -33,7 +35,7 @@ func ReadTraits(encoded []byte) Traits {
 	return Traits{}
 }
 
-// jpegExif is the TIFF of a JPEG's APP1 segment, or nil.
+// jpegExif returns the TIFF in a JPEG's APP1 segment, or nil.
 func jpegExif(b []byte) []byte {
 	for at := 2; at+4 <= len(b) && b[at] == 0xff; {
 		marker, length := b[at+1], int(binary.BigEndian.Uint16(b[at+2:]))
@@ -49,7 +51,7 @@ func jpegExif(b []byte) []byte {
 	return nil
 }
 
-// orientation is the value of tag 0x112 in the first directory of a TIFF, or 0.
+// orientation returns the value of tag 0x112 in the first directory of a TIFF, or 0.
 func orientation(tiff []byte) int {
 	if len(tiff) < 8 {
 		return 0
@@ -78,7 +80,7 @@ func orientation(tiff []byte) int {
 	return 0
 }
 
-// pngTraits walks the chunks. Colour types 4 and 6 have an alpha channel.
+// pngTraits reads all chunks. Colour types 4 and 6 have an alpha channel.
 func pngTraits(b []byte) (t Traits) {
 	if len(b) < 26 {
 		return t
@@ -101,7 +103,7 @@ func pngTraits(b []byte) (t Traits) {
 	return t
 }
 
-// gifTransparent says whether a control block before the first frame names a
+// gifTransparent reports whether a control block before the first frame names a
 // transparent colour.
 func gifTransparent(b []byte) bool {
 	if len(b) < 13 {
@@ -115,8 +117,8 @@ func gifTransparent(b []byte) bool {
 	return false
 }
 
-// webpTraits reads the flags of the extended header and, of a lossless frame
-// without one, its own.
+// webpTraits reads the flags of the extended header or, without one, of a
+// lossless frame.
 func webpTraits(b []byte) (t Traits) {
 	if len(b) < 30 {
 		return t
@@ -141,7 +143,7 @@ func webpTraits(b []byte) (t Traits) {
 	return t
 }
 
-// animatedWebP says whether a WebP is one of several frames.
+// animatedWebP reports whether a WebP has several frames.
 func animatedWebP(b []byte) bool {
 	return len(b) > 20 && string(b[12:16]) == "VP8X" && b[20]&0x02 != 0
 }

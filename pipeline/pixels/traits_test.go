@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The files are Pillow's (testdata/make.py), which also says what they have.
+// Pillow wrote the files and confirmed their traits (testdata/make.py).
 func TestTraits(t *testing.T) {
 	for name, want := range map[string]Traits{
 		"plain.jpg":         {},
@@ -33,13 +33,13 @@ func TestTraits(t *testing.T) {
 		if got := ReadTraits(encoded); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
-		for n := range min(len(encoded), 2000) { // cut short anywhere, it is no panic
+		for n := range min(len(encoded), 2000) { // cut short anywhere, it does not panic
 			ReadTraits(encoded[:n])
 		}
 	}
 }
 
-// Nothing makes ReadTraits panic, or run without an end.
+// No input makes ReadTraits panic or loop forever.
 func FuzzReadTraits(f *testing.F) {
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x1aExif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"))
 	f.Add([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x10\x06\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xfftRNS"))

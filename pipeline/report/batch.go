@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -15,149 +13,43 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-// Batch is what became of a file of runs.
+// Batch is the result of a file of runs.
 type Batch struct {
-	Name     string // of the file
-	RankedBy string // a figure of the validation part, as the history has it: val_loss
-	Runs     []BatchRun
+	Name    string // of the file
+	Runs    []BatchRun
+	Ranking metrics.Ranking // of Runs
 }
 
 // BatchRun is one run of a batch.
 type BatchRun struct {
-	Name   string
-	Group  string // what the folds of one run have in common; Name without folds
-	Folder string // from the summary's, with forward slashes
+	metrics.Run
+	Folder string // relative to the summary's, with forward slashes
 	State  string // done, failed, …
-	Error  string // why it failed; empty where it did not
-	// Best is the best epoch, and Report the test part's figures; nil where the
-	// run did not come so far.
-	Best   *pipeline.Epoch
-	Report *metrics.Report
+	Error  string // why it failed; empty if it did not
 }
 
-// batchColumns are the figures of the test part that a summary shows.
-func batchColumns() []string { return []string{"accuracy", "f1", "loss"} }
-
-// batchRow is a line of the summary: a run, or the folds of one.
+// batchRow is a row of the summary: a run, or the folds of one.
 type batchRow struct {
-	Rank       int // 0: none
-	Name       string
-	Folds      int // 0 for a run without
-	Validation metrics.Figure
-	Test       []metrics.Figure // as batchColumns
-	Gates      string
-	Failed     bool
-	Runs       []BatchRun
+	metrics.Place
+	runs []BatchRun
 }
 
-// rows ranks the runs by the validation part, for what is chosen by the test
-// part is no longer measured by it. Those that have no figure come last.
 func (b Batch) rows() []batchRow {
 	var rows []batchRow
-	for _, run := range b.Runs {
-		if at := slices.IndexFunc(rows, func(r batchRow) bool { return r.Name == run.Group }); at >= 0 {
-			rows[at].Runs = append(rows[at].Runs, run)
-			continue
+	for _, place := range b.Ranking.Places {
+		row := batchRow{Place: place}
+		for _, i := range place.Runs {
+			row.runs = append(row.runs, b.Runs[i])
 		}
-		rows = append(rows, batchRow{Name: run.Group, Runs: []BatchRun{run}})
-	}
-	for i := range rows {
-		rows[i].fill(b.RankedBy)
-	}
-	higher := !metrics.LowerIsBetter(strings.TrimPrefix(b.RankedBy, "val_"))
-	slices.SortStableFunc(rows, func(x, y batchRow) int {
-		a, b := x.Validation.Value, y.Validation.Value
-		if math.IsNaN(a) || math.IsNaN(b) {
-			return cmp.Compare(rankless(a), rankless(b))
-		}
-		if higher {
-			a, b = b, a
-		}
-		return cmp.Compare(a, b)
-	})
-	for i := range rows {
-		if !math.IsNaN(rows[i].Validation.Value) {
-			rows[i].Rank = i + 1
-		}
+		rows = append(rows, row)
 	}
 	return rows
 }
 
-// Best is the name of the first run that has a rank; of folds there is none.
-func (b Batch) Best() string {
-	if first := b.rows()[0]; first.Rank == 1 && first.Folds == 0 {
-		return first.Name
-	}
-	return ""
-}
-
-func rankless(v float64) int {
-	if math.IsNaN(v) {
-		return 1
-	}
-	return 0
-}
-
-// fill measures a row. A fold that is not there leaves the others without a
-// mean, which would be of other images.
-func (r *batchRow) fill(rankedBy string) {
-	if run := r.Runs[0]; run.Name != run.Group {
-		r.Folds = len(r.Runs)
-	}
-	validation, test := make([]float64, len(r.Runs)), make([][]float64, len(batchColumns()))
-	gates, missed := 0, 0
-	for i, run := range r.Runs {
-		validation[i] = math.NaN()
-		if run.Best != nil {
-			if v, ok := run.Best.Value(rankedBy); ok {
-				validation[i] = v
-			}
-		}
-		for k, name := range batchColumns() {
-			test[k] = append(test[k], run.figure(name).Value)
-		}
-		if run.Report != nil {
-			for _, o := range run.Report.Gates {
-				gates++
-				if !o.Passed {
-					missed++
-				}
-			}
-		}
-		r.Failed = r.Failed || run.Error != ""
-	}
-	r.Validation = metrics.MeanOver(rankedBy, validation)
-	for k, name := range batchColumns() {
-		if r.Folds == 0 {
-			r.Test = append(r.Test, r.Runs[0].figure(name))
-		} else {
-			r.Test = append(r.Test, metrics.MeanOver(name, test[k]))
-		}
-	}
-	r.Failed = r.Failed || missed > 0
-	switch {
-	case gates == 0:
-	case missed > 0:
-		r.Gates = fmt.Sprintf("%d of %d failed", missed, gates)
-	default:
-		r.Gates = fmt.Sprintf("%d passed", gates)
-	}
-}
-
-// figure is one of the test part.
-func (r BatchRun) figure(name string) metrics.Figure {
-	if r.Report != nil {
-		if f, err := r.Report.Figure(name); err == nil {
-			return f
-		}
-	}
-	return metrics.Figure{Name: name, Value: math.NaN(), Lower: math.NaN(), Upper: math.NaN()}
-}
-
 // header and cells are the summary as a table of text.
 func (b Batch) header() []string {
-	header := []string{"rank", "run", b.RankedBy}
-	for _, name := range batchColumns() {
+	header := []string{"rank", "run", b.Ranking.By}
+	for _, name := range b.Ranking.Test {
 		header = append(header, "test "+name)
 	}
 	return append(header, "gates", "state")
@@ -169,10 +61,10 @@ func (r batchRow) cells() []string {
 		rank = strconv.Itoa(r.Rank)
 	}
 	cells := []string{rank, r.title(), withInterval(r.Validation)}
-	for _, f := range r.Test {
-		cells = append(cells, withInterval(f))
+	for _, m := range r.Test {
+		cells = append(cells, withInterval(m))
 	}
-	return append(cells, cmp.Or(r.Gates, undefined), r.state())
+	return append(cells, cmp.Or(r.gates(), undefined), stateOf(r.runs))
 }
 
 func (r batchRow) title() string {
@@ -186,11 +78,31 @@ func (r batchRow) title() string {
 	return name
 }
 
-// state is that of the run, or how many folds are in each.
-func (r batchRow) state() string {
+// gates says how many gates failed or passed; empty if there are none.
+func (r batchRow) gates() string {
+	switch {
+	case r.Gates == 0:
+		return ""
+	case r.Missed > 0:
+		return fmt.Sprintf("%d of %d failed", r.Missed, r.Gates)
+	}
+	return fmt.Sprintf("%d passed", r.Gates)
+}
+
+func (r batchRow) failed() bool {
+	for _, run := range r.runs {
+		if run.Error != "" {
+			return true
+		}
+	}
+	return r.Missed > 0
+}
+
+// stateOf is the state that runs share, or how many are in each.
+func stateOf(runs []BatchRun) string {
 	var states []string
 	count := map[string]int{}
-	for _, run := range r.Runs {
+	for _, run := range runs {
 		if count[run.State] == 0 {
 			states = append(states, run.State)
 		}
@@ -205,15 +117,15 @@ func (r batchRow) state() string {
 	return strings.Join(states, ", ")
 }
 
-// withInterval is a figure with its interval.
-func withInterval(f metrics.Figure) string {
-	if bounds := interval(f.Lower, f.Upper); bounds != "" {
-		return decimals(f.Value) + " (" + bounds + ")"
+// withInterval is a metric with its interval.
+func withInterval(m metrics.Metric) string {
+	if bounds := interval(m.Lower, m.Upper); bounds != "" {
+		return decimals(m.Value) + " (" + bounds + ")"
 	}
-	return decimals(f.Value)
+	return decimals(m.Value)
 }
 
-// problems are what went wrong, and the gates that were missed, a line each.
+// problems lists errors and failed gates, one per line.
 func (b Batch) problems() []string {
 	var lines []string
 	for _, run := range b.Runs {
@@ -248,10 +160,10 @@ func (b Batch) WriteTable(w io.Writer) error {
 	return table.Flush()
 }
 
-// Markdown writes it for a job's page.
+// Markdown writes the summary for the page of a CI job.
 func (b Batch) Markdown(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "## %s\n\n%s. Ranked by %s; figures of the test part have 95%% intervals.\n", code(b.Name), b.subtitle(), plain(b.RankedBy))
+	fmt.Fprintf(&text, "## %s\n\n%s. Ranked by %s. Test metrics have 95%% intervals.\n", code(b.Name), b.subtitle(), plain(b.Ranking.By))
 	g := grid{Words: len(b.header()), Header: b.header()}
 	for _, r := range b.rows() {
 		g.Rows = append(g.Rows, r.cells())
@@ -267,22 +179,30 @@ func (b Batch) Markdown(w io.Writer) error {
 	return err
 }
 
-// figureDocument is a figure as JSON has it: null where it is not finite.
-type figureDocument struct {
+// metricDocument is a metric in JSON: null stands for what is not finite.
+type metricDocument struct {
 	Name  string   `json:"name"`
 	Value *float64 `json:"value"`
 	Lower *float64 `json:"lower"`
 	Upper *float64 `json:"upper"`
 }
 
-func figureJSON(f metrics.Figure) figureDocument {
+func metricsJSON(all []metrics.Metric) []metricDocument {
+	documents := []metricDocument{}
+	for _, m := range all {
+		documents = append(documents, metricJSON(m))
+	}
+	return documents
+}
+
+func metricJSON(m metrics.Metric) metricDocument {
 	null := func(v float64) *float64 {
 		if !finite(v) {
 			return nil
 		}
 		return &v
 	}
-	return figureDocument{f.Name, null(f.Value), null(f.Lower), null(f.Upper)}
+	return metricDocument{m.Name, null(m.Value), null(m.Lower), null(m.Upper)}
 }
 
 type runDocument struct {
@@ -291,7 +211,7 @@ type runDocument struct {
 	State  string            `json:"state"`
 	Error  string            `json:"error,omitempty"`
 	Best   *pipeline.Epoch   `json:"best"`
-	Test   []figureDocument  `json:"test"`
+	Test   []metricDocument  `json:"test"`
 	Gates  []metrics.Outcome `json:"gates,omitempty"`
 }
 
@@ -299,8 +219,8 @@ type rowDocument struct {
 	Rank       int              `json:"rank,omitempty"`
 	Name       string           `json:"name"`
 	Folds      int              `json:"folds,omitempty"`
-	Validation figureDocument   `json:"validation"`
-	Test       []figureDocument `json:"test"`
+	Validation metricDocument   `json:"validation"`
+	Test       []metricDocument `json:"test"`
 	State      string           `json:"state"`
 	Runs       []runDocument    `json:"runs"`
 }
@@ -309,17 +229,13 @@ type rowDocument struct {
 func (b Batch) MarshalJSON() ([]byte, error) {
 	rows := []rowDocument{}
 	for _, r := range b.rows() {
-		d := rowDocument{Rank: r.Rank, Name: r.Name, Folds: r.Folds, Validation: figureJSON(r.Validation), Test: []figureDocument{}, State: r.state()}
-		for _, f := range r.Test {
-			d.Test = append(d.Test, figureJSON(f))
+		d := rowDocument{
+			Rank: r.Rank, Name: r.Name, Folds: r.Folds, Validation: metricJSON(r.Validation), Test: metricsJSON(r.Test), State: stateOf(r.runs),
 		}
-		for _, run := range r.Runs {
-			one := runDocument{Name: run.Name, Folder: run.Folder, State: run.State, Error: run.Error, Best: run.Best, Test: []figureDocument{}}
+		for _, run := range r.runs {
+			one := runDocument{Name: run.Name, Folder: run.Folder, State: run.State, Error: run.Error, Best: run.Best, Test: metricsJSON(nil)}
 			if run.Report != nil {
-				one.Gates = run.Report.Gates
-				for _, f := range run.Report.Figures() {
-					one.Test = append(one.Test, figureJSON(f))
-				}
+				one.Gates, one.Test = run.Report.Gates, metricsJSON(run.Report.Metrics())
 			}
 			d.Runs = append(d.Runs, one)
 		}
@@ -329,5 +245,5 @@ func (b Batch) MarshalJSON() ([]byte, error) {
 		File     string        `json:"file"`
 		RankedBy string        `json:"ranked_by"`
 		Rows     []rowDocument `json:"rows"`
-	}{b.Name, b.RankedBy, rows})
+	}{b.Name, b.Ranking.By, rows})
 }

@@ -6,15 +6,16 @@ import (
 	"io"
 )
 
-// HTML writes the summary as one page beside the runs, whose reports it links to.
+// HTML writes the summary as one page in the folder of the runs, with links to
+// their reports.
 func (b Batch) HTML(w io.Writer) error {
-	p := batchPage{Name: display(b.Name), Subtitle: b.subtitle(), RankedBy: b.RankedBy, Test: batchColumns()}
+	p := batchPage{Name: display(b.Name), Subtitle: b.subtitle(), RankedBy: b.Ranking.By, Test: b.Ranking.Test}
 	for _, r := range b.rows() {
-		line := batchLine{Rank: r.cells()[0], Name: r.title(), Validation: withInterval(r.Validation), Gates: r.Gates, State: r.state(), Failed: r.Failed}
-		for _, f := range r.Test {
-			line.Test = append(line.Test, withInterval(f))
+		line := batchLine{Rank: r.cells()[0], Name: r.title(), Validation: withInterval(r.Validation), Gates: r.gates(), State: stateOf(r.runs), Failed: r.failed()}
+		for _, m := range r.Test {
+			line.Test = append(line.Test, withInterval(m))
 		}
-		for _, run := range r.Runs {
+		for _, run := range r.runs {
 			link := batchLink{Text: shorten(run.Name, nameRunes)}
 			if run.Report != nil {
 				link.Report = run.Folder + "/report.html"
@@ -33,12 +34,12 @@ func (b Batch) HTML(w io.Writer) error {
 	return execute(w, "batch.tmpl", p)
 }
 
-// subtitle counts the runs by what became of them.
+// subtitle counts the runs by state.
 func (b Batch) subtitle() string {
-	return count(len(b.Runs), "run") + ": " + batchRow{Runs: b.Runs}.state()
+	return count(len(b.Runs), "run") + ": " + stateOf(b.Runs)
 }
 
-// execute writes a page by its template.
+// execute fills in a template.
 func execute(w io.Writer, name string, page any) error {
 	pages, err := template.New(name).ParseFS(files, "*.tmpl", "style.css")
 	if err != nil {
@@ -64,9 +65,9 @@ type batchLine struct {
 	Test                   []string
 	Gates, State           string
 	Failed                 bool
-	Report                 string      // of a run without folds
-	Folds                  []batchLink // of one with them
+	Report                 string      // link; of a run without folds
+	Folds                  []batchLink // of a run with folds
 }
 
-// batchLink is a fold, and where its report is.
+// batchLink is a fold and the link to its report.
 type batchLink struct{ Text, Report string }

@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	matrixLimit = 16 // most classes whose matrix is shown whole
-	matrixPart  = 12 // classes that are shown of a larger one
-	pairLimit   = 15 // pairs of classes in the list
+	matrixLimit = 16 // most classes whose whole matrix is shown
+	matrixPart  = 12 // classes shown of a larger one
+	pairLimit   = 15 // most pairs of classes in the list
 )
 
-// confusion is the matrix as a page shows it.
+// confusion is the confusion matrix of a page.
 type confusion struct {
-	Columns []string // short names
-	Names   []string // whole ones
+	Columns []string // short class names
+	Names   []string // full class names
 	Rows    []confusionRow
-	// Part says that only the classes with the most mistakes are shown, and
-	// the others together.
+	// Part is true if only the classes with the most mistakes have their own row
+	// and column.
 	Part  bool
-	Total int // classes
+	Total int // number of classes
 }
 
 type confusionRow struct {
@@ -30,17 +30,18 @@ type confusionRow struct {
 	Cells []confusionCell
 }
 
-// confusionCell is how many images of the row's class were taken for the column's.
+// confusionCell is the images of the row's class that were predicted as the column's.
 type confusionCell struct {
 	Count int
-	Share string  // of the row's
+	Share string  // of the row
 	Shade float64 // 0 to 1
 	Right bool    // on the diagonal
-	Other bool    // of the classes that have no place of their own
+	Other bool    // in the shared row or column of the other classes
 }
 
-// newConfusion lays the matrix out. Of many classes the most confused have a
-// row and a column each, and the others share one, so that every image counts.
+// newConfusion lays out the matrix. If there are many classes, the most confused
+// ones get a row and a column each and the others share one, so every image is
+// counted.
 func newConfusion(r metrics.Report) confusion {
 	shown := make([]int, len(r.Classes))
 	for i := range shown {
@@ -91,8 +92,8 @@ func newConfusion(r metrics.Report) confusion {
 	return c
 }
 
-// mostConfused are the classes with the most mistakes from or to them, in
-// their own order.
+// mostConfused are the classes that are most often mistaken for another or another
+// for them, in class order.
 func mostConfused(r metrics.Report) []int {
 	mistakes := make([]int, len(r.Classes))
 	all := make([]int, len(r.Classes))
@@ -111,11 +112,11 @@ func mostConfused(r metrics.Report) []int {
 	return all
 }
 
-// confusedPairs lists what was taken for what, the most often first. more are
-// the pairs that it leaves out.
+// confusedPairs lists which classes were predicted as which others, the most
+// frequent first. more is the number of pairs left out.
 func confusedPairs(r metrics.Report) (pairs grid, more int) {
 	all := r.Confusions()
-	pairs = grid{Caption: "Most confused pairs", Words: 2, Header: []string{"is", "was taken for", "images", "of", "share"}}
+	pairs = grid{Caption: "Most confused pairs", Words: 2, Header: []string{"true class", "predicted", "images", "of", "share"}}
 	for _, p := range all[:min(len(all), pairLimit)] {
 		of := r.Classes[p.Label].Support
 		pairs.Rows = append(pairs.Rows, []string{

@@ -15,8 +15,8 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-// highlighted is how many classes' curves have a colour of their own: as many
-// as can be told apart. The others are drawn faint.
+// highlighted is the number of curves with a colour of their own: as many as
+// people can tell apart. The others are faint.
 const highlighted = 4
 
 // classCurve is one class's curve against all other classes.
@@ -25,8 +25,8 @@ type classCurve struct {
 	metrics.Curve
 }
 
-// curvesOf computes a curve for each class that has one: for two classes the
-// second's alone, as the first's says the same.
+// curvesOf lists the curves of all classes that have one. For two classes it is
+// only the second's, because the first's adds nothing.
 func curvesOf(predictions []pipeline.Prediction, classes int, curve func([]pipeline.Prediction, int) metrics.Curve) []classCurve {
 	var all []classCurve
 	for class := range classes {
@@ -48,7 +48,7 @@ func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, erro
 		return d, err
 	}
 	d.Data = grid{Caption: "ROC curve: area, and true positive rate by false positive rate", Header: []string{"class", "area"}}
-	d, err := drawCurves(d, p, curvesOf(predictions, len(classes), metrics.ROC), classes, "area", []float64{0.01, 0.05, 0.1, 0.2}, reached)
+	d, err := drawCurves(d, p, curvesOf(predictions, len(classes), metrics.ROC), classes, []float64{0.01, 0.05, 0.1, 0.2}, reached)
 	d.Legend = append(d.Legend, key{"faint dashed", "chance"})
 	return d, err
 }
@@ -58,11 +58,11 @@ func drawPrecisionRecall(predictions []pipeline.Prediction, classes []string) (d
 	d := drawing{ID: "plot-pr", Title: "Precision-recall curve"}
 	d.Data = grid{Caption: "Precision-recall curve: average precision, and precision by recall", Header: []string{"class", "average precision"}}
 	curves := curvesOf(predictions, len(classes), metrics.PrecisionRecall)
-	return drawCurves(d, newPlot("recall", "precision"), curves, classes, "average precision", []float64{0.5, 0.8, 0.9, 0.95}, kept)
+	return drawCurves(d, newPlot("recall", "precision"), curves, classes, []float64{0.5, 0.8, 0.9, 0.95}, kept)
 }
 
-// thin leaves out the points of a curve that are so near to the one before that
-// nobody would see a difference: there may be one for each image.
+// thin drops points that are too close to the previous one to be seen: a curve may
+// have one point per image.
 func thin(c metrics.Curve, near float64) (x, y []float64) {
 	for i := range c.X {
 		last := len(x) - 1
@@ -74,7 +74,7 @@ func thin(c metrics.Curve, near float64) (x, y []float64) {
 	return x, y
 }
 
-// reached is the largest y up to an x.
+// reached is the largest y at or before an x.
 func reached(c metrics.Curve, x float64) float64 {
 	y := math.NaN()
 	for i := range c.X {
@@ -85,7 +85,7 @@ func reached(c metrics.Curve, x float64) float64 {
 	return y
 }
 
-// kept is the largest y from an x on.
+// kept is the largest y at or after an x.
 func kept(c metrics.Curve, x float64) float64 {
 	y := math.NaN()
 	for i := range c.X {
@@ -96,13 +96,12 @@ func kept(c metrics.Curve, x float64) float64 {
 	return y
 }
 
-// drawCurves draws one curve a class. Where there are many, the ones with the
-// smallest area have a colour: those are what to look at. The table beside it
-// has what value says at some x.
-func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, area string,
-	some []float64, value func(metrics.Curve, float64) float64,
-) (drawing, error) {
+// drawCurves draws one curve per class. The curves with the smallest area get a
+// colour because they deserve attention. The table of d, whose second column is
+// the area, gets a column with value for each of some x.
+func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, some []float64, value func(metrics.Curve, float64) float64) (drawing, error) {
 	unit(p)
+	area := d.Data.Header[1]
 	worst := slices.Clone(curves)
 	slices.SortStableFunc(worst, func(a, b classCurve) int { return cmp.Compare(a.Area, b.Area) })
 	worst = worst[:min(len(worst), highlighted)]
@@ -142,10 +141,10 @@ func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, 
 	return d, err
 }
 
-// drawReliability draws how often the model was right over how sure it was.
+// drawReliability draws accuracy over confidence.
 func drawReliability(predictions []pipeline.Prediction) (drawing, error) {
 	d := drawing{ID: "plot-reliability", Title: "Reliability diagram", Legend: []key{
-		{"fill", "share that was right"}, {"s2 ring", "mean confidence"}, {"faint dashed", "as sure as right"},
+		{"fill", "accuracy"}, {"s2 ring", "mean confidence"}, {"faint dashed", "perfect calibration"},
 	}}
 	d.Data = grid{Caption: "Reliability by confidence", Words: 1, Header: []string{"confidence", "images", "mean confidence", "accuracy"}}
 	p := newPlot("confidence", "accuracy")

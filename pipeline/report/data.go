@@ -11,9 +11,9 @@ import (
 // fact is a name and its value.
 type fact struct{ Name, Value string }
 
-// partsGrid counts the images of each class in each part.
+// partsGrid shows the number of images of each class in each part.
 func partsGrid(c contents) grid {
-	g := grid{Caption: "Images of each class in each part", Words: 1, Header: []string{"class", "train", "validation", "test", "all"}}
+	g := grid{Caption: "Images per class and part", Words: 1, Header: []string{"class", "train", "validation", "test", "all"}}
 	var sums [4]int
 	line := func(name string, counts [4]int) {
 		row := []string{name}
@@ -37,10 +37,10 @@ func partsGrid(c contents) grid {
 	return g
 }
 
-// dataFacts say where the images came from.
+// dataFacts describe where the images came from.
 func dataFacts(c contents) []fact {
 	data := c.config.Data
-	facts := []fact{{"data", display(data.Path)}, {"taken for", display(data.TakenFor)}}
+	facts := []fact{{"data", display(data.Path)}, {"layout", display(data.TakenFor)}}
 	if data.ValidationPath != "" {
 		facts = append(facts, fact{"validation", display(data.ValidationPath)})
 	}
@@ -53,7 +53,7 @@ func dataFacts(c contents) []fact {
 	return append(facts, fact{"digest", data.SHA256})
 }
 
-// modelFacts say what network it is, and how it was trained.
+// modelFacts describe the network and its training.
 func modelFacts(c rundir.Config) []fact {
 	t := c.Training
 	var stages []string
@@ -71,7 +71,7 @@ func modelFacts(c rundir.Config) []fact {
 		{"seed", strconv.FormatUint(c.Seed, 10)},
 	}
 	if t.StagesAuto {
-		facts[3].Value = "as deep as the validation part says: " + facts[3].Value
+		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
 	}
 	return facts
 }
@@ -83,7 +83,7 @@ func headOf(m rundir.Model) string {
 	return "hidden layers of " + strings.Trim(fmt.Sprint(m.Units), "[]") + " units"
 }
 
-// machineFacts say what it was computed with.
+// machineFacts describe the machine and the software.
 func machineFacts(c rundir.Config) []fact {
 	threads := "all"
 	if c.Runtime.Threads > 0 {
@@ -99,9 +99,9 @@ func machineFacts(c rundir.Config) []fact {
 	}
 }
 
-// timingGrid sums up where the time went. It has no rows where nothing was timed.
+// timingGrid sums up the time per phase. It has no rows if nothing was timed.
 func timingGrid(lines []rundir.Timing) grid {
-	g := grid{Caption: "Where the time went", Words: 1, Header: []string{"what", "time", "images", "images/s"}}
+	g := grid{Caption: "Time per phase", Words: 1, Header: []string{"phase", "time", "images", "images/s"}}
 	var frozen, train, validate, checkpoint float64
 	var computed, cached, trained int
 	for _, l := range lines {
@@ -124,7 +124,7 @@ func timingGrid(lines []rundir.Timing) grid {
 		return fixed(float64(n)/s, 0)
 	}
 	g.Rows = [][]string{
-		{fmt.Sprintf("frozen pass (%d more were cached)", cached), seconds(frozen), strconv.Itoa(computed), rate(computed, frozen)},
+		{fmt.Sprintf("frozen pass (plus %d images from the cache)", cached), seconds(frozen), strconv.Itoa(computed), rate(computed, frozen)},
 		{"training", seconds(train), strconv.Itoa(trained), rate(trained, train)},
 		{"validation", seconds(validate), "", ""},
 		{"checkpoints", seconds(checkpoint), "", ""},

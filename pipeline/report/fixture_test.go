@@ -21,7 +21,7 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// sketch is what a made-up run is like.
+// sketch describes a made-up run.
 type sketch struct {
 	classes  []string
 	samples  int // of the test part; 0: not evaluated
@@ -31,10 +31,10 @@ type sketch struct {
 	slices   map[string][]string // values to draw from
 	gates    []string
 	gallery  bool
-	skill    float64 // how far the right class's logit is above the others
+	skill    float64 // how far the logit of the true class is above the others
 }
 
-// hostile are names that must not be taken for anything but names.
+// hostile are names that must not be treated as anything but names.
 func hostile() []string {
 	return []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'onmouseover='alert(1)`, "`code` **bold** _it_", `a|b\|c`,
@@ -44,7 +44,7 @@ func hostile() []string {
 	}
 }
 
-// makeRun makes the folder that fit and evaluate would have left.
+// makeRun makes a run folder as fit and evaluate do.
 func makeRun(t testing.TB, dir string, s sketch) rundir.Dir {
 	t.Helper()
 	run := rundir.Dir{Path: dir}
@@ -79,7 +79,7 @@ func makeRun(t testing.TB, dir string, s sketch) rundir.Dir {
 	return run
 }
 
-// writeLines does without rundir's syncing, which takes its time.
+// writeLines does not sync to disk as rundir does, which would be slow.
 func writeLines(t testing.TB, path string, documents []any) {
 	t.Helper()
 	var lines []byte
@@ -150,8 +150,8 @@ func makeGallery(t testing.TB, run rundir.Dir, table metrics.Table, d metrics.De
 	digest, err := PredictionsDigest(run)
 	check(t, err)
 	g := Gallery{Predictions: digest}
-	mistakes, uncertain := Choose(table, d)
-	dir := run.File(GalleryDir)
+	mistakes, uncertain := table.Choose(d)
+	dir := filepath.Dir(run.GalleryIndex())
 	check(t, os.MkdirAll(dir, 0o755))
 	var errs []error
 	add := func(kind string, index []int) (pictures []Picture) {

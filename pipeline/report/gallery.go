@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -10,33 +9,20 @@ import (
 	"fmt"
 	"html/template"
 	"image"
-	_ "image/jpeg" // what a gallery's pictures are
+	_ "image/jpeg" // the formats of a gallery's pictures
 	_ "image/png"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 )
 
-// GalleryDir is the folder of the pictures in a run's, and galleryFile names
-// what is in it.
-const (
-	GalleryDir  = "gallery"
-	galleryFile = "gallery.json"
-)
-
-// most is how many pictures either list of a gallery has at most.
-const most = 24
-
 // Gallery is gallery/gallery.json: pictures of the test part that are worth a
-// look. Whoever has the model and the images makes them; a report shows them.
+// look. A report shows them; making them takes the model and the images.
 type Gallery struct {
-	// Predictions is the SHA-256, in hex, of the predictions.csv that the
-	// pictures were chosen by: a gallery of other predictions is not shown.
+	// Predictions is the SHA-256 in hex of the predictions.csv from which the
+	// pictures were chosen. A gallery of other predictions is not shown.
 	Predictions string    `json:"predictions_sha256"`
 	Mistakes    []Picture `json:"mistakes"`  // the most confident first
 	Uncertain   []Picture `json:"uncertain"` // the least certain first
@@ -49,55 +35,14 @@ type Picture struct {
 	Predicted   string  `json:"predicted"`
 	Probability float64 `json:"probability"` // of the predicted class
 	Thumb       string  `json:"thumb"`       // a file beside gallery.json
-	// Overlay is one, too, and shows where the network found its class: to be
-	// laid over the thumb and stretched to its size. Empty where the model
-	// cannot say.
+	// Overlay is another file: the Grad-CAM heat map, to be stretched over the
+	// thumb. It is empty if the model cannot make one.
 	Overlay string `json:"overlay,omitempty"`
 }
 
-// Choose picks the samples that a gallery shows: the mistakes that the model
-// was most sure of, and the samples that it was least sure of, right or wrong:
-// those whose best probability is nearest to the next, or to the threshold
-// where there is one. Of a small set no more than half are called uncertain.
-// Both are indices of the table's predictions.
-func Choose(t metrics.Table, d metrics.Decision) (mistakes, uncertain []int) {
-	predictions := d.Calibrate(t.Predictions)
-	sure := make([]float32, len(predictions)) // probability of the predicted class
-	gap := make([]float32, len(predictions))
-	for i, p := range predictions {
-		class := d.Class(p.Probabilities)
-		sure[i] = p.Probabilities[class]
-		gap[i] = margin(p.Probabilities)
-		if d.Threshold > 0 && len(p.Probabilities) == 2 {
-			gap[i] = float32(math.Abs(float64(p.Probabilities[1]) - d.Threshold))
-		}
-		if class != p.Sample.Label {
-			mistakes = append(mistakes, i)
-		}
-		uncertain = append(uncertain, i)
-	}
-	slices.SortStableFunc(mistakes, func(a, b int) int { return cmp.Compare(sure[b], sure[a]) })
-	slices.SortStableFunc(uncertain, func(a, b int) int { return cmp.Compare(gap[a], gap[b]) })
-	return mistakes[:min(len(mistakes), most)], uncertain[:min((len(uncertain)+1)/2, most)]
-}
-
-// margin is how far the largest of two or more is from the second largest.
-func margin(probabilities []float32) float32 {
-	first, second := float32(0), float32(0)
-	for _, p := range probabilities {
-		switch {
-		case p > first:
-			first, second = p, first
-		case p > second:
-			second = p
-		}
-	}
-	return first - second
-}
-
-// PredictionsDigest is what Gallery.Predictions holds.
+// PredictionsDigest is the value of Gallery.Predictions for a run.
 func PredictionsDigest(run rundir.Dir) (string, error) {
-	data, err := os.ReadFile(run.File("predictions.csv"))
+	data, err := os.ReadFile(run.PredictionsPath())
 	if err != nil {
 		return "", err
 	}
@@ -105,21 +50,21 @@ func PredictionsDigest(run rundir.Dir) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// WriteGallery writes what a gallery is into its folder.
+// WriteGallery writes gallery.json into a gallery's folder.
 func WriteGallery(dir string, g Gallery) error {
-	return rundir.Dir{Path: dir}.WriteJSON(galleryFile, g)
+	return rundir.WriteGallery(dir, g)
 }
 
-// HasGallery says whether a run has pictures of its present predictions.
+// HasGallery reports whether a run has pictures of its current predictions.
 func HasGallery(run rundir.Dir) (bool, error) {
 	g, err := readGallery(run)
 	return g != nil, err
 }
 
-// readGallery is the run's gallery, or nil where there is none of its predictions.
+// readGallery is the run's gallery, or nil if there is none of its predictions.
 func readGallery(run rundir.Dir) (*Gallery, error) {
 	g := new(Gallery)
-	err := run.ReadJSON(filepath.Join(GalleryDir, galleryFile), g)
+	err := run.ReadGallery(g)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -133,11 +78,11 @@ func readGallery(run rundir.Dir) (*Gallery, error) {
 	return g, nil
 }
 
-// inline is one of the gallery's files as a data URI, and its size.
+// inline is a file of the gallery as a data URI, with its size.
 func inline(run rundir.Dir, name string) (uri template.URL, width, height int, err error) {
-	path := run.File(filepath.Join(GalleryDir, name))
+	path := run.GalleryFile(name)
 	if !filepath.IsLocal(name) || filepath.Dir(name) != "." {
-		return "", 0, 0, fmt.Errorf("%s: %q is no file beside it", run.File(filepath.Join(GalleryDir, galleryFile)), name)
+		return "", 0, 0, fmt.Errorf("%s: %q is not a file beside it", run.GalleryIndex(), name)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -5,27 +5,42 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"tftl/pipeline/metrics"
 )
 
-// Suite is a test suite of a JUnit file: what one command, or one run of a
-// batch, was held to.
+// Suite is a test suite of a JUnit file: the gates of one command or of one run
+// of a batch.
 type Suite struct {
 	Name  string
 	Cases []Case
 }
 
-// Case is a test case. It passed where Failure, Error and Skipped are empty;
-// each of them is a line that says why. A failure is a demand that was not met,
-// an error is something that came in between.
+// Case is a test case. It passed if Failure, Error and Skipped are empty; each is
+// a line that says why it did not. A failure is a gate that failed, an error is
+// anything that kept it from being checked.
 type Case struct {
 	Name, Class             string
 	Seconds                 float64
 	Failure, Error, Skipped string
 }
 
-// The elements of the format, as Jenkins', GitLab's and GitHub's readers know
-// it. There is no standard but what all of them read: attributes for a case's
-// name and its message, the counts on every suite.
+// GateSuite is a model's gates as a suite: a case per gate.
+func GateSuite(name string, outcomes []metrics.Outcome) Suite {
+	suite := Suite{Name: "tftl evaluate " + name}
+	for _, o := range outcomes {
+		c := Case{Name: o.Gate.Demand(), Class: name}
+		if !o.Passed {
+			c.Failure = o.String()
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	return suite
+}
+
+// The elements of the format that Jenkins, GitLab and GitHub read. There is no
+// standard beyond what all of them support: attributes for the name and message
+// of a case, and counts on every suite.
 type (
 	junitSuites struct {
 		XMLName xml.Name `xml:"testsuites"`
@@ -59,14 +74,13 @@ type (
 	junitSeconds float64
 )
 
-// MarshalXMLAttr writes seconds as readers expect them, without an exponent.
+// MarshalXMLAttr writes seconds without an exponent, as readers expect.
 func (s junitSeconds) MarshalXMLAttr(name xml.Name) (xml.Attr, error) {
 	return xml.Attr{Name: name, Value: strconv.FormatFloat(float64(s), 'f', 3, 64)}, nil
 }
 
-// WriteJUnit writes a JUnit file. Names are other people's folder names: what
-// XML has no room for, or what a page that shows it would obey, is escaped as
-// in Go.
+// WriteJUnit writes a JUnit file. Names are other people's folder names: what XML
+// cannot hold, or a page that shows it would obey, is escaped as in Go.
 func WriteJUnit(w io.Writer, suites ...Suite) error {
 	var all junitSuites
 	for _, s := range suites {

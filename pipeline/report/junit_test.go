@@ -46,7 +46,7 @@ func TestJUnitIsReadByAnotherParser(t *testing.T) {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	}
-	// The counts that are written are those that the parser comes to by itself.
+	// The written counts are those that the parser counts itself.
 	for _, want := range []string{
 		`<testsuites tests="5" failures="1" errors="1" skipped="1" time="62.750">`,
 		`<testsuite name="first" tests="4" failures="1" errors="1" skipped="1" time="62.750">`,
@@ -58,7 +58,7 @@ func TestJUnitIsReadByAnotherParser(t *testing.T) {
 	}
 }
 
-// Names are folder names of other people: none of them is markup, or obeyed.
+// Names are other people's folder names: none is treated as markup or obeyed.
 func TestJUnitOfHostileNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"<script>alert(1)</script>": "<script>alert(1)</script>",

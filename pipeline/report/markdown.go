@@ -10,14 +10,14 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// Limits of what a job's summary is to take up.
+// Limits of a summary for a CI job.
 const (
 	summaryClasses = 50
 	summaryPairs   = 5
 	summaryEpochs  = 8
 )
 
-// Markdown writes a run's report in brief, as GitHub and GitLab render it.
+// Markdown writes a short report on a run for GitHub and GitLab.
 func Markdown(w io.Writer, run rundir.Dir) error {
 	c, err := read(run)
 	if err != nil {
@@ -26,7 +26,7 @@ func Markdown(w io.Writer, run rundir.Dir) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n%s\n", code(c.name), subtitle(c, code))
 	if c.evaluation == nil {
-		fmt.Fprintf(&b, "\nThis makes the figures: %s\n", code("tftl evaluate --model "+c.run.Path))
+		fmt.Fprintf(&b, "\nThis run has not been evaluated. Run: %s\n", code("tftl evaluate "+c.run.Path))
 	} else {
 		writeGates(&b, c.evaluation.Gates)
 		writeEvaluation(&b, c)
@@ -41,9 +41,8 @@ func Markdown(w io.Writer, run rundir.Dir) error {
 
 func writeEvaluation(b *strings.Builder, c contents) {
 	r := *c.evaluation
-	all := newFigures(r)
-	headline := grid{Words: 1, Header: []string{"figure", "value", "95% interval"}}
-	for _, m := range all.headline() {
+	headline := grid{Words: 1, Header: []string{"metric", "value", "95% interval"}}
+	for _, m := range named(r).headline() {
 		headline.Rows = append(headline.Rows, []string{m.Name, m.Value, m.Interval})
 	}
 	writeGrid(b, headline, plain)
@@ -53,9 +52,9 @@ func writeEvaluation(b *strings.Builder, c contents) {
 	fmt.Fprintf(b, "\n%s\n\n### Classes\n", decide(r.Decision, c.table.Classes, code))
 
 	classes := grid{Words: 1, Header: []string{"class", "images", "precision", "recall", "F1"}}
-	for _, row := range classRows(r, all) {
+	for _, row := range classRows(r) {
 		cells := []string{row.Name, fmt.Sprint(row.Support)}
-		for _, m := range row.Figures {
+		for _, m := range row.Scores {
 			cell := m.Value
 			if m.Interval != "" {
 				cell += " (" + m.Interval + ")"
@@ -73,11 +72,11 @@ func writeEvaluation(b *strings.Builder, c contents) {
 
 	pairs, left := confusedPairs(r)
 	if left += max(len(pairs.Rows)-summaryPairs, 0); len(pairs.Rows) == 0 {
-		b.WriteString("\nNo image was taken for another class.\n")
+		b.WriteString("\nNo image was misclassified.\n")
 		return
 	}
 	pairs.Rows = pairs.Rows[:min(len(pairs.Rows), summaryPairs)]
-	b.WriteString("\n### Most confused\n")
+	b.WriteString("\n### Most confused pairs\n")
 	writeGrid(b, pairs, code)
 	if left > 0 {
 		fmt.Fprintf(b, "\nand %s\n", count(left, "more pair"))
@@ -87,14 +86,14 @@ func writeEvaluation(b *strings.Builder, c contents) {
 func writeTraining(b *strings.Builder, c contents) {
 	b.WriteString("\n### Training\n")
 	if len(c.history) == 0 {
-		b.WriteString("\nNo epoch has ended yet.\n")
+		b.WriteString("\nThis run has not finished an epoch yet.\n")
 		return
 	}
 	fmt.Fprintf(b, "\n%s.\n", plain(summarize(c.history, c.config.Training.Monitor)))
 	writeGrid(b, historyGrid(someEpochs(c.history)), plain)
 }
 
-// someEpochs are the first, the best, the last, and some between.
+// someEpochs are the first, the best and the last epoch, and some in between.
 func someEpochs(history []pipeline.Epoch) []pipeline.Epoch {
 	best, _ := pipeline.BestOf(history)
 	var some []pipeline.Epoch
@@ -107,7 +106,7 @@ func someEpochs(history []pipeline.Epoch) []pipeline.Epoch {
 	return slices.Clip(some)
 }
 
-// writeGrid writes a table. mark makes the words of a row safe.
+// writeGrid writes a table. mark makes the words in a row safe.
 func writeGrid(b *strings.Builder, g grid, mark func(string) string) {
 	line := func(cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
 	b.WriteByte('\n')
@@ -129,7 +128,7 @@ func writeGrid(b *strings.Builder, g grid, mark func(string) string) {
 	}
 }
 
-// code makes a name a code span, in which nothing is markup, nor a link, nor a
+// code makes a name a code span, so that nothing in it becomes markup, a link or a
 // mention.
 func code(name string) string {
 	name = display(name)
@@ -149,7 +148,7 @@ func code(name string) string {
 	return fence + name + fence
 }
 
-// plain makes words show as they are.
+// plain escapes words so that they show as they are.
 func plain(words string) string {
 	var b strings.Builder
 	for _, r := range display(words) {

@@ -13,8 +13,8 @@ import (
 	nethtml "golang.org/x/net/html"
 )
 
-// rendered is a run's brief report as a reader of GitHub's Markdown has it that
-// lets HTML through.
+// rendered is a run's Markdown report, rendered as GitHub does but with HTML left
+// in.
 func rendered(t *testing.T, name string, s sketch) *nethtml.Node {
 	t.Helper()
 	run, _ := makePage(t, name, s)
@@ -63,19 +63,19 @@ func TestMarkdownShowsNamesAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestMarkdownHasTheFigures(t *testing.T) {
+func TestMarkdownHasTheMetrics(t *testing.T) {
 	s := sketches()["two"]
 	run, _ := makePage(t, "two", s)
 	c, err := read(run)
 	check(t, err)
 	var b bytes.Buffer
 	check(t, Markdown(&b, run))
-	accuracy, err := c.evaluation.Figure("accuracy")
+	accuracy, err := c.evaluation.Metric("accuracy")
 	check(t, err)
 	for _, want := range []string{
-		"## `two`\n\nvgg16, `cat` and `dog`, measured on 60 images",
+		"## `two`\n\nvgg16, `cat` and `dog`, evaluated on 60 images",
 		"| Accuracy | " + decimals(accuracy.Value) + " | " + interval(accuracy.Lower, accuracy.Upper) + " |",
-		"Predicted is `dog` where its probability is at least 0.62 (f1 on validation), `cat` elsewhere.",
+		"Predicts `dog` if its probability is at least 0.62 (f1 on validation), otherwise `cat`.",
 		"23 epochs in the stages head and block5; the best was epoch 8",
 		"### By `camera`",
 		"| `<i>` |",

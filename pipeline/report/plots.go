@@ -13,16 +13,16 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// A plot is as wide as a phone, so that its numerals can be read there.
+// A plot is as wide as a phone, so that its numbers can be read there.
 const (
 	plotWidth  = 340
 	plotHeight = 240
-	plotSquare = 310 // the height where both axes go from 0 to 1
+	plotSquare = 310 // the height if both axes go from 0 to 1
 	plotText   = 12
 )
 
-// drawing is a plot in the page: with a legend beside it, which can wrap, and
-// the same data as a table for those who cannot see it.
+// drawing is a plot in the page, with a legend that can wrap and the same data as
+// a table for those who cannot see the plot.
 type drawing struct {
 	ID, Title string
 	SVG       template.HTML
@@ -32,19 +32,19 @@ type drawing struct {
 
 // key is an entry of a legend.
 type key struct {
-	Class string // of the style sheet: the line's colour and dashes
+	Class string // CSS class: the line's colour and dashes
 	Text  string
 }
 
-// grid is a table. Its first columns are words, the others figures.
+// grid is a table. Its first columns are words, the others numbers.
 type grid struct {
 	Caption string
-	Words   int // columns of words; at least the first is one
+	Words   int // columns of words, at least 1
 	Header  []string
 	Rows    [][]string
 }
 
-// series is a line of a plot. Where a value is not finite it has a gap.
+// series is a line of a plot. It has gaps at values that are not finite.
 type series struct {
 	x, y  []float64
 	tint  tint
@@ -69,7 +69,7 @@ func newPlot(x, y string) *plot.Plot {
 	p.X.Label.Text, p.Y.Label.Text = x, y
 	p.X.Tick.Length, p.X.Tick.LineStyle = 4, p.X.LineStyle
 	p.Y.LineStyle.Width = 0
-	p.Y.Tick.Label.YAlign = -0.4 // the middle of the digits, and not of the line they stand in
+	p.Y.Tick.Label.YAlign = -0.4 // centre on the digits rather than on their line
 	lines := plotter.NewGrid()
 	lines.Horizontal = draw.LineStyle{Color: gridTint, Width: 1}
 	lines.Vertical.Color = nil
@@ -77,14 +77,14 @@ func newPlot(x, y string) *plot.Plot {
 	return p
 }
 
-// style sets type that the page has too: Liberation Sans is as wide as
-// Helvetica and Arial, so that what is measured here fits there.
+// style sets the font. Liberation Sans is as wide as Helvetica and Arial, so text
+// that is measured here fits in the page.
 func style(s *text.Style) {
 	s.Color = inkTint
 	s.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: plotText}
 }
 
-// ticks are round numbers, about n of them, from lowest to highest.
+// ticks are about n round numbers from lowest to highest.
 func ticks(lowest, highest float64, n int) []plot.Tick {
 	span := highest - lowest
 	if !(span > 0) || math.IsInf(span, 0) {
@@ -93,7 +93,7 @@ func ticks(lowest, highest float64, n int) []plot.Tick {
 	step := stride(span, n)
 	digits := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
 	var all []plot.Tick
-	// Adding zero makes a zero of what would be shown as -0.
+	// Adding zero turns -0 into 0.
 	for k := math.Ceil(lowest/step-1e-9) + 0; k*step <= highest+step*1e-9; k++ {
 		label := strconv.FormatFloat(k*step, 'f', digits, 64)
 		if digits > 3 {
@@ -104,8 +104,8 @@ func ticks(lowest, highest float64, n int) []plot.Tick {
 	return all
 }
 
-// stride is the round number that goes into a span about n times, never more
-// often.
+// stride is a round number that fits into a span about n times and at most n
+// times.
 func stride(span float64, n int) float64 {
 	step := math.Pow(10, math.Floor(math.Log10(span/float64(n))))
 	for _, factor := range []float64{1, 2, 5} {
@@ -116,7 +116,7 @@ func stride(span float64, n int) float64 {
 	return step * 10
 }
 
-// add draws a series, in pieces where it has gaps.
+// add draws a series, in pieces if it has gaps.
 func add(p *plot.Plot, s series) error {
 	var piece plotter.XYs
 	flush := func() error {
@@ -155,15 +155,15 @@ func unit(p *plot.Plot) {
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, 1
 }
 
-// rule draws a straight line to compare with.
+// rule draws a straight reference line.
 func rule(p *plot.Plot, x0, y0, x1, y1 float64) error {
 	return add(p, series{x: []float64{x0, x1}, y: []float64{y0, y1}, tint: faintTint, width: 1.25, dash: []vg.Length{4, 4}})
 }
 
-// ring is a circle that is not filled.
+// ring is an unfilled circle.
 type ring struct{}
 
-// DrawGlyph is part of draw.GlyphDrawer.
+// DrawGlyph implements draw.GlyphDrawer.
 func (ring) DrawGlyph(c *draw.Canvas, s draw.GlyphStyle, at vg.Point) {
 	c.SetLineStyle(draw.LineStyle{Color: s.Color, Width: 1.75})
 	var circle vg.Path

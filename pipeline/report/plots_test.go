@@ -3,7 +3,6 @@ package report
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,8 +42,8 @@ func TestTicksAreRoundNumbersOfTheirRange(t *testing.T) {
 	}
 }
 
-// What the library draws has the page's colours and type, and no others: this
-// is what would tell of a new version that writes otherwise.
+// Plots have the colours and fonts of the page and no others. A new version of
+// the library that writes other SVG fails here.
 func TestDrawingsTakeTheirColoursFromThePage(t *testing.T) {
 	p := newPlot("x & y", "<y>")
 	unit(p)
@@ -76,7 +75,7 @@ func TestDrawingsTakeTheirColoursFromThePage(t *testing.T) {
 	}
 }
 
-// A history may hold what is no number, a single epoch, one value throughout.
+// A history may hold NaN, a single epoch, or the same value throughout.
 func TestHistoriesThatAreHardToDraw(t *testing.T) {
 	nan := math.NaN()
 	for name, losses := range map[string][]float64{
@@ -84,8 +83,8 @@ func TestHistoriesThatAreHardToDraw(t *testing.T) {
 	} {
 		var history []pipeline.Epoch
 		for i, loss := range losses {
-			figures := []pipeline.Metric{{Name: "loss", Value: loss}, {Name: "accuracy", Value: loss}}
-			history = append(history, pipeline.Epoch{Stage: "head", Epoch: i + 1, LearningRate: loss, Train: figures, Validation: figures, Best: i == 0})
+			both := []pipeline.Metric{{Name: "loss", Value: loss}, {Name: "accuracy", Value: loss}}
+			history = append(history, pipeline.Epoch{Stage: "head", Epoch: i + 1, LearningRate: loss, Train: both, Validation: both, Best: i == 0})
 		}
 		c := contents{history: history}
 		c.config.Training.Monitor = "val_loss"
@@ -96,7 +95,7 @@ func TestHistoriesThatAreHardToDraw(t *testing.T) {
 		}
 		for _, d := range drawn.Plots {
 			if strings.Contains(string(d.SVG), "NaN") || strings.Contains(string(d.SVG), "Inf") {
-				t.Errorf("%s: %s has what is no number", name, d.Title)
+				t.Errorf("%s: %s contains NaN", name, d.Title)
 			}
 		}
 	}
@@ -110,57 +109,6 @@ func TestStagesAreMarked(t *testing.T) {
 	}
 	if words["head"] != 3 || words["block5"] != 3 {
 		t.Errorf("the stages are named %d and %d times in three plots", words["head"], words["block5"])
-	}
-}
-
-// Each shows a table's samples in its order, and cannot show one that is not there.
-func TestChoose(t *testing.T) {
-	random := rand.New(rand.NewPCG(5, 6))
-	for range 300 {
-		classes, n := 2+random.IntN(4), 1+random.IntN(80)
-		d := metrics.Decision{Temperature: []float64{0, 0.5, 2}[random.IntN(3)]}
-		if classes == 2 && random.IntN(2) == 0 {
-			d.Threshold = 0.3
-		}
-		var table metrics.Table
-		for range n {
-			logits := make([]float32, classes)
-			for k := range logits {
-				logits[k] = float32(random.IntN(5)) // with ties
-			}
-			table.Predictions = append(table.Predictions, pipeline.Prediction{
-				Sample: pipeline.Sample{Label: random.IntN(classes)}, Logits: logits, Probabilities: pipeline.Softmax(logits),
-			})
-		}
-		mistakes, uncertain := Choose(table, d)
-		calibrated := d.Calibrate(table.Predictions)
-		wrong := 0
-		for _, p := range calibrated {
-			if d.Class(p.Probabilities) != p.Sample.Label {
-				wrong++
-			}
-		}
-		sure := func(i int) float32 { return calibrated[i].Probabilities[d.Class(calibrated[i].Probabilities)] }
-		gap := func(i int) float32 {
-			if d.Threshold > 0 {
-				return float32(math.Abs(float64(calibrated[i].Probabilities[1]) - d.Threshold))
-			}
-			sorted := slices.Sorted(slices.Values(calibrated[i].Probabilities))
-			return sorted[len(sorted)-1] - sorted[len(sorted)-2]
-		}
-		if len(mistakes) != min(wrong, most) || len(uncertain) != min((n+1)/2, most) {
-			t.Fatalf("%d of %d mistakes, %d of %d samples", len(mistakes), wrong, len(uncertain), n)
-		}
-		for k, i := range mistakes {
-			if d.Class(calibrated[i].Probabilities) == calibrated[i].Sample.Label || k > 0 && sure(i) > sure(mistakes[k-1]) {
-				t.Fatalf("mistake %d is none, or surer than the one before", k)
-			}
-		}
-		for k, i := range uncertain {
-			if k > 0 && gap(i) < gap(uncertain[k-1]) {
-				t.Fatalf("sample %d is less certain than the one before", k)
-			}
-		}
 	}
 }
 

@@ -1,22 +1,19 @@
 package report
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 )
 
-// contents are what a run's folder holds.
+// contents is what a run folder holds.
 type contents struct {
 	run     rundir.Dir
 	name    string
@@ -24,21 +21,21 @@ type contents struct {
 	raw     string // config.json as it stands
 	classes []string
 	parts   [3][]int // images of each class in train, validation and test
-	skipped int      // bad images that fit left out
+	skipped int      // bad images that fit skipped
 	history []pipeline.Epoch
 	timing  []rundir.Timing
 
-	// What evaluate left; nil where it was not run.
+	// From evaluate; nil if the run has not been evaluated.
 	evaluation *metrics.Report
 	table      metrics.Table
 	gallery    *Gallery
 }
 
-// read reads a run's folder. A file that is damaged, or gone where another
-// needs it, is an error that names it. It writes nothing and removes nothing.
+// read reads a run folder without changing it. If a file is damaged, or missing
+// though another needs it, the error names it.
 func read(run rundir.Dir) (contents, error) {
-	if !rundir.Is(run.Path) {
-		return contents{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: it has no config.json", run.Path)
+	if _, err := rundir.Find(run.Path); err != nil {
+		return contents{}, err
 	}
 	c := contents{run: run, name: baseName(run.Path)}
 	for _, step := range []func() error{c.readConfig, c.readLabels, c.readParts, c.readSkipped, c.readTraining, c.readEvaluation} {
@@ -52,7 +49,7 @@ func read(run rundir.Dir) (contents, error) {
 	return c, nil
 }
 
-// baseName is the folder's own name, from wherever it is looked at.
+// baseName is the folder's own name, whatever the current folder.
 func baseName(path string) string {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
@@ -64,70 +61,40 @@ func (c *contents) readConfig() (err error) {
 	if c.config, err = c.run.ReadConfig(); err != nil {
 		return err
 	}
-	raw, err := os.ReadFile(c.run.File("config.json"))
-	c.raw = strings.TrimSpace(string(raw))
+	c.raw, err = c.run.ConfigText()
 	return err
 }
 
-func (c *contents) readLabels() error {
-	data, err := os.ReadFile(c.run.File("labels.txt"))
-	if err != nil {
-		return err
-	}
-	c.classes = strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+func (c *contents) readLabels() (err error) {
+	c.classes, err = c.run.ReadLabels()
 	for i := range c.parts {
 		c.parts[i] = make([]int, len(c.classes))
 	}
-	return nil
+	return err
 }
 
-// readParts counts data.csv, the record of which image is in which part.
+// readParts counts the images of each class and part in data.csv.
 func (c *contents) readParts() error {
-	path := c.run.File("data.csv")
-	data, err := os.ReadFile(path)
+	images, err := c.run.ReadData()
 	if err != nil {
 		return err
 	}
-	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	for i, row := range rows {
-		if i == 0 {
-			continue
-		}
-		if len(row) != 3 {
-			return fmt.Errorf("%s:%d: has %d columns and not three", path, i+1, len(row))
-		}
-		class := slices.Index(c.classes, row[1])
-		part := slices.Index([]string{"train", "val", "test"}, row[2])
+	parts := pipeline.Parts()
+	for _, image := range images {
+		class := slices.Index(c.classes, image.Class)
 		if class < 0 {
-			return fmt.Errorf("%s:%d: the class %q is not in labels.txt", path, i+1, row[1])
+			return fmt.Errorf("data.csv: class %q of image %s is not in labels.txt", image.Class, image.ID)
 		}
-		if part < 0 {
-			return fmt.Errorf("%s:%d: there is no part %q", path, i+1, row[2])
-		}
-		c.parts[part][class]++
+		c.parts[slices.Index(parts[:], image.Part)][class]++
 	}
 	return nil
 }
 
-// readSkipped counts bad-images.csv, which not every run has.
+// readSkipped counts the lines of bad-images.csv, if the run has one.
 func (c *contents) readSkipped() error {
-	path := c.run.File("bad-images.csv")
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	rows, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	c.skipped = max(len(rows)-1, 0)
-	return nil
+	bad, err := c.run.ReadBadImages()
+	c.skipped = len(bad)
+	return err
 }
 
 func (c *contents) readTraining() (err error) {
@@ -138,10 +105,10 @@ func (c *contents) readTraining() (err error) {
 	return err
 }
 
-// readEvaluation reads evaluation.json and what belongs to it.
+// readEvaluation reads evaluation.json and the files that belong to it.
 func (c *contents) readEvaluation() error {
 	evaluation := new(metrics.Report)
-	err := c.run.ReadJSON("evaluation.json", evaluation)
+	err := c.run.ReadEvaluation(evaluation)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -149,23 +116,23 @@ func (c *contents) readEvaluation() error {
 		return err
 	}
 	c.evaluation = evaluation
-	again := fmt.Sprintf("tftl evaluate --model %s writes it anew", c.run.Path)
-	if c.table, err = readTable(c.run.File("predictions.csv")); err != nil {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "run: %w", err), "%s", again)
+	file, err := c.run.OpenPredictions()
+	if err != nil {
+		return c.evaluateAgain(err)
+	}
+	defer file.Close()
+	if c.table, err = metrics.ReadTable(file, file.Name()); err != nil {
+		return c.evaluateAgain(err)
 	}
 	if got, want := len(c.table.Predictions), evaluation.Samples; got != want {
-		err := pipeline.Errorf(pipeline.BadModel, "run: %s has %s, and evaluation.json %d", c.run.File("predictions.csv"), count(got, "image"), want)
-		return pipeline.WithHint(err, "%s", again)
+		return c.evaluateAgain(fmt.Errorf("%s has %s, but evaluation.json %d", file.Name(), count(got, "image"), want))
 	}
 	c.gallery, err = readGallery(c.run)
 	return err
 }
 
-func readTable(path string) (metrics.Table, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return metrics.Table{}, err
-	}
-	defer file.Close()
-	return metrics.ReadTable(file, path)
+// evaluateAgain adds the next step to an error of what evaluate wrote.
+func (c *contents) evaluateAgain(err error) error {
+	err = pipeline.Errorf(pipeline.BadModel, "%w", err)
+	return pipeline.WithHint(err, "run: tftl evaluate %s %s", pipeline.Option("model"), printable.Argument(c.run.Path))
 }

@@ -1,12 +1,12 @@
-// Package report turns a run's folder into pages for people: report.html, one
-// file that needs neither a network nor a script, and report.md, the same in
-// brief for the summary of a CI job.
+// Package report renders results for people and CI: a run's folder as
+// report.html (one file without scripts that needs no network) and report.md (a
+// short version for the page of a CI job), evaluations, comparisons and batches
+// as tables and pages, and gates as JUnit.
 //
 // It reads what fit and evaluate left in the folder. It runs no model, reads no
-// data set and computes no figure: figures are evaluation.json's, and what is
-// drawn follows from predictions.csv. The same folder gives the same pages, to
-// the byte. Names of classes and files are other people's, and are never taken
-// for markup.
+// data set and computes no metric: that is package metrics. The same folder gives
+// the same pages, byte for byte. Names of classes and files come from other
+// people and are never treated as markup.
 package report
 
 import (
@@ -21,8 +21,8 @@ import (
 //go:embed *.tmpl style.css
 var files embed.FS
 
-// HTML writes a run's report as one page that opens anywhere, without a
-// network. A run that was not evaluated has a page that says so.
+// HTML writes a run's report as one page that opens without a network. The page
+// of a run that has not been evaluated says so.
 func HTML(w io.Writer, run rundir.Dir) error {
 	c, err := read(run)
 	if err != nil {
@@ -47,7 +47,7 @@ func HTML(w io.Writer, run rundir.Dir) error {
 	return nil
 }
 
-// page is what page.tmpl shows.
+// page is the data of page.tmpl.
 type page struct {
 	Style    template.CSS
 	Name     string
@@ -56,7 +56,7 @@ type page struct {
 
 	Training   *training   // nil before the first epoch
 	Evaluation *evaluation // nil before evaluate
-	Evaluate   string      // the command that makes one
+	Evaluate   string      // the command to evaluate the run
 
 	Data    []fact
 	Parts   grid
@@ -66,30 +66,31 @@ type page struct {
 	Config  string
 }
 
-// summary is what a reader with ten seconds sees.
+// summary is for a reader who has ten seconds.
 type summary struct {
 	Headline []measured
 	Warnings []string
 	Decision string
-	Verdict  string // on the gates; empty where there are none
-	Missed   bool   // some of them
+	Verdict  string // on the gates; empty: there are none
+	Missed   bool   // a gate failed
 	Gates    grid
 }
 
-// evaluation is what evaluate found.
+// evaluation is the result of evaluate.
 type evaluation struct {
 	Samples     int
-	Figures     grid
+	Metrics     grid
 	Confusion   confusion
 	Pairs       grid
 	MorePairs   int
 	Classes     []classRow
+	OtherTitles []string // of classRow.Others
 	Slices      []grid
 	Curves      []drawing
 	Reliability drawing
 	Galleries   []gallery
-	GalleryNote string // why there is none
-	Heat        bool   // some picture has an overlay
+	GalleryNote string // why there are no pictures
+	Heat        bool   // a picture has an overlay
 }
 
 // gallery is one list of pictures.
@@ -98,7 +99,7 @@ type gallery struct {
 	Pictures        []shownPicture
 }
 
-// shownPicture is a picture as the page has it.
+// shownPicture is a picture in the page.
 type shownPicture struct {
 	Name, Label, Predicted, Probability string
 	Right                               bool
@@ -108,7 +109,7 @@ type shownPicture struct {
 
 func newPage(c contents) (p page, err error) {
 	p = page{
-		Name: display(c.name), Subtitle: subtitle(c, display), Evaluate: "tftl evaluate --model " + display(c.run.Path),
+		Name: display(c.name), Subtitle: subtitle(c, display), Evaluate: "tftl evaluate " + display(c.run.Path),
 		Data: dataFacts(c), Parts: partsGrid(c), Model: modelFacts(c.config), Machine: machineFacts(c.config),
 		Timing: timingGrid(c.timing), Config: c.raw,
 	}
@@ -118,7 +119,7 @@ func newPage(c contents) (p page, err error) {
 	if c.evaluation == nil {
 		return p, nil
 	}
-	all := newFigures(*c.evaluation)
+	all := named(*c.evaluation)
 	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.table.Classes, display)}
 	if gates := c.evaluation.Gates; len(gates) > 0 {
 		p.Summary.Gates, p.Summary.Verdict, p.Summary.Missed = gatesGrid(gates)
@@ -126,18 +127,17 @@ func newPage(c contents) (p page, err error) {
 	for _, warning := range c.evaluation.Warnings {
 		p.Summary.Warnings = append(p.Summary.Warnings, display(warning))
 	}
-	p.Evaluation, err = newEvaluation(c, all)
+	p.Evaluation, err = newEvaluation(c)
 	return p, err
 }
 
-// subtitle says what the run is of, in a line. mark makes a class's name fit
-// for where it will stand.
+// subtitle describes the run in one line. mark formats a class name.
 func subtitle(c contents, mark func(string) string) string {
 	text := fmt.Sprintf("%s, %s", c.config.Model.Backbone, classNames(c.classes, mark))
 	if c.evaluation != nil {
-		return text + fmt.Sprintf(", measured on %s of the test part", count(c.evaluation.Samples, "image"))
+		return text + fmt.Sprintf(", evaluated on %s of the test part", count(c.evaluation.Samples, "image"))
 	}
-	return text + ", not measured yet"
+	return text + ", not evaluated yet"
 }
 
 func classNames(classes []string, mark func(string) string) string {
@@ -151,9 +151,9 @@ func classNames(classes []string, mark func(string) string) string {
 	return list(names)
 }
 
-func newEvaluation(c contents, all figures) (*evaluation, error) {
+func newEvaluation(c contents) (*evaluation, error) {
 	r := *c.evaluation
-	e := &evaluation{Samples: r.Samples, Figures: overall(r), Confusion: newConfusion(r), Classes: classRows(r, all), Slices: sliceGrids(r.Slices)}
+	e := &evaluation{Samples: r.Samples, Metrics: overallGrid(r), Confusion: newConfusion(r), Classes: classRows(r), OtherTitles: otherTitles(), Slices: sliceGrids(r.Slices)}
 	e.Pairs, e.MorePairs = confusedPairs(r)
 	predictions := r.Decision.Calibrate(c.table.Predictions)
 	roc, err := drawROC(predictions, c.table.Classes)
@@ -169,7 +169,7 @@ func newEvaluation(c contents, all figures) (*evaluation, error) {
 		return nil, err
 	}
 	if c.gallery == nil {
-		e.GalleryNote = "There are no pictures of these predictions; tftl evaluate makes them."
+		e.GalleryNote = "There are no pictures of these predictions. Run: tftl evaluate " + display(c.run.Path)
 		return e, nil
 	}
 	mistakes, err := e.gallery(c, c.gallery.Mistakes)
@@ -181,13 +181,13 @@ func newEvaluation(c contents, all figures) (*evaluation, error) {
 		return nil, err
 	}
 	e.Galleries = []gallery{
-		{"mistakes", "Most confident mistakes", "No image was taken for another class.", mistakes},
-		{"uncertain", "Least certain", "There is no image to show.", uncertain},
+		{"mistakes", "Most confident mistakes", "No image was misclassified.", mistakes},
+		{"uncertain", "Least certain", "There are no images to show.", uncertain},
 	}
 	return e, nil
 }
 
-// gallery puts pictures into the page itself.
+// gallery embeds pictures in the page.
 func (e *evaluation) gallery(c contents, pictures []Picture) ([]shownPicture, error) {
 	var shown []shownPicture
 	for _, p := range pictures {

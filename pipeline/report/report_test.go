@@ -18,7 +18,7 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// sketches are the runs that the tests look at.
+// sketches are the runs of the tests.
 func sketches() map[string]sketch {
 	many := make([]string, 100)
 	for i := range many {
@@ -61,7 +61,7 @@ func parse(t *testing.T, run rundir.Dir) *html.Node {
 	return root
 }
 
-// elements are those of a name, or all, in their order.
+// elements are the elements with a name, or all, in document order.
 func elements(root *html.Node, name string) []*html.Node {
 	var found []*html.Node
 	for n := range root.Descendants() {
@@ -99,11 +99,11 @@ func byID(t *testing.T, root *html.Node, id string) *html.Node {
 			return n
 		}
 	}
-	t.Fatalf("nothing has the id %q", id)
+	t.Fatalf("no element has the id %q", id)
 	return nil
 }
 
-func TestFiguresAreThoseOfTheEvaluation(t *testing.T) {
+func TestMetricsAreThoseOfTheEvaluation(t *testing.T) {
 	for name, s := range sketches() {
 		if s.samples == 0 {
 			continue
@@ -127,9 +127,9 @@ func TestFiguresAreThoseOfTheEvaluation(t *testing.T) {
 			Matrix    [][]int               `json:"confusion_matrix"`
 		}
 		check(t, json.Unmarshal(data, &want))
-		figures := []float64{want.Accuracy, want.Balanced, want.Macro.F1, want.ROCAUC, want.Loss, want.ECE}
+		values := []float64{want.Accuracy, want.Balanced, want.Macro.F1, want.ROCAUC, want.Loss, want.ECE}
 		for _, c := range want.Classes {
-			figures = append(figures, c.Precision, c.Recall, c.F1)
+			values = append(values, c.Precision, c.Recall, c.F1)
 		}
 		var got []float64
 		for _, n := range elements(root, "data") {
@@ -140,8 +140,8 @@ func TestFiguresAreThoseOfTheEvaluation(t *testing.T) {
 				t.Errorf("%s: %s is shown as %s", name, shown, textOf(n))
 			}
 		}
-		if !slices.Equal(got, figures) {
-			t.Errorf("%s: the page has %v, want %v", name, got, figures)
+		if !slices.Equal(got, values) {
+			t.Errorf("%s: the page has %v, want %v", name, got, values)
 		}
 		bounds := want.Intervals["accuracy"]
 		card := elements(root, "li")
@@ -164,7 +164,7 @@ func TestFiguresAreThoseOfTheEvaluation(t *testing.T) {
 	}
 }
 
-// matrixOf reads the confusion matrix off the page.
+// matrixOf reads the confusion matrix from the page.
 func matrixOf(t *testing.T, root *html.Node) (rows [][]int) {
 	t.Helper()
 	for _, table := range elements(root, "table") {
@@ -186,7 +186,7 @@ func matrixOf(t *testing.T, root *html.Node) (rows [][]int) {
 	return rows
 }
 
-// Nothing but the page is asked for, and nothing runs.
+// The page loads nothing else, and nothing runs.
 func TestPageStandsAlone(t *testing.T) {
 	for name, s := range sketches() {
 		_, root := makePage(t, name, s)
@@ -216,7 +216,7 @@ func TestPageStandsAlone(t *testing.T) {
 	}
 }
 
-// What a screen reader goes by.
+// A screen reader depends on this.
 func TestPageIsInOrder(t *testing.T) {
 	for name, s := range sketches() {
 		_, root := makePage(t, name, s)
@@ -224,7 +224,7 @@ func TestPageIsInOrder(t *testing.T) {
 		for _, n := range elements(root, "") {
 			if id := attribute(n, "id"); id != "" {
 				if ids[id] {
-					t.Errorf("%s: two have the id %q", name, id)
+					t.Errorf("%s: two elements have the id %q", name, id)
 				}
 				ids[id] = true
 			}
@@ -240,12 +240,12 @@ func TestPageIsInOrder(t *testing.T) {
 			}
 			for _, id := range strings.Fields(attribute(n, "aria-labelledby") + " " + strings.TrimPrefix(attribute(n, "href"), "data:,")) {
 				if id = strings.TrimPrefix(id, "#"); !ids[id] {
-					t.Errorf("%s: nothing has the id %q", name, id)
+					t.Errorf("%s: no element has the id %q", name, id)
 				}
 			}
 			switch {
 			case n.Data == "img" && !slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "alt" }):
-				t.Errorf("%s: a picture without words", name)
+				t.Errorf("%s: a picture without alt", name)
 			case n.Data == "th" && attribute(n, "scope") == "":
 				t.Errorf("%s: <th> %q has no scope", name, textOf(n))
 			case n.Data == "table" && len(elements(n, "caption")) != 1:
@@ -253,12 +253,12 @@ func TestPageIsInOrder(t *testing.T) {
 			}
 		}
 		if drawn := len(elements(root, "figure")); s.samples > 0 && drawn < 6 {
-			t.Errorf("%s: %d figures", name, drawn)
+			t.Errorf("%s: %d plots and pictures", name, drawn)
 		}
 	}
 }
 
-// Every name is on the page as a text, whatever is in it.
+// Every name is on the page as plain text.
 func TestHostileNamesAreOnlyNames(t *testing.T) {
 	_, root := makePage(t, "hostile", sketches()["hostile"])
 	var names []string
@@ -277,19 +277,19 @@ func TestHostileNamesAreOnlyNames(t *testing.T) {
 		t.Errorf("the classes are shown as %q, want %q", names, want)
 	}
 	if all := textOf(root); strings.ContainsAny(all, "\u202e\u2066\x00\a") {
-		t.Error("a name can turn the text around it")
+		t.Error("a name can change the direction of text")
 	}
 }
 
-func TestRunThatIsNotFinishedSaysWhatIsMissing(t *testing.T) {
+func TestUnfinishedRunSaysWhatIsMissing(t *testing.T) {
 	run, root := makePage(t, "untested", sketches()["untested"])
-	if all := textOf(root); !strings.Contains(all, "tftl evaluate --model "+run.Path) || strings.Contains(all, "Confusion") {
-		t.Error("it is not said how the figures are made")
+	if all := textOf(root); !strings.Contains(all, "This run has not been evaluated. Run: tftl evaluate "+run.Path) || strings.Contains(all, "Confusion") {
+		t.Error("the page does not say how to evaluate the run")
 	}
 	byID(t, root, "plot-loss-title")
 	_, root = makePage(t, "untrained", sketches()["untrained"])
-	if !strings.Contains(textOf(root), "No epoch of this run has ended yet") {
-		t.Error("it is not said that nothing was trained")
+	if !strings.Contains(textOf(root), "This run has not finished an epoch yet") {
+		t.Error("the page does not say that nothing was trained")
 	}
 }
 
@@ -300,7 +300,7 @@ func TestGatesAreNamed(t *testing.T) {
 	}
 	_, root = makePage(t, "perfect", sketches()["perfect"])
 	if !strings.Contains(textOf(root), "1 gate passed.") {
-		t.Error("it is not said that the gate passed")
+		t.Error("the page does not say that the gate passed")
 	}
 }
 
@@ -308,7 +308,7 @@ func TestSameFolderSamePage(t *testing.T) {
 	run, _ := makePage(t, "two", sketches()["two"])
 	var first, second bytes.Buffer
 	check(t, HTML(&first, run))
-	check(t, os.WriteFile(run.File("decision.json"), []byte("{"), 0o644)) // evaluation.json says what the figures are of
+	check(t, os.WriteFile(run.File("decision.json"), []byte("{"), 0o644)) // evaluation.json has the decision
 	check(t, HTML(&second, run))
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
 		t.Error("two reports of one folder differ")
@@ -325,13 +325,12 @@ func TestGalleryOfOtherPredictionsIsNotShown(t *testing.T) {
 	check(t, err)
 	check(t, os.WriteFile(path, bytes.Replace(data, []byte("cat/0.jpg"), []byte("cat/x.jpg"), 1), 0o644))
 	root = parse(t, run)
-	if n := len(elements(root, "img")); n > 0 || !strings.Contains(textOf(root), "tftl evaluate makes them") {
-		t.Errorf("%d pictures of what the predictions are no more", n)
+	if n := len(elements(root, "img")); n > 0 || !strings.Contains(textOf(root), "There are no pictures of these predictions. Run: tftl evaluate") {
+		t.Errorf("%d pictures of other predictions", n)
 	}
 }
 
-// A file that is damaged, or gone though another needs it, is one error that
-// names it.
+// If a file is damaged, or missing though another needs it, one error names it.
 func TestDamagedFolderIsAnErrorThatNamesTheFile(t *testing.T) {
 	whole, _ := makePage(t, "damaged", sketches()["two"])
 	for file, damages := range map[string][]string{
@@ -363,8 +362,8 @@ func TestDamagedFolderIsAnErrorThatNamesTheFile(t *testing.T) {
 			}
 		}
 	}
-	if err := HTML(&bytes.Buffer{}, rundir.Dir{Path: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "is no run folder") {
-		t.Errorf("a folder that is no run's: %v", err)
+	if err := HTML(&bytes.Buffer{}, rundir.Dir{Path: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "is not a run folder") {
+		t.Errorf("a folder that is not a run: %v", err)
 	}
 }
 
@@ -373,31 +372,27 @@ func TestGalleryNamesNoFileElsewhere(t *testing.T) {
 	for _, name := range []string{"../config.json", "/etc/hostname", "a/../../b.jpg", ""} {
 		digest, err := PredictionsDigest(run)
 		check(t, err)
-		check(t, WriteGallery(run.File(GalleryDir), Gallery{Predictions: digest, Mistakes: []Picture{{Thumb: name}}}))
-		if err := HTML(&bytes.Buffer{}, run); err == nil || !strings.Contains(err.Error(), galleryFile) {
+		check(t, WriteGallery(filepath.Dir(run.GalleryIndex()), Gallery{Predictions: digest, Mistakes: []Picture{{Thumb: name}}}))
+		if err := HTML(&bytes.Buffer{}, run); err == nil || !strings.Contains(err.Error(), "gallery.json") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 }
 
-// Every class has a row, and every figure that evaluation.json has a value of
-// stands in the list.
-func TestEveryFigureIsListed(t *testing.T) {
+// Every overall metric of evaluation.json is in the list.
+func TestEveryMetricIsListed(t *testing.T) {
 	run, root := makePage(t, "two", sketches()["two"])
 	c, err := read(run)
 	check(t, err)
 	all := map[string]bool{}
-	for _, f := range c.evaluation.Figures() {
+	for _, f := range c.evaluation.Metrics() {
 		if !strings.Contains(f.Name, "[") {
 			all[title(f.Name)] = true
 		}
 	}
-	for _, table := range elements(root, "table") {
-		if textOf(elements(table, "caption")[0]) == "Every figure" {
-			for _, th := range elements(elements(table, "tbody")[0], "th") {
-				delete(all, textOf(th))
-			}
-		}
+	listed, _ := metricsOf(root)
+	for _, name := range listed {
+		delete(all, name)
 	}
 	if len(all) > 0 {
 		t.Errorf("not listed: %v", slices.Sorted(maps.Keys(all)))

@@ -8,12 +8,12 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-// Summary writes one evaluation of a model in brief, for the page of a CI job:
-// which gates were missed, the figures with their intervals, each class, each
-// slice. It needs no run folder, which a SavedModel by itself has not.
+// Summary writes a short report on one evaluation for the page of a CI job: the
+// gates that failed, the metrics with their intervals, each class, each slice. It
+// needs no run folder, because a SavedModel has none.
 func Summary(w io.Writer, model string, r metrics.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\nMeasured on %s.\n", code(model), count(r.Samples, "image"))
+	fmt.Fprintf(&b, "## %s\n\nEvaluated on %s.\n", code(model), count(r.Samples, "image"))
 	writeGates(&b, r.Gates)
 	c := contents{evaluation: &r}
 	for _, class := range r.Classes {
@@ -25,7 +25,7 @@ func Summary(w io.Writer, model string, r metrics.Report) error {
 	return err
 }
 
-// writeGates says what a report was held to, and begins with what it missed.
+// writeGates lists the gates, after a line that says how many failed.
 func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
 	if len(outcomes) == 0 {
 		return
@@ -38,9 +38,9 @@ func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
 	writeGrid(b, g, plain)
 }
 
-// gatesGrid has a row for each gate.
+// gatesGrid has one row per gate.
 func gatesGrid(outcomes []metrics.Outcome) (g grid, verdict string, missed bool) {
-	g = grid{Caption: "Gates", Words: 3, Header: []string{"gate", "result", "found"}}
+	g = grid{Caption: "Gates", Words: 3, Header: []string{"gate", "result", "measured"}}
 	failed := 0
 	for _, o := range outcomes {
 		passed := "passed"
@@ -64,7 +64,7 @@ func writeSlices(b *strings.Builder, slices []metrics.Slice) {
 	}
 }
 
-// sliceGrids are a table for each column.
+// sliceGrids has one table per column.
 func sliceGrids(slices []metrics.Slice) []grid {
 	var grids []grid
 	for i, s := range slices {
@@ -75,8 +75,8 @@ func sliceGrids(slices []metrics.Slice) []grid {
 	return grids
 }
 
-// slicesGrid has a row for each of the slices that begin a list and are of one
-// column.
+// slicesGrid has one row for each slice at the start of a list that has the same
+// column as the first.
 func slicesGrid(slices []metrics.Slice) grid {
 	column := shorten(slices[0].Column, nameRunes)
 	g := grid{Caption: "By " + column, Words: 1, Header: []string{column, "images", "accuracy", "95% interval", "balanced accuracy", "F1, macro mean"}}
@@ -84,10 +84,10 @@ func slicesGrid(slices []metrics.Slice) grid {
 		if s.Column != slices[0].Column {
 			break
 		}
-		accuracy := newFigures(s.Report)["accuracy"]
+		accuracy := named(s.Report)["accuracy"]
 		g.Rows = append(g.Rows, []string{
 			shorten(s.Value, nameRunes), fmt.Sprint(s.Report.Samples), decimals(accuracy.Value), interval(accuracy.Lower, accuracy.Upper),
-			decimals(s.Report.BalancedAccuracy), decimals(s.Report.Macro.F1),
+			decimals(s.Report.Value("balanced_accuracy")), decimals(s.Report.Value("f1")),
 		})
 	}
 	return g

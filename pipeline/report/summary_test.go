@@ -15,8 +15,8 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-// summaryOf is of a model with these classes, each of which has one image and a
-// gate that nothing passes.
+// summaryOf is the summary of a model whose classes have one image each and a gate
+// that nothing passes.
 func summaryOf(t *testing.T, model string, classes []string) string {
 	t.Helper()
 	table := metrics.Table{Classes: classes, Slices: map[string][]string{"<b>of</b>": classes}}
@@ -40,7 +40,7 @@ func summaryOf(t *testing.T, model string, classes []string) string {
 func TestSummary(t *testing.T) {
 	got := summaryOf(t, "runs/first", []string{"cat", "dog"})
 	for _, want := range []string{
-		"## `runs/first`\n\nMeasured on 2 images.\n\n**2 of 2 gates failed.**\n",
+		"## `runs/first`\n\nEvaluated on 2 images.\n\n**2 of 2 gates failed.**\n",
 		"| recall\\[dog\\] \\>= 2 | FAILED | recall\\[dog\\] 1.0000 (0.207 to 1.000) is below 2 |\n",
 		"| Accuracy | 1.0000 | 0.342 to 1.000 |\n",
 		"### By `<b>of</b>`\n",

@@ -14,26 +14,26 @@ import (
 	"tftl/pipeline"
 )
 
-// training is how the run went.
+// training describes the course of the training.
 type training struct {
 	Summary string
 	Plots   []drawing
 	History grid
 }
 
-// newTraining draws a history, or is nil where there is no epoch yet.
+// newTraining draws a history, or is nil if there is no epoch yet.
 func newTraining(c contents) (*training, error) {
 	if len(c.history) == 0 {
 		return nil, nil
 	}
 	monitor := c.config.Training.Monitor
 	t := &training{Summary: summarize(c.history, monitor), History: historyGrid(c.history)}
-	figure := strings.TrimPrefix(monitor, "val_")
-	if figure == "loss" || figure == "" {
-		figure = "accuracy"
+	metric := strings.TrimPrefix(monitor, "val_")
+	if metric == "loss" || metric == "" {
+		metric = "accuracy"
 	}
-	for _, draw := range []func([]pipeline.Epoch, string) (drawing, error){drawLoss, drawFigure, drawRate} {
-		d, err := draw(c.history, figure)
+	for _, draw := range []func([]pipeline.Epoch, string) (drawing, error){drawLoss, drawMetric, drawRate} {
+		d, err := draw(c.history, metric)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func newTraining(c contents) (*training, error) {
 	return t, nil
 }
 
-// summarize says in a line what a history came to.
+// summarize describes a history in one line.
 func summarize(history []pipeline.Epoch, monitor string) string {
 	text := count(len(history), "epoch")
 	if stages := stagesOf(history); len(stages) > 1 {
@@ -54,14 +54,14 @@ func summarize(history []pipeline.Epoch, monitor string) string {
 	}
 	if best, ok := pipeline.BestOf(history); ok {
 		if value, ok := best.Value(monitor); ok {
-			return fmt.Sprintf("%s; the best was epoch %d, with a %s of %s", text, best.Epoch, monitor, decimals(value))
+			return fmt.Sprintf("%s; the best was epoch %d with %s %s", text, best.Epoch, monitor, decimals(value))
 		}
 		return fmt.Sprintf("%s; the best was epoch %d", text, best.Epoch)
 	}
-	return text + "; none was better than another"
+	return text + "; no best epoch"
 }
 
-// stageStart is where a stage begins.
+// stageStart is the first epoch of a stage.
 type stageStart struct {
 	name  string
 	epoch int
@@ -81,8 +81,8 @@ func drawLoss(history []pipeline.Epoch, _ string) (drawing, error) {
 	return drawTwo(history, "loss", "plot-loss", "Loss", func(_, highest float64) (float64, float64) { return 0, highest })
 }
 
-func drawFigure(history []pipeline.Epoch, name string) (drawing, error) {
-	return drawTwo(history, name, "plot-figure", title(name), func(lowest, highest float64) (float64, float64) { return lowest, highest })
+func drawMetric(history []pipeline.Epoch, name string) (drawing, error) {
+	return drawTwo(history, name, "plot-metric", title(name), func(lowest, highest float64) (float64, float64) { return lowest, highest })
 }
 
 func drawRate(history []pipeline.Epoch, _ string) (drawing, error) {
@@ -96,13 +96,13 @@ func drawRate(history []pipeline.Epoch, _ string) (drawing, error) {
 	}
 	p := newPlot("epoch", "")
 	span(&p.Y, 0, highest)
-	d := drawing{ID: "plot-rate", Title: "Learning rate", Legend: []key{{"s1", "of an epoch’s last step"}}}
+	d := drawing{ID: "plot-rate", Title: "Learning rate", Legend: []key{{"s1", "at the last step of each epoch"}}}
 	line := series{x: epochsOf(history), y: rates, tint: firstTint, width: 2, dots: len(history) <= 12}
 	return finish(d, p, history, []series{line}, fmt.Sprintf("From %s in the first epoch to %s in the last.", number(rates[0]), number(rates[len(rates)-1])))
 }
 
-// drawTwo draws a figure over the epochs, on the training part and on the
-// validation part. limits chooses the axis by the lowest and the highest value.
+// drawTwo draws a metric over the epochs, on the training and validation parts.
+// limits chooses the range of the axis from the lowest and highest value.
 func drawTwo(history []pipeline.Epoch, name, id, words string, limits func(lowest, highest float64) (float64, float64)) (drawing, error) {
 	x, few := epochsOf(history), len(history) <= 12
 	train := series{x: x, tint: secondTint, width: 1.75, dash: []vg.Length{5, 3}, dots: few}
@@ -156,7 +156,7 @@ func drawTwo(history []pipeline.Epoch, name, id, words string, limits func(lowes
 	return finish(d, p, history, all, strings.Join(description, " "))
 }
 
-// ends are the first and the last value that are numbers.
+// ends are the first and the last finite value.
 func ends(values []float64) (first, last float64, ok bool) {
 	for _, v := range values {
 		if !finite(v) {
@@ -178,7 +178,7 @@ func epochsOf(history []pipeline.Epoch) []float64 {
 	return x
 }
 
-// span sets an axis to whole ticks around what is drawn.
+// span rounds the range of an axis to whole ticks.
 func span(axis *plot.Axis, lowest, highest float64) {
 	if !(highest > lowest) {
 		lowest, highest = min(lowest, 0), max(highest, 1e-12)
@@ -192,7 +192,7 @@ func span(axis *plot.Axis, lowest, highest float64) {
 	axis.Tick.Marker = plot.TickerFunc(func(lowest, highest float64) []plot.Tick { return ticks(lowest, highest, n+1) })
 }
 
-// finish draws lines over the epochs, with the stages marked.
+// finish draws lines over the epochs and marks the stages.
 func finish(d drawing, p *plot.Plot, history []pipeline.Epoch, lines []series, description string) (drawing, error) {
 	first, last := history[0].Epoch, history[len(history)-1].Epoch
 	p.X.Min, p.X.Max = float64(first), float64(last)
@@ -200,7 +200,7 @@ func finish(d drawing, p *plot.Plot, history []pipeline.Epoch, lines []series, d
 		p.X.Min, p.X.Max = float64(first)-0.5, float64(last)+0.5
 	}
 	p.X.Tick.Marker = plot.TickerFunc(wholeTicks)
-	lowest, highest := p.Y.Min, p.Y.Max // which adding lines widens
+	lowest, highest := p.Y.Min, p.Y.Max // adding lines would widen them
 	if err := markStages(p, history); err != nil {
 		return d, err
 	}
@@ -215,7 +215,7 @@ func finish(d drawing, p *plot.Plot, history []pipeline.Epoch, lines []series, d
 	return d, err
 }
 
-// wholeTicks are whole numbers.
+// wholeTicks are ticks at whole numbers.
 func wholeTicks(lowest, highest float64) []plot.Tick {
 	var whole []plot.Tick
 	for _, t := range ticks(lowest, highest, 6) {
@@ -226,8 +226,8 @@ func wholeTicks(lowest, highest float64) []plot.Tick {
 	return whole
 }
 
-// markStages draws a line before the first epoch of each stage but the first,
-// and the stages' names, where there are several.
+// markStages draws the names of the stages and a line between them, if there are
+// several.
 func markStages(p *plot.Plot, history []pipeline.Epoch) error {
 	starts := stagesOf(history)
 	if len(starts) < 2 {
@@ -259,9 +259,9 @@ func markStages(p *plot.Plot, history []pipeline.Epoch) error {
 	return nil
 }
 
-// historyGrid is the history as a table: what history.csv has.
+// historyGrid is the history as a table, like history.csv.
 func historyGrid(history []pipeline.Epoch) grid {
-	g := grid{Caption: "Every epoch", Words: 1, Header: []string{"epoch"}}
+	g := grid{Caption: "All epochs", Words: 1, Header: []string{"epoch"}}
 	stages := len(stagesOf(history)) > 1
 	if stages {
 		g.Header = append(g.Header, "stage")
@@ -269,8 +269,8 @@ func historyGrid(history []pipeline.Epoch) grid {
 	}
 	names := history[0].Figures()
 	g.Header = append(g.Header, "lr")
-	for _, figure := range names {
-		g.Header = append(g.Header, figure.Name)
+	for _, m := range names {
+		g.Header = append(g.Header, m.Name)
 	}
 	g.Header = append(g.Header, "best")
 	for _, e := range history {
@@ -279,8 +279,8 @@ func historyGrid(history []pipeline.Epoch) grid {
 			row = append(row, display(e.Stage))
 		}
 		row = append(row, number(e.LearningRate))
-		for _, figure := range names {
-			value, ok := e.Value(figure.Name)
+		for _, m := range names {
+			value, ok := e.Value(m.Name)
 			if !ok {
 				value = math.NaN()
 			}

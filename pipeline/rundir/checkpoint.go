@@ -16,27 +16,29 @@ import (
 	"tftl/pipeline"
 )
 
-// previous is the last checkpoint before the last.
-const previous = "previous"
+const (
+	previous  = "previous" // the checkpoint before the last one
+	stateFile = "state.json"
+)
 
-// seal is state.json beside a checkpoint's files: where the run stood, and what
-// the files must be.
+// seal is state.json beside a checkpoint's files: where the run stood, and the
+// digests of the files.
 type seal struct {
 	State  pipeline.State    `json:"state"`
 	SHA256 map[string]string `json:"sha256"` // by file name
 }
 
 // Checkpoint is the path prefix of a checkpoint, as tf.train.load_checkpoint
-// takes it. It is part of pipeline.Recorder.
+// takes it.
 func (d Dir) Checkpoint(name string) string {
 	return filepath.Join(d.checkpoint(name), "ckpt")
 }
 
-func (d Dir) checkpoint(name string) string { return filepath.Join(d.Path, "checkpoints", name) }
+func (d Dir) checkpoint(name string) string { return filepath.Join(d.Path, checkpointsDir, name) }
 
-// Save replaces a checkpoint by what save writes, or leaves the old one. Of the
-// last checkpoint the one before is kept too. It is part of pipeline.Recorder.
-func (d Dir) Save(name string, state pipeline.State, save func(prefix string) error) error {
+// save replaces a checkpoint with what save writes, or leaves the old one. It
+// keeps the checkpoint before the last one too.
+func (d Dir) save(name string, state pipeline.State, save func(prefix string) error) error {
 	if name == pipeline.Last {
 		if err := d.keepPrevious(); err != nil {
 			return err
@@ -54,15 +56,15 @@ func (d Dir) Save(name string, state pipeline.State, save func(prefix string) er
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(tmp, "state.json"), append(data, '\n'), 0o644)
+		return os.WriteFile(filepath.Join(tmp, stateFile), append(data, '\n'), 0o644)
 	})
 }
 
-// keepPrevious moves the last checkpoint aside. Between this and the new one's
-// arrival the previous one is the last.
+// keepPrevious moves the last checkpoint aside. Until the new one is in its
+// place, a run resumes from the previous one.
 func (d Dir) keepPrevious() error {
 	if _, _, err := d.Verify(pipeline.Last); err != nil {
-		return nil // there is none, or none worth keeping
+		return nil // missing, or not worth keeping
 	}
 	if err := os.RemoveAll(d.checkpoint(previous)); err != nil {
 		return err
@@ -70,17 +72,17 @@ func (d Dir) keepPrevious() error {
 	return os.Rename(d.checkpoint(pipeline.Last), d.checkpoint(previous))
 }
 
-// Verify reads a checkpoint's state and sees that its files are what was
-// written. sha256 is that of its values.
+// Verify reads a checkpoint's state and checks that its files are what was
+// written. sha256 is the digest of its values.
 func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error) {
 	dir := d.checkpoint(name)
-	data, err := os.ReadFile(filepath.Join(dir, "state.json"))
+	data, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
 		return state, "", err
 	}
 	var s seal
 	if err := json.Unmarshal(data, &s); err != nil {
-		return state, "", fmt.Errorf("%s: %w", filepath.Join(dir, "state.json"), err)
+		return state, "", fmt.Errorf("%s: %w", filepath.Join(dir, stateFile), err)
 	}
 	have, err := digests(dir)
 	if err != nil {
@@ -94,18 +96,18 @@ func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error
 	return s.State, have["ckpt.data-00000-of-00001"], nil
 }
 
-// Finished says whether a run of so many stages has ended of itself, and left
-// its model: one that was interrupted, or that ran out of its time, has not.
+// Finished says whether a run with this number of stages has trained them all
+// and has a model. One that was interrupted or hit a time limit has not.
 func (d Dir) Finished(stages int) bool {
 	var last seal
-	if err := d.ReadJSON(filepath.Join("checkpoints", pipeline.Last, "state.json"), &last); err != nil {
+	if err := d.ReadJSON(filepath.Join(checkpointsDir, pipeline.Last, stateFile), &last); err != nil {
 		return false
 	}
 	_, err := os.Stat(d.Model())
 	return err == nil && last.State.Stage >= stages
 }
 
-// digests are the SHA-256 of a checkpoint's files by their names.
+// digests are the SHA-256 of a checkpoint's files by name.
 func digests(dir string) (map[string]string, error) {
 	names, err := fs.Glob(os.DirFS(dir), "ckpt.*") // a folder's own name may look like a pattern
 	if err != nil {
@@ -127,28 +129,28 @@ func digests(dir string) (map[string]string, error) {
 	return all, nil
 }
 
-// Resume finds where to go on: the last checkpoint, or where that is damaged
-// the one before, and cuts the history off behind it. Without any it is the
-// beginning. warning says what was passed over.
-func (d Dir) Resume() (state pipeline.State, history []pipeline.Epoch, warning string, err error) {
+// Resume finds where to continue: the last checkpoint, the one before if that is
+// damaged, or else the beginning. It cuts later epochs off the history. warning
+// says why the last checkpoint was not used.
+func (d Dir) Resume() (state pipeline.State, history []pipeline.Epoch, warning pipeline.Message, err error) {
 	state, _, err = d.Verify(pipeline.Last)
 	if err != nil {
 		var before error
-		from := "the one before"
+		from := "the previous one"
 		if state, _, before = d.Verify(previous); before != nil {
 			state, from = pipeline.State{}, "the beginning"
 		} else if before = d.promotePrevious(); before != nil {
-			return state, nil, "", before
+			return state, nil, warning, before
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			warning = fmt.Sprintf("the last checkpoint cannot be used: %v; going on from %s", err, from)
+			warning = pipeline.Messagef("the last checkpoint cannot be used: %v; continuing from %s", err, from)
 		}
 	}
 	history, err = d.history(state.Epochs)
 	return state, history, warning, err
 }
 
-// promotePrevious puts the one before in the last one's place.
+// promotePrevious makes the previous checkpoint the last one.
 func (d Dir) promotePrevious() error {
 	if err := os.RemoveAll(d.checkpoint(pipeline.Last)); err != nil {
 		return err
@@ -157,9 +159,9 @@ func (d Dir) promotePrevious() error {
 }
 
 // history reads the first lines of history.jsonl and cuts off the rest: epochs
-// after the checkpoint, which will be run again.
+// after the checkpoint, which will be trained again.
 func (d Dir) history(lines int) ([]pipeline.Epoch, error) {
-	path := d.File("history.jsonl")
+	path := d.File(historyFile)
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -169,7 +171,7 @@ func (d Dir) history(lines int) ([]pipeline.Epoch, error) {
 	for range lines {
 		line, after, whole := bytes.Cut(rest, []byte("\n"))
 		if !whole {
-			return nil, fmt.Errorf("%s: has %d epochs, and the checkpoint %d", path, len(history), lines)
+			return nil, fmt.Errorf("%s: has %d epochs, but the checkpoint has %d", path, len(history), lines)
 		}
 		var e pipeline.Epoch
 		if err := json.Unmarshal(line, &e); err != nil {

@@ -11,10 +11,10 @@ import (
 	"tftl/pipeline"
 )
 
-// save writes a checkpoint of one file.
+// save writes a checkpoint with one file.
 func save(t *testing.T, d Dir, name, text string, state pipeline.State) {
 	t.Helper()
-	err := d.Save(name, state, func(prefix string) error {
+	err := d.save(name, state, func(prefix string) error {
 		return os.WriteFile(prefix+".index", []byte(text), 0o666)
 	})
 	if err != nil {
@@ -22,7 +22,7 @@ func save(t *testing.T, d Dir, name, text string, state pipeline.State) {
 	}
 }
 
-// at is a state after so many epochs.
+// at is the state after a number of epochs.
 func at(epochs int) pipeline.State {
 	return pipeline.State{Begun: true, Epochs: epochs, Step: 10 * epochs, Loss: 1.0 / 3}
 }
@@ -32,13 +32,13 @@ func train(t *testing.T, d Dir, epochs ...int) {
 	t.Helper()
 	for _, n := range epochs {
 		e := pipeline.Epoch{Stage: "head", Epoch: n, Train: []pipeline.Metric{{Name: "loss", Value: 1 / float64(n)}}}
-		if err := d.Epoch(e); err != nil {
+		if err := d.Append(historyFile, e); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// wantResume sees where a run would go on: after so many epochs, from the
+// wantResume checks where a run would resume: after this many epochs, from the
 // checkpoint that holds text.
 func wantResume(t *testing.T, d Dir, epochs int, text, warning string) {
 	t.Helper()
@@ -51,7 +51,7 @@ func wantResume(t *testing.T, d Dir, epochs int, text, warning string) {
 	}
 	if text != "" {
 		if got := read(t, d.Checkpoint(pipeline.Last)+".index"); got != text {
-			t.Errorf("goes on from %q, want %q", got, text)
+			t.Errorf("resumes from %q, want %q", got, text)
 		}
 	}
 	if len(history) != epochs || epochs > 0 && history[epochs-1].Epoch != epochs {
@@ -60,12 +60,12 @@ func wantResume(t *testing.T, d Dir, epochs int, text, warning string) {
 	if lines := strings.Count(read(t, d.File("history.jsonl")), "\n"); lines != epochs {
 		t.Errorf("%d lines of history are left, want %d", lines, epochs)
 	}
-	if !strings.Contains(warned, warning) || (warning == "") != (warned == "") {
-		t.Errorf("warns %q, want %q", warned, warning)
+	if !strings.Contains(warned.String(), warning) || (warning == "") != warned.Empty() {
+		t.Errorf("warns %q, want %q", warned.String(), warning)
 	}
 }
 
-func TestResumeGoesOnFromTheLastCheckpoint(t *testing.T) {
+func TestResumeFromTheLastCheckpoint(t *testing.T) {
 	d := create(t, filepath.Join(t.TempDir(), "run"))
 	train(t, d, 1, 2)
 	save(t, d, pipeline.Last, "two", at(2))
@@ -77,7 +77,7 @@ func TestResumeGoesOnFromTheLastCheckpoint(t *testing.T) {
 	}
 }
 
-func TestResumeGoesOnFromTheOneBeforeADamagedCheckpoint(t *testing.T) {
+func TestResumeFromTheCheckpointBeforeADamagedOne(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, dir string){
 		"changed": func(t *testing.T, dir string) { write(t, filepath.Join(dir, "ckpt.index"), "twO") },
 		"cut":     func(t *testing.T, dir string) { write(t, filepath.Join(dir, "ckpt.index"), "") },
@@ -101,7 +101,7 @@ func TestResumeGoesOnFromTheOneBeforeADamagedCheckpoint(t *testing.T) {
 	}
 }
 
-func TestResumeBeginsAnewWithoutACheckpoint(t *testing.T) {
+func TestResumeStartsOverWithoutACheckpoint(t *testing.T) {
 	d := create(t, filepath.Join(t.TempDir(), "run"))
 	train(t, d, 1, 2)
 	wantResume(t, d, 0, "", "")
@@ -117,7 +117,7 @@ func TestFailedSaveLeavesTheOneBefore(t *testing.T) {
 	save(t, d, pipeline.Last, "one", at(1))
 	full := errors.New("the disk is full")
 	for _, name := range []string{pipeline.Last, pipeline.Last, pipeline.Best} {
-		err := d.Save(name, at(2), func(prefix string) error {
+		err := d.save(name, at(2), func(prefix string) error {
 			return errors.Join(os.WriteFile(prefix+".index", []byte("half"), 0o666), full)
 		})
 		if !errors.Is(err, full) {

@@ -1,13 +1,18 @@
 package rundir
 
-import "tftl/pipeline"
+import (
+	"os"
+	"strings"
 
-// Config is config.json: every option as it was resolved, so that the run can
-// be gone on with, repeated and evaluated from its folder.
+	"tftl/pipeline"
+)
+
+// Config is config.json: every option as it was resolved, so that the run can be
+// resumed, repeated and evaluated from its folder.
 type Config struct {
 	Tftl     string   `json:"tftl"` // version of the program
 	Seed     uint64   `json:"seed"`
-	Inputs   string   `json:"inputs_sha256,omitempty"` // of a batch's run: of all that the model follows from
+	Inputs   string   `json:"inputs_sha256,omitempty"` // Identity, of a run of a batch
 	Data     Data     `json:"data"`
 	Model    Model    `json:"model"`
 	Training Training `json:"training"`
@@ -19,78 +24,78 @@ type Runtime struct {
 	TensorFlow   string   `json:"tensorflow"`
 	Devices      []string `json:"devices"`
 	Precision    string   `json:"precision"`
-	Threads      int      `json:"threads"` // 0: as many as there are
+	Threads      int      `json:"threads"` // 0: all of them
 	Instructions string   `json:"instructions"`
 }
 
 // Data is what was trained on.
 type Data struct {
 	Path           string   `json:"path"`                      // absolute
-	ValidationPath string   `json:"validation_path,omitempty"` // of a part given apart; absolute
-	TestPath       string   `json:"test_path,omitempty"`       // likewise
+	ValidationPath string   `json:"validation_path,omitempty"` // of a separate validation part; absolute
+	TestPath       string   `json:"test_path,omitempty"`       // of a separate test part; absolute
 	FollowSymlinks bool     `json:"follow_symlinks"`
 	AllowOutside   bool     `json:"allow_outside"`
-	Layout         string   `json:"layout,omitempty"`  // what class folders were taken for: parts or classes
-	Classes        []string `json:"classes,omitempty"` // those that were wanted; all, where there are none
-	LimitPerClass  int      `json:"limit_per_class"`   // 0: none
-	Fold           *int     `json:"fold,omitempty"`    // of a manifest, that is the test part
+	Layout         string   `json:"layout,omitempty"`  // what the top folders stand for: parts or classes
+	Classes        []string `json:"classes,omitempty"` // those asked for; empty for all
+	LimitPerClass  int      `json:"limit_per_class"`   // 0: no limit
+	Fold           *int     `json:"fold,omitempty"`    // of a manifest, used as the test part
 
 	TakenFor   string     `json:"taken_for"`
 	Split      [3]float64 `json:"split"`
 	Exact      bool       `json:"split_exact"`
-	SHA256     string     `json:"sha256"` // of names, labels and parts
+	SHA256     string     `json:"sha256"` // of the images' names, classes and parts
 	OnBadImage string     `json:"on_bad_image"`
 	Train      int        `json:"train"` // images
 	Validation int        `json:"validation"`
 	Test       int        `json:"test"`
 }
 
-// Model is the exported network that the run began with.
+// Model is the exported network that the run started from.
 type Model struct {
 	Path          string `json:"path"` // absolute
 	Backbone      string `json:"backbone"`
 	WeightsOrigin string `json:"weights_origin"`
 	WeightsSHA256 string `json:"weights_sha256"`
-	Input         string `json:"input,omitempty"` // what an image is made into
+	Input         string `json:"input,omitempty"` // how images are resized and preprocessed
 	Pooling       string `json:"pooling"`
 	Units         []int  `json:"units"` // of each hidden layer of the head
 
 	InitFrom *InitFrom `json:"init_from,omitempty"`
 }
 
-// InitFrom is the earlier run whose best weights a run began with.
+// InitFrom is the earlier run whose best weights a run started from.
 type InitFrom struct {
 	Path   string `json:"path"`   // absolute
 	SHA256 string `json:"sha256"` // of its best checkpoint's values
-	// Stages were trained before this run, from the first run on: what lies
-	// above their cuts is no longer as the model has it.
+	// Stages are those trained in all earlier runs. Weights above their cuts
+	// differ from the model's.
 	Stages        []string `json:"stages"`
-	WeightsSHA256 string   `json:"weights_sha256"` // of the model that it began with
+	WeightsSHA256 string   `json:"weights_sha256"` // of the model that the earlier run started from
 	Pooling       string   `json:"pooling"`
 	Units         []int    `json:"units"`
-	FreshHead     bool     `json:"fresh_head"` // its head was given up
+	FreshHead     bool     `json:"fresh_head"` // whether the head was initialized again
 }
 
-// Training is how.
+// Training is how the run was trained.
 type Training struct {
 	BatchSize    int                      `json:"batch_size"`
-	LearningRate float64                  `json:"learning_rate"` // of a stage that did not say
-	Rate         Rate                     `json:"rate"`          // likewise
+	LearningRate float64                  `json:"learning_rate"` // of stages without their own
+	Rate         Rate                     `json:"rate"`          // of stages without their own
 	Plateau      Plateau                  `json:"plateau"`
 	Stages       []Stage                  `json:"stages"`
-	StagesAuto   bool                     `json:"stages_auto"` // as deep as the validation part says
+	StagesAuto   bool                     `json:"stages_auto"` // whether validation decided how deep to train
 	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
-	Augmentation pipeline.Augmentation    `json:"augmentation"` // of the training part
-	// ClassWeights multiply the loss of a class's images in training; empty for none.
+	Augmentation pipeline.Augmentation    `json:"augmentation"` // of training images
+	// ClassWeights multiply the training loss of each class; empty for none.
 	ClassWeights   map[string]float64 `json:"class_weights,omitempty"`
 	LabelSmoothing float64            `json:"label_smoothing"`
 	Monitor        string             `json:"monitor"`
 	MinDelta       float64            `json:"min_delta"`
 	Patience       int                `json:"patience"`
-	StartFromEpoch int                `json:"start_from_epoch"` // epochs of a stage that patience does not count
+	StartFromEpoch int                `json:"start_from_epoch"` // epochs of a stage before patience counts
 }
 
-// Plateau lowers the rate where the monitored figure stops getting better.
+// Plateau lowers the learning rate when the monitored metric stops improving.
 type Plateau struct {
 	Factor   float64 `json:"factor"` // 0: never
 	Patience int     `json:"patience"`
@@ -104,17 +109,26 @@ type Stage struct {
 	Rate
 }
 
-// Rate is how a learning rate changes over a stage.
+// Rate is how the learning rate changes over a stage.
 type Rate struct {
 	Schedule     string  `json:"schedule"`      // constant, step, exponential or cosine
-	DecayRate    float64 `json:"decay_rate"`    // step, exponential: the factor
-	DecayEpochs  int     `json:"decay_epochs"`  // step, exponential: after how many epochs it has its whole effect
-	WarmupEpochs int     `json:"warmup_epochs"` // in which it rises to begin with
+	DecayRate    float64 `json:"decay_rate"`    // step, exponential: factor per DecayEpochs
+	DecayEpochs  int     `json:"decay_epochs"`  // step, exponential
+	WarmupEpochs int     `json:"warmup_epochs"` // of linear warm-up
+}
+
+// WriteConfig writes config.json.
+func (d Dir) WriteConfig(c Config) error { return d.WriteJSON(configFile, c) }
+
+// ConfigText is config.json as it stands.
+func (d Dir) ConfigText() (string, error) {
+	text, err := os.ReadFile(d.File(configFile))
+	return strings.TrimSpace(string(text)), err
 }
 
 // ReadConfig reads config.json.
 func (d Dir) ReadConfig() (Config, error) {
 	var c Config
-	err := d.ReadJSON("config.json", &c)
+	err := d.ReadJSON(configFile, &c)
 	return c, err
 }

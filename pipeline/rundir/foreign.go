@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,40 +12,13 @@ import (
 	"tftl/pipeline"
 )
 
-// written are the files that tftl writes into a run's folder, as patterns of
-// path.Match; one that ends in a slash is a folder with all that it holds.
-func written() []string {
-	return []string{
-		"config.json", "labels.txt", "data.csv", "contents.csv", "bad-images.csv", "history.jsonl", "history.csv", "timing.jsonl",
-		decisionFile, "evaluation.json", "predictions.csv", "evaluation-bad-images.csv", "report.html", "report.md", "batch.json",
-		"checkpoints/", "replaced/", "logs/*/events.out.tfevents.tftl",
-		"gallery/gallery.json", "gallery/[0-9]*.jpg", "gallery/[0-9]*-heat.png",
-		"model/saved_model.pb", "model/fingerprint.pb", "model/variables/variables.*", "model/assets/*",
-		"model/assets.extra/tftl.json", "model/assets.extra/" + bestFile, "model/assets.extra/" + decisionFile,
-		".model.old/", ".gallery.old/", ".*." + strings.Repeat("[2-7A-Z]", 26) + ".tmp", // what a killed process left
-	}
-}
-
-// isWritten says whether tftl writes a file of this path within a run's folder.
-func isWritten(name string) bool {
-	return slices.ContainsFunc(written(), func(pattern string) bool {
-		if folder, whole := strings.CutSuffix(pattern, "/"); whole {
-			first, _, _ := strings.Cut(name, "/")
-			matches, _ := path.Match(folder, first)
-			return matches
-		}
-		matches, _ := path.Match(pattern, name)
-		return matches
-	})
-}
-
-// foreign lists what in a run's folder is not tftl's, by its path from there: the
-// files and folders at its top, and files below a folder of tftl's. What systems
-// leave in any folder that they show is not listed.
+// foreign lists what tftl did not write, by path relative to the run folder: top
+// has the files and folders directly in it, below the files inside tftl's own
+// folders. It ignores what operating systems leave in every folder they show.
 func foreign(run string) (top, below []string, err error) {
 	ours := map[string]bool{}
-	for _, pattern := range written() {
-		if folder, _, nested := strings.Cut(pattern, "/"); nested {
+	for _, f := range files() {
+		if folder, _, nested := strings.Cut(f.pattern, "/"); nested {
 			ours[folder] = true
 		}
 	}
@@ -70,7 +42,7 @@ func foreign(run string) (top, below []string, err error) {
 			}
 		case nested && !d.IsDir():
 			below = append(below, name)
-		case !nested && !(ours[first] && d.Type()&(fs.ModeDir|fs.ModeSymlink) != 0): // a link is to such a folder
+		case !nested && !(ours[first] && d.Type()&(fs.ModeDir|fs.ModeSymlink) != 0): // a link to such a folder counts too
 			top = append(top, name)
 			if d.IsDir() {
 				return fs.SkipDir
@@ -81,7 +53,7 @@ func foreign(run string) (top, below []string, err error) {
 	return top, below, err
 }
 
-// systems tells the names of what desktops, notebooks and NFS leave behind.
+// systems recognizes files that desktops, notebooks and NFS leave behind.
 func systems(name string) bool {
 	switch strings.ToLower(name) {
 	case ".ds_store", "thumbs.db", "desktop.ini", ".directory", ".ipynb_checkpoints", "@eadir":
@@ -90,8 +62,8 @@ func systems(name string) bool {
 	return strings.HasPrefix(name, ".nfs")
 }
 
-// replaceable is an error where folders of a run, all if none is named, cannot
-// be replaced without removing a file that tftl did not write.
+// replaceable returns an error if replacing the named folders of a run, or all
+// of them, would remove a file that tftl did not write.
 func replaceable(run string, folders ...string) error {
 	_, below, err := foreign(run)
 	if len(folders) > 0 {
@@ -106,11 +78,11 @@ func replaceable(run string, folders ...string) error {
 	if len(below) == 0 {
 		return nil
 	}
-	err = pipeline.Errorf(pipeline.BadUsage, "run %s: %s is not tftl's, and would be removed with the folder that it is in", run, below[0])
-	return pipeline.WithHint(err, "move it elsewhere")
+	err = pipeline.Errorf(pipeline.BadUsage, "run %s: %s was not written by tftl and would be deleted with its folder", run, below[0])
+	return pipeline.WithHint(err, "move it out of the run folder")
 }
 
-// keepForeign moves what is not tftl's from a run that was replaced to this one.
+// keepForeign moves files that tftl did not write from a replaced run to this one.
 func (d Dir) keepForeign(old string) error {
 	top, _, err := foreign(old)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,16 +94,16 @@ func (d Dir) keepForeign(old string) error {
 	return err
 }
 
-// Others names what in the folder tftl did not write.
+// Others lists the files and folders at the top of the run that tftl did not write.
 func (d Dir) Others() ([]string, error) {
 	top, _, err := foreign(d.place())
 	return top, err
 }
 
-// ReplaceGallery replaces the images worth a look by what fill writes into an
-// empty folder. Files that tftl did not write stay.
+// ReplaceGallery replaces the gallery with what fill writes into an empty folder.
+// Files that tftl did not write stay.
 func (d Dir) ReplaceGallery(fill func(dir string) error) error {
-	gallery := d.File("gallery")
+	gallery := d.File(galleryDir)
 	return atomicfile.ReplaceDirBut(gallery, fill, func(old string) error {
 		entries, err := os.ReadDir(old)
 		for _, e := range entries {
@@ -140,14 +112,14 @@ func (d Dir) ReplaceGallery(fill func(dir string) error) error {
 			}
 		}
 		if err != nil {
-			return err // and nothing is removed
+			return err // without removing anything
 		}
 		return os.RemoveAll(old)
 	})
 }
 
-// removeGallery removes from a gallery's folder what tftl wrote into it, and the
-// folder where nothing else is in it.
+// removeGallery removes what tftl wrote into a gallery, and the folder if it is
+// then empty.
 func removeGallery(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -167,5 +139,5 @@ func removeGallery(folder string) error {
 	return os.Remove(folder)
 }
 
-// ofGallery says whether a file in the gallery's folder goes with it.
-func ofGallery(name string) bool { return isWritten("gallery/"+name) || systems(name) }
+// ofGallery says whether a file in the gallery folder is removed with it.
+func ofGallery(name string) bool { return isWritten(galleryDir+"/"+name) || systems(name) }

@@ -9,27 +9,27 @@ import (
 	"tftl/pipeline"
 )
 
-// WriteHistoryCSV writes history.csv, the history as a table: a row an epoch, a
-// column for each figure of the first one. One that is not finite is empty.
+// WriteHistoryCSV writes history.csv: a row per epoch, a column per metric of the
+// first epoch. A value that is not finite is left empty.
 func (d Dir) WriteHistoryCSV(history []pipeline.Epoch) error {
 	if len(history) == 0 {
 		return nil
 	}
 	header := []string{"stage", "epoch", "step", "lr"}
 	names := history[0].Figures()
-	for _, figure := range names {
-		header = append(header, figure.Name)
+	for _, metric := range names {
+		header = append(header, metric.Name)
 	}
 	rows := [][]string{append(header, "best")}
 	for _, e := range history {
 		row := []string{e.Stage, strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), exact(e.LearningRate)}
-		for _, figure := range names {
-			value, _ := e.Value(figure.Name)
+		for _, metric := range names {
+			value, _ := e.Value(metric.Name)
 			row = append(row, exact(value))
 		}
 		rows = append(rows, append(row, strconv.FormatBool(e.Best)))
 	}
-	return atomicfile.Write(d.File("history.csv"), func(w io.Writer) error {
+	return atomicfile.Write(d.File(historyTable), func(w io.Writer) error {
 		return csv.NewWriter(w).WriteAll(rows)
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"tftl/pipeline"
 )
 
-// Lock keeps other processes from training in the folder until unlock is
-// called, or the process ends, however it ends. Who only reads needs none.
+// Lock keeps other processes from training in the folder until unlock is called
+// or the process ends, however it ends. Reading needs no lock.
 func (d Dir) Lock() (unlock func(), err error) {
 	folder, err := os.Open(d.Path)
 	if err != nil {
@@ -22,7 +22,7 @@ func (d Dir) Lock() (unlock func(), err error) {
 	switch err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		_ = folder.Close()
-		return nil, pipeline.Errorf(pipeline.BadUsage, "run %s: another process is training it", d.Path)
+		return nil, pipeline.Errorf(pipeline.BadUsage, "run %s: another process is training in it", d.Path)
 	case err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENOSYS):
 		_ = folder.Close()
 		return nil, fmt.Errorf("run %s: lock: %w", d.Path, err)
@@ -30,16 +30,16 @@ func (d Dir) Lock() (unlock func(), err error) {
 	return func() { _ = folder.Close() }, nil
 }
 
-// LockEvaluation waits until no other process writes what was measured of the
-// run, and keeps others waiting until unlock is called.
+// LockEvaluation waits until no other process writes an evaluation of the run,
+// and makes others wait until unlock is called.
 func (d Dir) LockEvaluation(ctx context.Context) (unlock func(), err error) {
-	file, err := os.Open(d.File("labels.txt")) // which is never replaced
+	file, err := os.Open(d.File(labelsFile)) // a file that is never replaced
 	if err != nil {
 		return nil, err
 	}
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) { // where there are no locks, it goes without
+		if !errors.Is(err, unix.EWOULDBLOCK) { // a file system without locks goes without
 			return func() { _ = file.Close() }, nil
 		}
 		select {

@@ -4,23 +4,31 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"tftl/pipeline"
 )
 
-// Recorder is a run's folder while the run is trained: a pipeline.Recorder that
-// does not put every best checkpoint on disk for good. A run goes on from its
-// last checkpoint, so no best one that came after it need outlast the process:
-// the newest is put in its place before the next last one is, which saves a head
-// that gets better every few milliseconds most of what checkpoints cost.
+// Recorder is a run folder while the run is trained: a pipeline.Recorder that
+// writes best checkpoints lazily. A run resumes from its last checkpoint, so a
+// best one that is newer need not survive the process. Only the newest is put in
+// place, just before the next last one is. If a small head improves every few
+// milliseconds, this avoids most of the cost of checkpoints.
 type Recorder struct {
 	Dir
-	best *pipeline.State // of the best weights that are not in their place; nil: they are
+	// Warn receives errors that do not end a run: those of writing timing and
+	// TensorBoard logs. It may be nil.
+	Warn func(pipeline.Message)
+
+	best *pipeline.State  // of best weights that are not in place yet; nil if they are
+	now  func() time.Time // nil: time.Now
 }
 
-// waiting is where these weights lie. RecoverDir takes it for what it is, and
-// removes what a killed process leaves of it.
-func (r *Recorder) waiting() string { return filepath.Join(r.Path, "checkpoints", ".best.waiting.tmp") }
+// waiting is the folder of these weights. Its name makes RecoverDir remove it if
+// the process is killed.
+func (r *Recorder) waiting() string {
+	return filepath.Join(r.Path, checkpointsDir, ".best.waiting.tmp")
+}
 
 // Checkpoint is the path prefix of a saved checkpoint.
 func (r *Recorder) Checkpoint(name string) string {
@@ -30,13 +38,13 @@ func (r *Recorder) Checkpoint(name string) string {
 	return r.Dir.Checkpoint(name)
 }
 
-// Save keeps a checkpoint. One that fails leaves what was in its place.
+// Save writes a checkpoint, or leaves the old one if that fails.
 func (r *Recorder) Save(name string, state pipeline.State, save func(prefix string) error) error {
 	if name != pipeline.Best {
 		if err := r.Flush(); err != nil {
 			return err
 		}
-		return r.Dir.Save(name, state, save)
+		return r.Dir.save(name, state, save)
 	}
 	r.best = nil
 	err := os.RemoveAll(r.waiting())
@@ -53,15 +61,18 @@ func (r *Recorder) Save(name string, state pipeline.State, save func(prefix stri
 	return nil
 }
 
-// Flush puts the best checkpoint in its place, which is as it was where that
-// fails: a run that goes on finds it again.
+// Epoch appends a line to history.jsonl.
+func (r *Recorder) Epoch(e pipeline.Epoch) error { return r.Append(historyFile, e) }
+
+// Flush puts the best checkpoint in place. If that fails, the old one stays, and
+// a resumed run finds better weights again.
 func (r *Recorder) Flush() error {
 	if r.best == nil {
 		return nil
 	}
 	state := *r.best
 	r.best = nil
-	err := r.Dir.Save(pipeline.Best, state, func(prefix string) error {
+	err := r.Dir.save(pipeline.Best, state, func(prefix string) error {
 		entries, err := os.ReadDir(r.waiting())
 		for _, e := range entries {
 			err = errors.Join(err, os.Rename(filepath.Join(r.waiting(), e.Name()), filepath.Join(filepath.Dir(prefix), e.Name())))

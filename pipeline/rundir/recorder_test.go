@@ -9,8 +9,20 @@ import (
 	"tftl/pipeline"
 )
 
-// The best weights are on disk for good no later than the checkpoint that a run
-// goes on from, and can be read at any time.
+// Passing a run folder as a recorder must not compile.
+func TestOnlyARecorderRecords(t *testing.T) {
+	if _, ok := any(&Recorder{}).(pipeline.Recorder); !ok {
+		t.Error("a Recorder is not a pipeline.Recorder")
+	}
+	for _, d := range []any{Dir{}, &Dir{}} {
+		if _, ok := d.(pipeline.Recorder); ok {
+			t.Errorf("a %T is a pipeline.Recorder", d)
+		}
+	}
+}
+
+// The best weights are in place no later than the checkpoint that a run resumes
+// from, and can be read at any time.
 func TestRecorder(t *testing.T) {
 	d := create(t, filepath.Join(t.TempDir(), "run"))
 	r := &Recorder{Dir: d}
@@ -37,7 +49,7 @@ func TestRecorder(t *testing.T) {
 		t.Errorf("its state is %+v, %v", state, err)
 	}
 
-	// One that fails leaves the one before, and nothing beside it.
+	// A save that fails leaves the old checkpoint and nothing else.
 	full := errors.New("full")
 	if err := r.Save(pipeline.Best, at(4), func(string) error { return full }); !errors.Is(err, full) {
 		t.Errorf("a save that fails: %v", err)
@@ -46,8 +58,8 @@ func TestRecorder(t *testing.T) {
 		t.Errorf("after that: %v", err)
 	}
 
-	// What a killed process leaves is removed by the next, and was never taken
-	// for a checkpoint.
+	// The next process removes what a killed one left, and does not take it for a
+	// checkpoint.
 	put(pipeline.Best, "five", 5)
 	if _, err := Open(d.Path); err != nil {
 		t.Fatal(err)

@@ -1,23 +1,10 @@
-// Package rundir is the run folder: what a run was asked for, what it did, and
-// what it learnt, each in a file that is whole or absent.
+// Package rundir is the run folder: what a run was asked for, what it did and
+// what it learned. It has typed access to every file, each of which is complete
+// or absent, and the recorder that a training loop writes to. FORMAT.md describes
+// the files.
 //
-//	config.json         every option as it was resolved, seed, digests
-//	labels.txt          the classes, one a line, in the order of the outputs
-//	data.csv            which image was in which part
-//	contents.csv        what each image was, by its SHA-256
-//	bad-images.csv      which were skipped, and why, where skipping was asked for
-//	history.jsonl       a line an epoch; repeats from run to run
-//	timing.jsonl        seconds; does not
-//	checkpoints/best    the best weights so far
-//	checkpoints/last    where the run stood
-//	model/              the trained SavedModel
-//	replaced/           the run that was here before, until there is a model
-//	decision.json       how its outputs become a class, where that was decided; in model/ too
-//	evaluation.json     the test figures, predictions.csv beside it
-//	gallery/            images worth a look, as the report has them
-//	report.html         all of this for people; report.md in brief
-//
-// It knows no TensorFlow: whoever saves a checkpoint passes in how.
+// It knows no TensorFlow: callers pass in how a checkpoint is saved. It computes
+// no metrics and renders nothing.
 package rundir
 
 import (
@@ -28,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
@@ -37,11 +23,11 @@ import (
 // Dir is a run folder.
 type Dir struct{ Path string }
 
-// Create makes the folder of a new run with what fill writes into it, whole or
-// not at all. One that exists and is not empty is refused, unless overwrite is
-// set and it holds a run, whose place the new one then takes. If that had a
-// model it is kept in Replaced, until the new one has a model of its own. Files
-// that tftl did not write stay.
+// Create makes the folder of a new run with what fill writes into it, completely
+// or not at all. It refuses a folder that is not empty, unless overwrite is set
+// and the folder holds a run, which it replaces. A replaced run that had a model
+// is kept in Replaced until the new one has a model too. Files that tftl did not
+// write stay.
 func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	if err := Free(path, overwrite); err != nil {
 		return Dir{}, err
@@ -58,7 +44,7 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	}
 	d := Dir{path}
 	err := atomicfile.ReplaceDirBut(d.place(), func(tmp string) error {
-		if err := os.Mkdir(filepath.Join(tmp, "checkpoints"), 0o755); err != nil {
+		if err := os.Mkdir(filepath.Join(tmp, checkpointsDir), 0o755); err != nil {
 			return err
 		}
 		return fill(Dir{tmp})
@@ -66,7 +52,7 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	return d, err
 }
 
-// Free is an error where Create would refuse the folder.
+// Free returns an error if Create would refuse the folder.
 func Free(path string, overwrite bool) error {
 	entries, err := os.ReadDir(path)
 	switch {
@@ -77,14 +63,15 @@ func Free(path string, overwrite bool) error {
 	case overwrite && Is(path):
 		return replaceable(path)
 	}
-	hint := "choose another --output"
+	err = pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path)
 	if Is(path) {
-		hint += ", --overwrite to replace the run, or --resume to go on with it"
+		return pipeline.WithHint(err, "choose another %s, %s to replace the run, or %s to continue it",
+			pipeline.Option("output"), pipeline.Option("overwrite"), pipeline.Option("resume"))
 	}
-	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "output %s: exists and is not empty", path), "%s", hint)
+	return pipeline.WithHint(err, "choose another %s", pipeline.Option("output"))
 }
 
-// place is where the folder is, which a link may lead to: the link stays.
+// place is the folder itself. If Path is a link to it, the link stays.
 func (d Dir) place() string {
 	if linked, err := filepath.EvalSymlinks(d.Path); err == nil {
 		return linked
@@ -92,8 +79,8 @@ func (d Dir) place() string {
 	return d.Path
 }
 
-// retire is what becomes of the run whose place this one took; what in its folder
-// is not tftl's moves here.
+// retire keeps or removes the run that this one replaced. Files that tftl did not
+// write move here.
 func (d Dir) retire(old string) error {
 	if err := d.keepForeign(old); err != nil {
 		return err
@@ -103,28 +90,28 @@ func (d Dir) retire(old string) error {
 			continue
 		}
 		if err := os.Rename(kept.Path, d.Replaced()); err != nil {
-			return err // and nothing is removed
+			return err // without removing anything
 		}
 		break
 	}
 	return os.RemoveAll(old)
 }
 
-// Is says whether a folder is a run's. Many programs write a config.json: a
-// run's has the parts that every Config has.
+// Is says whether a folder holds a run. Many programs write a config.json, so it
+// looks for the keys that every Config has.
 func Is(path string) bool {
-	info, err := os.Stat(filepath.Join(path, "config.json"))
+	info, err := os.Stat(filepath.Join(path, configFile))
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	data, err := os.ReadFile(filepath.Join(path, "config.json"))
+	data, err := os.ReadFile(filepath.Join(path, configFile))
 	if err != nil {
-		return true // of whoever may not be read; reading it says why
+		return true // not readable; ReadConfig says why
 	}
 	var parts map[string]json.RawMessage
 	if json.Unmarshal(data, &parts) != nil {
-		_, err := os.Stat(filepath.Join(path, "checkpoints"))
-		return err == nil // damaged; reading it says so
+		_, err := os.Stat(filepath.Join(path, checkpointsDir))
+		return err == nil // damaged; ReadConfig says so
 	}
 	for _, name := range []string{"tftl", "data", "model", "training", "runtime"} {
 		if parts[name] == nil {
@@ -134,9 +121,9 @@ func Is(path string) bool {
 	return true
 }
 
-// Begun says whether training left anything: an epoch or a checkpoint.
+// Begun says whether training has left an epoch or a checkpoint.
 func (d Dir) Begun() bool {
-	for _, trace := range []string{d.File("history.jsonl"), d.checkpoint(pipeline.Last), d.checkpoint(pipeline.Best)} {
+	for _, trace := range []string{d.File(historyFile), d.checkpoint(pipeline.Last), d.checkpoint(pipeline.Best)} {
 		if _, err := os.Lstat(trace); err == nil {
 			return true
 		}
@@ -144,8 +131,8 @@ func (d Dir) Begun() bool {
 	return false
 }
 
-// Remove removes the run. A link to its folder stays, and leads to what tftl did
-// not write, if nothing else.
+// Remove removes the run. Files that tftl did not write stay, and so does a link
+// to the folder.
 func (d Dir) Remove() error {
 	place := d.place()
 	kept, _, err := foreign(place)
@@ -164,26 +151,26 @@ func (d Dir) Remove() error {
 	return errors.Join(err, os.Remove(place))
 }
 
-// Find is the run in a folder, to be read: another process may be training it.
+// Find is the run in a folder, for reading. Another process may be training it.
 func Find(path string) (Dir, error) {
 	if !Is(path) {
 		why := "it has no config.json"
-		if _, err := os.Stat(filepath.Join(path, "config.json")); err == nil {
-			why = "its config.json is not one of tftl's"
+		if _, err := os.Stat(filepath.Join(path, configFile)); err == nil {
+			why = "tftl did not write its config.json"
 		}
-		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s: is no run folder: %s", path, why)
+		return Dir{}, pipeline.Errorf(pipeline.BadUsage, "%s is not a run folder: %s", path, why)
 	}
 	return Dir{path}, nil
 }
 
-// Open is the run in a folder, for the process that goes on with it: what one
-// that was killed left half done is put right.
+// Open is the run in a folder, for the process that resumes it. It repairs what a
+// killed process left behind.
 func Open(path string) (Dir, error) {
 	d, err := Find(path)
 	if err != nil {
 		return d, err
 	}
-	if err := replaceable(path, "model"); err != nil {
+	if err := replaceable(path, modelDir); err != nil {
 		return d, err
 	}
 	unlock, err := d.Lock()
@@ -199,16 +186,16 @@ func Open(path string) (Dir, error) {
 	)
 }
 
-// File is the path of a file of the run.
+// File is the path of a file in the run folder.
 func (d Dir) File(name string) string { return filepath.Join(d.Path, name) }
 
 // Model is the folder of the trained model.
-func (d Dir) Model() string { return d.File("model") }
+func (d Dir) Model() string { return d.File(modelDir) }
 
-// Replaced is the folder of the run whose place this one took.
-func (d Dir) Replaced() string { return d.File("replaced") }
+// Replaced is the folder of the run that this one replaced.
+func (d Dir) Replaced() string { return d.File(replacedDir) }
 
-// WriteJSON writes a document, indented.
+// WriteJSON writes a document as indented JSON.
 func (d Dir) WriteJSON(name string, document any) error {
 	data, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
@@ -217,7 +204,7 @@ func (d Dir) WriteJSON(name string, document any) error {
 	return atomicfile.WriteFile(d.File(name), append(data, '\n'), 0o644)
 }
 
-// ReadJSON reads one.
+// ReadJSON reads a document.
 func (d Dir) ReadJSON(name string, into any) error {
 	data, err := os.ReadFile(d.File(name))
 	if err != nil {
@@ -229,21 +216,7 @@ func (d Dir) ReadJSON(name string, into any) error {
 	return nil
 }
 
-// WriteLabels writes the classes. A class is a folder's name: one with a line
-// break in it cannot be told from two.
-func (d Dir) WriteLabels(classes []string) error {
-	for _, c := range classes {
-		if strings.ContainsAny(c, "\r\n") {
-			return pipeline.Errorf(pipeline.BadData, "class %q: a line break in its name", c)
-		}
-	}
-	return atomicfile.WriteFile(d.File("labels.txt"), []byte(strings.Join(classes, "\n")+"\n"), 0o644)
-}
-
-// Epoch appends a line to the history. It is part of pipeline.Recorder.
-func (d Dir) Epoch(e pipeline.Epoch) error { return d.Append("history.jsonl", e) }
-
-// Append adds a line of JSON to a file and syncs it.
+// Append adds a line of JSON to a file and syncs the file.
 func (d Dir) Append(name string, document any) error {
 	data, err := json.Marshal(document)
 	if err != nil {
@@ -255,42 +228,4 @@ func (d Dir) Append(name string, document any) error {
 	}
 	_, err = file.Write(append(data, '\n'))
 	return errors.Join(err, file.Sync(), file.Close())
-}
-
-// bestFile says of which weights a trained model was made, by their digest.
-const bestFile = "best.sha256"
-
-// ReplaceModel replaces the trained model by what export writes into an empty
-// folder: the best checkpoint's. One that was made of that already stays, with
-// all that was measured of it; of another, evaluation and decision go, for they
-// say nothing of the new weights.
-func (d Dir) ReplaceModel(export func(dir string) error) error {
-	_, best, err := d.Verify(pipeline.Best)
-	if err != nil {
-		return err
-	}
-	made := filepath.Join("assets.extra", bestFile)
-	if have, err := os.ReadFile(filepath.Join(d.Model(), made)); err == nil && string(have) == best+"\n" {
-		return os.RemoveAll(d.Replaced())
-	}
-	err = atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
-		if err := export(tmp); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Join(tmp, "assets.extra"), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(tmp, made), []byte(best+"\n"), 0o644); err != nil {
-			return err
-		}
-		var errs error
-		for _, name := range []string{decisionFile, "evaluation.json", "predictions.csv", "report.html", "report.md"} {
-			errs = errors.Join(errs, os.RemoveAll(d.File(name)))
-		}
-		return errors.Join(errs, removeGallery(d.File("gallery")))
-	})
-	if err != nil {
-		return err
-	}
-	return os.RemoveAll(d.Replaced())
 }

@@ -40,7 +40,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// names lists all files below a folder, and its empty folders.
+// names lists all files below a folder, and empty folders.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string
@@ -103,10 +103,10 @@ func TestCreateOverwritesOnlyARun(t *testing.T) {
 		ok        bool
 		hint      string
 	}{
-		{foreign, false, false, "choose another --output"},
-		{foreign, true, false, "choose another --output"},
+		{foreign, false, false, "choose another output"},
+		{foreign, true, false, "choose another output"},
 		{file, true, false, ""},
-		{run, false, false, "choose another --output, --overwrite to replace the run, or --resume to go on with it"},
+		{run, false, false, "choose another output, overwrite to replace the run, or resume to continue it"},
 		{empty, false, true, ""},
 		{run, true, true, ""},
 	} {
@@ -172,19 +172,6 @@ func TestOpenFinishesWhatWasKilled(t *testing.T) {
 	}
 }
 
-func TestLabels(t *testing.T) {
-	d := create(t, filepath.Join(t.TempDir(), "run"))
-	if err := d.WriteLabels([]string{"bird", "a cat", "Ünïcode"}); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(t, d.File("labels.txt")); got != "bird\na cat\nÜnïcode\n" {
-		t.Errorf("wrote %q", got)
-	}
-	if err := d.WriteLabels([]string{"a", "b\nc"}); pipeline.KindOf(err) != pipeline.BadData {
-		t.Errorf("a class of two lines: %v", err)
-	}
-}
-
 func TestModelIsReplacedWhole(t *testing.T) {
 	d := create(t, filepath.Join(t.TempDir(), "run"))
 	export := func(text string, err error) func(string) error {
@@ -195,7 +182,7 @@ func TestModelIsReplacedWhole(t *testing.T) {
 	}
 	best := func(weights string) {
 		t.Helper()
-		err := d.Save(pipeline.Best, at(1), func(prefix string) error {
+		err := d.save(pipeline.Best, at(1), func(prefix string) error {
 			return os.WriteFile(prefix+".data-00000-of-00001", []byte(weights), 0o666)
 		})
 		if err != nil {
@@ -221,7 +208,7 @@ func TestModelIsReplacedWhole(t *testing.T) {
 	if err := d.ReplaceModel(export("two", broken)); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	// The same weights make the same model: it stays, and what was measured of it.
+	// The same weights make the same model: it stays, and so does its evaluation.
 	best("1")
 	if err := d.ReplaceModel(export("one again", nil)); err != nil {
 		t.Fatal(err)
@@ -248,8 +235,7 @@ func TestModelIsReplacedWhole(t *testing.T) {
 	}
 }
 
-// A run whose place was taken is found again, wherever the one that took it was
-// killed.
+// A replaced run survives, wherever the process that replaced it was killed.
 func TestAReplacedRunSurvives(t *testing.T) {
 	fill := func(d Dir) error { return d.WriteJSON("config.json", Config{Seed: 2}) }
 	for _, goOn := range []func(path string) error{
@@ -258,7 +244,7 @@ func TestAReplacedRunSurvives(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "run")
 		create(t, path)
-		// As if killed when the new run had its place, and the old one not yet its own.
+		// As if killed when the new run was in place and the old one not yet.
 		old := filepath.Join(filepath.Dir(path), ".run.old")
 		write(t, filepath.Join(old, "config.json"), "{}")
 		write(t, filepath.Join(old, "model", "saved_model.pb"), "trained")
@@ -274,7 +260,7 @@ func TestAReplacedRunSurvives(t *testing.T) {
 	}
 }
 
-// What cannot be kept is not removed either.
+// A run that cannot be kept is not removed.
 func TestAReplacedRunIsNotLostByAnError(t *testing.T) {
 	path, old := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "old")
 	write(t, filepath.Join(old, "model", "saved_model.pb"), "trained")

@@ -13,16 +13,14 @@ import (
 	"tftl/pipeline"
 )
 
-// Scalars appends figures to the event file of a part, logs/train or
-// logs/validation, which TensorBoard shows while the run goes on. step is what
-// they are drawn over: the epoch.
-func (d Dir) Scalars(part string, step int, figures []pipeline.Metric) error {
-	dir := d.File(filepath.Join("logs", part))
+// Scalars appends metrics to the event file of logs/train or logs/validation,
+// which TensorBoard shows while the run trains. step is the x axis: the epoch.
+func (d Dir) Scalars(part string, step int, metrics []pipeline.Metric) error {
+	dir := d.File(filepath.Join(logsDir, part))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	// TensorBoard takes any file for events whose name has tfevents in it.
-	file, err := os.OpenFile(filepath.Join(dir, "events.out.tfevents.tftl"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	file, err := os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
@@ -30,19 +28,19 @@ func (d Dir) Scalars(part string, step int, figures []pipeline.Metric) error {
 	if info, err := file.Stat(); err == nil && info.Size() == 0 {
 		records = tfrecord.Append(records, versionEvent())
 	}
-	for _, f := range figures {
+	for _, f := range metrics {
 		records = tfrecord.Append(records, scalarEvent(step, f))
 	}
 	_, err = file.Write(records)
 	return errors.Join(err, file.Close())
 }
 
-// EpochScalars appends an epoch's figures under the tags of Keras' TensorBoard
+// EpochScalars appends an epoch's metrics with the tags of Keras' TensorBoard
 // callback: epoch_loss, epoch_learning_rate and so on.
 func (d Dir) EpochScalars(e pipeline.Epoch) error {
-	tagged := func(figures []pipeline.Metric) []pipeline.Metric {
+	tagged := func(metrics []pipeline.Metric) []pipeline.Metric {
 		var all []pipeline.Metric
-		for _, f := range figures {
+		for _, f := range metrics {
 			all = append(all, pipeline.Metric{Name: "epoch_" + f.Name, Value: f.Value})
 		}
 		return all
@@ -51,10 +49,10 @@ func (d Dir) EpochScalars(e pipeline.Epoch) error {
 	return errors.Join(d.Scalars("train", e.Epoch, train), d.Scalars("validation", e.Epoch, tagged(e.Validation)))
 }
 
-// RestartScalars writes the event files anew from a history: a resumed run
-// would otherwise draw some epochs twice.
+// RestartScalars rewrites the event files from a history. Otherwise a resumed run
+// would plot some epochs twice.
 func (d Dir) RestartScalars(history []pipeline.Epoch) error {
-	if err := os.RemoveAll(d.File("logs")); err != nil {
+	if err := os.RemoveAll(d.File(logsDir)); err != nil {
 		return err
 	}
 	for _, e := range history {

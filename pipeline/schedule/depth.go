@@ -6,39 +6,38 @@ import (
 	"tftl/pipeline"
 )
 
-// Depth decides how deep to fine-tune: block by block while the monitored
-// figure gets better by more than its noise.
+// Depth decides how deep to fine-tune: block by block, as long as the monitored
+// metric improves by more than its noise.
 type Depth struct {
 	Monitor string
 	Higher  bool
 }
 
-// Point is the best that a run had after one of its stages.
+// Point is the best epoch up to the end of a stage.
 type Point struct {
 	Stage string  `json:"stage"`
-	Value float64 `json:"value"` // of the monitored figure
-	// Noise is the standard error of Value over the validation samples; 0
-	// where there is none, as for a figure without one or a single sample.
+	Value float64 `json:"value"` // of the monitored metric
+	// Noise is the standard error of Value over the validation samples, or 0 if
+	// it has none: another metric, or a single sample.
 	Noise float64 `json:"noise"`
-	Gain  float64 `json:"gain"` // over the stage before, so signed that more is better; 0 for the first
+	Gain  float64 `json:"gain"` // improvement over the previous stage, positive if better; 0 for the first
 }
 
-// Curve is the figure against the depth: a point for each stage of a history,
-// each the best epoch up to that stage's end.
+// Curve is the metric against the depth: a point for each stage of a history.
 func (d Depth) Curve(history []pipeline.Epoch) []Point {
 	var curve []Point
 	best := math.Inf(1)
 	for i, e := range history {
 		if i == 0 || e.Stage != history[i-1].Stage {
 			point := Point{Stage: e.Stage, Value: math.NaN()}
-			if len(curve) > 0 { // a stage begins from the best weights so far
+			if len(curve) > 0 { // a stage starts from the best weights so far
 				before := curve[len(curve)-1]
 				point.Value, point.Noise = before.Value, before.Noise
 			}
 			curve = append(curve, point)
 		}
 		at := &curve[len(curve)-1]
-		value := figure(e, d.Monitor, d.Higher)
+		value := signed(e, d.Monitor, d.Higher)
 		if !(value < best) {
 			continue
 		}
@@ -54,8 +53,8 @@ func (d Depth) Curve(history []pipeline.Epoch) []Point {
 	return curve
 }
 
-// Deeper says whether the newest stage was worth its while: whether its gain is
-// more than the noise of the figure. After the first stage the answer is yes.
+// Deeper says whether to train the next stage: whether the newest one gained more
+// than the noise. After the first stage the answer is yes.
 func (d Depth) Deeper(history []pipeline.Epoch) bool {
 	curve := d.Curve(history)
 	if len(curve) < 2 {

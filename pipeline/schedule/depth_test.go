@@ -45,6 +45,6 @@ func TestDepth(t *testing.T) {
 		}
 	}
 	if !(Depth{Monitor: "val_loss"}).Deeper(head) {
-		t.Error("after the first stage there is nothing to compare, and it does not go on")
+		t.Error("after the first stage it does not go deeper")
 	}
 }

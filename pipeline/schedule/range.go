@@ -6,8 +6,8 @@ import (
 	"tftl/pipeline"
 )
 
-// Range is n learning rates from least to most, each the same factor above the
-// one before.
+// Range is n learning rates from least to most, evenly spaced on a logarithmic
+// scale.
 func Range(least, most float64, n int) []float64 {
 	rates := make([]float64, n)
 	for i := range rates {
@@ -16,9 +16,9 @@ func Range(least, most float64, n int) []float64 {
 	return rates
 }
 
-// Suggest is the learning rate to train with after a sweep: the one that with
-// its two neighbours left the lowest loss in the mean, so that the luck of one
-// among bad ones does not decide. ok is false where that is finite nowhere.
+// Suggest picks a learning rate after a sweep: the one with the lowest loss,
+// averaged with its two neighbours so that one lucky rate among bad ones does not
+// win. ok is false if no average is finite.
 func Suggest(points []pipeline.SweepPoint) (rate float64, ok bool) {
 	lowest := math.Inf(1)
 	for i, p := range points {

@@ -9,9 +9,9 @@ import (
 // Constant is one learning rate for every step.
 func Constant(rate float64) pipeline.Schedule { return func(int) float64 { return rate } }
 
-// Exponential is rate * factor^(step/every), as
+// Exponential is rate * factor^(step/every), like
 // keras.optimizers.schedules.ExponentialDecay. With stairs the exponent is
-// rounded down, which is a decay in steps.
+// rounded down: step decay.
 func Exponential(rate, factor float64, every int, stairs bool) pipeline.Schedule {
 	return func(step int) float64 {
 		exponent := float64(step) / float64(every)
@@ -22,7 +22,7 @@ func Exponential(rate, factor float64, every int, stairs bool) pipeline.Schedule
 	}
 }
 
-// Cosine falls from rate to 0 over total steps along half a cosine, as
+// Cosine falls from rate to 0 over total steps along half a cosine, like
 // keras.optimizers.schedules.CosineDecay.
 func Cosine(rate float64, total int) pipeline.Schedule {
 	return func(step int) float64 {
@@ -31,9 +31,9 @@ func Cosine(rate float64, total int) pipeline.Schedule {
 	}
 }
 
-// Warmup rises in a line to rate over a number of steps and then goes on as
-// next, which counts from its own 0. Its first step has a rate above 0: Keras'
-// warm-up gives that one away.
+// Warmup is linear learning-rate warm-up: it rises to rate over a number of steps,
+// then follows next, which counts from 0 again. Its first step has a rate above
+// 0. Keras' warm-up wastes that step.
 func Warmup(rate float64, steps int, next pipeline.Schedule) pipeline.Schedule {
 	return func(step int) float64 {
 		if step < steps {
@@ -43,8 +43,8 @@ func Warmup(rate float64, steps int, next pipeline.Schedule) pipeline.Schedule {
 	}
 }
 
-// Plateau multiplies the learning rate by Factor after each Patience epochs
-// without improvement, as Keras' ReduceLROnPlateau without a cooldown.
+// Plateau multiplies the learning rate by Factor after every Patience epochs
+// without improvement, like Keras' ReduceLROnPlateau without a cooldown.
 type Plateau struct {
 	Monitor  string
 	Higher   bool
@@ -53,12 +53,12 @@ type Plateau struct {
 	Factor   float64 // between 0 and 1
 }
 
-// Scale is what the rate of the next epoch is multiplied by: a pure function
-// of the epochs so far of the stage.
+// Scale is the factor for the learning rate of the next epoch. It is a pure
+// function of the stage's epochs so far.
 func (p Plateau) Scale(history []pipeline.Epoch) float64 {
 	scale, best, wait := 1.0, math.Inf(1), 0
 	for _, epoch := range history {
-		value := figure(epoch, p.Monitor, p.Higher)
+		value := signed(epoch, p.Monitor, p.Higher)
 		if value < best-p.MinDelta || math.IsInf(best, 1) && value < best {
 			best, wait = value, 0
 			continue
@@ -70,9 +70,9 @@ func (p Plateau) Scale(history []pipeline.Epoch) float64 {
 	return scale
 }
 
-// figure is an epoch's figure, so signed that less is better; one that is
-// missing is not a number.
-func figure(e pipeline.Epoch, name string, higher bool) float64 {
+// signed is an epoch's metric, negated if higher is better, so that less is
+// always better. It is NaN if the epoch lacks the metric.
+func signed(e pipeline.Epoch, name string, higher bool) float64 {
 	value, ok := e.Value(name)
 	switch {
 	case !ok:

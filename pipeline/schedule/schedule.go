@@ -1,7 +1,7 @@
-// Package schedule decides what the loop does next: the learning rate of a
-// step, whether an epoch is the best one, whether to stop. All of it is pure
-// functions of the step and of the history so far, so that a resumed run
-// decides as the first one did. It keeps no state and knows no network.
+// Package schedule decides what the training loop does next: the learning rate of
+// a step, whether an epoch is the best, whether to stop. These are pure functions
+// of the step and the history so far, so that a resumed run decides as an
+// uninterrupted one would. The package keeps no state and knows no network.
 package schedule
 
 import (
@@ -10,21 +10,21 @@ import (
 	"tftl/pipeline"
 )
 
-// EarlyStopping ends a stage that has stopped getting better, as Keras'
-// callback of that name does.
+// EarlyStopping ends a stage that no longer improves, like Keras' callback of the
+// same name.
 type EarlyStopping struct {
-	Monitor  string  // a figure of the history: val_loss, val_accuracy, …
-	Higher   bool    // whether more of it is better
-	MinDelta float64 // what counts as better, to stop by
-	Patience int     // epochs without that before the stage ends; 0 never ends one
-	// StartFromEpoch is how many epochs of each stage count for nothing here, as
-	// Keras' start_from_epoch; they may be the best all the same.
+	Monitor  string  // a metric of the history: val_loss, val_accuracy, …
+	Higher   bool    // whether higher is better
+	MinDelta float64 // smallest improvement that resets Patience
+	Patience int     // epochs without improvement before the stage ends; 0 for no limit
+	// StartFromEpoch is the number of epochs at the start of each stage that
+	// Patience ignores, like Keras' start_from_epoch. They can still be the best.
 	StartFromEpoch int
 }
 
-// Watch is a pipeline.Watch. The best epoch is the one strictly better than
-// all before it in the whole run, however little; patience counts within the
-// newest epoch's stage. A figure that is not a number is never better.
+// Watch is a pipeline.Watch. An epoch is the best if it is strictly better than
+// all before it in the whole run, by however little. Patience counts within the
+// newest epoch's stage. NaN is never better.
 func (e EarlyStopping) Watch(history []pipeline.Epoch) pipeline.Verdict {
 	if len(history) == 0 {
 		return pipeline.Verdict{}
@@ -35,7 +35,7 @@ func (e EarlyStopping) Watch(history []pipeline.Epoch) pipeline.Verdict {
 		if i > 0 && epoch.Stage != history[i-1].Stage {
 			wait, inStage = 0, 0
 		}
-		value := figure(epoch, e.Monitor, e.Higher)
+		value := signed(epoch, e.Monitor, e.Higher)
 		if isBest = value < best; isBest {
 			best = value
 		}

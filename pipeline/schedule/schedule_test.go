@@ -9,8 +9,8 @@ import (
 	"tftl/pipeline"
 )
 
-// run feeds values one after the other and returns the epochs (from 1) that
-// were best, and the one at which the stage was ended (0: never).
+// run feeds values one by one and returns the epochs (from 1) that were best, and
+// the epoch at which the stage ended (0 for never).
 func run(e EarlyStopping, values ...float64) (best []int, stop int) {
 	var history []pipeline.Epoch
 	for i, v := range values {
@@ -40,7 +40,7 @@ func TestEarlyStopping(t *testing.T) {
 		{"equal is not better", EarlyStopping{Patience: 2}, []float64{3, 3, 3}, []int{1}, 3},
 		{"recovers in time", EarlyStopping{Patience: 2}, []float64{3, 4, 2, 4, 4}, []int{1, 3}, 5},
 		{"never stops", EarlyStopping{Patience: 0}, []float64{3, 4, 5, 6, 7, 8}, []int{1}, 0},
-		{"too little is best but not enough to go on", EarlyStopping{Patience: 2, MinDelta: 0.5}, []float64{3, 2.9, 2.8}, []int{1, 2, 3}, 3},
+		{"a tiny improvement is best, but stops", EarlyStopping{Patience: 2, MinDelta: 0.5}, []float64{3, 2.9, 2.8}, []int{1, 2, 3}, 3},
 		{"higher", EarlyStopping{Patience: 1, Higher: true}, []float64{0.5, 0.6, 0.6}, []int{1, 2}, 3},
 		{"not a number is never best", EarlyStopping{Patience: 3}, []float64{nan, 3, nan, 2}, []int{2, 4}, 0},
 		{"all not numbers", EarlyStopping{Patience: 2}, []float64{nan, nan, nan}, nil, 2},
@@ -74,7 +74,7 @@ func TestPatienceStartsAnewWithAStage(t *testing.T) {
 	}
 }
 
-// testdata/stopping.py wrote down what Keras does.
+// testdata/stopping.py recorded what Keras does.
 func TestEarlyStoppingIsKeras(t *testing.T) {
 	data, err := os.ReadFile("testdata/stopping.json")
 	if err != nil {

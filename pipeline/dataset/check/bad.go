@@ -18,9 +18,8 @@ type Bad struct {
 	Reason string
 }
 
-// Unusable decodes every image and lists those that are bad, in their order.
-// Nothing else about a list of images is decided here: an error is one of the
-// machine.
+// Unusable decodes every image and lists the bad ones in order. An error is never
+// about an image.
 func Unusable(ctx context.Context, images pipeline.Encoded, decode Decode, workers int, progress pipeline.Progress) ([]Bad, error) {
 	reasons := make([]string, images.Len())
 	err := each(ctx, images.Len(), workers, progress, func(i int) error {
@@ -46,8 +45,8 @@ func Unusable(ctx context.Context, images pipeline.Encoded, decode Decode, worke
 	return bad, nil
 }
 
-// reason is why an image is bad, without its name; or err itself where that is
-// not the image's fault.
+// reason is why an image is bad, without its name, or err itself if the image is
+// not to blame.
 func reason(s pipeline.Sample, err error) (string, error) {
 	if pipeline.KindOf(err) != pipeline.BadData {
 		return "", err
@@ -55,7 +54,7 @@ func reason(s pipeline.Sample, err error) (string, error) {
 	return strings.TrimPrefix(err.Error(), "image "+s.ID+": "), nil
 }
 
-// each calls f for 0 to n-1, several at a time, until one fails.
+// each calls f for 0 to n-1, several at a time, until a call fails.
 func each(ctx context.Context, n, workers int, progress pipeline.Progress, f func(i int) error) error {
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)

@@ -1,16 +1,16 @@
-// Package check looks at a data set before a run trusts it: what would spoil
-// the run or its figures, and what a person should know.
+// Package check examines a data set before a run relies on it. It finds what
+// would spoil the run or its metrics, and what a person should know.
 //
-// It reads and decodes every image once, small, through functions that are
-// passed in, and changes nothing on disk. What an image shows it does not
-// judge: a cat among the dogs is not found.
+// It reads and decodes every image once, at a small size, through functions
+// that are passed in, and changes nothing on disk. It does not judge what an
+// image shows: a cat among the dogs is not found.
 //
-// Near duplicates are images that are alike when shrunk to 32 by 32 in grey:
-// one that was encoded again, scaled, made a little brighter or more vivid, or
-// turned grey. Mirrored, rotated or clearly cropped copies are not found, and
-// of a burst only the frames in which next to nothing moved. Two pictures that
-// differ in colour alone count as near duplicates. Cut-outs on white are alike
-// to begin with; near.go says how far from each other they stayed.
+// Near duplicates are images that look alike when shrunk to 32 by 32 in grey:
+// copies that were encoded again, scaled, made a little brighter or more vivid,
+// or turned grey. Mirrored, rotated or clearly cropped copies are not found, and
+// of a burst only frames in which almost nothing moved. Two pictures that differ
+// only in colour count as near duplicates. Cut-outs on white look alike to begin
+// with; near.go says how far apart they are.
 package check
 
 import (
@@ -28,33 +28,34 @@ import (
 // decoded is an error of kind pipeline.BadData.
 type Decode func(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
 
-// Header is what an image says of itself before it is decoded.
+// Header is what an image says about itself before it is decoded.
 type Header struct {
 	Format        string
 	Width, Height int
-	Orientation   int  // Exif's, 1 to 8; 0 where there is none
-	Depth16       bool // 16 bits a channel
+	Orientation   int  // from EXIF, 1 to 8; 0 for none
+	Depth16       bool // 16 bits per channel
 	Transparent   bool
 }
 
-// Reader is how images are read.
+// Reader says how to read images.
 type Reader struct {
-	Header func(encoded []byte) Header // of a damaged image it may be wrong
-	// Decode gives images of Side by Side, averaged over what each pixel stands for.
+	Header func(encoded []byte) Header // may be wrong for a damaged image
+	// Decode returns images of Side by Side, each pixel the mean of its area.
 	Decode  Decode
-	Workers int // images read at a time; 0 for one a processor
+	Workers int // images read at a time; 0 for one per processor
 }
 
-// Counts is the part of a check for which no image is read.
+// Counts is the part of a check that reads no image. It leaves Report.Warnings
+// to the caller.
 func Counts(set *dataset.Set) *Report {
 	r := &Report{
-		TakenFor: set.Description, Warnings: set.Warnings, Ignored: set.Ignored, NoImages: set.NoImages,
+		TakenFor: set.Description, Ignored: set.Ignored, NoImages: set.NoImages,
 		Classes: make([]Class, len(set.Classes)), Formats: map[string]int{}, Findings: []Finding{},
 	}
 	for c, name := range set.Classes {
 		r.Classes[c].Name = name
 	}
-	for p, part := range parts(set) {
+	for p, part := range set.Parts() {
 		r.Images += part.Len()
 		for i := range part.Len() {
 			r.Classes[part.Sample(i).Label].Images[p]++
@@ -64,7 +65,7 @@ func Counts(set *dataset.Set) *Report {
 		}
 		for _, c := range r.Classes {
 			if c.Images[p] == 0 {
-				r.find(MissingClass, partNames()[p]+" has no image of "+c.Name)
+				r.find(MissingClass, pipeline.Parts()[p]+" has no image of "+c.Name)
 			}
 		}
 	}
@@ -72,14 +73,14 @@ func Counts(set *dataset.Set) *Report {
 	return r
 }
 
-// Run checks everything.
+// Run checks everything. Like Counts, it leaves Report.Warnings to the caller.
 func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline.Progress) (*Report, error) {
 	r := Counts(set)
 	var images []image
-	for p, part := range parts(set) {
+	for p, part := range set.Parts() {
 		for i := range part.Len() {
 			s := part.Sample(i)
-			file := File{Path: s.ID, Part: partNames()[p], Class: set.Classes[s.Label]}
+			file := File{Path: s.ID, Part: pipeline.Parts()[p], Class: set.Classes[s.Label]}
 			images = append(images, image{File: file, sample: s, read: func() ([]byte, error) { return part.Bytes(i) }})
 		}
 	}
@@ -120,7 +121,7 @@ func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline
 	return r, nil
 }
 
-// image is what is kept of one.
+// image is what is kept of an image.
 type image struct {
 	File
 	sample pipeline.Sample
@@ -129,13 +130,13 @@ type image struct {
 	reason    string // why it cannot be used
 	digest    [sha256.Size]byte
 	header    Header
-	thumbnail *thumbnail // nil where it cannot be decoded
-	brightest float32    // value of the thumbnail
+	thumbnail *thumbnail // nil if it cannot be decoded
+	brightest float32    // of the thumbnail's values
 	blank     bool
 }
 
-// inspect fills in what an image's bytes tell. Its error ends the check: that
-// the image is bad is none.
+// inspect fills in what an image's bytes tell. Its error ends the check; a bad
+// image is not an error.
 func (im *image) inspect(ctx context.Context, reader Reader, h *hasher) error {
 	encoded, err := im.read()
 	if err == nil {
@@ -169,8 +170,8 @@ func claimed(name string) string {
 	return ""
 }
 
-// duplicates are the images by their bytes, each in its place's order; an image
-// without a copy is a group of one. What cannot be decoded is in none.
+// duplicates groups images by their bytes, in order. An image without a copy is a
+// group of one. An image that cannot be decoded is in no group.
 func duplicates(images []image) (groups [][]int) {
 	place := map[[sha256.Size]byte]int{}
 	for i, im := range images {
@@ -187,9 +188,3 @@ func duplicates(images []image) (groups [][]int) {
 	}
 	return groups
 }
-
-func parts(set *dataset.Set) [3]dataset.Part {
-	return [3]dataset.Part{set.Train, set.Validation, set.Test}
-}
-
-func partNames() [3]string { return [3]string{"train", "val", "test"} }

@@ -22,7 +22,7 @@ import (
 	"tftl/pipeline/dataset/check"
 )
 
-// scene is a picture of coloured squares, others for each seed.
+// scene is a picture of coloured squares, drawn by the seed.
 func scene(seed uint64) *image.RGBA {
 	random := rand.New(rand.NewPCG(seed, 0))
 	picture := image.NewRGBA(image.Rect(0, 0, 96, 64))
@@ -52,7 +52,7 @@ func asJPEG(m image.Image, quality int) []byte {
 	return b.Bytes()
 }
 
-// changed is a picture with each pixel put through f.
+// changed is a picture with f applied to each pixel.
 func changed(m *image.RGBA, f func(r, g, b float64) (float64, float64, float64)) *image.RGBA {
 	result := image.NewRGBA(m.Bounds())
 	for i := 0; i < len(m.Pix); i += 4 {
@@ -65,7 +65,7 @@ func changed(m *image.RGBA, f func(r, g, b float64) (float64, float64, float64))
 	return result
 }
 
-// part is what of a picture lies within bounds, as a picture of its own.
+// part is the part of a picture within bounds, as a picture of its own.
 func cropped(m *image.RGBA, bounds image.Rectangle) *image.RGBA {
 	result := image.NewRGBA(image.Rect(0, 0, bounds.Dx(), bounds.Dy()))
 	draw.Draw(result, result.Bounds(), m, bounds.Min, draw.Src)
@@ -78,7 +78,7 @@ func plain(c color.Color) *image.RGBA {
 	return m
 }
 
-// reader decodes with the standard library: what TensorFlow makes of an image is tested elsewhere.
+// reader decodes with the standard library. TensorFlow's decoding is tested elsewhere.
 func reader(workers int) check.Reader {
 	return check.Reader{
 		Workers: workers,
@@ -145,7 +145,7 @@ func open(t *testing.T, files map[string][]byte) *dataset.Set {
 	return set
 }
 
-// lines are a report's findings, a line each: kind, files, detail.
+// lines are a report's findings, one per line: kind, files, detail.
 func lines(r *check.Report) []string {
 	var lines []string
 	for _, f := range r.Findings {
@@ -185,7 +185,7 @@ func TestNothingIsFoundInAGoodSet(t *testing.T) {
 	}
 }
 
-// What decoding drops is counted, and no finding.
+// What decoding drops is counted, but is not a finding.
 func TestNotes(t *testing.T) {
 	deep := func(level int) []byte {
 		m := image.NewGray16(image.Rect(0, 0, 40, 40))
@@ -210,10 +210,10 @@ func TestNotes(t *testing.T) {
 		t.Errorf("%+v, want %+v", report.Notes, want)
 	}
 	var table strings.Builder
-	if err := report.WriteTable(&table); err != nil {
+	if err := report.WriteTable(&table, pipeline.Option.String); err != nil {
 		t.Fatal(err)
 	}
-	want := "note     3 images have 16 bits a channel, of which the upper 8 are kept; of 256 levels, 2 of them reach level 15 at most: scale them to all 16 bits\n"
+	want := "note     3 images have 16 bits per channel, of which the upper 8 are kept; 2 of them do not exceed level 15 of 255: scale them to all 16 bits\n"
 	if !strings.Contains(table.String(), want) || !strings.Contains(table.String(), "note     3 images have transparency") {
 		t.Errorf("%s", &table)
 	}
@@ -322,7 +322,7 @@ func TestWorkersChangeNothing(t *testing.T) {
 	}
 }
 
-// What is no image's fault ends a check.
+// An error that is not about an image ends a check.
 func TestErrorsOfTheMachine(t *testing.T) {
 	set := open(t, map[string][]byte{})
 	broken := errors.New("the disk is on fire")
@@ -373,7 +373,7 @@ func TestTable(t *testing.T) {
 	}
 	files["val/dog/x.png"] = asPNG(scene(1))
 	var out bytes.Buffer
-	if err := run(t, open(t, files), reader(2)).WriteTable(&out); err != nil {
+	if err := run(t, open(t, files), reader(2)).WriteTable(&out, pipeline.Option.String); err != nil {
 		t.Fatal(err)
 	}
 	want := `class        train     val    test
@@ -396,9 +396,9 @@ problem: images that cannot be read
   train/cat/07.png: image: unknown format
   train/cat/08.png: image: unknown format
   train/cat/09.png: image: unknown format
-  and 3 more: --json lists them
+  and 3 more: json lists them
 
-problem: images that are in several parts
+problem: duplicates across parts
   train/dog/0.png (train) = train/dog/1.png (train) = train/dog/2.png (train) = train/dog/3.png (train) and 3 more
 `
 	if out.String() != want {

@@ -10,26 +10,26 @@ import (
 // Side is the height and width to which images are shrunk for comparison.
 const Side = 32
 
-// Two images are near duplicates where the hashes of both differ in no more
-// than nearBits of 63 bits and their thumbnails' correlation is nearCorrelation
-// or more. The first is quick and finds the candidates; the second is what keeps
-// chance out where there are many pairs.
+// Two images are near duplicates if their hashes differ in at most nearBits of 63
+// bits and the correlation of their thumbnails is at least nearCorrelation. The
+// first test is quick and finds candidates; the second rules out coincidences,
+// which happen among many pairs.
 //
 // Measured on 600 photographs of cats and dogs: copies encoded again at quality
-// 30, at half or double size, grey, or with more contrast or colour differed by
-// 0 to 6 bits, 15 % brighter ones by up to 10 (19 of 20 by up to 6); a crop of 2 % on
-// each side by 4 to 12. Two different photographs never differed by fewer than
-// 14 bits. Among 174 cut-outs on white, which are alike by their frame, the two
-// nearest differed by 10, and no two had both less than 16 bits between them and a
-// correlation above 0.95. The number of bits that differ is always even: 31 of
-// a hash's 63 are set.
+// 30, at half or double size, in grey, or with more contrast or colour differed
+// by 0 to 6 bits; copies 15% brighter by up to 10 (19 of 20 by up to 6); crops of
+// 2% on each side by 4 to 12. Two different photographs always differed by at
+// least 14 bits. Among 174 cut-outs on white, which have their frame in common,
+// the nearest two differed by 10 bits, and no two differed by less than 16 bits
+// with a correlation above 0.95. The number of bits that differ is always even,
+// as 31 of a hash's 63 are set.
 const (
 	nearBits        = 6
 	nearCorrelation = 0.95
 )
 
-// blankRange is how much the thumbnail of a blank image may vary, of 255: what
-// a JPEG does to one colour.
+// blankRange is how much the thumbnail of a blank image may vary, of 255. It
+// allows for what JPEG does to a single colour.
 const blankRange = 2
 
 // thumbnail is an image in grey, and its perceptual hash.
@@ -43,7 +43,7 @@ type hasher struct {
 	cosines [lowest][Side]float64 // the first rows of an orthonormal DCT-II
 }
 
-// lowest is how many frequencies a hash has in each direction.
+// lowest is the number of frequencies of a hash in each direction.
 const lowest = 8
 
 func newHasher() *hasher {
@@ -60,7 +60,7 @@ func newHasher() *hasher {
 	return &h
 }
 
-// thumbnail is that of pixels of [Side,Side,3], and whether they are blank.
+// thumbnail makes one from pixels, [Side,Side,3], and says whether they are blank.
 func (h *hasher) thumbnail(pixels []float32) (*thumbnail, bool) {
 	t := &thumbnail{}
 	low, high := [3]float32{255, 255, 255}, [3]float32{}
@@ -79,8 +79,8 @@ func (h *hasher) thumbnail(pixels []float32) (*thumbnail, bool) {
 	return t, blank
 }
 
-// hash is the pHash: the signs of the lowest frequencies of a DCT against their
-// median. The mean brightness is no part of it.
+// hash is the pHash: which of the lowest frequencies of a DCT are above their
+// median. The mean brightness is not among them.
 func (h *hasher) hash(grey *[Side * Side]uint8) uint64 {
 	var rows [Side][lowest]float64
 	for y := range rows {
@@ -130,12 +130,12 @@ func correlation(a, b *[Side * Side]uint8) float64 {
 	return float64(n*product-sumA*sumB) / math.Sqrt(spread)
 }
 
-// nearDuplicates joins those exact groups whose images are alike, directly or
-// through others, into groups of images. Every pair is compared, which takes
-// 10,000 images a fraction of a second and stays below what decoding takes
-// until there are about a million.
+// nearDuplicates joins exact groups whose images are alike, directly or through
+// others, into groups of images. It compares every pair. That takes a fraction of
+// a second for 10,000 images, and less time than decoding for up to about a
+// million.
 func nearDuplicates(ctx context.Context, images []image, exact [][]int) ([][]int, error) {
-	var nodes [][]int // what may be alike: one colour is like no other
+	var nodes [][]int // what may be alike; blank images are left out
 	var hashes []uint64
 	for _, group := range exact {
 		if im := images[group[0]]; !im.blank {

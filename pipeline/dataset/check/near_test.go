@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The hash and the correlation are SciPy's and NumPy's; testdata/phash.py writes them.
+// The expected hash and correlation are SciPy's and NumPy's, from testdata/phash.py.
 func TestHashAndCorrelationAreSciPys(t *testing.T) {
 	text, err := os.ReadFile("testdata/phash.json")
 	if err != nil {
@@ -45,7 +45,7 @@ func TestCorrelationWithOneColourIsNone(t *testing.T) {
 	}
 }
 
-// A group is what is alike directly or through others.
+// Images are in a group if they are alike directly or through others.
 func TestNearDuplicatesJoin(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	h := newHasher()
@@ -75,7 +75,7 @@ func TestNearDuplicatesJoin(t *testing.T) {
 	}
 }
 
-// BenchmarkNearDuplicates is 10,000 images of which no two are alike.
+// BenchmarkNearDuplicates compares 10,000 images of which no two are alike.
 func BenchmarkNearDuplicates(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2))
 	images := make([]image, 10_000)

@@ -9,8 +9,8 @@ import (
 // Kind is what a finding is about.
 type Kind string
 
-// The kinds of finding, in the order in which they are told. Those that spoil a
-// run or its figures come first; the others are warnings.
+// The kinds of finding, in the order in which they are shown. Those that spoil a
+// run or its metrics come first; the others are warnings.
 const (
 	Unreadable          Kind = "unreadable"
 	Blank               Kind = "blank"
@@ -24,7 +24,7 @@ const (
 	NearDuplicate  Kind = "near-duplicate"
 )
 
-// kinds are all of them, each with the words under which its findings are listed.
+// kinds lists them, each with the heading of its findings.
 func kinds() []struct {
 	Kind
 	words string
@@ -35,17 +35,17 @@ func kinds() []struct {
 	}{
 		{Unreadable, "images that cannot be read"},
 		{Blank, "blank images"},
-		{MissingClass, "classes that a part lacks"},
-		{LeakedDuplicate, "images that are in several parts"},
-		{LeakedNearDuplicate, "images with a near duplicate in another part"},
-		{Imbalance, "unequal classes"},
-		{WrongExtension, "images under another format's extension"},
-		{Duplicate, "images that are there more than once"},
-		{NearDuplicate, "images with a near duplicate in their part"},
+		{MissingClass, "classes that are missing from a part"},
+		{LeakedDuplicate, "duplicates across parts"},
+		{LeakedNearDuplicate, "near duplicates across parts"},
+		{Imbalance, "imbalanced classes"},
+		{WrongExtension, "images with the extension of another format"},
+		{Duplicate, "duplicates within a part"},
+		{NearDuplicate, "near duplicates within a part"},
 	}
 }
 
-// Spoils says whether a finding of this kind spoils a run or its figures.
+// Spoils says whether a finding of this kind spoils a run or its metrics.
 func (k Kind) Spoils() bool {
 	switch k {
 	case Unreadable, Blank, MissingClass, LeakedDuplicate, LeakedNearDuplicate:
@@ -54,15 +54,15 @@ func (k Kind) Spoils() bool {
 	return false
 }
 
-// File is an image and its place.
+// File is an image with its part and class.
 type File struct {
 	Path  string `json:"path"`
 	Part  string `json:"part"`
 	Class string `json:"class"`
 }
 
-// Finding is one thing that is wrong, or worth a look. One about duplicates has
-// two files or more.
+// Finding is something that is wrong or worth a look. If it is about duplicates,
+// it has two files or more.
 type Finding struct {
 	Kind   Kind   `json:"kind"`
 	Spoils bool   `json:"spoils"`
@@ -70,28 +70,28 @@ type Finding struct {
 	Files  []File `json:"files,omitempty"`
 }
 
-// Class is a class and how many images of it there are.
+// Class is a class and its number of images.
 type Class struct {
 	Name   string `json:"name"`
-	Images [3]int `json:"images"` // train, val, test
+	Images [3]int `json:"images"` // by part, as pipeline.Parts
 }
 
-// Range is how large images are in one direction, in pixels.
+// Range is the size of images in one direction, in pixels.
 type Range struct {
 	Min    int `json:"min"`
 	Median int `json:"median"`
 	Max    int `json:"max"`
 }
 
-// Report is what a check came to.
+// Report is the result of a check.
 type Report struct {
 	TakenFor  string         `json:"taken_for"`
-	Warnings  []string       `json:"warnings,omitempty"` // of opening the data set
+	Warnings  []string       `json:"warnings,omitempty"` // from opening the data set
 	Ignored   int            `json:"ignored_files"`
-	NoImages  map[string]int `json:"no_images,omitempty"` // of them, by how their names end
+	NoImages  map[string]int `json:"no_images,omitempty"` // of these, by extension
 	Images    int            `json:"images"`
 	Classes   []Class        `json:"classes"`
-	Imbalance float64        `json:"imbalance"` // of train: its largest class over its smallest; 0 where one is empty
+	Imbalance float64        `json:"imbalance"` // of train: largest class over smallest; 0 if one is empty
 	Formats   map[string]int `json:"formats"`
 	Width     *Range         `json:"width,omitempty"` // of the images that can be decoded
 	Height    *Range         `json:"height,omitempty"`
@@ -99,7 +99,7 @@ type Report struct {
 	Findings  []Finding      `json:"findings"`
 }
 
-// Spoiled counts the findings that spoil a run or its figures.
+// Spoiled counts the findings that spoil a run or its metrics.
 func (r *Report) Spoiled() (n int) {
 	for _, f := range r.Findings {
 		if f.Spoils {
@@ -113,7 +113,8 @@ func (r *Report) find(kind Kind, detail string, files ...File) {
 	r.Findings = append(r.Findings, Finding{kind, kind.Spoils(), detail, files})
 }
 
-// findAlike tells of images that are alike, by whether one part has them all.
+// findAlike adds a finding about images that are alike: of kind within if they
+// are all in one part, else across.
 func (r *Report) findAlike(within, across Kind, images []image, group []int) {
 	kind, detail := within, ""
 	files := make([]File, len(group))
@@ -129,9 +130,9 @@ func (r *Report) findAlike(within, across Kind, images []image, group []int) {
 	r.find(kind, detail, files...)
 }
 
-// muchMore is from when on classes are called unequal: of two, the larger one
-// then has three quarters of the images, which is the accuracy of guessing it
-// always.
+// muchMore is the ratio from which classes count as imbalanced. Of two classes,
+// the larger then has three quarters of the images, so always guessing it has an
+// accuracy of 0.75.
 const muchMore = 3
 
 // weigh compares the largest with the smallest class of the training part.
@@ -142,7 +143,7 @@ func (r *Report) weigh() {
 	byTrain := func(a, b Class) int { return cmp.Compare(a.Images[0], b.Images[0]) }
 	small, large := slices.MinFunc(r.Classes, byTrain), slices.MaxFunc(r.Classes, byTrain)
 	if small.Images[0] == 0 {
-		return // it is missing, which has been said
+		return // that has been reported as a missing class
 	}
 	r.Imbalance = float64(large.Images[0]) / float64(small.Images[0])
 	if r.Imbalance >= muchMore {
@@ -172,7 +173,7 @@ func rangeOf(values []int) *Range {
 	return &Range{values[0], values[len(values)/2], values[len(values)-1]}
 }
 
-// sort puts the findings in the kinds' order, and leaves those of a kind in theirs.
+// sort puts the findings in the order of their kinds. Those of a kind keep theirs.
 func (r *Report) sort() {
 	order := map[Kind]int{}
 	for i, k := range kinds() {

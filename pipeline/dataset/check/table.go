@@ -8,16 +8,18 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"tftl/pipeline"
 )
 
-// What of a long list is shown; a JSON document has all of it.
+// How much of a long list is shown. A JSON document has all of it.
 const (
 	mostFindings = 10 // of a kind
 	mostFiles    = 4  // of a finding
 )
 
 // WriteTable writes the report for a person.
-func (r *Report) WriteTable(out io.Writer) error {
+func (r *Report) WriteTable(out io.Writer, spell pipeline.Spelling) error {
 	w := bufio.NewWriter(out)
 	of := fmt.Sprintf("%d classes", len(r.Classes))
 	width := utf8.RuneCountInString(of)
@@ -25,7 +27,8 @@ func (r *Report) WriteTable(out io.Writer) error {
 		width = max(width, utf8.RuneCountInString(c.Name))
 	}
 	var sum [3]int
-	fmt.Fprintf(w, "%-*s  %7s %7s %7s\n", width, "class", "train", "val", "test")
+	parts := pipeline.Parts()
+	fmt.Fprintf(w, "%-*s  %7s %7s %7s\n", width, "class", parts[0], parts[1], parts[2])
 	for _, c := range r.Classes {
 		fmt.Fprintf(w, "%-*s  %7d %7d %7d\n", width, c.Name, c.Images[0], c.Images[1], c.Images[2])
 		for p, n := range c.Images {
@@ -59,11 +62,11 @@ func (r *Report) WriteTable(out io.Writer) error {
 			fmt.Fprintf(w, "  %s\n", f.line())
 		}
 		if more := len(found) - mostFindings; more > 0 {
-			fmt.Fprintf(w, "  and %d more: --json lists them\n", more)
+			fmt.Fprintf(w, "  and %d more: %s lists them\n", more, spell("json"))
 		}
 	}
 	if len(r.Findings) == 0 {
-		fmt.Fprintf(w, "\nnothing was found that would spoil a run\n")
+		fmt.Fprintf(w, "\nnothing found that would spoil a run\n")
 	}
 	return w.Flush()
 }

@@ -1,8 +1,8 @@
-"""Writes sklearn.json beside itself: predictions, and what others say of them.
+"""Write sklearn.json beside this file: predictions, and reference values for them.
 
-Every figure is scikit-learn's but the loss of predictions without logits, where the reference is
-Keras: scikit-learn clips at another value. Intervals, McNemar's test, and the temperature are
-SciPy's. Run it again after changing a case: python sklearn.py
+Every metric is scikit-learn's except the loss of predictions without logits, which is Keras':
+scikit-learn clips at another value. Intervals, McNemar's test and the temperature are SciPy's.
+Run it again after changing a case: python sklearn.py
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from scipy.special import softmax
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-# Inputs are whole numbers of these, so that float32 holds them and the file stays small.
+# Inputs are multiples of 1 over these, so that float32 holds them and the file stays small.
 PROBABILITY, LOGIT = 4096, 256
 BINS = 15  # metrics.Bins
-CURVE_BINS = 8  # of the reliability curves: their edges are probabilities that occur
-CURVES = 12  # cases whose curves are written too
+CURVE_BINS = 8  # of the reliability curves; their edges are probabilities that occur
+CURVES = 12  # cases with curves
 
 
 def case(name: str, labels, probabilities, logits=None, curves: bool = False) -> dict:
-    """One evaluation. Two classes share the ranking by the second, as in scikit-learn."""
+    """One evaluation. Both of two classes are ranked by the second, as in scikit-learn."""
     labels = np.asarray(labels)
     p = np.round(np.asarray(probabilities) * PROBABILITY) / PROBABILITY
     z = None if logits is None else np.round(np.asarray(logits) * LOGIT) / LOGIT
@@ -93,7 +93,7 @@ def case(name: str, labels, probabilities, logits=None, curves: bool = False) ->
 
 
 def check_macro(labels, p, auc) -> None:
-    """The mean over the classes is scikit-learn's own, wherever it has one."""
+    """The mean over the classes is scikit-learn's own if it has one."""
     if np.unique(labels).size < p.shape[1] or not np.allclose(p.sum(1), 1, rtol=0, atol=1e-9):
         return
     whole = (
@@ -119,7 +119,7 @@ def reliability(labels, p, bins: int) -> dict:
 
 
 def calibration_error(labels, p) -> float:
-    """The mean distance of the bins of calibration_curve, by how many samples they have."""
+    """The mean distance in the bins of calibration_curve, weighted by their samples."""
     bins = reliability(labels, p, BINS)
     edges = np.linspace(0, 1, BINS + 1)
     counts = np.bincount(np.searchsorted(edges[1:-1], p.max(1)), minlength=BINS)
@@ -128,13 +128,13 @@ def calibration_error(labels, p) -> float:
 
 
 def curve_of(truth, scores) -> dict:
-    """Both curves of one class, from left to right, or nothing where they are not defined."""
+    """Both curves of one class, from left to right, or nothing if they are not defined."""
     curves = {}
     if truth.any() and not truth.all():
         curves["fpr"], curves["tpr"] = (v.tolist() for v in metrics.roc_curve(truth, scores)[:2])
     if truth.any():
         precision, recall, _ = metrics.precision_recall_curve(truth, scores)
-        # scikit-learn begins with the threshold that all reach; ours ends where the recall is 1.
+        # scikit-learn begins at the threshold that all reach; ours ends when the recall is 1.
         full = np.flatnonzero(recall == 1)[-1]
         curves["precision"] = precision[full:][::-1].tolist()
         curves["recall"] = recall[full:][::-1].tolist()
@@ -142,7 +142,7 @@ def curve_of(truth, scores) -> dict:
 
 
 def temperature(labels, z) -> float | None:
-    """Where the slope of the loss by 1/temperature is zero, from 0.05 to 20; 1 where nowhere."""
+    """The zero of the loss's slope by 1/temperature, from 0.05 to 20; 1 if there is none."""
     if z is None:
         return None
     rows = np.arange(len(labels))
@@ -161,7 +161,7 @@ def temperature(labels, z) -> float | None:
 
 
 def best_f1(labels, p) -> float | None:
-    """Of two classes: the best F1 of the second that a threshold above 0 gives."""
+    """For two classes: the best F1 of the second with a threshold above 0."""
     if p.shape[1] != 2 or 1 not in labels:
         return None
     thresholds = [t for t in np.unique(p[:, 1]) if t > 0] + [2]
@@ -169,7 +169,7 @@ def best_f1(labels, p) -> float | None:
 
 
 def rounded(probabilities) -> np.ndarray:
-    """Rows of whole parts that sum to one exactly."""
+    """Rows of whole parts that sum to exactly one."""
     p = np.floor(np.asarray(probabilities) * PROBABILITY)
     p[np.arange(len(p)), p.argmax(1)] += PROBABILITY - p.sum(1)
     return p / PROBABILITY
@@ -226,14 +226,14 @@ def wilson() -> list:
 
 
 def mcnemar() -> list:
-    """Right in one model alone, right in the other alone, p."""
+    """Samples that only one model gets right, that only the other gets right, p."""
     pairs = [(0, 0), (0, 1), (1, 1), (0, 5), (6, 0), (3, 4), (10, 2), (25, 40), (300, 250)]
     pairs.append((700, 1100))
     return [[a, b, stats.binomtest(a, a + b).pvalue if a + b else 1.0] for a, b in pairs]
 
 
 def bootstrap() -> dict:
-    """SciPy's BCa interval of a skewed loss, and its deviations of others, over many resamples."""
+    """SciPy's BCa interval of a skewed loss and standard deviations of other metrics."""
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 3, 200)
     logits = rng.normal(size=(200, 3))
@@ -246,9 +246,9 @@ def bootstrap() -> dict:
         losses = -np.log(softmax(z, 1)[np.arange(200), labels])
         return losses[index].mean(-1)
 
-    def deviation(figure) -> float:
+    def deviation(metric) -> float:
         draws = np.random.default_rng(3).integers(0, 200, (4000, 200))
-        return float(np.std([figure(i) for i in draws], ddof=1))
+        return float(np.std([metric(i) for i in draws], ddof=1))
 
     interval = stats.bootstrap(
         (np.arange(200),), loss, n_resamples=20000, method="BCa", rng=np.random.default_rng(4)
@@ -269,7 +269,7 @@ def bootstrap() -> dict:
 
 
 def shorter(value):
-    """A float to 15 digits, far within the tests' tolerance; what is undefined is left out."""
+    """Floats with 15 digits, well within the tests' tolerance; undefined values left out."""
     if isinstance(value, dict):
         return {k: s for k, v in value.items() if (s := shorter(v)) is not None}
     if isinstance(value, list | tuple):
@@ -282,8 +282,8 @@ def shorter(value):
 
 
 def main() -> None:
-    """Write every case, one a line."""
-    # scikit-learn warns of classes without samples or predictions: the point of several cases.
+    """Write every case, one per line."""
+    # scikit-learn warns about classes without samples or predictions, the point of several cases.
     warnings.filterwarnings("ignore", module="sklearn")
     path = Path(__file__).with_suffix(".json")
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write rates.json beside this file: learning rates as Keras computes them."""
+"""Write rates.json beside this file: learning rates computed by Keras."""
 
 import json
 import os
@@ -14,12 +14,12 @@ STEPS = 50
 
 
 def rates(schedule) -> list[float]:
-    """The rate of each of the first steps."""
+    """Return the rate of each of the first steps."""
     return [float(schedule(step)) for step in range(STEPS)]
 
 
 def plateau(values: list[float], **options) -> list[float]:
-    """What ReduceLROnPlateau leaves of a rate of 1 after each epoch."""
+    """Return the learning rate after each epoch if it starts at 1."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.SGD(1.0), loss="mse")
     callback = keras.callbacks.ReduceLROnPlateau("val_loss", cooldown=0, min_lr=0, **options)

@@ -11,7 +11,7 @@ import numpy as np  # noqa: E402
 
 
 def stopped(values: list[float], **options) -> int:
-    """The epoch after which training ends, from 1; 0 where it does not."""
+    """Return the epoch after which training ends, from 1; 0 if it does not."""
     callback = keras.callbacks.EarlyStopping("val_loss", mode="min", **options)
     callback.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
     callback.model.stop_training = False

@@ -1,6 +1,6 @@
-// Command coverage measures how often the 95% intervals of a report hold the
-// true value, over simulated test sets of a model whose true figures are known,
-// and those of a comparison the true difference of two models.
+// Command coverage measures how often the 95% intervals of an evaluation
+// contain the true value, and those of a comparison the true difference of two
+// models. It simulates test sets for models whose true metrics are known.
 package main
 
 import (
@@ -17,12 +17,12 @@ import (
 )
 
 func main() {
-	sets := flag.Int("sets", 1000, "test sets that are simulated")
-	samples := flag.Int("samples", 1000, "samples of each")
-	resamples := flag.Int("resamples", 1000, "of the bootstrap")
-	truth := flag.Int("truth", 2_000_000, "samples of the set whose figures are taken for the true ones")
-	skill := flag.Float64("skill", 2, "how far the right class's logit lies above the others: higher, fewer mistakes")
-	seed := flag.Uint64("seed", 1, "of the simulation")
+	sets := flag.Int("sets", 1000, "simulate `N` test sets")
+	samples := flag.Int("samples", 1000, "samples per test set")
+	resamples := flag.Int("resamples", 1000, "bootstrap resamples")
+	truth := flag.Int("truth", 2_000_000, "samples of the set that gives the true metrics")
+	skill := flag.Float64("skill", 2, "how much larger the logit of the right class is; larger means fewer mistakes")
+	seed := flag.Uint64("seed", 1, "seed of the simulation")
 	flag.Parse()
 	if err := run(*sets, *samples, *resamples, *truth, *seed, *skill); err != nil {
 		fmt.Fprintln(os.Stderr, "coverage:", err)
@@ -31,7 +31,7 @@ func main() {
 }
 
 func run(sets, samples, resamples, truth int, seed uint64, skill float64) error {
-	// The seeds of the sets follow on that of the truth.
+	// The truth has seed 0 and the test sets have those after it.
 	compare := func(n, resamples, set int) (metrics.Comparison, error) {
 		a, b := simulate(n, rand.New(rand.NewPCG(seed, uint64(set))), skill)
 		return metrics.Compare(context.Background(), a, b, metrics.Decision{}, metrics.Decision{}, metrics.Options{Seed: uint64(set), Resamples: resamples})
@@ -40,30 +40,30 @@ func run(sets, samples, resamples, truth int, seed uint64, skill float64) error 
 	if err != nil {
 		return err
 	}
-	want := whole.A.Figures()
-	figures, differences := make([]hits, len(want)), make([]hits, len(want))
+	want := whole.A.Metrics()
+	values, differences := make([]hits, len(want)), make([]hits, len(want))
 	for set := range sets {
 		c, err := compare(samples, resamples, set+1)
 		if err != nil {
 			return err
 		}
-		for i, f := range c.A.Figures() {
-			figures[i].add(f.Lower, f.Upper, want[i].Value)
+		for i, f := range c.A.Metrics() {
+			values[i].add(f.Lower, f.Upper, want[i].Value)
 		}
 		for i, d := range c.Differences {
 			differences[i].add(d.Lower, d.Upper, whole.Differences[i].Difference)
 		}
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "figure\ttrue value\tcovered\tbelow\tabove\twidth\tdifference\tcovered\tbelow\tabove\twidth\t\n")
+	fmt.Fprint(table, "metric\ttrue value\tcovered\tbelow\tabove\twidth\tdifference\tcovered\tbelow\tabove\twidth\t\n")
 	for i, f := range want {
-		fmt.Fprintf(table, "%s\t%.4f\t%s%.4f\t%s\n", f.Name, f.Value, figures[i], whole.Differences[i].Difference, differences[i])
+		fmt.Fprintf(table, "%s\t%.4f\t%s%.4f\t%s\n", f.Name, f.Value, values[i], whole.Differences[i].Difference, differences[i])
 	}
 	return table.Flush()
 }
 
-// hits counts intervals: those that hold the true value, and those that lie
-// below and above it.
+// hits counts the intervals that contain the true value, and those below and
+// above it.
 type hits struct {
 	sets, covered, below, above int
 	width                       float64
@@ -87,8 +87,9 @@ func (h hits) String() string {
 	return fmt.Sprintf("%s%%\t%s\t%s\t%.4f\t", percent(h.covered), percent(h.below), percent(h.above), h.width/float64(h.sets))
 }
 
-// simulate is what two models say of the same samples of three unequal classes.
-// Most of what misleads one misleads the other, and the second is a little better.
+// simulate returns the predictions of two models for the same samples of three
+// unequal classes. They mostly make the same mistakes, and the second is a
+// little better.
 func simulate(n int, random *rand.Rand, skill float64) (a, b metrics.Table) {
 	classes := []string{"half", "third", "rest"}
 	a, b = metrics.Table{Classes: classes}, metrics.Table{Classes: classes}

@@ -1,10 +1,10 @@
-// Command frozen measures the frozen pass: how fast a folder of photographs
-// becomes cached features, beside the same network fed one preloaded batch
-// over and over, and what each part of the work costs. `make bench` runs it.
+// Command frozen measures the frozen pass: how fast the features of a folder of
+// photographs are computed and cached, compared with feeding the same network
+// one preloaded batch repeatedly, and what each part of the work costs.
+// `make bench` runs it.
 //
-// The two are measured in turn, round after round, so that a machine whose
-// speed drifts slows both. Where other programs run, the processors' time says
-// more than the clock.
+// The two are measured in turn, several times, so that changes in the machine's
+// speed affect both. If other programs run, trust the processor time.
 package main
 
 import (
@@ -33,14 +33,14 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.data, "data", "", "folder of photographs, a sub-folder a class")
+	flag.StringVar(&o.data, "data", "", "folder of photographs with one sub-folder per class")
 	flag.StringVar(&o.model, "model", "", "exported model")
-	flag.StringVar(&o.stage, "stage", "head", "stage whose frozen part is measured")
+	flag.StringVar(&o.stage, "stage", "head", "measure the frozen part of this stage")
 	flag.StringVar(&o.precision, "precision", "auto", "auto, float32 or bfloat16")
-	flag.IntVar(&o.batchSize, "batch-size", 32, "images a batch")
-	flag.IntVar(&o.rounds, "rounds", 3, "times that each is measured")
-	flag.IntVar(&o.workers, "workers", 0, "images decoded at a time; 0 for one a processor")
-	flag.IntVar(&o.threads, "threads", 0, "processors for TensorFlow; 0 for all")
+	flag.IntVar(&o.batchSize, "batch-size", 32, "images per batch")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often to measure each")
+	flag.IntVar(&o.workers, "workers", 0, "images decoded at a time; 0 for one per processor")
+	flag.IntVar(&o.threads, "threads", 0, "processors that TensorFlow may use; 0 for all")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "frozen:", err)
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// bench is what is measured, opened as `tftl fit` opens it.
+// bench has the data and the stage, opened as `tftl fit` does.
 type bench struct {
 	options
 	images  dataset.Part
@@ -70,7 +70,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	b := bench{options: o}
-	if b.images, err = set.Subset("all"); err != nil {
+	if b.images, err = set.Part(pipeline.AllParts); err != nil {
 		return err
 	}
 	if b.images.Len() < o.batchSize {
@@ -93,7 +93,7 @@ func run(ctx context.Context, o options) error {
 	return b.takeApart(ctx)
 }
 
-// compare runs the preloaded batch and the frozen pass in turn.
+// compare measures the preloaded batch and the frozen pass in turn.
 func (b bench) compare(ctx context.Context) error {
 	batch, err := b.batch(ctx, 0)
 	if err != nil {
@@ -119,12 +119,12 @@ func (b bench) compare(ctx context.Context) error {
 		wall = append(wall, passed.rate()/fed.rate())
 		cpu = append(cpu, fed.each(fed.cpu)/passed.each(passed.cpu))
 	}
-	fmt.Printf("\nmedian of %d: preloaded %.1f images/s, frozen pass %.1f images/s, ratio %.3f (of the processors' time %.3f)\n",
+	fmt.Printf("\nmedian of %d: preloaded %.1f images/s, frozen pass %.1f images/s, ratio %.3f (by processor time %.3f)\n",
 		b.options.rounds, median(preloaded), median(frozen), median(wall), median(cpu))
 	return nil
 }
 
-// feed computes one batch as often as fills the data set.
+// feed computes one batch as many times as the data set has batches.
 func (b bench) feed(ctx context.Context, batch pipeline.Batch) (s span, err error) {
 	for range b.images.Len() / b.batchSize {
 		err := s.measure(b.batchSize, func() error {
@@ -138,7 +138,7 @@ func (b bench) feed(ctx context.Context, batch pipeline.Batch) (s span, err erro
 	return s, nil
 }
 
-// pass is the frozen pass as `tftl fit` runs it, into an empty cache on disk.
+// pass runs the frozen pass as `tftl fit` does, with an empty cache on disk.
 func (b bench) pass(ctx context.Context) (s span, err error) {
 	err = withStore(func(store *features.Store) error {
 		source := &features.Source{Encoded: b.images, Decode: b.decoder.Decode, Compute: b.stage.Features, Store: store, Workers: b.workers}
@@ -147,7 +147,7 @@ func (b bench) pass(ctx context.Context) (s span, err error) {
 	return s, err
 }
 
-// takeApart does the parts of the pass one after the other, on a few batches.
+// takeApart measures the parts of the pass one after the other on a few batches.
 func (b bench) takeApart(ctx context.Context) error {
 	const batches = 4
 	var read, hash, decode, compute, keep span
@@ -204,11 +204,11 @@ func (b bench) batch(ctx context.Context, i int) (pipeline.Batch, error) {
 		index[k] = i*b.batchSize + k
 	}
 	batch, err := pixels.Source{Encoded: b.images, Decoder: b.decoder}.Batch(ctx, 0, index)
-	batch.Recycle = nil // it is fed more than once
+	batch.Recycle = nil // it is used more than once
 	return batch, err
 }
 
-// withStore lends an empty feature cache on disk.
+// withStore calls f with an empty feature cache on disk.
 func withStore(f func(*features.Store) error) error {
 	dir, err := os.MkdirTemp("", "frozen-")
 	if err != nil {
@@ -223,7 +223,7 @@ func withStore(f func(*features.Store) error) error {
 	return f(store)
 }
 
-// span is how long some images took, on the clock and on all processors.
+// span is how long some images took: wall time and processor time.
 type span struct {
 	images    int
 	wall, cpu time.Duration
@@ -240,14 +240,14 @@ func (s *span) measure(images int, f func() error) error {
 
 func (s span) rate() float64 { return float64(s.images) / s.wall.Seconds() }
 
-// each is milliseconds an image.
+// each returns milliseconds per image.
 func (s span) each(d time.Duration) float64 { return d.Seconds() * 1000 / float64(s.images) }
 
 func (s span) String() string {
-	return fmt.Sprintf("%8.1f images/s  %8.2f ms an image, %8.2f ms of the processors", s.rate(), s.each(s.wall), s.each(s.cpu))
+	return fmt.Sprintf("%8.1f images/s  %8.2f ms per image, %8.2f ms of processor time", s.rate(), s.each(s.wall), s.each(s.cpu))
 }
 
-// processors is the time that this process has had of all of them.
+// processors returns the processor time that this process has used.
 func processors() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -1,6 +1,5 @@
-// Command input measures tftl's input alone: reading, decoding and resizing a
-// folder of images, no network behind it. scripts/bench/input.py runs it beside
-// tf.data and compares.
+// Command input measures how fast tftl reads, decodes and resizes a folder of
+// images, without a network. scripts/bench/input.py compares it with tf.data.
 package main
 
 import (
@@ -13,15 +12,16 @@ import (
 	"time"
 
 	_ "tftl/internal/quiet"
+	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/pixels"
 )
 
 func main() {
-	data := flag.String("data", "", "folder of images, a sub-folder a class")
-	size := flag.Int("size", 224, "height and width that they are resized to")
-	workers := flag.Int("workers", 0, "images decoded at a time; 0 for one a processor")
-	batchSize := flag.Int("batch-size", 32, "images a batch")
+	data := flag.String("data", "", "folder of images with one sub-folder per class")
+	size := flag.Int("size", 224, "height and width to resize them to")
+	workers := flag.Int("workers", 0, "images decoded at a time; 0 for one per processor")
+	batchSize := flag.Int("batch-size", 32, "images per batch")
 	flag.Parse()
 	if err := run(context.Background(), *data, *batchSize, pixels.Options{Height: *size, Width: *size, Interpolation: "bilinear", Workers: *workers}); err != nil {
 		fmt.Fprintln(os.Stderr, "input:", err)
@@ -29,14 +29,14 @@ func main() {
 	}
 }
 
-// run goes over the images twice, the first time to warm up, and prints what
-// the second took as one line of JSON.
+// run reads the images twice, first to warm up, and prints the time of the
+// second pass as one line of JSON.
 func run(ctx context.Context, data string, batchSize int, o pixels.Options) error {
 	set, err := dataset.OpenLabelled(data, dataset.Options{})
 	if err != nil {
 		return err
 	}
-	images, err := set.Subset("all")
+	images, err := set.Part(pipeline.AllParts)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func run(ctx context.Context, data string, batchSize int, o pixels.Options) erro
 			if err != nil {
 				return err
 			}
-			batch.Recycle() // as whoever feeds it to a network does
+			batch.Recycle() // as it is done after a network has used it
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]float64{
@@ -67,7 +67,7 @@ func run(ctx context.Context, data string, batchSize int, o pixels.Options) erro
 	})
 }
 
-// processors is the seconds that this process has had of all of them.
+// processors returns the processor seconds that this process has used.
 func processors() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

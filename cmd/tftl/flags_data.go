@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/csv"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	commandline "tftl/internal/cli"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/workflow/train"
+)
+
+func dataFlag(otherwise string) cli.Flag {
+	return &cli.StringFlag{Name: "data", Usage: "read images from `DATA`: " + dataset.Usage(dataset.Kinds()), DefaultText: otherwise, Category: dataFlags}
+}
+
+// partFlags say where parts that are separate are, and how others are cut.
+func partFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "val-data", Usage: "read the validation part from `DATA`, if it is separate", Category: dataFlags},
+		&cli.StringFlag{Name: "test-data", Usage: "read the test part from `DATA`, if it is separate", Category: dataFlags},
+	}, splitFlags()...)
+}
+
+func splitFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test, if DATA has no parts; a hash of its name, or of its group, decides the part of an image", Category: dataFlags},
+		&cli.BoolFlag{Name: "split-exact", Usage: "split each class into exact sizes, by --seed; adding images moves others", Category: dataFlags},
+	}
+}
+
+// foldFlag is fit's: which fold to hold out.
+func foldFlag() cli.Flag {
+	return &cli.IntFlag{Name: "fold", Usage: "use fold `K` of the manifest as the test part, whatever its split column says; tftl split --folds writes folds", DefaultText: "none", Category: dataFlags}
+}
+
+// manifestFlags are split's.
+func manifestFlags() []cli.Flag {
+	return []cli.Flag{
+		outputFlag("write the manifest to `FILE.csv`", ""),
+		&cli.BoolFlag{Name: "force", Usage: "replace an existing file"},
+		jsonFlag(resultAsJSON),
+		&cli.StringFlag{Name: "by", Usage: "what decides the part of an image: name; content, which keeps copies together; or group, a column of the manifest, which keeps a burst or a subject together", DefaultText: "group if DATA has groups, else name", Category: dataFlags},
+		&cli.IntFlag{Name: "folds", Usage: "also write a column fold, which deals all images into folds 0 to `K`-1; 0 for none", Category: dataFlags},
+	}
+}
+
+// sourceFlags say how to read a data set.
+func sourceFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts, named train, val and test, with class folders inside; classes, whatever their names; or auto, which looks at names and contents", Category: dataFlags},
+	}, fileFlags()...)
+}
+
+// fileFlags say which files may be read.
+func fileFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "follow-symlinks", Usage: "follow links to folders", Category: dataFlags},
+		&cli.BoolFlag{Name: "allow-outside", Usage: "let a manifest name files outside its folder", Category: dataFlags},
+	}
+}
+
+// choiceFlags select images.
+func choiceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "classes", Usage: "use only these classes, separated by commas", DefaultText: "all", Category: dataFlags},
+		&cli.IntFlag{Name: "limit-per-class", Usage: "use at most this many images per class, chosen by a hash of their names; 0 for all", Category: dataFlags},
+	}
+}
+
+// newBadImageFlag says what to do with an image that cannot be decoded.
+func newBadImageFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "on-bad-image", Value: train.FailOnBadImage, Category: dataFlags,
+		Usage: "fail, or skip: find images that cannot be decoded before anything else, leave them out and list them",
+	}
+}
+
+// evaluatedFlags say what evaluate measures, and on which images.
+func evaluatedFlags() []cli.Flag {
+	return []cli.Flag{
+		modelFlag("use the run or SavedModel in `DIR`"),
+		dataFlag("the run's own"),
+		&cli.StringFlag{Name: "part", Usage: "part to evaluate: train, val, test or all", DefaultText: "test, or all if the data has no parts", Category: dataFlags},
+		commandline.OldName("subset", "part"),
+		&cli.StringSliceFlag{Name: "slice", Usage: "also report metrics for each value of this manifest `COLUMN`; may be repeated", Category: dataFlags},
+		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
+	}
+}
+
+// newDatasetOptions reads those of the data flags that the command has.
+func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
+	o = dataset.Options{
+		Validation: c.String("val-data"), Test: c.String("test-data"),
+		FollowSymlinks: c.Bool("follow-symlinks"), AllowOutside: c.Bool("allow-outside"),
+		LimitPerClass: c.Int("limit-per-class"), Exact: c.Bool("split-exact"), Seed: c.Uint64("seed"),
+	}
+	if text := c.String("classes"); text != "" {
+		in := csv.NewReader(strings.NewReader(text)) // a name with a comma is quoted
+		in.TrimLeadingSpace = true
+		if o.Classes, err = in.Read(); err != nil {
+			return o, invalid("classes", text, "must be names separated by commas")
+		}
+	}
+	switch layout := c.String("layout"); layout {
+	case "", "auto":
+	case string(dataset.LayoutParts), string(dataset.LayoutClasses):
+		o.Layout = dataset.Layout(layout)
+	default:
+		return o, invalid("layout", layout, "must be auto, parts or classes")
+	}
+	if err := atLeast(c, 0, "limit-per-class", "fold"); err != nil {
+		return o, err
+	}
+	if c.IsSet("fold") {
+		fold := c.Int("fold")
+		o.Fold = &fold
+	}
+	if text := c.String("split"); text != "" {
+		o.Split, err = parseSplit(text)
+	}
+	return o, err
+}
+
+// parseSplit reads three fractions: 0.7,0.15,0.15.
+func parseSplit(text string) (split [3]float64, err error) {
+	parts := strings.Split(text, ",")
+	bad := invalid("split", text, "must be three fractions, for train, validation and test, such as 0.7,0.15,0.15")
+	if len(parts) != 3 {
+		return split, bad
+	}
+	for i, part := range parts {
+		if split[i], err = strconv.ParseFloat(strings.TrimSpace(part), 64); err != nil {
+			return split, bad
+		}
+	}
+	return split, nil
+}

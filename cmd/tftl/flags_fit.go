@@ -1,0 +1,236 @@
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	commandline "tftl/internal/cli"
+	"tftl/pipeline"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow/train"
+)
+
+// fitFlags are those of fit, and of every run of a file.
+func fitFlags() []cli.Flag {
+	return slices.Concat(
+		[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
+		networkFlags(), runFlags(), learningFlags(), newHyperFlags(), newBalanceFlags(),
+		newAugmentFlags(), newCacheFlags(), batchFlags(), runtimeFlags(),
+	)
+}
+
+// fitRequest is what `tftl fit` was asked for: a new run, or one to resume.
+type fitRequest struct {
+	train.Request
+	resume string // folder of the run; empty for a new one
+	moved  train.Moved
+	json   bool
+}
+
+func newFitRequest(c *cli.Context) (r fitRequest, err error) {
+	if err := noArguments(c); err != nil {
+		return r, err
+	}
+	if err := atLeast(c, 0, "patience", "start-from-epoch", "workers"); err != nil {
+		return r, err
+	}
+	r.json, r.resume, r.Session = c.Bool("json"), c.String("resume"), newSession(c)
+	if r.Options, err = newTrainOptions(c); err != nil {
+		return r, err
+	}
+	if r.resume != "" {
+		r.moved, err = newMoved(c)
+		return r, err
+	}
+	if err := requireDataAndModel(c); err != nil {
+		return r, err
+	}
+	if r.Output = c.String("output"); r.Output == "" {
+		r.Output = defaultOutput(c.String("data"))
+	}
+	r.Overwrite = c.Bool("overwrite")
+	if err := configure(c, &r.Request); err != nil {
+		return r, err
+	}
+	return r, configureTraining(c, &r.Request)
+}
+
+// newTrainOptions reads the flags that change no result.
+func newTrainOptions(c *cli.Context) (o train.Options, err error) {
+	o = train.Options{Workers: c.Int("workers"), SaveEvery: c.Duration("checkpoint-every"), MaxTime: c.Duration("max-time")}
+	o.Cache, err = newCache(c)
+	return o, err
+}
+
+func newCache(c *cli.Context) (o train.Cache, err error) {
+	if o.MaxBytes, err = parseBytes(c.String("cache-size")); err != nil {
+		return o, err
+	}
+	switch where := c.String("cache"); where {
+	case "off":
+		o.Off = true
+	case "ram":
+	case "disk":
+		if o.Dir = c.String("cache-dir"); o.Dir == "" {
+			user, err := os.UserCacheDir()
+			if err != nil { // in a container, say
+				o.Homeless = err
+				break
+			}
+			o.Dir = filepath.Join(user, "tftl", "features")
+		}
+	default:
+		return o, invalid("cache", where, "must be disk, ram or off")
+	}
+	return o, nil
+}
+
+// newMoved reads where the data and the model of a run to resume are now. Next
+// to --resume only flags are allowed that cannot change the result.
+//
+// Environment variables are for new runs: they neither change a run nor move it.
+func newMoved(c *cli.Context) (m train.Moved, err error) {
+	moves := map[string]*string{"data": &m.Data, "val-data": &m.Validation, "test-data": &m.Test, "model": &m.Model}
+	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
+	for _, name := range c.LocalFlagNames() {
+		switch {
+		case slices.Contains(allowed, name):
+		case commandline.FromEnvironment(c, name):
+			newTerminal(c).say("note: %s is set in the environment; a resumed run ignores it", commandline.Dashed(name))
+		case moves[name] != nil:
+			*moves[name] = c.String(name)
+		default:
+			err := pipeline.Errorf(pipeline.BadUsage, "%s cannot be changed with --resume", commandline.Dashed(name))
+			return m, pipeline.WithHint(err, "a run goes on with its own options")
+		}
+	}
+	return m, nil
+}
+
+// requireDataAndModel is for commands that train: an earlier run has a model.
+func requireDataAndModel(c *cli.Context) error {
+	if c.String("init-from") != "" {
+		return requireFlags(c, "data")
+	}
+	return requireFlags(c, "data", "model")
+}
+
+// configure reads the flags that decide the result, of fit and lr-find, as far
+// as the command has them.
+func configure(c *cli.Context, r *train.Request) (err error) {
+	if err := atLeast(c, 1, "batch-size"); err != nil {
+		return err
+	}
+	r.InitFrom, r.ClassWeights, r.Epochs = c.String("init-from"), c.String("class-weights"), c.Int("epochs")
+	r.Config.Seed = c.Uint64("seed")
+	if r.Config.Data, err = configureData(c); err != nil {
+		return err
+	}
+	if model := c.String("model"); model != "" {
+		if r.Config.Model.Path, err = filepath.Abs(model); err != nil {
+			return err
+		}
+	}
+	if r.Config.Model.Units, err = parseUnits(c.String("units")); err != nil {
+		return err
+	}
+	r.Config.Training.BatchSize, r.Config.Training.Hyper = c.Int("batch-size"), newHyper(c)
+	return nil
+}
+
+// configureTraining reads fit's own flags among them.
+func configureTraining(c *cli.Context, r *train.Request) (err error) {
+	if err := atLeast(c, 1, "epochs"); err != nil {
+		return err
+	}
+	t := &r.Config.Training
+	t.LearningRate = c.Float64("lr")
+	if c.IsSet("lr") && (!(t.LearningRate > 0) || math.IsInf(t.LearningRate, 0)) {
+		return pipeline.Errorf(pipeline.BadUsage, "%s %v: must be a number above 0", pipeline.Option("lr"), t.LearningRate)
+	}
+	t.Rate = rundir.Rate{
+		Schedule: c.String("schedule"), DecayRate: c.Float64("decay-rate"), DecayEpochs: c.Int("decay-epochs"), WarmupEpochs: c.Int("warmup-epochs"),
+	}
+	t.Plateau = rundir.Plateau{Factor: c.Float64("plateau-factor"), Patience: c.Int("plateau-patience")}
+	t.Monitor, t.MinDelta, t.Patience, t.StartFromEpoch = c.String("monitor"), c.Float64("min-delta"), c.Int("patience"), c.Int("start-from-epoch")
+	t.LabelSmoothing = c.Float64("label-smoothing")
+	if t.Augmentation, err = newAugmentation(c); err != nil {
+		return err
+	}
+	stages := c.StringSlice("stage")
+	if slices.Equal(stages, []string{"auto"}) {
+		t.StagesAuto, stages = true, nil
+	}
+	for _, text := range stages {
+		stage, err := train.ParseStage(text, t.Rate)
+		if err != nil {
+			return err
+		}
+		t.Stages = append(t.Stages, stage)
+	}
+	return r.Check()
+}
+
+// configureData reads the flags of the data. Paths become absolute, so that a
+// run can be evaluated and resumed from anywhere.
+func configureData(c *cli.Context) (d rundir.Data, err error) {
+	o, err := newDatasetOptions(c)
+	if err != nil {
+		return d, err
+	}
+	d = rundir.Data{
+		Path: c.String("data"), ValidationPath: o.Validation, TestPath: o.Test, FollowSymlinks: o.FollowSymlinks, AllowOutside: o.AllowOutside,
+		Layout: string(o.Layout), Classes: o.Classes, LimitPerClass: o.LimitPerClass, Fold: o.Fold, Split: o.Split, Exact: o.Exact,
+	}
+	for _, path := range []*string{&d.Path, &d.ValidationPath, &d.TestPath} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
+			return d, err
+		}
+	}
+	d.OnBadImage, err = onBadImage(c)
+	return d, err
+}
+
+func newHyper(c *cli.Context) pipeline.Hyperparameters {
+	hyper := pipeline.Hyperparameters{
+		Optimizer: c.String("optimizer"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay"),
+		L2: c.Float64("l2"), ClipNorm: c.Float64("clip-norm"), Dropout: c.Float64("dropout"),
+	}
+	if hyper.Optimizer == "adamw" && !c.IsSet("weight-decay") {
+		hyper.WeightDecay = 0.004 // keras.optimizers.AdamW's default: without decay it is Adam
+	}
+	return hyper
+}
+
+func onBadImage(c *cli.Context) (string, error) {
+	what := c.String("on-bad-image")
+	if what != train.FailOnBadImage && what != train.SkipBadImages {
+		return "", invalid("on-bad-image", what, "must be fail or skip")
+	}
+	return what, nil
+}
+
+// parseUnits reads the widths of hidden layers: 256, or 512,256.
+func parseUnits(text string) ([]int, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var units []int
+	for part := range strings.SplitSeq(text, ",") {
+		width, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || width < 1 || width > math.MaxInt32 {
+			return nil, invalid("units", text, "must be whole numbers of 1 or more, separated by commas")
+		}
+		units = append(units, width)
+	}
+	return units, nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	stdflag "flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	commandline "tftl/internal/cli"
+	"tftl/pipeline"
+	"tftl/pipeline/runfile"
+	"tftl/pipeline/workflow/batch"
+)
+
+// decided are the options of a command that a file of runs cannot set: tftl run
+// decides them, or has its own. A run is measured on its test part, by its
+// model, as it was trained.
+func decided(command string) []string {
+	all := []string{"config", "json", "log-file", "output", "quiet", "verbose"}
+	if command == "fit" {
+		return append(all, "max-time", "overwrite", "resume") // what is done must not depend on the time that there was
+	}
+	return append(all, "common-classes", "data", "device", "junit", "labels", "model", "precision", "model-output", "part", "rescale", "subset", "summary", "threads")
+}
+
+// newRuns makes requests of a file's runs.
+func newRuns(file runfile.File, output string) ([]batch.Run, error) {
+	var runs []batch.Run
+	for _, from := range file.Runs {
+		place := func(err error) error { return file.At(placeOf(err, from), inFile(err)) }
+		run := batch.Run{Name: from.Name, Group: from.Group, Folds: from.Folds, Place: place}
+		folder := filepath.Join(output, filepath.FromSlash(from.Name))
+		c, err := withOptions(file, &cli.Command{Name: "fit", Flags: fitFlags()}, from.Fit, "output", folder)
+		if err != nil {
+			return nil, err
+		}
+		fit, err := newFitRequest(c)
+		if err != nil {
+			return nil, place(err)
+		}
+		run.Train = fit.Request
+		if c, err = withOptions(file, &cli.Command{Name: "evaluate", Flags: evaluateFlags()}, from.Evaluate, "model", folder); err != nil {
+			return nil, err
+		}
+		evaluate, err := newEvaluateRequest(c)
+		if err != nil {
+			return nil, place(err)
+		}
+		run.Evaluate, run.Terms = evaluate.Request, valuesDigest(c)
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+// inFile is an error with its options spelled as a file has them, without dashes.
+func inFile(err error) error {
+	plain := pipeline.Errorf(pipeline.KindOf(err), "%s", err.Error())
+	if hint := pipeline.HintOf(err); !hint.Empty() {
+		return pipeline.WithHint(plain, "%s", hint.String())
+	}
+	return plain
+}
+
+// placeOf is where in the file the value of the option stands that an error is
+// about; otherwise where the run does.
+func placeOf(err error, run runfile.Run) runfile.Position {
+	about := pipeline.OptionOf(err)
+	for _, o := range slices.Concat(run.Fit, run.Evaluate) {
+		if pipeline.Option(o.Name) == about {
+			return o.ValueAt()
+		}
+	}
+	return run.At
+}
+
+// withOptions is a command's flags as a file sets them. The environment sets what
+// the file does not, and folder is the value of the flag that tftl run decides.
+func withOptions(file runfile.File, command *cli.Command, options []runfile.Option, own, folder string) (*cli.Context, error) {
+	set := stdflag.NewFlagSet(command.Name, stdflag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, f := range command.Flags {
+		if err := f.Apply(set); err != nil {
+			return nil, pipeline.Errorf(pipeline.BadUsage, "%w", err)
+		}
+	}
+	c := cli.NewContext(&cli.App{Name: "tftl", DisableSliceFlagSeparator: true, Metadata: map[string]any{}}, set, nil)
+	c.Command = command
+	not := decided(command.Name)
+	for _, o := range options {
+		if slices.Contains(not, o.Name) {
+			return nil, file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%s: tftl run decides it for tftl %s", o.Name, command.Name))
+		}
+		if err := commandline.IsOption(c, o.Name); err != nil {
+			return nil, file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%w", err))
+		}
+		if err := commandline.SetOption(c, o.Name, o.Value); err != nil {
+			return nil, file.At(o.ValueAt(), pipeline.Errorf(pipeline.BadUsage, "%w", err))
+		}
+	}
+	skip := func(name string) bool { return c.IsSet(name) || slices.Contains(not, name) }
+	if _, err := commandline.Environment(c, skip); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%w", err)
+	}
+	return c, c.Set(own, folder)
+}
+
+// valuesDigest is a digest of a command's options, whoever set them.
+func valuesDigest(c *cli.Context) string {
+	h := sha256.New()
+	// Old names stay, so that batches measured under them count as measured.
+	was := map[string]string{"part": "subset", "model-output": "output"}
+	for _, f := range c.Command.Flags {
+		if _, old := f.(*commandline.Renamed); old {
+			continue
+		}
+		name := f.Names()[0]
+		value := fmt.Sprint(c.Value(name))
+		if _, repeats := f.(*cli.StringSliceFlag); repeats { // as a version of the cli library printed it
+			value = fmt.Sprintf("{%v { true true} %t false}", c.StringSlice(name), c.IsSet(name))
+		}
+		fmt.Fprintf(h, "%s %q\n", cmp.Or(was[name], name), value)
+	}
+	fmt.Fprintf(h, "help %q\n", "false") // which the cli library adds to a command that it runs
+	return hex.EncodeToString(h.Sum(nil))
+}

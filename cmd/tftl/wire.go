@@ -1,0 +1,58 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"tftl"
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/pixels"
+	"tftl/pipeline/workflow"
+	"tftl/savedmodels"
+)
+
+// environment is what workflows work with: TensorFlow, and this terminal. end
+// removes the progress bar.
+func environment(t terminal) (env workflow.Env, end func()) {
+	p := newProgress(t)
+	env = tftl.Env(version)
+	env.Show = p.show
+	env.Note = func(n workflow.Note) {
+		p.bar.End()
+		if n.Warning {
+			t.warn("%s", n.Text(flag))
+		} else {
+			t.say("%s", n.Text(flag))
+		}
+	}
+	return env, p.bar.End
+}
+
+func newSession(c *cli.Context) workflow.Session {
+	return workflow.Session{Precision: c.String("precision"), Threads: c.Int("threads"), Device: c.String("device")}
+}
+
+// classifierOptions are how a trained model is opened.
+func classifierOptions(c *cli.Context) (tftl.Options, error) {
+	plain, err := newPlain(c)
+	return tftl.Options{Session: newSession(c), Plain: plain, Workers: c.Int("workers")}, err
+}
+
+// resolveRuntime finds out what the machine flags come to.
+func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) { return tftl.Resolve(newSession(c)) }
+
+// newDecoder makes encoded images into a network's pixels.
+func newDecoder(in savedmodels.Input, workers int) (*pixels.Decoder, error) {
+	return pixels.NewDecoder(pixels.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers})
+}
+
+// flag spells an option the way it is typed.
+func flag(o pipeline.Option) string { return "--" + o.String() }
+
+// warnOfProbabilities says if what should be logits looks like probabilities: a
+// softmax of these would be too even.
+func (t terminal) warnOfProbabilities(plain savedmodels.Plain, predictions []pipeline.Prediction) {
+	if plain.Output == "logits" && metrics.LikeProbabilities(predictions) {
+		t.warn("--model-output logits: everything the model returns looks like probabilities; if it ends with softmax or sigmoid, use --model-output probabilities")
+	}
+}

@@ -1,0 +1,109 @@
+package tftl
+
+import (
+	"path/filepath"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/pixels"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/savedmodels"
+)
+
+// Env is an environment for the packages below pipeline/workflow: models and
+// pixels are TensorFlow's. It shows and says nothing until its caller sets Show
+// and Note. version is recorded in every run.
+func Env(version string) workflow.Env {
+	runtimes := map[workflow.Session]*savedmodels.Runtime{}
+	return workflow.Env{
+		Version: version,
+		Load: func(path string, s workflow.Session) (workflow.Network, error) {
+			r, ok := runtimes[s]
+			if !ok {
+				var err error
+				if r, err = Resolve(s); err != nil {
+					return nil, err
+				}
+				runtimes[s] = r
+			}
+			return load(path, r)
+		},
+		Decoder: func(in workflow.Input, workers int) (workflow.Decoder, error) {
+			return pixels.NewDecoder(decoding(in, workers))
+		},
+		Augmenter: func(a pipeline.Augmentation, seed uint64, in workflow.Input, threads int) (workflow.Augmenter, error) {
+			g, err := pixels.NewAugmenter(a, seed, in.Height, in.Width, threads)
+			return augmenter{g, a}, err
+		},
+	}
+}
+
+// Resolve finds out what a session comes to on this machine.
+func Resolve(s workflow.Session) (*savedmodels.Runtime, error) {
+	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device})
+}
+
+// load loads a model that can be trained. A run is not one, but another can
+// begin with it.
+func load(path string, r *savedmodels.Runtime) (workflow.Network, error) {
+	run := path
+	model, err := savedmodels.Load(path, r)
+	if err == nil {
+		run, err = filepath.Dir(filepath.Clean(path)), model.Trainable()
+	}
+	if err != nil && rundir.Is(run) {
+		err = pipeline.WithHint(err, "%s %s begins with that run's best weights", pipeline.Option("init-from"), printable.Argument(run))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return network{model}, nil
+}
+
+// network is an exported model as workflows take it.
+type network struct{ *savedmodels.Model }
+
+// Info is a workflow.Network's.
+func (n network) Info() workflow.Info {
+	d, r := n.Description, n.Runtime
+	info := workflow.Info{
+		Path: n.Dir, Backbone: d.Backbone, WeightsOrigin: d.Weights.Origin, WeightsSHA256: d.Weights.NetworkSHA256,
+		Input: input(d.Input), Pooling: d.Head.Pooling, Hidden: d.Head.Hidden, Optimizers: d.Optimizers, LearningRate: d.LearningRate,
+		Runtime: rundir.Runtime{
+			TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,
+		},
+	}
+	for _, s := range d.Stages {
+		info.Stages = append(info.Stages, s.Name)
+	}
+	return info
+}
+
+// Exporter is a workflow.Network's.
+func (n network) Exporter() (workflow.Exporter, error) { return n.Model.Exporter() }
+
+func input(in savedmodels.Input) workflow.Input {
+	return workflow.Input{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Preprocess: in.Preprocess}
+}
+
+func decoding(in workflow.Input, workers int) pixels.Options {
+	return pixels.Options{Height: in.Height, Width: in.Width, Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers}
+}
+
+// augmenter is an Augmenter that says what it does.
+type augmenter struct {
+	*pixels.Augmenter
+	augmentation pipeline.Augmentation
+}
+
+// Describe is a workflow.Augmenter's.
+func (a augmenter) Describe() (notes, warnings []pipeline.Message) {
+	return pixels.DescribeAugmentation(a.augmentation)
+}
+
+// The interfaces that the workflows need.
+var (
+	_ workflow.Network = network{}
+	_ workflow.Decoder = (*pixels.Decoder)(nil)
+)

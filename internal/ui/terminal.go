@@ -1,0 +1,81 @@
+// Package ui writes to the person at the terminal and to other programs:
+// messages and warnings, a log file, a progress bar, JSON.
+//
+// What a message says is not decided here, and nothing here is specific to
+// images or models.
+package ui
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"tftl/internal/printable"
+)
+
+// Terminal is where a command writes: results to Out, everything else to Err.
+type Terminal struct {
+	Out, Err io.Writer
+	Quiet    bool // hide messages and the progress bar, but not warnings
+	live     bool // Err is a terminal, so a progress bar can be drawn
+	file     *os.File
+	log      *slog.Logger // writes to file; both are nil without a log file
+}
+
+// NewTerminal returns a Terminal without a log file.
+func NewTerminal(out, err io.Writer, quiet bool) Terminal {
+	t := Terminal{Out: out, Err: err, Quiet: quiet}
+	if f, ok := err.(*os.File); ok {
+		t.live = term.IsTerminal(int(f.Fd()))
+	}
+	return t
+}
+
+// Say prints a message, unless the terminal is quiet.
+func (t Terminal) Say(format string, args ...any) {
+	text := printable.Text(fmt.Sprintf(format, args...))
+	if !t.Quiet {
+		fmt.Fprintln(t.Err, text)
+	}
+	if t.log != nil {
+		t.log.Info(text)
+	}
+}
+
+// Warn prints a warning, on a quiet terminal too.
+func (t Terminal) Warn(format string, args ...any) {
+	text := printable.Text(fmt.Sprintf(format, args...))
+	fmt.Fprintln(t.Err, "tftl: warning: "+text)
+	if t.log != nil {
+		t.log.Warn(text)
+	}
+}
+
+// WithLog also appends every message and warning to a file, even on a quiet
+// terminal. An empty path means no file.
+func (t Terminal) WithLog(path string) (Terminal, error) {
+	if path == "" {
+		return t, nil
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return t, err
+	}
+	t.file, t.log = file, slog.New(slog.NewTextHandler(file, nil))
+	return t, nil
+}
+
+// CloseLog closes the log file, after the error that ended the command; empty
+// if none did.
+func (t Terminal) CloseLog(last string) error {
+	if t.file == nil {
+		return nil
+	}
+	if last != "" {
+		t.log.Error(last)
+	}
+	return t.file.Close()
+}

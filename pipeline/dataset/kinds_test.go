@@ -1,0 +1,87 @@
+package dataset_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+)
+
+func TestDocsListTheKindsOfSource(t *testing.T) {
+	text, err := os.ReadFile("../../docs/data.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := map[bool]string{true: "yes", false: "no"}
+	table := "|---|---|---|---|---|\n"
+	for _, k := range dataset.Kinds() {
+		table += fmt.Sprintf("| %s | %s | `%s` | %s | %s |\n", k.Name, k.Usage, k.Example, answer[k.Files], answer[k.Unlabelled])
+	}
+	if !strings.Contains(string(text), table) {
+		t.Errorf("docs/data.md must have the rows\n%s", table)
+	}
+}
+
+func TestUsageNamesTheKinds(t *testing.T) {
+	kinds := dataset.Kinds()
+	if got, want := dataset.Usage(kinds[:2]), kinds[0].Usage+"; "+kinds[1].Usage; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, k := range kinds {
+		if k.Name == "" || k.Usage == "" || k.Example == "" || strings.Contains(k.Usage, "\n") {
+			t.Errorf("%+v", k)
+		}
+	}
+	if len(dataset.FileKinds()) == 0 || len(dataset.FileKinds()) == len(kinds) {
+		t.Errorf("%d of %d kinds have files", len(dataset.FileKinds()), len(kinds))
+	}
+}
+
+// The data of a kind can be written as a manifest exactly if the kind says so.
+func TestKindsWithFilesCanBeSplit(t *testing.T) {
+	for _, c := range sources(t) {
+		s := open(t, c.path, c.options)
+		what, _, _ := strings.Cut(s.Description, ",")
+		at := slices.IndexFunc(dataset.Kinds(), func(k dataset.Kind) bool { return strings.Contains(what, k.Name) })
+		if at < 0 {
+			t.Fatalf("%q names no kind", what)
+		}
+		_, err := s.WriteManifest(&strings.Builder{}, ".", nil)
+		if want := dataset.Kinds()[at].Files; (err == nil) != want {
+			t.Errorf("%s: a manifest gives %v, want one: %v", what, err, want)
+		}
+	}
+}
+
+// A path is of a kind only if the kind recognizes it, and an error lists them.
+func TestOtherFilesAreOfNoKind(t *testing.T) {
+	root := tree(t, "a/1.jpg", "a/2.jpg", "notes.txt", "pipes/")
+	if err := syscall.Mkfifo(filepath.Join(root, "pipes/1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"notes.txt": "notes.txt is not a known kind of data (class folders, manifest, ",
+		"a/*.jpg":   "a/*.jpg is not a known kind of data (class folders, manifest, ",
+		"pipes/*":   "pipes/* is not a known kind of data", // and does not wait for a writer
+		"pipes/1":   "pipes/1 is not a known kind of data",
+		"*":         "* is not a known kind of data",
+		"a/*.png":   "a/*.png matches no file",
+		"[":         "syntax error in pattern",
+		"none":      "no such file",
+	} {
+		_, err := dataset.Open(filepath.Join(root, path), dataset.Options{})
+		hint := ""
+		if strings.Contains(want, "known") {
+			hint = "pass a folder with a sub-folder per class"
+		}
+		checkError(t, err, pipeline.BadData, want, hint)
+	}
+	_, err := dataset.OpenUnlabelled([]string{filepath.Join(root, "a/*.jpg")}, dataset.Options{}, nil)
+	checkError(t, err, pipeline.BadData, "a/*.jpg: is a pattern: pass the files that match it", "")
+}

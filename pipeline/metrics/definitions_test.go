@@ -1,0 +1,215 @@
+package metrics
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"tftl/pipeline"
+)
+
+// sampleTable is a model of four classes that is right more often than not.
+func sampleTable() Table {
+	t := Table{Classes: []string{"ant", "bee", "cow", "dog"}}
+	for i := range 60 {
+		label := i % 4
+		logits := []float32{0, float32(i%3) / 2, float32(i%5) / 3, 0.1}
+		logits[label] += float32(i % 7)
+		t.Predictions = append(t.Predictions, pipeline.Prediction{
+			Sample: pipeline.Sample{ID: fmt.Sprint(i), Label: label, Weight: 1}, Logits: logits, Probabilities: pipeline.Softmax(logits),
+		})
+	}
+	return t
+}
+
+func sampleReport(t *testing.T) Report {
+	t.Helper()
+	r, err := Evaluate(t.Context(), sampleTable(), Options{TopK: 2, Resamples: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A row must be complete: what it leaves out would be silently wrong elsewhere.
+func TestDefinitionsAreComplete(t *testing.T) {
+	names, reserved := map[string]bool{}, []string{"name", "support"} // of a class
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Report]()) {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		reserved = append(reserved, key)
+	}
+	for _, d := range definitions() {
+		switch {
+		case names[d.name]:
+			t.Errorf("%s is defined twice", d.name)
+		case strings.ContainsAny(d.name, "[] ="):
+			t.Errorf("%q cannot be a name: gates could not take it", d.name)
+		case d.overall == nil:
+			t.Errorf("%s has no overall value", d.name)
+		case !(d.min < d.max):
+			t.Errorf("%s lies between %v and %v", d.name, d.min, d.max)
+		case d.interval == score && (math.IsInf(d.min, 0) || math.IsInf(d.max, 0)):
+			t.Errorf("%s: a score needs finite bounds", d.name)
+		case d.interval == "" || d.class != nil && d.classInterval == "":
+			t.Errorf("%s does not say what interval it has, or none", d.name)
+		case d.class == nil && (d.classInterval != "" || d.classSize != nil):
+			t.Errorf("%s has an interval but no value by class", d.name)
+		case slices.Contains(reserved, d.key()) && d.in == "" || slices.Contains(reserved, d.in):
+			t.Errorf("%s: evaluation.json uses the key for something else", d.name)
+		case Title(d.name) == "" || Title(d.name) == d.name:
+			t.Errorf("%s has the title %q", d.name, Title(d.name))
+		}
+		names[d.name] = true
+	}
+}
+
+// Every value and interval lies within the bounds of its row.
+func TestMetricsLieWithinTheirBounds(t *testing.T) {
+	r := sampleReport(t)
+	if got, want := len(r.Metrics()), len(columns(r.classNames(), r.TopK)); got != want {
+		t.Errorf("%d metrics, want %d", got, want)
+	}
+	for _, m := range r.Metrics() {
+		lowest, highest := bounds(m.Name)
+		if !(m.Value >= lowest && m.Value <= highest) {
+			t.Errorf("%s is %v, not between %v and %v", m.Name, m.Value, lowest, highest)
+		}
+		if (m.Method != "") != HasInterval(m.Name) {
+			t.Errorf("%s has the interval %q", m.Name, m.Method)
+		}
+		if m.Method != "" && (m.Lower < lowest-rounding || m.Upper > highest+rounding) {
+			t.Errorf("%s: the interval from %v to %v exceeds %v to %v", m.Name, m.Lower, m.Upper, lowest, highest)
+		}
+	}
+}
+
+// A temperature changes probabilities but no predicted class.
+func TestOnlyMetricsOfProbabilitiesDependOnThem(t *testing.T) {
+	r := sampleReport(t)
+	hot, err := Evaluate(t.Context(), sampleTable(), Options{TopK: 2, Decision: Decision{Temperature: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range hot.Metrics() {
+		if d, _ := define(m.Name); !d.ofProbabilities && m.Value != r.Metrics()[i].Value {
+			t.Errorf("%s depends on the probabilities: its row must say so", m.Name)
+		}
+	}
+}
+
+// A perfect model must be at the better end of every bounded metric, so that
+// lowerIsBetter cannot be forgotten.
+func TestAPerfectModelIsAtTheBetterEnd(t *testing.T) {
+	table := Table{Classes: []string{"cat", "dog", "cow"}}
+	for i := range 30 {
+		row := make([]float32, 3)
+		row[i%3] = 1
+		table.Predictions = append(table.Predictions, pipeline.Prediction{Sample: pipeline.Sample{Label: i % 3, Weight: 1}, Probabilities: row})
+	}
+	r, err := Evaluate(t.Context(), table, Options{TopK: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Metrics() {
+		lowest, highest := bounds(m.Name)
+		best := highest
+		if LowerIsBetter(m.Name) {
+			best = lowest
+		}
+		if math.Abs(m.Value-best) > 1e-6 {
+			t.Errorf("%s of a perfect model is %v, and its best value %v", m.Name, m.Value, best)
+		}
+	}
+}
+
+// Every metric survives JSON. One that an older evaluation.json lacks is
+// missing afterwards, never 0.
+func TestEveryMetricInJSON(t *testing.T) {
+	r := sampleReport(t)
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(back.Metrics()), fmt.Sprint(r.Metrics()); got != want {
+		t.Errorf("read back as %s, want %s", got, want)
+	}
+	for _, d := range definitions() {
+		var document map[string]any
+		if err := json.Unmarshal(data, &document); err != nil {
+			t.Fatal(err)
+		}
+		object := document
+		if d.in != "" {
+			object = document[d.in].(map[string]any)
+		}
+		if _, ok := object[d.key()]; !ok {
+			t.Errorf("%s is not in the document", d.name)
+		}
+		delete(object, d.key())
+		for _, class := range document["classes"].([]any) {
+			delete(class.(map[string]any), d.name)
+		}
+		old, err := json.Marshal(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Report
+		if err := json.Unmarshal(old, &back); err != nil {
+			t.Fatal(err)
+		}
+		if d.name == topKAccuracy {
+			if m, err := back.Metric("top_2_accuracy"); err != nil || m.Value != 0 {
+				t.Errorf("%+v, %v: older versions left a top-k accuracy of 0 out", m, err)
+			}
+			continue
+		}
+		missing := func(m Metric) bool {
+			return m.Name == d.name || d.class != nil && strings.HasPrefix(m.Name, d.name+"[")
+		}
+		if slices.ContainsFunc(back.Metrics(), missing) || !math.IsNaN(back.Value(d.name)) {
+			t.Errorf("%s is missing from the document but not from the report: %v", d.name, back.Value(d.name))
+		}
+		if got, want := len(back.Metrics()), len(slices.DeleteFunc(r.Metrics(), missing)); got != want {
+			t.Errorf("without %s: %d metrics, want %d", d.name, got, want)
+		}
+		if _, err := back.Metric(d.name); err == nil || !strings.Contains(err.Error(), "another version of tftl") {
+			t.Errorf("%s: got error %v", d.name, err)
+		}
+	}
+}
+
+// Lists, gates and comparisons know every metric.
+func TestEveryMetricIsKnownEverywhere(t *testing.T) {
+	all := All()
+	table := sampleTable()
+	c, err := Compare(t.Context(), table, table, Decision{}, Decision{}, Options{TopK: 2, Resamples: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, column := range columns(table.Classes, 2) {
+		name := column.definition.name
+		if column.index >= 0 {
+			name += "[CLASS]"
+		}
+		if name = strings.ReplaceAll(name, topKAccuracy, topName(5)); !slices.Contains(all, name) {
+			t.Errorf("%s is not listed in %v", name, all)
+		}
+		if _, err := ParseGate(column.name+"=0.5", false); err != nil {
+			t.Error(err)
+		}
+		if got := c.Differences[i].Name; got != column.name {
+			t.Errorf("difference %d is of %s, want %s", i, got, column.name)
+		}
+		if column.index < 0 && column.monitored != slices.Contains(Monitored(), column.name) {
+			t.Errorf("%s: monitored is %v, but Monitored lists %v", column.name, column.monitored, Monitored())
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package rundir
+
+import (
+	"errors"
+	"time"
+
+	"tftl/pipeline"
+)
+
+// The phases of a line of timing.jsonl.
+const (
+	FeaturesPhase = "features" // a frozen pass
+	EpochPhase    = "epoch"
+	maxTimePhase  = "max-time" // the time limit that stopped training
+)
+
+// Timing is a line of timing.jsonl: a frozen pass or an epoch.
+type Timing struct {
+	Phase      string  `json:"phase"`
+	Stage      string  `json:"stage"`
+	Epoch      int     `json:"epoch"`
+	Images     int     `json:"images"`
+	Cached     int     `json:"cached"`     // of them, in a frozen pass
+	Seconds    float64 `json:"seconds"`    // of a frozen pass
+	Train      float64 `json:"train"`      // seconds of an epoch
+	Validate   float64 `json:"validate"`   // seconds of an epoch
+	Checkpoint float64 `json:"checkpoint"` // seconds of an epoch
+}
+
+// ImagesPerSecond is the speed of a frozen pass or of an epoch's training, or 0
+// if nothing was computed.
+func (t Timing) ImagesPerSecond() float64 {
+	images, seconds := t.Images-t.Cached, t.Seconds+t.Train
+	if images == 0 || seconds == 0 {
+		return 0
+	}
+	return float64(images) / seconds
+}
+
+// line has only the keys of its phase.
+func (t Timing) line() map[string]any {
+	line := map[string]any{"phase": t.Phase, "stage": t.Stage, "images": t.Images}
+	if t.Phase == FeaturesPhase {
+		line["cached"], line["seconds"] = t.Cached, t.Seconds
+	} else {
+		line["epoch"], line["train"], line["validate"], line["checkpoint"] = t.Epoch, t.Train, t.Validate, t.Checkpoint
+	}
+	return line
+}
+
+// ReadTiming reads timing.jsonl. It is empty for a run that was not timed.
+func (d Dir) ReadTiming() ([]Timing, error) { return readLines[Timing](d.File(timingFile)) }
+
+// Progress times a run. It hands every event on to show, which may be nil, with
+// the timing of the phase that the event ends, or zero. At the end of a frozen
+// pass or an epoch it appends a line to timing.jsonl, and an epoch's metrics to
+// the TensorBoard logs.
+//
+// A frozen pass begins with a "features" event whose Done is 0 and ends with the
+// one whose Done equals Total.
+func (r *Recorder) Progress(show func(pipeline.Event, Timing)) pipeline.Progress {
+	now := r.now
+	if now == nil {
+		now = time.Now
+	}
+	watch := stopwatch{now: now, last: now(), seconds: map[string]float64{}}
+	return func(e pipeline.Event) {
+		timing := watch.event(e)
+		if show != nil {
+			show(e, timing)
+		}
+		if timing != (Timing{}) {
+			r.time(timing.line())
+			r.plot(e, timing)
+			watch.reset()
+		}
+	}
+}
+
+// Timed times a loop whose timing nobody keeps, as Progress does.
+func Timed(show func(pipeline.Event, Timing)) pipeline.Progress {
+	watch := stopwatch{now: time.Now, last: time.Now(), seconds: map[string]float64{}}
+	return func(e pipeline.Event) {
+		timing := watch.event(e)
+		if show != nil {
+			show(e, timing)
+		}
+		if timing != (Timing{}) {
+			watch.reset()
+		}
+	}
+}
+
+// TimeLimit records in timing.jsonl that a time limit stopped training.
+func (r *Recorder) TimeLimit(limit time.Duration) {
+	r.time(map[string]any{"phase": maxTimePhase, "limit": limit.Seconds()})
+}
+
+func (r *Recorder) time(line map[string]any) { r.try(r.Append(timingFile, line)) }
+
+// plot adds an epoch to what TensorBoard shows.
+func (r *Recorder) plot(e pipeline.Event, t Timing) {
+	if t.Phase != EpochPhase {
+		return
+	}
+	var speed []pipeline.Metric
+	if v := t.ImagesPerSecond(); v > 0 {
+		speed = append(speed, pipeline.Metric{Name: "images_per_second", Value: v})
+	}
+	r.try(errors.Join(r.EpochScalars(e.Record), r.Scalars("train", e.Record.Epoch, speed)))
+}
+
+// try reports an error without ending the run, which needs neither timing nor
+// plots: a full disk should cost no more than these.
+func (r *Recorder) try(err error) {
+	if err != nil && r.Warn != nil {
+		r.Warn(pipeline.Messagef("%v", err))
+	}
+}
+
+// stopwatch adds up the seconds of each phase of a loop.
+type stopwatch struct {
+	now     func() time.Time
+	last    time.Time // of the previous event
+	seconds map[string]float64
+	trained int // samples of the epoch
+}
+
+// event counts the time since the previous event. It returns the timing of the
+// frozen pass or the epoch that ends, or zero.
+func (s *stopwatch) event(e pipeline.Event) Timing {
+	now := s.now()
+	passed := now.Sub(s.last).Seconds()
+	s.last = now
+	if e.Phase == FeaturesPhase && e.Done == 0 {
+		return Timing{} // what came before was not part of the pass
+	}
+	s.seconds[e.Phase] += passed
+	switch {
+	case e.Phase == "train":
+		s.trained = e.Done
+	case e.Phase == FeaturesPhase && e.Done == e.Total:
+		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total, Cached: e.Cached, Seconds: s.seconds[e.Phase]}
+	case e.Phase == EpochPhase:
+		return Timing{
+			Phase: EpochPhase, Stage: e.Stage, Epoch: e.Record.Epoch, Images: s.trained,
+			Train: s.seconds["train"], Validate: s.seconds["validate"], Checkpoint: s.seconds[EpochPhase],
+		}
+	}
+	return Timing{}
+}
+
+// reset begins the next pass or epoch.
+func (s *stopwatch) reset() {
+	clear(s.seconds)
+	s.trained, s.last = 0, s.now()
+}

@@ -1,0 +1,275 @@
+// Package batch trains and measures many runs, one after the other.
+//
+// What was done is not done again unless its options, its data or its model
+// changed; what was interrupted goes on. Plan finds out how far each run has
+// come, and checks all that can be known before a night's work; Do does the
+// rest. All runs share the feature cache and the open model.
+package batch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/evaluate"
+	"tftl/pipeline/workflow/train"
+)
+
+// Request is a batch.
+type Request struct {
+	Runs      []Run
+	Output    string // folder of the runs and of their summary
+	KeepGoing bool   // do the other runs even if one fails
+}
+
+// Run is what one run of a batch is asked for.
+type Run struct {
+	Name     string // of its folder below the batch's
+	Group    string // what the folds of one run have in common
+	Folds    int    // of the group; 0 without folds
+	Train    train.Request
+	Evaluate evaluate.Request
+	// Terms is a digest of how the run is measured.
+	Terms string
+	// Place says where in the batch's file an error comes from; nil for nowhere.
+	Place func(error) error
+}
+
+// State is how far a run has come.
+type State string
+
+// The states of a run.
+const (
+	ToBegin   State = "to do"
+	ToRedo    State = "to do again: its inputs changed"
+	ToResume  State = "to resume"
+	ToMeasure State = "to evaluate"
+	Done      State = "done"
+)
+
+// Job is a run of a batch, and what became of it.
+type Job struct {
+	Run
+	Inputs string // digest of all that the trained model follows from
+	Images [3]int // of each part
+	State  State
+
+	Err     error
+	Seconds float64
+	Best    *pipeline.Epoch
+	Report  *metrics.Report
+
+	digests *workflow.Digests // of the images, as planning found them
+}
+
+// Missed are the gates that a run did not pass.
+func (j *Job) Missed() []metrics.Outcome {
+	if j.Report == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(j.Report.Gates), func(o metrics.Outcome) bool { return o.Passed })
+}
+
+func (j *Job) failed() bool { return j.Err != nil || len(j.Missed()) > 0 }
+
+func (j *Job) dir() rundir.Dir { return rundir.Dir{Path: j.Train.Output} }
+
+// Batch is a request that was planned.
+type Batch struct {
+	Jobs []*Job
+
+	request Request
+	env     workflow.Env
+	pool    *pool
+}
+
+// Do does what is not done yet. It returns an error only if the batch's folder
+// cannot be used: what became of each run its job says. When ctx ends, the run in
+// hand stops as if interrupted, and the others are left.
+func (b *Batch) Do(ctx context.Context) error {
+	unlock, err := b.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	stopped := false
+	for i, j := range b.Jobs {
+		if stopped = stopped || ctx.Err() != nil; stopped && j.State != Done {
+			continue
+		}
+		b.env.Say("run %d of %d: %s, %s", i+1, len(b.Jobs), j.Name, j.State)
+		b.do(ctx, j)
+		stopped = stopped || j.failed() && !b.request.KeepGoing
+	}
+	return nil
+}
+
+// lock keeps a second batch out of the folder: each would take the other's runs
+// for failed.
+func (b *Batch) lock() (unlock func(), err error) {
+	output := b.request.Output
+	if err := os.MkdirAll(output, 0o777); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s: %w", pipeline.Option("output"), err)
+	}
+	unlock, err = rundir.Dir{Path: output}.Lock()
+	if pipeline.KindOf(err) == pipeline.BadUsage {
+		err = pipeline.Errorf(pipeline.BadUsage, "%s %s: another tftl run is at work in it", pipeline.Option("output"), output)
+	}
+	return unlock, err
+}
+
+// do takes a run through the states that are left.
+func (b *Batch) do(ctx context.Context, j *Job) {
+	began := time.Now()
+	if j.State == Done {
+		j.Err = j.read()
+	} else {
+		if j.State != ToMeasure {
+			j.Err = b.train(ctx, j)
+		}
+		if j.Err == nil {
+			j.Err = b.measure(ctx, j)
+		}
+		if j.Err == nil {
+			j.State = Done
+		}
+	}
+	j.Seconds = time.Since(began).Seconds()
+}
+
+// read reads what a run that is done came to.
+func (j *Job) read() error {
+	history, err := j.dir().ReadHistory()
+	if err != nil {
+		return err
+	}
+	if best, ok := pipeline.BestOf(history); ok {
+		j.Best = &best
+	}
+	j.Report = new(metrics.Report)
+	return j.dir().ReadEvaluation(j.Report)
+}
+
+// train begins a run, or goes on with it.
+func (b *Batch) train(ctx context.Context, j *Job) error {
+	run, err := b.open(ctx, j)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	result, err := run.Fit(ctx)
+	if err != nil {
+		return err
+	}
+	j.Best = &result.Best
+	return nil
+}
+
+func (b *Batch) open(ctx context.Context, j *Job) (*train.Run, error) {
+	if j.State == ToResume {
+		run, err := train.Resume(ctx, j.Train.Output, train.Moved{}, j.Train.Session, j.Train.Options, b.envOf(j))
+		if err == nil {
+			j.Train.Session = j.Train.Session.Again(run.Config.Runtime)
+		}
+		return run, err
+	}
+	j.Train.Overwrite = j.State == ToRedo
+	p, err := train.Prepare(ctx, j.Train, b.envOf(j)) // again: planning keeps no data sets in memory
+	if err != nil {
+		return nil, err
+	}
+	p.Config.Inputs, p.Digests = j.Inputs, j.digests
+	return p.Begin(ctx)
+}
+
+// envOf is the batch's environment for a run.
+func (b *Batch) envOf(j *Job) workflow.Env {
+	env := b.env
+	if j.Train.InitFrom != "" {
+		env.Load = b.pool.alone
+	}
+	return env
+}
+
+// measure evaluates a run on its test part through the feature cache, and
+// writes down that it did.
+func (b *Batch) measure(ctx context.Context, j *Job) error {
+	config, err := j.dir().ReadConfig()
+	if err != nil {
+		return err
+	}
+	network, err := b.envOf(j).Load(config.Model.Path, j.Train.Session)
+	if err != nil {
+		return err
+	}
+	learnt, err := train.Learn(j.dir(), network, j.Train.Options, j.digests, b.env)
+	if err != nil {
+		return err
+	}
+	// The file says how outputs become a class: nothing stays of what it said before.
+	if err := j.dir().RemoveDecision(); err != nil {
+		return err
+	}
+	result, err := evaluate.Run(ctx, j.Evaluate, learnt, b.env)
+	if err != nil {
+		return err
+	}
+	// Pictures would cost each run more than the rest of its evaluation: the best
+	// one gets them, and tftl evaluate makes them.
+	if err := errors.Join(result.Keep(ctx), evaluate.WriteReport(j.dir())); err != nil {
+		return err
+	}
+	if j.Best == nil { // it was trained earlier
+		if err := j.read(); err != nil {
+			return err
+		}
+	}
+	j.Report = &result.Report
+	record, err := j.dir().NewBatchRecord(j.Inputs, j.Terms)
+	if err != nil {
+		return err
+	}
+	return j.dir().WriteBatchRecord(record)
+}
+
+// Close lets the open model go.
+func (b *Batch) Close() { b.pool.close() }
+
+// Verdict is the error that a batch ends with: that of the first run that failed,
+// for what was not measured passed no gate; otherwise one that names the gates
+// that failed.
+func (b *Batch) Verdict(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var first error
+	var missed []string
+	failed := 0
+	for _, j := range b.Jobs {
+		if j.Err != nil {
+			first = cmp.Or(first, pipeline.Errorf(pipeline.KindOf(j.Err), "run %s: %w", j.Name, j.Err))
+			failed++
+		}
+		for _, gate := range j.Missed() {
+			missed = append(missed, fmt.Sprintf("%s: %s", j.Name, gate.Gate.Demand()))
+		}
+	}
+	switch {
+	case failed > 1:
+		return pipeline.Errorf(pipeline.KindOf(first), "%d of %d runs failed; %w", failed, len(b.Jobs), first)
+	case failed == 1:
+		return first
+	case len(missed) > 0:
+		return pipeline.Errorf(pipeline.GateFailed, "gates failed: %s", printable.Few(missed))
+	}
+	return nil
+}

@@ -1,0 +1,254 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow/batch"
+	"tftl/pipeline/workflow/evaluate"
+	"tftl/pipeline/workflow/internal/fake"
+	"tftl/pipeline/workflow/train"
+)
+
+// setting is a world with data, a model and a batch of two runs.
+type setting struct {
+	fake.World
+	t      *testing.T
+	folder string
+	batch  batch.Request
+}
+
+func newSetting(t *testing.T) *setting {
+	s := &setting{t: t, folder: t.TempDir()}
+	fake.Data(t, s.path("photos"))
+	fake.Write(t, s.path("model/saved_model.pb"), "")
+	s.batch = batch.Request{Output: s.path("batch"), Runs: []batch.Run{s.run("a", 16), s.run("b", 32)}}
+	return s
+}
+
+func (s *setting) path(name string) string { return filepath.Join(s.folder, name) }
+
+func (s *setting) run(name string, units int) batch.Run {
+	folder := s.path("batch/" + name)
+	return batch.Run{
+		Name: name, Group: name, Terms: "terms",
+		Train: train.Request{
+			Config: rundir.Config{
+				Seed: 3, Data: rundir.Data{Path: s.path("photos"), Layout: "parts", OnBadImage: train.FailOnBadImage},
+				Model: rundir.Model{Path: s.path("model"), Units: []int{units}},
+				Training: rundir.Training{
+					BatchSize: 3, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5},
+					Plateau: rundir.Plateau{Patience: 3}, Hyper: pipeline.Hyperparameters{Optimizer: "sgd"}, Monitor: "val_loss",
+				},
+			},
+			Output: folder, Epochs: 2, ClassWeights: train.NoClassWeights, Options: train.Options{SaveEvery: time.Hour},
+		},
+		Evaluate: evaluate.Request{Model: folder, TopK: 5, BatchSize: 8, OnBadImage: train.FailOnBadImage},
+	}
+}
+
+// plan plans the batch, which is closed with the test.
+func (s *setting) plan() *batch.Batch {
+	s.t.Helper()
+	b, err := batch.Plan(s.t.Context(), s.batch, s.Env())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(b.Close)
+	return b
+}
+
+// do runs the batch to its end and returns its verdict.
+func (s *setting) do(ctx context.Context) (*batch.Batch, error) {
+	s.t.Helper()
+	b := s.plan()
+	if err := b.Do(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	return b, b.Verdict(ctx)
+}
+
+// wantStates plans the batch again and compares how far its runs have come.
+func (s *setting) wantStates(want ...batch.State) {
+	s.t.Helper()
+	var have []batch.State
+	for _, j := range s.plan().Jobs {
+		have = append(have, j.State)
+	}
+	if !slices.Equal(have, want) {
+		s.t.Errorf("states %q, want %q", have, want)
+	}
+}
+
+func (s *setting) atLeast(value string) []metrics.Gate {
+	s.t.Helper()
+	gate, err := metrics.ParseGate("loss="+value, false)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return []metrics.Gate{gate}
+}
+
+func TestWhatIsDoneIsNotDoneAgain(t *testing.T) {
+	s := newSetting(t)
+	s.wantStates(batch.ToBegin, batch.ToBegin)
+	b, err := s.do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range b.Jobs {
+		if j.State != batch.Done || j.Best == nil || j.Report == nil || j.Images != [3]int{8, 4, 4} {
+			t.Errorf("%s: %+v", j.Name, j)
+		}
+	}
+	if s.Opens != 1 || s.Exports != 2 {
+		t.Errorf("%d graphs of the head for two runs, %d exports", s.Opens, s.Exports)
+	}
+	steps := s.Steps
+	s.wantStates(batch.Done, batch.Done)
+	again, err := s.do(t.Context())
+	if err != nil || s.Steps != steps || again.Jobs[0].Best.Epoch != b.Jobs[0].Best.Epoch || again.Jobs[1].Report.Value("accuracy") != b.Jobs[1].Report.Value("accuracy") {
+		t.Errorf("%v: %d steps more", err, s.Steps-steps)
+	}
+}
+
+func TestWhatChangedIsDoneAgain(t *testing.T) {
+	s := newSetting(t)
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	was := s.batch.Runs[0]
+	s.batch.Runs[0].Train.Config.Model.Units = []int{64}
+	s.wantStates(batch.ToRedo, batch.Done)
+	s.batch.Runs[0] = was
+	s.batch.Runs[0].Train.Workers = 3 // which changes no result
+	s.wantStates(batch.Done, batch.Done)
+	s.batch.Runs[1].Terms = "other"
+	s.wantStates(batch.Done, batch.ToMeasure)
+	steps := s.Steps
+	if _, err := s.do(t.Context()); err != nil || s.Steps != steps {
+		t.Errorf("%v; %d steps to evaluate", err, s.Steps-steps)
+	}
+	s.wantStates(batch.Done, batch.Done)
+	fake.Write(t, s.path("batch/a/evaluation.json"), "{}")
+	s.wantStates(batch.ToMeasure, batch.Done)
+	fake.Write(t, s.path("photos/train/cat/0.jpg"), "-8")
+	s.wantStates(batch.ToRedo, batch.ToRedo)
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStates(batch.Done, batch.Done)
+	fake.Write(t, s.path("model/variables/variables.index"), "others")
+	s.wantStates(batch.ToRedo, batch.ToRedo)
+}
+
+func TestInterruptedBatchIsResumed(t *testing.T) {
+	s := newSetting(t)
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(s.path("batch/b/history.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(s.path("batch/b")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := s.Steps
+	s.OnStep = func(step int) error {
+		if step == first+4 {
+			cancel()
+		}
+		return nil
+	}
+	if _, err := s.do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("ends with %v, not as interrupted", err)
+	}
+	s.OnStep = nil
+	s.wantStates(batch.Done, batch.ToResume)
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.ReadFile(s.path("batch/b/history.jsonl")); err != nil || string(now) != string(whole) {
+		t.Errorf("resumed history %s %v, want %s", now, err, whole)
+	}
+}
+
+func TestFailuresAndGates(t *testing.T) {
+	s := newSetting(t)
+	s.OnStep = func(step int) error {
+		if step == 2 {
+			return pipeline.Errorf(pipeline.Diverged, "broken")
+		}
+		return nil
+	}
+	b, err := s.do(t.Context())
+	if pipeline.KindOf(err) != pipeline.Diverged || !strings.Contains(err.Error(), "run a: ") || b.Jobs[1].State != batch.ToBegin {
+		t.Errorf("%v, and b is %s", err, b.Jobs[1].State)
+	}
+	s.Steps, s.batch.KeepGoing = 0, true
+	if b, err = s.do(t.Context()); pipeline.KindOf(err) != pipeline.Diverged || b.Jobs[1].State != batch.Done {
+		t.Errorf("keeps going: %v, and b is %s", err, b.Jobs[1].State)
+	}
+	s.OnStep = nil
+	for i := range s.batch.Runs {
+		s.batch.Runs[i].Evaluate.Gates, s.batch.Runs[i].Terms = s.atLeast("50"), "gates"
+	}
+	b, err = s.do(t.Context())
+	if pipeline.KindOf(err) != pipeline.GateFailed || len(b.Jobs[1].Missed()) != 1 {
+		t.Errorf("gates: %v, missed %v", err, b.Jobs[1].Missed())
+	}
+}
+
+func TestPlanRefusesWhatCannotWork(t *testing.T) {
+	s := newSetting(t)
+	s.batch.Runs[1].Place = func(err error) error { return fmt.Errorf("sweep.yaml:7: %w", err) }
+	s.batch.Runs[1].Train.Config.Training.Hyper.Optimizer = "adam"
+	_, err := batch.Plan(t.Context(), s.batch, s.Env())
+	if pipeline.KindOf(err) != pipeline.BadUsage || !strings.HasPrefix(err.Error(), "sweep.yaml:7: optimizer") || pipeline.OptionOf(err) != "optimizer" {
+		t.Errorf("optimizer: %v", err)
+	}
+	s = newSetting(t)
+	fake.Write(t, s.path("batch/a/notes.txt"), "mine")
+	if _, err := batch.Plan(t.Context(), s.batch, s.Env()); pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), "is not a run") {
+		t.Errorf("another's folder: %v", err)
+	}
+	s = newSetting(t)
+	if err := os.Symlink(s.path("gone"), s.path("photos/train/cat/9.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := batch.Plan(t.Context(), s.batch, s.Env()); pipeline.KindOf(err) != pipeline.BadData {
+		t.Errorf("a dangling link: %v", err)
+	}
+	for i := range s.batch.Runs {
+		s.batch.Runs[i].Train.Config.Data.OnBadImage = train.SkipBadImages
+	}
+	if b, err := s.do(t.Context()); err != nil || b.Jobs[0].State != batch.Done {
+		t.Errorf("a dangling link that is skipped: %v", err)
+	}
+	s.wantStates(batch.Done, batch.Done)
+}
+
+func TestWarningsAreGivenOnce(t *testing.T) {
+	s := newSetting(t)
+	fake.Write(t, s.path("photos/val/cat/0.jpg"), "0")
+	fake.Write(t, s.path("photos/train/cat/0.jpg"), "0")
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	warnings := slices.DeleteFunc(s.Notes, func(n string) bool { return !strings.Contains(n, "are also in train") })
+	if len(warnings) != 1 {
+		t.Errorf("%q", warnings)
+	}
+}

@@ -1,0 +1,186 @@
+package batch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/train"
+)
+
+// planner plans the runs of a batch. What several share, it looks at once.
+type planner struct {
+	env     workflow.Env
+	models  map[string]string            // digests by folder
+	digests map[string]*workflow.Digests // of images, by data set
+}
+
+// Plan prepares every run and finds out how much of it is done. It writes
+// nothing. The caller closes the batch.
+func Plan(ctx context.Context, r Request, env workflow.Env) (*Batch, error) {
+	b := &Batch{request: r, env: env, pool: newPool(env.Load)}
+	b.env.Load = b.pool.load
+	warned := map[string]bool{}
+	b.env.Note = func(n workflow.Note) { // every run of a sweep would give the warnings of its data
+		text := n.String()
+		if env.Note == nil || n.Warning && warned[text] {
+			return
+		}
+		warned[text] = n.Warning
+		env.Note(n)
+	}
+	p := planner{b.env, map[string]string{}, map[string]*workflow.Digests{}}
+	for _, run := range r.Runs {
+		j := &Job{Run: run}
+		if err := p.plan(ctx, j); err != nil {
+			b.Close()
+			if run.Place != nil {
+				err = run.Place(err)
+			}
+			return nil, err
+		}
+		b.Jobs = append(b.Jobs, j)
+	}
+	return b, nil
+}
+
+func (p *planner) plan(ctx context.Context, j *Job) error {
+	prepared, err := train.Prepare(ctx, j.Train, p.env)
+	if err != nil {
+		return err
+	}
+	config, set := prepared.Config, prepared.Set
+	if set.Validation.Len() == 0 || set.Test.Len() == 0 {
+		return pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: a batch needs a validation and a test part, and one of them is empty", config.Data.Path))
+	}
+	if j.Folds > 0 && set.FoldCount != j.Folds {
+		return pipeline.About("fold", pipeline.Errorf(pipeline.BadUsage, "folds: %d, but %s has %d", j.Folds, config.Data.Path, set.FoldCount))
+	}
+	columns := train.DataOptions(config)
+	columns.Columns = j.Evaluate.Dataset.Columns
+	if len(columns.Columns) > 0 { // which the evaluation will ask for
+		if _, err := dataset.Open(config.Data.Path, columns); err != nil {
+			return err
+		}
+	}
+	if err := j.Evaluate.CheckClasses(set.Classes); err != nil {
+		return err
+	}
+	j.Images = [3]int{set.Train.Len(), set.Validation.Len(), set.Test.Len()}
+	legacy, err := p.inputs(ctx, j, prepared)
+	if err != nil {
+		return err
+	}
+	j.State, err = j.found(legacy)
+	return err
+}
+
+// inputs digests all that decides what a run learns: its options as they were
+// resolved, the model's files, and the images with their parts. legacy is the
+// digest that earlier versions made of the same.
+func (p *planner) inputs(ctx context.Context, j *Job, prepared *train.Prepared) (legacy string, err error) {
+	config, set := prepared.Config, prepared.Set
+	model, err := p.model(config.Model.Path)
+	if err != nil {
+		return "", err
+	}
+	source := strings.Join([]string{config.Data.Path, config.Data.ValidationPath, config.Data.TestPath}, "\n")
+	if p.digests[source] == nil {
+		p.digests[source] = new(workflow.Digests)
+	}
+	j.digests = p.digests[source]
+	images, err := p.images(ctx, j, prepared)
+	if err != nil {
+		return "", err
+	}
+	sources := rundir.Sources{Model: model, Parts: set.Digest(), Images: images}
+	j.Inputs = config.Identity(sources)
+	return config.LegacyIdentity(sources)
+}
+
+// model digests every file of a model.
+func (p *planner) model(folder string) (string, error) {
+	if sum, ok := p.models[folder]; ok {
+		return sum, nil
+	}
+	h := sha256.New()
+	files := os.DirFS(folder)
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		file, err := files.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		fmt.Fprintf(h, "%q ", name)
+		_, err = io.Copy(h, file)
+		return err
+	})
+	p.models[folder] = hex.EncodeToString(h.Sum(nil))
+	return p.models[folder], err
+}
+
+// images digests what the images show. Each is read once for a batch. One that
+// cannot be read is an error, unless such images are skipped.
+func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) (string, error) {
+	all, err := prepared.Set.Part(pipeline.AllParts)
+	if err != nil {
+		return "", err
+	}
+	if err := j.digests.Hash(ctx, all, j.Train.Workers, p.env.Progress); err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for i := range all.Len() {
+		id := all.Sample(i).ID
+		sum := j.digests.Of(id)
+		if sum == (workflow.Digest{}) && prepared.Config.Data.OnBadImage != train.SkipBadImages {
+			_, err := all.Bytes(i)
+			return "", pipeline.About("data", err)
+		}
+		fmt.Fprintf(h, "%q %x\n", id, sum)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// found is how far a run has come already.
+func (j *Job) found(legacy string) (State, error) {
+	run := j.dir()
+	foreign := func(format string) error {
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, format, run.Path), "choose another output, or name the run")
+	}
+	if !rundir.Is(run.Path) {
+		entries, err := os.ReadDir(run.Path)
+		if err == nil && len(entries) > 0 {
+			return "", foreign("%s: exists, is not empty, and is not a run")
+		}
+		return ToBegin, nil
+	}
+	config, err := run.ReadConfig()
+	if err == nil && config.Inputs == "" {
+		return "", foreign("%s: is a run that tftl run did not make")
+	}
+	if err != nil || config.Inputs != j.Inputs && config.Inputs != legacy {
+		return ToRedo, nil // one that cannot be read is as good as another
+	}
+	j.Inputs = config.Inputs // its record has it so
+	if !run.Finished(len(config.Training.Stages)) {
+		return ToResume, nil
+	}
+	have, err := run.ReadBatchRecord()
+	if want, wantErr := run.NewBatchRecord(j.Inputs, j.Terms); err != nil || wantErr != nil || have != want {
+		return ToMeasure, nil
+	}
+	return Done, nil
+}

@@ -1,0 +1,111 @@
+package batch
+
+import (
+	"context"
+	"fmt"
+
+	"tftl/pipeline"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/train"
+)
+
+// pool holds what the runs of a batch share: the last network, with the graphs
+// of its head and of what serves open. A head is another run's once Init has
+// made it anew, for nothing that trains it touches what lies below its cut.
+// Training that begins with another run's weights does: see alone.
+type pool struct {
+	from     func(path string, s workflow.Session) (workflow.Network, error)
+	key      string // of the network: its path and session
+	network  workflow.Network
+	head     pipeline.Stage    // nil: not open
+	exporter workflow.Exporter // nil: not open
+}
+
+func newPool(from func(string, workflow.Session) (workflow.Network, error)) *pool {
+	return &pool{from: from}
+}
+
+// load is a workflow.Env's. It gives the last network again if it is the same.
+func (p *pool) load(path string, s workflow.Session) (workflow.Network, error) {
+	key := fmt.Sprintf("%s %+v", path, s)
+	if p.network == nil || key != p.key {
+		network, err := p.from(path, s)
+		if err != nil {
+			return nil, err
+		}
+		p.close()
+		p.network, p.key = network, key
+	}
+	return &lent{p.network, p}, nil
+}
+
+// alone is load for a run that begins with another run's weights, which its
+// graph would keep: it has graphs of its own.
+func (p *pool) alone(path string, s workflow.Session) (workflow.Network, error) {
+	if _, err := p.load(path, s); err != nil {
+		return nil, err
+	}
+	p.close()
+	return p.network, nil
+}
+
+// close closes the open graphs.
+func (p *pool) close() {
+	if p.head != nil {
+		_ = p.head.Close()
+	}
+	if p.exporter != nil {
+		p.exporter.Close()
+	}
+	p.head, p.exporter = nil, nil
+}
+
+// lent is a network of the pool. Once the pool has another, it stands alone.
+type lent struct {
+	workflow.Network
+	pool *pool
+}
+
+func (l *lent) current() bool { return l.pool.network == l.Network }
+
+// Open opens a stage, or lends the open head. One stage is open at a time.
+func (l *lent) Open(ctx context.Context, name string) (pipeline.Stage, error) {
+	if !l.current() {
+		return l.Network.Open(ctx, name)
+	}
+	if name != train.HeadStage {
+		l.pool.close()
+		return l.Network.Open(ctx, name)
+	}
+	if l.pool.head == nil {
+		var err error
+		if l.pool.head, err = l.Network.Open(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return borrowed{l.pool.head}, nil
+}
+
+// Exporter lends the open exporter.
+func (l *lent) Exporter() (workflow.Exporter, error) {
+	if !l.current() {
+		return l.Network.Exporter()
+	}
+	if l.pool.exporter == nil {
+		var err error
+		if l.pool.exporter, err = l.Network.Exporter(); err != nil {
+			return nil, err
+		}
+	}
+	return kept{l.pool.exporter}, nil
+}
+
+// borrowed is a stage that stays open for the next run.
+type borrowed struct{ pipeline.Stage }
+
+func (borrowed) Close() error { return nil }
+
+// kept is an exporter that stays open.
+type kept struct{ workflow.Exporter }
+
+func (kept) Close() {}

@@ -1,0 +1,154 @@
+package evaluate
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"path/filepath"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/train"
+)
+
+// source is the data that is measured on.
+type source struct {
+	set *dataset.Set
+	// own says that it is the run's. Its parts are then those that were recorded
+	// when the run began, so that nothing is measured on what was trained on,
+	// wherever the folder is now.
+	own  bool
+	part string
+}
+
+// open finds the data.
+func (m *measurement) open(ctx context.Context) (source, error) {
+	if !rundir.Is(m.Model) {
+		if m.Data == "" {
+			return source{}, pipeline.Errorf(pipeline.BadUsage, "%s is missing: %s is not a run that knows its data", pipeline.Option("data"), m.Model)
+		}
+		return m.other()
+	}
+	run := rundir.Dir{Path: m.Model}
+	config, err := run.ReadConfig()
+	if err != nil {
+		return source{}, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	own := source{own: true, part: cmp.Or(m.Part, pipeline.TestPart)}
+	path, err := filepath.Abs(cmp.Or(m.Data, config.Data.Path))
+	if err != nil {
+		return source{}, err
+	}
+	moved := path != config.Data.Path
+	var ownErr error
+	own.set, ownErr = m.recorded(run, config, path, own.part)
+	if ownErr != nil && !moved {
+		return source{}, ownErr
+	}
+	if ownErr == nil {
+		if is, err := m.isRuns(ctx, run, own, moved); is || err != nil {
+			return own, err
+		}
+	}
+	other, err := m.other()
+	if err != nil {
+		return source{}, err
+	}
+	return other, m.warnOfTrained(ctx, run, other)
+}
+
+// recorded opens the run's data, with its parts as they were recorded.
+func (m *measurement) recorded(run rundir.Dir, config rundir.Config, path, part string) (*dataset.Set, error) {
+	o := train.DataOptions(config)
+	o.FollowSymlinks = o.FollowSymlinks || m.Dataset.FollowSymlinks
+	o.AllowOutside = o.AllowOutside || m.Dataset.AllowOutside
+	o.Layout = cmp.Or(m.Dataset.Layout, o.Layout)
+	o.Columns = m.Dataset.Columns
+	needed := []string{part}
+	if m.Decision.onValidation() {
+		needed = append(needed, pipeline.ValidationPart)
+	}
+	return train.OpenRecorded(run, path, o, needed...)
+}
+
+// other opens data that is not the run's own.
+func (m *measurement) other() (source, error) {
+	set, err := dataset.OpenLabelled(m.Data, m.Dataset)
+	if err != nil {
+		return source{}, err
+	}
+	part := cmp.Or(m.Part, pipeline.TestPart)
+	if m.Part == "" && set.Train.Len()+set.Validation.Len() == 0 {
+		part = pipeline.AllParts // data without parts is all in test
+	}
+	return source{set: set, part: part}, nil
+}
+
+// isRuns says whether a data set with a run's names is the run's own, and not
+// another one with the same names: the images to measure, or of a run without
+// such a part those that it was trained on, are what they were. A few images
+// that changed are a warning.
+func (m *measurement) isRuns(ctx context.Context, run rundir.Dir, s source, moved bool) (bool, error) {
+	part, err := s.set.Part(s.part)
+	if err != nil {
+		return false, err
+	}
+	if moved && part.Len() == 0 {
+		part = s.set.Train
+	}
+	changed, err := m.digests.Changed(ctx, run, part, m.Workers, nil)
+	if len(changed) > 0 {
+		s.set.Warnings = append(s.set.Warnings, pipeline.Messagef("%d of %d images have changed since the run began: %s", len(changed), part.Len(), printable.Few(changed)))
+	}
+	return !moved || part.Len() > 0 && 2*len(changed) <= part.Len(), err
+}
+
+// warnOfTrained says how many images of another data set the run was trained
+// on, under whatever name, and how many could be by their path and class: an
+// image that was saved again has other bytes.
+func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, s source) error {
+	record, err := run.ReadData()
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	was, err := run.ReadContents()
+	if err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	names, contents := map[pipeline.Recorded]bool{}, map[string]bool{}
+	for _, image := range record {
+		if image.Part == pipeline.TrainPart {
+			names[image], contents[was[image.ID]] = true, true
+		}
+	}
+	part, err := s.set.Part(s.part)
+	if err != nil {
+		return err
+	}
+	if was != nil {
+		if err := m.digests.Hash(ctx, part, m.Workers, nil); err != nil {
+			return err
+		}
+	}
+	named, same := 0, 0
+	for i := range part.Len() {
+		sample := part.Sample(i)
+		sum := m.digests.Of(sample.ID)
+		switch {
+		case sum != workflow.Digest{} && contents[hex.EncodeToString(sum[:])]:
+			same++
+		case names[pipeline.Recorded{ID: sample.ID, Class: s.set.Classes[sample.Label], Part: pipeline.TrainPart}]:
+			named++
+		}
+	}
+	if same > 0 {
+		s.set.Warnings = append(s.set.Warnings, pipeline.Messagef("the run was trained on %d of these images: the metrics are optimistic", same))
+	}
+	if named > 0 {
+		s.set.Warnings = append(s.set.Warnings, pipeline.Messagef("%d images have the path and the class of an image that the run was trained on: if they are the same, the metrics are optimistic", named))
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+)
+
+// DecisionRequest asks how outputs become a class. What it does not ask for
+// stays as it is stored with the model.
+type DecisionRequest struct {
+	FitTemperature, BestF1 bool // found on the validation part
+	// Temperature and Threshold are given numbers; 1 and 0 mean none.
+	Temperature, Threshold *float64
+}
+
+// The options that errors of this file are about.
+const (
+	optionThreshold   = pipeline.Option("threshold")
+	optionTemperature = pipeline.Option("temperature")
+)
+
+// ReadDecision reads what is stored with a run or a SavedModel.
+func ReadDecision(model string, classes int) (d metrics.Decision, err error) {
+	if rundir.Is(model) {
+		err = rundir.Dir{Path: model}.ReadDecision(&d)
+	} else {
+		err = rundir.ReadModelDecision(model, &d)
+	}
+	if err == nil {
+		err = d.Check(classes)
+	}
+	if err != nil {
+		return d, pipeline.Errorf(pipeline.BadModel, "decision: %w", err)
+	}
+	return d, nil
+}
+
+// keepDecision stores one with a run, or removes it if it is none.
+func keepDecision(run rundir.Dir, d metrics.Decision) error {
+	if d == (metrics.Decision{}) {
+		return run.RemoveDecision()
+	}
+	return run.WriteDecision(d)
+}
+
+// asks says whether anything but the stored decision is asked for.
+func (d DecisionRequest) asks() bool {
+	return d.onValidation() || d.Temperature != nil || d.Threshold != nil
+}
+
+func (d DecisionRequest) onValidation() bool { return d.FitTemperature || d.BestF1 }
+
+// check refuses what makes no sense for a model before anything is computed.
+func (d DecisionRequest) check(stored metrics.Decision, model string) error {
+	switch {
+	case d.onValidation() && !rundir.Is(model):
+		err := pipeline.Errorf(pipeline.BadUsage, "%s is not a run: it has no validation part to find a threshold or a temperature on", model)
+		return pipeline.WithHint(err, "name the run's folder, or give a number")
+	case stored.Threshold > 0 && (d.FitTemperature || d.Temperature != nil) && !d.BestF1 && d.Threshold == nil:
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: the stored threshold %.4g is for the probabilities as they are", optionTemperature, stored.Threshold)
+		return pipeline.WithHint(err, "give %s too: f1, a number, or argmax", optionThreshold)
+	}
+	return nil
+}
+
+// checkClasses refuses a threshold between more than two classes.
+func (d DecisionRequest) checkClasses(classes int) error {
+	if classes != 2 && (d.BestF1 || d.Threshold != nil && *d.Threshold > 0) {
+		return pipeline.Errorf(pipeline.BadUsage, "%s is for two classes, and the model has %d", optionThreshold, classes)
+	}
+	return nil
+}
+
+// apply is the stored decision changed by what is asked for. validation gives
+// the predictions of the validation part, and is called if they are needed.
+func (d DecisionRequest) apply(decision metrics.Decision, validation func() ([]pipeline.Prediction, error)) (_ metrics.Decision, err error) {
+	var predictions []pipeline.Prediction
+	if d.onValidation() {
+		if predictions, err = validation(); err != nil {
+			return decision, err
+		}
+	}
+	switch {
+	case d.FitTemperature:
+		if decision.Temperature, err = metrics.FitTemperature(predictions); err != nil {
+			return decision, pipeline.Errorf(pipeline.KindOf(err), "%s fit: %w", optionTemperature, err)
+		}
+		decision.TemperatureFrom = "loss on validation"
+		if decision.Temperature == 1 {
+			decision.TemperatureFrom = "none fits: every validation image is right"
+		}
+	case d.Temperature != nil && *d.Temperature == 1:
+		decision.Temperature, decision.TemperatureFrom = 0, ""
+	case d.Temperature != nil:
+		decision.Temperature, decision.TemperatureFrom = *d.Temperature, "given"
+	}
+	switch {
+	case d.BestF1:
+		if decision.Threshold, err = metrics.ChooseThreshold(decision.Calibrate(predictions)); err != nil {
+			return decision, pipeline.Errorf(pipeline.KindOf(err), "%s f1: %w", optionThreshold, err)
+		}
+		decision.ThresholdFrom = "f1 on validation"
+	case d.Threshold != nil && *d.Threshold == 0:
+		decision.Threshold, decision.ThresholdFrom = 0, ""
+	case d.Threshold != nil:
+		decision.Threshold, decision.ThresholdFrom = *d.Threshold, "given"
+	}
+	return decision, nil
+}
+
+// decide finds the decision that the metrics are of.
+func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data source) (metrics.Decision, error) {
+	d, err := m.Decision.apply(stored, func() ([]pipeline.Prediction, error) { return m.predictValidation(ctx, data) })
+	if err != nil {
+		return d, err
+	}
+	DescribeDecision(m.env, d, m.network.Classes())
+	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom, "validation")
+	if chosen && data.own && (data.part == pipeline.ValidationPart || data.part == pipeline.AllParts) {
+		m.env.Warn("the decision was chosen on the validation part: the metrics of %s %s are optimistic", pipeline.Option("part"), data.part)
+	}
+	return d, nil
+}
+
+// predictValidation predicts the validation part that the run recorded.
+func (m *measurement) predictValidation(ctx context.Context, data source) ([]pipeline.Prediction, error) {
+	set := data.set
+	if !data.own {
+		run := rundir.Dir{Path: m.Model}
+		config, err := run.ReadConfig()
+		if err != nil {
+			return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+		}
+		own := *m
+		own.Dataset.Columns = nil
+		if set, err = own.recorded(run, config, config.Data.Path, pipeline.ValidationPart); err != nil {
+			return nil, err
+		}
+		if set, err = set.Relabel(m.network.Classes(), m.CommonClasses); err != nil {
+			return nil, err
+		}
+		data = source{set: set, own: true, part: pipeline.ValidationPart}
+	}
+	data.part = pipeline.ValidationPart
+	if set.Validation.Len() == 0 {
+		return nil, pipeline.Errorf(pipeline.BadData, "the run has no validation part to find a threshold or a temperature on")
+	}
+	part, _, err := m.screened(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	m.env.Say("part %s: %d images, for the decision", pipeline.ValidationPart, part.Len())
+	return m.network.Predict(ctx, part, m.BatchSize)
+}
+
+// DescribeDecision says how outputs become a class, unless that is simply the
+// most likely one.
+func DescribeDecision(env workflow.Env, d metrics.Decision, labels []string) {
+	var words []string
+	if d.TemperatureFrom != "" {
+		words = append(words, fmt.Sprintf("temperature %.4g (%s)", d.Temperature, d.TemperatureFrom))
+	}
+	if d.Threshold > 0 && len(labels) == 2 {
+		words = append(words, fmt.Sprintf("%q from a probability of %.4g on (%s)", labels[1], d.Threshold, d.ThresholdFrom))
+	}
+	if len(words) > 0 {
+		env.Say("decision: %s", strings.Join(words, ", "))
+	}
+}

@@ -1,0 +1,178 @@
+// Package evaluate measures a model on a part of a data set.
+//
+// Run measures and returns a Result; keeping it in the run's folder and
+// illustrating it there are separate calls, which do nothing for a model that
+// is not a run, or for data that is not the run's own test part.
+package evaluate
+
+import (
+	"context"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/train"
+)
+
+// Request says what is to be measured, and on what.
+type Request struct {
+	Model   string          // folder of a run or of a SavedModel
+	Data    string          // empty for the run's own
+	Dataset dataset.Options // Columns are those to measure by value
+	Part    string          // train, val, test or all; empty for test, or all of data without parts
+	// CommonClasses leaves out classes that only the data or only the model has.
+	CommonClasses bool
+	Decision      DecisionRequest
+	Gates         []metrics.Gate
+	// Pessimistic gates look at the worse end of a metric's interval.
+	Pessimistic bool
+	Seed        uint64 // of the bootstrap
+	Resamples   int    // of the bootstrap; 0 for none
+	TopK        int
+	BatchSize   int
+	Workers     int    // images decoded at a time; 0 for one per processor
+	OnBadImage  string // train.FailOnBadImage or train.SkipBadImages
+}
+
+// NewRequest is a request with the defaults of tftl evaluate: the test part of a
+// run's own data.
+func NewRequest(model string) Request {
+	return Request{Model: model, Seed: 1, Resamples: 1000, TopK: 5, BatchSize: 32, OnBadImage: train.FailOnBadImage}
+}
+
+// Network is what is measured.
+type Network interface {
+	// Classes are in the order of the outputs.
+	Classes() []string
+	// Predict predicts every image, in their order.
+	Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error)
+}
+
+// Result is what was measured.
+type Result struct {
+	Report  metrics.Report
+	Table   metrics.Table
+	Images  dataset.Part // the predictions' images, in their order
+	Skipped []rundir.BadImage
+
+	request Request
+	env     workflow.Env
+	kept    bool   // whether the run's folder keeps it
+	digest  string // of predictions.csv, once it is kept
+}
+
+// Run measures a network. A gate that fails is not an error here: see
+// Result.Report.Gates.
+func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, error) {
+	labels := n.Classes()
+	stored, err := ReadDecision(r.Model, len(labels))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.CheckClasses(labels); err != nil {
+		return nil, err
+	}
+	if err := r.Decision.check(stored, r.Model); err != nil {
+		return nil, err
+	}
+	m := &measurement{Request: r, network: n, env: env, digests: new(workflow.Digests)}
+	data, err := m.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if data.set, err = data.set.Relabel(labels, r.CommonClasses); err != nil {
+		return nil, err
+	}
+	part, skipped, err := m.screened(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	env.DescribeData(data.set)
+	decision, err := m.decide(ctx, stored, data)
+	if err != nil {
+		return nil, err
+	}
+	env.Say("part %s: %d images", data.part, part.Len())
+	predictions, err := n.Predict(ctx, part, r.BatchSize)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{
+		Table:  metrics.Table{Classes: labels, Predictions: predictions, Slices: m.slices(part)},
+		Images: part, Skipped: skipped,
+		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,
+	}
+	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})
+	if err != nil {
+		return nil, err
+	}
+	if data.set.Train.Len()+data.set.Validation.Len() > 0 {
+		result.Report.Part = data.part
+	}
+	if len(skipped) > 0 {
+		env.Warn("%d bad images were skipped: no metric covers them", len(skipped))
+	}
+	return result, result.gate()
+}
+
+// CheckClasses refuses gates and decisions that do not fit a model's classes.
+func (r Request) CheckClasses(labels []string) error {
+	for _, gate := range r.Gates {
+		if err := gate.Known(labels, r.TopK); err != nil {
+			return err
+		}
+	}
+	return r.Decision.checkClasses(len(labels))
+}
+
+// gate holds the report to the gates.
+func (r *Result) gate() error {
+	for _, gate := range r.request.Gates {
+		outcome, err := gate.Check(r.Report, r.request.Pessimistic)
+		if err != nil {
+			return err
+		}
+		r.Report.Gates = append(r.Report.Gates, outcome)
+	}
+	return nil
+}
+
+// measurement is a request under way.
+type measurement struct {
+	Request
+	network Network
+	env     workflow.Env
+	digests *workflow.Digests
+}
+
+// screened is the part that is measured, without the bad images if they are to
+// be skipped.
+func (m *measurement) screened(ctx context.Context, data source) (part dataset.Part, skipped []rundir.BadImage, err error) {
+	if part, err = data.set.Part(data.part); err != nil {
+		return part, nil, err
+	}
+	if m.OnBadImage == train.SkipBadImages {
+		if part, skipped, err = m.env.ScreenPart(ctx, part, data.part, data.set.Classes, m.Workers); err != nil {
+			return part, nil, err
+		}
+	}
+	if part.Len() == 0 {
+		err := pipeline.Errorf(pipeline.BadData, "the %s part is empty", data.part)
+		return part, nil, pipeline.WithHint(err, "%s names another part, %s other data", pipeline.Option("part"), pipeline.Option("data"))
+	}
+	return part, skipped, nil
+}
+
+// slices are the values of the columns to measure by.
+func (m *measurement) slices(part dataset.Part) map[string][]string {
+	if len(m.Dataset.Columns) == 0 {
+		return nil
+	}
+	values := map[string][]string{}
+	for k, name := range m.Dataset.Columns {
+		values[name] = part.Column(k)
+	}
+	return values
+}

@@ -1,0 +1,179 @@
+package evaluate
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/report"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+)
+
+// Painter paints what a report shows of images.
+type Painter interface {
+	// Thumbnail makes a small JPEG of an image.
+	Thumbnail(ctx context.Context, encoded []byte, sample pipeline.Sample) ([]byte, error)
+	// Overlays makes a PNG for each image of an index, the heat map of its class,
+	// and hands them to found in that order. It does nothing if the network cannot
+	// explain.
+	Overlays(ctx context.Context, images pipeline.Encoded, index, classes []int, found func(k int, overlay []byte) error) error
+}
+
+// Stored is what a run's folder keeps of its last evaluation, to be illustrated.
+func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
+	run := rundir.Dir{Path: r.Model}
+	table, decision, err := ReadPredictions(run.Path)
+	if err != nil {
+		return nil, err
+	}
+	m := &measurement{Request: r, env: env, digests: new(workflow.Digests)}
+	data, err := m.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set, err := data.set.Relabel(table.Classes, false)
+	if err != nil {
+		return nil, err
+	}
+	measured := map[string]bool{} // what was skipped is not in the table
+	for _, p := range table.Predictions {
+		measured[p.Sample.ID] = true
+	}
+	result := &Result{
+		Table: table, Images: set.Test.Keep(func(i int) bool { return measured[set.Test.Sample(i).ID] }),
+		request: r, env: env, kept: true,
+	}
+	result.Report.Decision = decision
+	result.digest, err = report.PredictionsDigest(run)
+	return result, err
+}
+
+// ReadPredictions reads what a model predicted, and the decision that was made
+// of it: a run's predictions.csv, or such a file by itself.
+func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err error) {
+	name := path
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		run, err := rundir.Find(path)
+		if err != nil {
+			return t, d, err
+		}
+		name = run.PredictionsPath()
+	}
+	run, isRun := rundir.WithPredictions(name)
+	var file *os.File
+	if isRun {
+		file, err = run.OpenPredictions()
+	} else if file, err = os.Open(name); err != nil {
+		err = pipeline.Errorf(pipeline.BadUsage, "%w", err)
+	}
+	if err != nil {
+		return t, d, err
+	}
+	defer file.Close()
+	if t, err = metrics.ReadTable(file, name); err != nil || !isRun {
+		return t, t.Decision, err
+	}
+	return t, d, run.ReadDecision(&d) // which says where it comes from, too
+}
+
+// Illustrate replaces the images in the run's folder that are worth a look, and
+// the report that shows them. It does nothing if what was measured is not kept,
+// or if another evaluation has been kept since.
+func (r *Result) Illustrate(ctx context.Context, p Painter) error {
+	if !r.kept {
+		return nil
+	}
+	run := rundir.Dir{Path: r.request.Model}
+	unlock, err := run.LockEvaluation(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if now, err := report.PredictionsDigest(run); err != nil || now != r.digest {
+		return err
+	}
+	mistakes, uncertain := r.Table.Choose(r.Report.Decision)
+	err = run.ReplaceGallery(func(dir string) error {
+		pictures, err := r.paint(ctx, dir, union(mistakes, uncertain), p)
+		if err != nil {
+			return err
+		}
+		g := report.Gallery{Predictions: r.digest, Mistakes: []report.Picture{}, Uncertain: []report.Picture{}}
+		for _, i := range mistakes {
+			g.Mistakes = append(g.Mistakes, *pictures[i])
+		}
+		for _, i := range uncertain {
+			g.Uncertain = append(g.Uncertain, *pictures[i])
+		}
+		return report.WriteGallery(dir, g)
+	})
+	if err != nil {
+		return err
+	}
+	if err := WriteReport(run); err != nil {
+		return err
+	}
+	r.env.Say("report: %s", run.ReportPage())
+	return nil
+}
+
+// union is a and what else is in b.
+func union(a, b []int) []int {
+	seen, all := map[int]bool{}, []int(nil)
+	for _, list := range [][]int{a, b} {
+		for _, i := range list {
+			if !seen[i] {
+				seen[i] = true
+				all = append(all, i)
+			}
+		}
+	}
+	return all
+}
+
+// paint writes the pictures of an index of images into a folder, and returns
+// their descriptions by that index.
+func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
+	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
+	for k, i := range index {
+		p, d := r.Table.Predictions[i], r.Report.Decision
+		probabilities := d.Calibrate([]pipeline.Prediction{p})[0].Probabilities
+		classes[k] = d.Class(probabilities)
+		pictures[i] = &report.Picture{
+			ID: p.Sample.ID, Label: r.Table.Classes[p.Sample.Label], Predicted: r.Table.Classes[classes[k]],
+			Probability: float64(probabilities[classes[k]]), Thumb: rundir.ThumbName(k + 1),
+		}
+		encoded, err := r.Images.Bytes(i)
+		if err != nil {
+			return nil, err
+		}
+		thumb, err := painter.Thumbnail(ctx, encoded, p.Sample)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, pictures[i].Thumb), thumb, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return pictures, painter.Overlays(ctx, r.Images, index, classes, func(k int, overlay []byte) error {
+		picture := pictures[index[k]]
+		picture.Overlay = rundir.HeatName(k + 1)
+		return os.WriteFile(filepath.Join(dir, picture.Overlay), overlay, 0o644)
+	})
+}
+
+// WriteReport writes both forms of a run's report into its folder.
+func WriteReport(run rundir.Dir) error {
+	var page, brief bytes.Buffer
+	if err := report.HTML(&page, run); err != nil {
+		return err
+	}
+	if err := report.Markdown(&brief, run); err != nil {
+		return err
+	}
+	return run.WriteReport(page.Bytes(), brief.Bytes())
+}

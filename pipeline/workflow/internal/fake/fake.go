@@ -1,0 +1,253 @@
+// Package fake stands in for models and decoders in the tests of workflows, so
+// that these run in milliseconds and without TensorFlow.
+//
+// An image is a file with a number in it, which is its only pixel; the file
+// "bad" cannot be decoded. A network has one weight and a memory of its
+// optimizer: whoever takes other steps, in another order or at another rate,
+// ends elsewhere.
+package fake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"tftl/pipeline"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+)
+
+// World is what the functions of an Env share: what they were asked for, and
+// what they are to do.
+type World struct {
+	Loads, Opens, Exports int
+	Steps                 int // taken by all networks
+	Notes                 []string
+	// OnStep, if set, is called before each step, which it may fail.
+	OnStep func(step int) error
+	// OnOpen, if set, is called before a stage is opened, which it may fail.
+	OnOpen func(stage string) error
+	// Weights is the digest that networks say their weights have.
+	Weights string
+	mu      sync.Mutex
+}
+
+// Env is an environment of the world.
+func (w *World) Env() workflow.Env {
+	return workflow.Env{
+		Version: "test",
+		Load: func(path string, s workflow.Session) (workflow.Network, error) {
+			w.Loads++
+			if _, err := os.Stat(path); err != nil {
+				return nil, pipeline.Errorf(pipeline.BadModel, "model: %w", err)
+			}
+			return &network{world: w, info: info(path, w.Weights, s)}, nil
+		},
+		Decoder: func(workflow.Input, int) (workflow.Decoder, error) { return decoder{}, nil },
+		Augmenter: func(pipeline.Augmentation, uint64, workflow.Input, int) (workflow.Augmenter, error) {
+			return nil, fmt.Errorf("not augmented here")
+		},
+		Note: func(n workflow.Note) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			text := n.String()
+			if n.Warning {
+				text = "warning: " + text
+			}
+			w.Notes = append(w.Notes, text)
+		},
+	}
+}
+
+// Noted says whether a note has this text in it, and forgets all notes.
+func (w *World) Noted(text string) bool {
+	found := slices.ContainsFunc(w.Notes, func(n string) bool { return strings.Contains(n, text) })
+	w.Notes = nil
+	return found
+}
+
+func info(path, weights string, s workflow.Session) workflow.Info {
+	if weights == "" {
+		weights = "weights"
+	}
+	return workflow.Info{
+		Path: path, Backbone: "fake", WeightsSHA256: weights, Pooling: "gap", Hidden: 1,
+		Input:  workflow.Input{Height: 1, Width: 1, Interpolation: "nearest", Preprocess: "none"},
+		Stages: []string{"head", "block2", "block1"}, Optimizers: []string{"sgd"}, LearningRate: 0.5,
+		Runtime: rundir.Runtime{TensorFlow: "0", Precision: "float32", Threads: s.Threads},
+	}
+}
+
+type decoder struct{}
+
+func (decoder) Decode(_ context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error) {
+	b := pipeline.Batch{Samples: samples, Shape: []int64{int64(len(encoded)), 1, 1, 1}}
+	for i, image := range encoded {
+		v, err := strconv.ParseFloat(string(image), 32)
+		if err != nil {
+			return b, pipeline.Errorf(pipeline.BadData, "image %s: is bad", samples[i].ID)
+		}
+		b.Data = append(b.Data, float32(v))
+	}
+	return b, nil
+}
+
+func (decoder) Close() error { return nil }
+
+// memory is what a checkpoint holds.
+type memory struct {
+	Block, Weight, Slot float64 // Block is that of the upper layers, which head freezes
+}
+
+type network struct {
+	world *World
+	info  workflow.Info
+}
+
+func (n *network) Info() workflow.Info { return n.info }
+
+func (n *network) FeatureSpace(stage, weights string) (string, error) {
+	return stage + " " + weights + n.info.WeightsSHA256, nil
+}
+
+func (n *network) Open(_ context.Context, name string) (pipeline.Stage, error) {
+	if n.world.OnOpen != nil {
+		if err := n.world.OnOpen(name); err != nil {
+			return nil, err
+		}
+	}
+	n.world.Opens++
+	return &stage{network: n, name: name}, nil
+}
+
+func (n *network) Exporter() (workflow.Exporter, error) { return exporter{n}, nil }
+
+type exporter struct{ *network }
+
+func (exporter) Close() {}
+
+func (e exporter) Export(_ context.Context, checkpoint, dir string, labels []string) error {
+	e.world.Exports++
+	data, err := os.ReadFile(checkpoint + ".data-00000-of-00001")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "saved_model.pb"), fmt.Appendf(data, "%q", labels), 0o600)
+}
+
+// stage is a network opened at a depth: head, or one that trains the block too.
+type stage struct {
+	*network
+	name string
+	memory
+}
+
+func (s *stage) Init(_ context.Context, classes int, units []int, seed uint64) error {
+	s.memory = memory{Block: s.Block, Weight: float64(seed) + float64(classes) + float64(units[0])/1000}
+	return nil
+}
+
+func (s *stage) Begin(context.Context) error {
+	s.Slot = 0
+	return nil
+}
+
+func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) {
+	images.Shape = []int64{images.Shape[0], 1}
+	if s.name == "head" {
+		for i := range images.Data {
+			images.Data[i] += float32(s.Block)
+		}
+	}
+	return images, nil
+}
+
+// above runs what lies above the cut and below the head.
+func (s *stage) above(v float32) float32 {
+	if s.name == "head" {
+		return v
+	}
+	return v + float32(s.Block)
+}
+
+func (s *stage) Step(_ context.Context, b pipeline.Batch, h pipeline.Hyperparameters) (pipeline.Result, error) {
+	w := s.world
+	w.Steps++
+	if w.OnStep != nil {
+		if err := w.OnStep(w.Steps); err != nil {
+			return pipeline.Result{}, err
+		}
+	}
+	result := pipeline.Result{Finite: true}
+	for i, v := range b.Data {
+		v = s.above(v)
+		s.Slot = s.Slot/2 + float64(v)
+		s.Weight += h.LearningRate * float64(i+1) * s.Slot / 1000
+		result.Logits = append(result.Logits, 0, v)
+	}
+	if s.name != "head" {
+		s.Block += 0.25
+	}
+	result.Loss = 1 / (1 + s.Weight)
+	return result, nil
+}
+
+func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
+	var logits []float32
+	for _, v := range b.Data {
+		logits = append(logits, 0, s.above(v)*float32(s.Weight)/1000)
+	}
+	return logits, nil
+}
+
+func (s *stage) Save(_ context.Context, prefix string) error {
+	data, err := json.Marshal(s.memory)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(prefix+".data-00000-of-00001", data, 0o600)
+}
+
+func (s *stage) Restore(_ context.Context, prefix string) error {
+	data, err := os.ReadFile(prefix + ".data-00000-of-00001")
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, &s.memory)
+}
+
+func (s *stage) Close() error { return nil }
+
+// Data makes a folder of images in parts train, val and test, of the classes cat
+// and dog: cats are negative numbers, dogs positive ones.
+func Data(t testing.TB, folder string) string {
+	t.Helper()
+	number := 0
+	for part, count := range map[string]int{"train": 4, "val": 2, "test": 2} {
+		for class, sign := range map[string]int{"cat": -1, "dog": 1} {
+			for i := range count {
+				number++
+				Write(t, filepath.Join(folder, part, class, fmt.Sprintf("%d.jpg", i)), fmt.Sprint(sign*(i+1)*7+len(part)))
+			}
+		}
+	}
+	return folder
+}
+
+// Write writes a file and the folders above it.
+func Write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,105 @@
+package train
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+)
+
+// classWeights are the weights that a request asks for, by class; nil for none.
+func classWeights(what string, set *dataset.Set) (map[string]float64, error) {
+	option := pipeline.Option("class-weights")
+	switch what {
+	case "", NoClassWeights:
+		return nil, nil
+	case BalancedClassWeights:
+		return balanced(set), nil
+	}
+	file, err := os.Open(what)
+	if err != nil {
+		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s: %w", option, err), "give none, balanced or a file")
+	}
+	defer file.Close()
+	weights, err := readWeights(file, set.Classes)
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %s: %w", option, what, err)
+	}
+	return weights, nil
+}
+
+// balanced is scikit-learn's: as if every class had as many images.
+func balanced(set *dataset.Set) map[string]float64 {
+	counts := make([]int, len(set.Classes))
+	for i := range set.Train.Len() {
+		counts[set.Train.Sample(i).Label]++
+	}
+	weights := map[string]float64{}
+	for label, class := range set.Classes {
+		weights[class] = float64(set.Train.Len()) / float64(len(counts)*counts[label])
+	}
+	return weights
+}
+
+// readWeights reads lines of label,weight, with or without a header. Every
+// class has one.
+func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
+	rows := csv.NewReader(r)
+	rows.FieldsPerRecord = 2
+	rows.TrimLeadingSpace = true
+	weights := map[string]float64{}
+	for first := true; ; first = false {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if first && len(row) > 0 {
+			row[0] = strings.TrimPrefix(row[0], "\ufeff")
+		}
+		if err != nil {
+			return nil, err // it names the line
+		}
+		line, _ := rows.FieldPos(0)
+		if first && strings.TrimSpace(row[0]) == "label" && strings.TrimSpace(row[1]) == "weight" {
+			continue
+		}
+		label := dataset.ClassName(row[0])
+		if _, twice := weights[label]; twice {
+			return nil, fmt.Errorf("line %d: %q has a weight already", line, label)
+		}
+		if !slices.Contains(classes, label) {
+			return nil, fmt.Errorf("line %d: the data has no class %q", line, label)
+		}
+		weight, err := strconv.ParseFloat(strings.TrimSpace(row[1]), 64)
+		if err != nil || !(weight > 0) || math.IsInf(weight, 0) {
+			return nil, fmt.Errorf("line %d: weight %q is not a number above 0", line, row[1])
+		}
+		weights[label] = weight
+	}
+	for _, class := range classes {
+		if _, ok := weights[class]; !ok {
+			return nil, fmt.Errorf("class %q has no weight", class)
+		}
+	}
+	return weights, nil
+}
+
+// byLabel puts weights in the labels' order, for pipeline.Plan.
+func byLabel(weights map[string]float64, classes []string) []float64 {
+	if weights == nil {
+		return nil
+	}
+	ordered := make([]float64, len(classes))
+	for label, class := range classes {
+		ordered[label] = weights[class]
+	}
+	return ordered
+}

@@ -1,0 +1,144 @@
+package train
+
+import (
+	"context"
+	"errors"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/features"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+)
+
+// inputs makes a stage's sources out of a data set: images, decoder, and the
+// frozen part of the network behind the feature cache.
+type inputs struct {
+	env      workflow.Env
+	progress pipeline.Progress
+	config   rundir.Config
+	options  Options
+	network  workflow.Network
+	set      *dataset.Set
+	digests  *workflow.Digests
+
+	decoder   workflow.Decoder
+	store     *features.Store
+	augmenter workflow.Augmenter // nil without augmentation
+	decoded   *features.Store    // pixels that are augmented again every epoch
+}
+
+func (r *Run) inputs(progress pipeline.Progress) *inputs {
+	return &inputs{env: r.env, progress: progress, config: r.Config, options: r.options, network: r.network, set: r.set, digests: r.digests}
+}
+
+// open is a pipeline.Inputs. It runs the frozen pass over both parts.
+func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (train, validation pipeline.Source, err error) {
+	if err := in.openStore(name); err != nil {
+		return nil, nil, err
+	}
+	train, missing, err := in.training(stage)
+	if err != nil {
+		return nil, nil, err
+	}
+	second := in.features(stage, in.set.Validation)
+	if in.store == nil {
+		in.env.Say("the feature cache is off: every epoch runs the frozen part")
+		return train, second, nil
+	}
+	return train, second, in.warm(ctx, name, append(missing, second))
+}
+
+// warm runs the frozen pass over sources, and says what the cache made of it.
+func (in *inputs) warm(ctx context.Context, stage string, sources []*features.Source) error {
+	event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: stage}
+	for _, s := range sources {
+		event.Total += s.Len()
+	}
+	in.progress(event)   // from here on it is timed
+	var done, cached int // of the sources before
+	for _, s := range sources {
+		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
+			event.Done, event.Cached = done+d, cached+c
+			in.progress(event)
+		})
+		if err != nil {
+			return err
+		}
+		done, cached = event.Done, event.Cached
+	}
+	stats := in.store.Stats()
+	switch {
+	case stats.WriteError != nil:
+		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
+			stats.WriteError, pipeline.Option("cache-dir"), pipeline.Option("cache"))
+	case stats.Refused > 0:
+		in.env.Warn("the feature cache is full (%s): for stage %s, %d of %d images do not fit and are computed again every epoch",
+			pipeline.Option("cache-size"), stage, stats.Refused, event.Total)
+	}
+	if stats.Damaged > 0 {
+		in.env.Warn("%d damaged records of the feature cache were computed again", stats.Damaged)
+	}
+	return nil
+}
+
+// features is a part as a stage's features, found in the store or computed.
+func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
+	compute := features.Compute(stage.Features)
+	if in.store != nil {
+		compute = features.Filled(compute, features.BatchSize)
+	}
+	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.options.Workers}
+	s.Know(in.digests.Of)
+	return s
+}
+
+func (in *inputs) openStore(stage string) (err error) {
+	if in.decoder == nil {
+		if in.decoder, err = in.env.Decoder(in.network.Info().Input, in.options.Workers); err != nil {
+			return err
+		}
+	}
+	cache := &in.options.Cache
+	if cache.Off {
+		return nil
+	}
+	space, err := in.network.FeatureSpace(stage, frozenWeights(in.config.Model.InitFrom, in.network.Info(), stage))
+	if err != nil {
+		return err
+	}
+	in.closeStore()
+	unwritable := cache.Homeless
+	if in.store, err = features.Open(cache.Options, space); err != nil && cache.Dir != "" {
+		unwritable = err
+		cache.Dir = ""
+		in.store, err = features.Open(cache.Options, space)
+	}
+	if unwritable != nil {
+		in.env.Warn("features are kept in memory, for this run alone: %v (%s)", unwritable, pipeline.Option("cache-dir"))
+		cache.Homeless = nil
+	}
+	return err
+}
+
+// closeStore loses nothing: what was stored is stored.
+func (in *inputs) closeStore() {
+	if in.store != nil {
+		_ = in.store.Close()
+	}
+}
+
+func (in *inputs) close() error {
+	in.closeStore()
+	var err error
+	if in.decoder != nil {
+		err = in.decoder.Close()
+	}
+	if in.augmenter != nil {
+		err = errors.Join(err, in.augmenter.Close())
+	}
+	if in.decoded != nil {
+		err = errors.Join(err, in.decoded.Close())
+	}
+	return err
+}

@@ -1,0 +1,201 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/dataset/check"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+)
+
+// Prepared is a request that was checked against its model and its data.
+// Nothing is written yet.
+type Prepared struct {
+	Request Request
+	// Config is the request's, resolved for the model and the data as they are
+	// listed.
+	Config  rundir.Config
+	Network workflow.Network
+	Set     *dataset.Set
+	Digests *workflow.Digests // of the set's images, as far as they were read
+
+	env workflow.Env
+}
+
+// Prepare loads the model, opens the data, and checks all that can be known
+// before training.
+func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	config, err := initFrom(r)
+	if err != nil {
+		return nil, err
+	}
+	network, err := env.Load(config.Model.Path, r.Session)
+	if err != nil {
+		return nil, pipeline.About("model", err)
+	}
+	config.Tftl = env.Version
+	if config, err = resolve(config, r.Epochs, network.Info()); err != nil {
+		return nil, err
+	}
+	set, err := dataset.Open(config.Data.Path, DataOptions(config))
+	if err != nil {
+		return nil, pipeline.About("data", err)
+	}
+	if set.Validation.Len() == 0 {
+		return nil, pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", config.Data.Path))
+	}
+	if within(r.Output, config.Data.Path) {
+		err := pipeline.Errorf(pipeline.BadUsage, "output %s: lies in the data, %s, where the run's own pictures would be found as images", r.Output, config.Data.Path)
+		return nil, pipeline.About("data", pipeline.WithHint(err, "choose another %s", pipeline.Option("output")))
+	}
+	if config.Training.ClassWeights, err = classWeights(r.ClassWeights, set); err != nil {
+		return nil, err
+	}
+	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: new(workflow.Digests), env: env}, ctx.Err()
+}
+
+// New begins a run: what Prepare does, and then the folder. The caller closes
+// the run.
+func New(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
+	p, err := Prepare(ctx, r, env)
+	if err != nil {
+		return nil, err
+	}
+	return p.Begin(ctx)
+}
+
+// Begin makes the run's folder and writes down what is to be done. The caller
+// closes the run.
+func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
+	if err := rundir.Free(p.Request.Output, p.Request.Overwrite); err != nil {
+		return nil, err
+	}
+	skipped, err := p.settle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	set, env := p.Set, p.env
+	all, err := set.Part(pipeline.AllParts)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Digests.Hash(ctx, all, p.Request.Workers, env.Progress); err != nil {
+		return nil, err
+	}
+	p.warnOfShared()
+	data := &p.Config.Data
+	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
+	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
+	dir, err := rundir.Create(p.Request.Output, p.Request.Overwrite, func(d rundir.Dir) error {
+		return p.fill(d, all, skipped)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rundir.Is(dir.Replaced()) {
+		env.Say("the run that was in %s is kept in %s until this one has a model", dir.Path, dir.Replaced())
+	}
+	if others, err := dir.Others(); err == nil && len(others) > 0 {
+		env.Say("files that tftl did not write stay in %s: %s", dir.Path, printable.Few(others))
+	}
+	unlock, err := dir.Lock()
+	if err != nil {
+		return nil, err
+	}
+	return &Run{
+		Dir: dir, Config: p.Config, Skipped: skipped,
+		env: env, network: p.Network, set: set, digests: p.Digests, options: p.Request.Options, unlock: unlock,
+	}, nil
+}
+
+// fill writes what a run's folder has from its beginning.
+func (p *Prepared) fill(d rundir.Dir, all dataset.Part, skipped []rundir.BadImage) error {
+	contents := make([]rundir.Content, all.Len())
+	for i := range contents {
+		id := all.Sample(i).ID
+		contents[i] = rundir.Content{ID: id, SHA256: p.Digests.Of(id)}
+	}
+	err := errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents))
+	if p.Config.Data.OnBadImage == SkipBadImages { // with none, too: no older file is taken for this one
+		err = errors.Join(err, d.WriteBadImages(skipped))
+	}
+	return errors.Join(err, d.WriteConfig(p.Config))
+}
+
+// settle says what the data is, and finishes the config for the images that
+// are left once bad ones are skipped.
+func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err error) {
+	p.env.DescribeData(p.Set)
+	if from := p.Config.Model.InitFrom; from != nil {
+		settled := *from // Prepared's own is not shared
+		if settled.FreshHead, err = checkInitFrom(p.Config, p.Set.Classes); err != nil {
+			return nil, err
+		}
+		p.Config.Model.InitFrom = &settled
+		sayInitFrom(p.env, settled)
+	}
+	if p.Config.Data.OnBadImage == SkipBadImages {
+		if skipped, err = p.env.ScreenSet(ctx, p.Set, p.Digests, p.Request.Workers); err != nil {
+			return nil, err
+		}
+		if p.Config.Training.ClassWeights, err = classWeights(p.Request.ClassWeights, p.Set); err != nil {
+			return nil, err
+		}
+	}
+	if p.Config.Training.ClassWeights == nil {
+		p.warnOfImbalance()
+	}
+	return skipped, nil
+}
+
+// warnOfImbalance tells the part of a check that needs no image. Of classes
+// that a part lacks, opening the data has warned.
+func (p *Prepared) warnOfImbalance() {
+	for _, f := range check.Counts(p.Set).Findings {
+		if f.Kind == check.Imbalance {
+			p.env.Warn("%s (%s balanced)", f.Detail, pipeline.Option("class-weights"))
+		}
+	}
+}
+
+// warnOfShared counts the images that are in train and in validation.
+func (p *Prepared) warnOfShared() {
+	trained := map[workflow.Digest]string{}
+	for i := range p.Set.Train.Len() {
+		id := p.Set.Train.Sample(i).ID
+		trained[p.Digests.Of(id)] = id
+	}
+	delete(trained, workflow.Digest{})
+	shared, example := 0, ""
+	for i := range p.Set.Validation.Len() {
+		id := p.Set.Validation.Sample(i).ID
+		if same, ok := trained[p.Digests.Of(id)]; ok {
+			if shared++; shared == 1 {
+				example = same + " = " + id
+			}
+		}
+	}
+	if shared > 0 {
+		p.env.Warn("validation images that are also in train, so metrics are optimistic: %d, such as %s (tftl inspect lists them)", shared, example)
+	}
+}
+
+// within says whether a path lies in a folder.
+func within(path, folder string) bool {
+	absolute, err := filepath.Abs(path)
+	if err != nil || path == "" {
+		return false
+	}
+	rest, err := filepath.Rel(folder, absolute)
+	info, statErr := os.Stat(folder)
+	return err == nil && filepath.IsLocal(rest) && statErr == nil && info.IsDir()
+}

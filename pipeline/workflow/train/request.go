@@ -1,0 +1,200 @@
+// Package train begins runs and goes on with them.
+//
+// New and Resume both give a Run, whose configuration is resolved and never
+// changes afterwards; Fit is the one path from there to a trained model. What
+// was done is in the run's folder (package rundir) and in the Result.
+package train
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/features"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/schedule"
+	"tftl/pipeline/workflow"
+)
+
+// Request is what a new run is asked for.
+type Request struct {
+	// Config has the options that decide the result, as they were given. What
+	// the data and the model decide (counts, digests, a default learning rate,
+	// the rates and epochs of its stages) New fills in, in the run's copy. Paths
+	// are absolute. With InitFrom, an empty model path and nil units are that
+	// run's.
+	Config  rundir.Config
+	Session workflow.Session
+	// Output is the run's folder. Overwrite lets it take the place of a run.
+	Output    string
+	Overwrite bool
+	// InitFrom is the folder of an earlier run whose best weights this one
+	// begins with; empty for the model's own.
+	InitFrom string
+	// Epochs is for stages that do not say.
+	Epochs int
+	// ClassWeights is "none", "balanced" or the path of a CSV file label,weight.
+	ClassWeights string
+	Options
+}
+
+// NewRequest is a request with the defaults of tftl fit: up to 10 epochs of the
+// head, with Adam, early stopping on val_loss, and frozen features in memory.
+// data and model are absolute paths.
+func NewRequest(data, model, output string) Request {
+	return Request{
+		Config: rundir.Config{
+			Seed:  1,
+			Data:  rundir.Data{Path: data, Split: [3]float64{0.7, 0.15, 0.15}, OnBadImage: FailOnBadImage},
+			Model: rundir.Model{Path: model},
+			Training: rundir.Training{
+				BatchSize: 32, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5}, Plateau: rundir.Plateau{Patience: 3},
+				Hyper:        pipeline.Hyperparameters{Optimizer: "adam"},
+				Augmentation: pipeline.Augmentation{FillMode: "nearest"},
+				Monitor:      "val_loss", Patience: 5,
+			},
+		},
+		Session: workflow.Session{Precision: "auto", Device: "auto"},
+		Output:  output, Epochs: 10, ClassWeights: NoClassWeights,
+		Options: Options{Cache: Cache{Options: features.Options{MaxBytes: 10e9}}, SaveEvery: 30 * time.Second},
+	}
+}
+
+// Options change no result: a resumed run may have others.
+type Options struct {
+	Cache     Cache
+	Workers   int           // images decoded at a time; 0 for one per processor
+	SaveEvery time.Duration // between two last checkpoints; 0 for each step
+	MaxTime   time.Duration // 0 for no limit
+}
+
+// Cache says where frozen features are kept.
+type Cache struct {
+	Off bool
+	// Homeless is why there is no default folder: features are then kept in
+	// memory, with a warning.
+	Homeless error
+	features.Options
+}
+
+// What happens to images that cannot be read or decoded.
+const (
+	FailOnBadImage = "fail"
+	SkipBadImages  = "skip"
+)
+
+// The values of Request.ClassWeights that are not a file.
+const (
+	NoClassWeights       = "none"
+	BalancedClassWeights = "balanced"
+)
+
+// Check refuses values that make no sense whatever the data and the model are.
+func (r Request) Check() error {
+	t := r.Config.Training
+	if t.LearningRate < 0 || math.IsNaN(t.LearningRate) || math.IsInf(t.LearningRate, 0) {
+		return bad("lr", t.LearningRate, "must be a number above 0")
+	}
+	if err := checkHyper(t.Hyper, t.MinDelta); err != nil {
+		return err
+	}
+	if err := checkMonitor(t.Monitor); err != nil {
+		return err
+	}
+	if err := CheckRate(t.Rate); err != nil {
+		return err
+	}
+	if !(t.Plateau.Factor >= 0 && t.Plateau.Factor < 1) {
+		return bad("plateau-factor", t.Plateau.Factor, "must be from 0 to below 1")
+	}
+	if t.Plateau.Patience < 1 {
+		return bad("plateau-patience", t.Plateau.Patience, "must be 1 or more")
+	}
+	if s := t.LabelSmoothing; !(s >= 0 && s < 1) {
+		return bad("label-smoothing", s, "must be from 0 to below 1")
+	}
+	if t.StagesAuto && t.Monitor != "val_loss" && t.Monitor != "val_accuracy" {
+		return pipeline.Errorf(pipeline.BadUsage, "%s auto %s %s: only val_loss and val_accuracy have a known noise", pipeline.Option("stage"), pipeline.Option("monitor"), t.Monitor)
+	}
+	if copies := t.Augmentation.Copies; copies > 0 && r.Cache.Off {
+		return bad("augment-copies", copies, "needs the feature cache, which is off")
+	}
+	return r.Options.check()
+}
+
+func (o Options) check() error {
+	if o.MaxTime < 0 {
+		return bad("max-time", o.MaxTime, "must be 0 or more")
+	}
+	return nil
+}
+
+// bad is the error of an option whose value makes no sense.
+func bad(name pipeline.Option, value any, must string) error {
+	return pipeline.Errorf(pipeline.BadUsage, "%s %v: %s", name, value, must)
+}
+
+// checkHyper refuses hyperparameters outside their range.
+func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
+	for _, f := range []struct {
+		name         pipeline.Option
+		value, below float64
+	}{
+		{"momentum", h.Momentum, 1},
+		{"dropout", h.Dropout, 1},
+		{"weight-decay", h.WeightDecay, math.Inf(1)},
+		{"l2", h.L2, math.Inf(1)},
+		{"clip-norm", h.ClipNorm, math.Inf(1)},
+		{"min-delta", minDelta, math.Inf(1)},
+	} {
+		if f.value >= 0 && f.value < f.below {
+			continue
+		}
+		if f.below == 1 {
+			return bad(f.name, f.value, "must be from 0 to below 1")
+		}
+		return bad(f.name, f.value, "must be 0 or more")
+	}
+	return nil
+}
+
+// checkMonitor knows every metric of the history: a misspelt one would never
+// improve.
+func checkMonitor(name string) error {
+	known := []string{"loss", "accuracy"}
+	for _, m := range metrics.Monitored() {
+		known = append(known, "val_"+m)
+	}
+	if !slices.Contains(known, name) {
+		return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be one of %s", pipeline.Option("monitor"), name, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// stopping is a pure function of the config, so that a resumed run decides as before.
+func stopping(t rundir.Training) schedule.EarlyStopping {
+	return schedule.EarlyStopping{
+		Monitor: t.Monitor, Higher: !metrics.LowerIsBetter(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
+		StartFromEpoch: t.StartFromEpoch,
+	}
+}
+
+// depth decides how deep to go, and says what each stage gained.
+func depth(t rundir.Training) schedule.Depth {
+	s := stopping(t)
+	return schedule.Depth{Monitor: s.Monitor, Higher: s.Higher}
+}
+
+// DataOptions are those that a run opens its data with.
+func DataOptions(config rundir.Config) dataset.Options {
+	d := config.Data
+	return dataset.Options{
+		Validation: d.ValidationPath, Test: d.TestPath, FollowSymlinks: d.FollowSymlinks, AllowOutside: d.AllowOutside,
+		Layout:  dataset.Layout(d.Layout),
+		Classes: d.Classes, LimitPerClass: d.LimitPerClass, Fold: d.Fold, Split: d.Split, Exact: d.Exact, Seed: config.Seed,
+	}
+}

@@ -1,0 +1,157 @@
+package train
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"tftl/pipeline"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/schedule"
+	"tftl/pipeline/workflow"
+)
+
+// HeadStage is what every network calls the depth that trains its head alone.
+const HeadStage = "head"
+
+// resolve is the config of a request with what the network decides.
+func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Config, error) {
+	t := &config.Training
+	if !slices.Contains(info.Optimizers, t.Hyper.Optimizer) {
+		return config, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("optimizer"), t.Hyper.Optimizer, info.Path, strings.Join(info.Optimizers, ", "))
+	}
+	t.LearningRate = cmp.Or(t.LearningRate, info.LearningRate)
+	m := &config.Model
+	var err error
+	if m.Units, err = resolveUnits(m.Units, info); err != nil {
+		return config, err
+	}
+	m.Backbone, m.WeightsOrigin, m.WeightsSHA256, m.Pooling = info.Backbone, info.WeightsOrigin, info.WeightsSHA256, info.Pooling
+	m.Input = describeInput(info.Input)
+	config.Runtime = info.Runtime
+	t.Stages, err = resolveStages(*t, info, epochs)
+	return config, err
+}
+
+// describeInput says in words what an image is made into.
+func describeInput(in workflow.Input) string {
+	return fmt.Sprintf("%d x %d pixels, %s, %s, %s", in.Height, in.Width, in.Interpolation, cmp.Or(in.Fit, "stretch"), in.Preprocess)
+}
+
+// resolveUnits gives each hidden layer of the head its width: one that is given
+// alone is every layer's.
+func resolveUnits(units []int, info workflow.Info) ([]int, error) {
+	given := strings.ReplaceAll(strings.Trim(fmt.Sprint(units), "[]"), " ", ",")
+	switch {
+	case info.Hidden == 0 && len(units) > 0:
+		return nil, bad("units", given, fmt.Sprintf("model %s has a head without hidden layers (%s)", info.Path, info.Pooling))
+	case len(units) == 0:
+		units = []int{256}
+	case len(units) > 1 && len(units) != info.Hidden:
+		return nil, bad("units", given, fmt.Sprintf("model %s has %d hidden layers", info.Path, info.Hidden))
+	}
+	if len(units) == 1 {
+		units = slices.Repeat(units, info.Hidden)
+	}
+	return units, nil
+}
+
+// CheckRate refuses a schedule that makes no sense.
+func CheckRate(r rundir.Rate) error {
+	schedules := []string{"constant", "step", "exponential", "cosine"}
+	switch {
+	case !slices.Contains(schedules, r.Schedule):
+		return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be one of %s", pipeline.Option("schedule"), r.Schedule, strings.Join(schedules, ", "))
+	case !(r.DecayRate > 0 && r.DecayRate <= 1):
+		return bad("decay-rate", r.DecayRate, "must be above 0 and at most 1")
+	case r.DecayEpochs < 1:
+		return bad("decay-epochs", r.DecayEpochs, "must be 1 or more")
+	case r.WarmupEpochs < 0:
+		return bad("warmup-epochs", r.WarmupEpochs, "must be 0 or more")
+	}
+	return nil
+}
+
+// rate is a stage's learning rate by step.
+func rate(s rundir.Stage, stepsPerEpoch int) pipeline.Schedule {
+	warmup := s.WarmupEpochs * stepsPerEpoch
+	var rate pipeline.Schedule
+	switch s.Schedule {
+	case "cosine":
+		rate = schedule.Cosine(s.LearningRate, max(s.Epochs*stepsPerEpoch-warmup, 1))
+	case "exponential", "step":
+		rate = schedule.Exponential(s.LearningRate, s.DecayRate, s.DecayEpochs*stepsPerEpoch, s.Schedule == "step")
+	default:
+		rate = schedule.Constant(s.LearningRate)
+	}
+	if warmup > 0 {
+		rate = schedule.Warmup(s.LearningRate, warmup, rate)
+	}
+	return rate
+}
+
+// resolveStages fills in epochs and rates, and checks that the network has the
+// stages and that they only go deeper.
+//
+// A stage below the head begins at a tenth of the head's default rate: its
+// weights are trained ones, and large steps would undo them.
+func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]rundir.Stage, error) {
+	stages := slices.Clone(training.Stages)
+	switch {
+	case len(stages) > 0: // given, or those of the run that is resumed
+	case training.StagesAuto:
+		for _, name := range info.Stages {
+			stages = append(stages, rundir.Stage{Name: name, Rate: training.Rate})
+		}
+	default:
+		stages = []rundir.Stage{{Name: HeadStage, Rate: training.Rate}}
+	}
+	depth := -1
+	for i := range stages {
+		s := &stages[i]
+		at := slices.Index(info.Stages, s.Name)
+		if at < 0 {
+			return nil, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("stage"), s.Name, info.Path, strings.Join(info.Stages, ", "))
+		}
+		if at < depth {
+			return nil, bad("stage", s.Name, "comes after a deeper one: the layers below a stage's cut must be as the run began with them")
+		}
+		depth = at
+		s.Epochs = cmp.Or(s.Epochs, epochs)
+		if s.LearningRate == 0 {
+			s.LearningRate = training.LearningRate
+			if s.Name != HeadStage {
+				s.LearningRate /= 10
+			}
+		}
+	}
+	return stages, nil
+}
+
+// plan is a run's config as the loop takes it.
+func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan {
+	t := config.Training
+	watch := stopping(t)
+	plan := pipeline.Plan{
+		Classes: len(classes), Units: config.Model.Units, Seed: config.Seed, BatchSize: t.BatchSize, Watch: watch.Watch,
+		ClassWeights: byLabel(t.ClassWeights, classes), LabelSmoothing: t.LabelSmoothing,
+	}
+	if from := config.Model.InitFrom; from != nil {
+		plan.InitFrom, plan.FreshHead = rundir.Dir{Path: from.Path}.Checkpoint(pipeline.Best), from.FreshHead
+	}
+	if t.StagesAuto {
+		plan.Deeper = depth(t).Deeper
+	}
+	for _, s := range t.Stages {
+		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: t.Hyper}
+		stage.Schedule = rate(s, (trainImages+t.BatchSize-1)/t.BatchSize)
+		if t.Plateau.Factor > 0 {
+			stage.Scale = schedule.Plateau{
+				Monitor: watch.Monitor, Higher: watch.Higher, MinDelta: watch.MinDelta, Patience: t.Plateau.Patience, Factor: t.Plateau.Factor,
+			}.Scale
+		}
+		plan.Stages = append(plan.Stages, stage)
+	}
+	return plan
+}

@@ -1,0 +1,182 @@
+package train
+
+import (
+	"context"
+	"path/filepath"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+)
+
+// Moved says where a run's data and model are now; an empty path is where they
+// were. That they are still the same is checked.
+type Moved struct {
+	Data, Validation, Test, Model string
+}
+
+// apply is a run's config with the places where things are now; elsewhere says
+// whether one of them has moved.
+func (m Moved) apply(config rundir.Config, run string) (_ rundir.Config, elsewhere bool, err error) {
+	for _, place := range []struct {
+		option   pipeline.Option
+		now      string
+		recorded *string
+	}{
+		{"data", m.Data, &config.Data.Path},
+		{"val-data", m.Validation, &config.Data.ValidationPath},
+		{"test-data", m.Test, &config.Data.TestPath},
+		{"model", m.Model, &config.Model.Path},
+	} {
+		if place.now == "" {
+			continue
+		}
+		if *place.recorded == "" {
+			return config, elsewhere, pipeline.Errorf(pipeline.BadUsage, "%s: the run in %s has none", place.option, run)
+		}
+		now, err := filepath.Abs(place.now)
+		if err != nil {
+			return config, elsewhere, err
+		}
+		elsewhere = elsewhere || now != *place.recorded
+		*place.recorded = now
+	}
+	return config, elsewhere, nil
+}
+
+// Resume goes on with the run in a folder as if it had never stopped. Of the
+// session, only the device counts. The caller closes the run.
+func Resume(ctx context.Context, path string, moved Moved, session workflow.Session, o Options, env workflow.Env) (*Run, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	dir, err := rundir.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	config, err := dir.ReadConfig()
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %s: %w", pipeline.Option("resume"), path, err)
+	}
+	if copies := config.Training.Augmentation.Copies; copies > 0 && o.Cache.Off {
+		return nil, bad("augment-copies", copies, "needs the feature cache, which is off")
+	}
+	config, elsewhere, err := moved.apply(config, path)
+	if err != nil {
+		return nil, err
+	}
+	network, err := env.Load(config.Model.Path, session.Again(config.Runtime))
+	if err != nil {
+		return nil, pipeline.WithHint(err, "%s says where the model is that the run began with", pipeline.Option("model"))
+	}
+	if err := sameModel(config, network.Info()); err != nil {
+		return nil, err
+	}
+	unlock, err := dir.Lock()
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{
+		Dir: dir, Config: config,
+		env: env, network: network, digests: new(workflow.Digests), options: o, unlock: unlock, resumed: true,
+	}
+	if err = r.sameData(ctx, elsewhere); err == nil {
+		err = r.takeUp()
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// sameModel sees that a model is the one that a run began with, and can still
+// train its stages.
+func sameModel(config rundir.Config, info workflow.Info) error {
+	m := config.Model
+	switch {
+	case info.WeightsSHA256 != m.WeightsSHA256:
+		return pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", m.Path)
+	case m.Input != "" && m.Input != describeInput(info.Input):
+		return pipeline.Errorf(pipeline.BadModel, "model %s: takes %s, and the run began with %s", m.Path, describeInput(info.Input), m.Input)
+	case info.Pooling != m.Pooling || info.Hidden != len(m.Units):
+		return pipeline.Errorf(pipeline.BadModel, "model %s: has another head than the run began with", m.Path)
+	}
+	_, err := resolve(config, 0, info)
+	return err
+}
+
+// sameData opens the run's data and sees that it is what it was when the run
+// began. If it or the model is elsewhere now, the folder then says so.
+func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
+	if now, then := r.network.Info().Runtime, r.Config.Runtime; now.TensorFlow != then.TensorFlow || now.Instructions != then.Instructions || now.Precision != then.Precision {
+		r.env.Warn("the run was begun with TensorFlow %s, %s, %s and goes on with %s, %s, %s: its metrics may differ in the last digits",
+			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)
+	}
+	path := r.Config.Data.Path
+	if r.set, err = OpenRecorded(r.Dir, path, DataOptions(r.Config), pipeline.AllParts); err != nil {
+		return err
+	}
+	if r.set.Digest() != r.Config.Data.SHA256 {
+		return pipeline.Errorf(pipeline.BadData, "%s: is no longer the data that the run began with", path)
+	}
+	all, err := r.set.Part(pipeline.AllParts)
+	if err != nil {
+		return err
+	}
+	changed, err := r.digests.Changed(ctx, r.Dir, all, r.options.Workers, r.env.Progress)
+	if err != nil {
+		return err
+	}
+	if len(changed) > 0 {
+		err := pipeline.Errorf(pipeline.BadData, "images have changed since the run began: %s", printable.Few(changed))
+		return pipeline.WithHint(err, "put them back, or begin a new run with the images as they are now")
+	}
+	if !elsewhere {
+		return nil
+	}
+	if was, err := r.Dir.ReadContents(); err == nil && was == nil {
+		r.env.Warn("the run did not record what its images were: whether those in %s are the same is not known", path)
+	}
+	return r.Dir.WriteConfig(r.Config)
+}
+
+// OpenRecorded opens a run's data with its parts as they were recorded when it
+// began. It is an error if an image of the needed parts is gone.
+func OpenRecorded(run rundir.Dir, data string, o dataset.Options, needed ...string) (*dataset.Set, error) {
+	record, err := run.ReadData()
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+	}
+	set, err := dataset.OpenRecorded(data, o, record, needed...)
+	if err != nil && pipeline.HintOf(err).Empty() {
+		err = pipeline.WithHint(err, "%s says where the run's data is now", pipeline.Option("data"))
+	}
+	return set, err
+}
+
+// takeUp finds where to go on.
+func (r *Run) takeUp() error {
+	r.env.DescribeData(r.set)
+	state, history, warning, err := r.Dir.Resume()
+	if err != nil {
+		return err
+	}
+	if !warning.Empty() {
+		r.env.Warn("%v", warning)
+	}
+	if from := r.Config.Model.InitFrom; from != nil && state.Stage == 0 && !state.Begun {
+		if from.FreshHead, err = checkInitFrom(r.Config, r.set.Classes); err != nil {
+			return err
+		}
+		sayInitFrom(r.env, *from)
+	}
+	if err := r.Dir.RestartScalars(history); err != nil {
+		return err
+	}
+	r.env.Say("resuming after %d epochs and %d steps", state.Epochs, state.Step)
+	r.state, r.history = state, history
+	return nil
+}

@@ -1,0 +1,152 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/schedule"
+	"tftl/pipeline/workflow"
+)
+
+// Run is a run that can be trained: a new one, or one that goes on. It keeps
+// other processes out of its folder until it is closed.
+type Run struct {
+	Dir     rundir.Dir
+	Config  rundir.Config     // resolved
+	Skipped []rundir.BadImage // of a new run
+
+	env     workflow.Env
+	network workflow.Network
+	set     *dataset.Set
+	digests *workflow.Digests
+	options Options
+	unlock  func()
+	resumed bool
+	state   pipeline.State // where to go on
+	history []pipeline.Epoch
+}
+
+// Result is what a run came to.
+type Result struct {
+	Run     rundir.Dir
+	Monitor string // the metric that selects the best epoch
+	History []pipeline.Epoch
+	Best    pipeline.Epoch
+	// GuessLoss is the val_loss of predicting the classes' frequencies, whatever
+	// the image; infinite if a class cannot be guessed.
+	GuessLoss float64
+	Depth     []schedule.Point // what each stage gained
+	Stopped   bool             // by MaxTime: there is more to do
+	Skipped   []rundir.BadImage
+}
+
+// Close lets other processes train in the folder.
+func (r *Run) Close() { r.unlock() }
+
+// Fit trains what is left of the run and writes the model of its best epoch. A
+// new run that fails before its first step leaves no folder.
+func (r *Run) Fit(ctx context.Context) (*Result, error) {
+	history, stopped, err := r.train(ctx)
+	var result *Result
+	if err == nil {
+		result, err = r.finish(ctx, history, stopped)
+	}
+	if err != nil && !stopped && !r.resumed {
+		err = r.leaveNothing(ctx, err)
+	}
+	return result, err
+}
+
+// train runs the loop. It stops when MaxTime is over: the run then stands where
+// an interrupted one does, so that time ends a command and changes no result.
+func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool, err error) {
+	recorder := &rundir.Recorder{Dir: r.Dir, Warn: func(m pipeline.Message) { r.env.Warn("%v", m) }}
+	progress, loop := recorder.Progress(r.env.Show), ctx
+	if r.options.MaxTime > 0 {
+		var cancel context.CancelFunc
+		loop, cancel = context.WithTimeout(ctx, r.options.MaxTime)
+		defer cancel()
+	}
+	in := r.inputs(progress)
+	defer func() { err = errors.Join(err, in.close()) }()
+	history, err = pipeline.Fit(loop, pipeline.Job{
+		Plan: plan(r.Config, r.set.Classes, r.set.Train.Len()), Model: r.network, Inputs: in.open, Measure: measure,
+		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
+		State: r.state, History: r.history,
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		stopped, err = true, nil
+		recorder.TimeLimit(r.options.MaxTime)
+	}
+	if len(r.Skipped) > 0 {
+		r.env.Warn("bad images that were skipped: %d, listed in %s", len(r.Skipped), r.Dir.BadImagesPath())
+	}
+	return history, stopped, errors.Join(err, recorder.Flush(), r.Dir.WriteHistoryCSV(history))
+}
+
+// measure is what is measured on the validation part after each epoch, and how
+// sure it is.
+func measure(predictions []pipeline.Prediction) []pipeline.Metric {
+	return append(metrics.Basic(predictions), metrics.StandardErrors(predictions)...)
+}
+
+// finish writes the model of the best epoch, and says how good it is.
+func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool) (*Result, error) {
+	t := r.Config.Training
+	best, ok := pipeline.BestOf(history)
+	switch {
+	case !ok && stopped:
+		err := fmt.Errorf("%w", pipeline.Errorf(pipeline.Other, "%s %v: no epoch has ended", pipeline.Option("max-time"), r.options.MaxTime))
+		return nil, pipeline.WithHint(err, "tftl fit %s %s goes on", pipeline.Option("resume"), r.Dir.Path)
+	case !ok:
+		return nil, pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", t.Monitor)
+	}
+	err := r.Dir.ReplaceModel(func(dir string) error {
+		e, err := r.network.Exporter()
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		return e.Export(ctx, r.Dir.Checkpoint(pipeline.Best), dir, r.set.Classes)
+	})
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{
+		Run: r.Dir, Monitor: t.Monitor, History: history, Best: best, Depth: depth(t).Curve(history), Stopped: stopped, Skipped: r.Skipped,
+		GuessLoss: metrics.GuessLoss(workflow.Samples(r.set.Train), workflow.Samples(r.set.Validation), len(r.set.Classes), t.ClassWeights != nil),
+	}
+	r.warnOfGuessing(best, result.GuessLoss)
+	return result, nil
+}
+
+// warnOfGuessing compares the best epoch with guessing: a finite loss may be
+// absurd all the same. One near to it has learnt little, one far above it was
+// trained with too high a rate.
+func (r *Run) warnOfGuessing(best pipeline.Epoch, guess float64) {
+	loss, ok := best.Value("val_loss")
+	if !ok || !(loss >= guess) || math.IsInf(guess, 0) {
+		return
+	}
+	next := pipeline.Messagef("train longer, or with another learning rate")
+	if loss > 2*guess {
+		next = pipeline.Messagef("lower the learning rate (%s)", pipeline.Option("lr"))
+	}
+	r.env.Warn("the best epoch's val_loss %.4g is no better than guessing (%.4g): %s", loss, guess, next)
+}
+
+// leaveNothing removes the folder of a run that took no step, after an error
+// that another try with the same options would meet again. It stays if it keeps
+// another run, or if the run can be resumed.
+func (r *Run) leaveNothing(ctx context.Context, err error) error {
+	if ctx.Err() != nil || pipeline.KindOf(err) == pipeline.Diverged || rundir.Is(r.Dir.Replaced()) || r.Dir.Begun() {
+		return err
+	}
+	return errors.Join(err, r.Dir.Remove())
+}

@@ -1,0 +1,70 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tftl/pipeline"
+	"tftl/pipeline/rundir"
+)
+
+// ParseStage reads a stage as people write it: NAME[:epochs=N][,lr=RATE] and so
+// on. What it does not say is as for the whole run.
+func ParseStage(text string, run rundir.Rate) (rundir.Stage, error) {
+	name, options, _ := strings.Cut(text, ":")
+	stage := rundir.Stage{Name: name, Rate: run}
+	var err error
+	for option := range strings.SplitSeq(options, ",") {
+		if options == "" || err != nil {
+			break
+		}
+		err = setStageOption(&stage, option)
+	}
+	switch {
+	case name == "auto":
+		err = errors.New("auto stands alone, without options")
+	case name == "":
+		err = errors.New("no stage is named")
+	case err == nil:
+		err = CheckRate(stage.Rate)
+	}
+	if err != nil {
+		return stage, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s %q: %w", pipeline.Option("stage"), text, errors.New(err.Error())),
+			"such as %s head:epochs=10,lr=1e-3 %[1]s block5:epochs=5,lr=1e-5", pipeline.Option("stage"))
+	}
+	return stage, nil
+}
+
+func setStageOption(stage *rundir.Stage, option string) error {
+	key, value, _ := strings.Cut(option, "=")
+	whole, notWhole := strconv.Atoi(value)
+	number, notNumber := strconv.ParseFloat(value, 64)
+	switch {
+	case key == "epochs" && notWhole == nil && whole > 0:
+		stage.Epochs = whole
+	case key == "lr" && notNumber == nil && number > 0 && !math.IsInf(number, 0):
+		stage.LearningRate = number
+	case key == "schedule":
+		stage.Schedule = value
+	case key == "decay-rate" && notNumber == nil:
+		stage.DecayRate = number
+	case key == "decay-epochs" && notWhole == nil:
+		stage.DecayEpochs = whole
+	case key == "warmup-epochs" && notWhole == nil:
+		stage.WarmupEpochs = whole
+	case slices.Contains(stageOptions(), key):
+		return fmt.Errorf("%q: the value makes no sense: epochs are whole numbers of 1 or more, rates numbers above 0", option)
+	default:
+		return fmt.Errorf("%q: must be one of %s", option, strings.Join(stageOptions(), ", "))
+	}
+	return nil
+}
+
+// stageOptions are what a stage may say.
+func stageOptions() []string {
+	return []string{"epochs", "lr", "schedule", "decay-rate", "decay-epochs", "warmup-epochs"}
+}

@@ -1,0 +1,51 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/schedule"
+)
+
+// Sweep is a search for a learning rate.
+type Sweep struct {
+	Least, Most float64 // rates, the first and the last that is tried
+	Rates       int     // how many
+	Steps       int     // of training at each
+}
+
+// Run trains a little at every rate, over the data of a prepared request, and
+// keeps nothing. The request has one stage.
+func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoint, err error) {
+	if _, err := p.settle(ctx); err != nil {
+		return nil, err
+	}
+	in := &inputs{env: p.env, progress: rundir.Timed(p.env.Show), config: p.Config, options: p.Request.Options, network: p.Network, set: p.Set, digests: p.Digests}
+	defer func() { err = errors.Join(err, in.close()) }()
+	name := p.Config.Training.Stages[0].Name
+	stage, err := p.Network.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stage.Close()) }()
+	train, validation, err := in.open(ctx, name, stage)
+	if err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp("", "tftl-lr-find-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	return pipeline.Sweep{
+		Plan: plan(p.Config, p.Set.Classes, p.Set.Train.Len()), Hyper: p.Config.Training.Hyper,
+		Rates: schedule.Range(s.Least, s.Most, s.Rates), Steps: s.Steps,
+		Checkpoint: filepath.Join(work, "ckpt"), Progress: p.env.Progress,
+		Loss: func(predictions []pipeline.Prediction) float64 { return metrics.Basic(predictions)[0].Value },
+	}.Run(ctx, stage, train, validation)
+}

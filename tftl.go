@@ -1,0 +1,155 @@
+// Package tftl is transfer learning for image classification as a Go library.
+//
+// Open loads a trained model and classifies images with it, from as many
+// goroutines as you like. Env connects the workflows with TensorFlow: train a
+// run with package pipeline/workflow/train, measure it with
+// pipeline/workflow/evaluate, or do both for many runs with
+// pipeline/workflow/batch.
+//
+// The command cmd/tftl is a thin layer of flags and printing over the same
+// packages. docs/go.md says how another module depends on this one, and how to
+// link the TensorFlow C library.
+package tftl
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/dataset"
+	"tftl/pipeline/metrics"
+	"tftl/pipeline/pixels"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/evaluate"
+	"tftl/savedmodels"
+)
+
+// Options say how a trained model is opened. The zero value is for a run or a
+// model that tftl trained, on all processors.
+type Options struct {
+	Session workflow.Session
+	// Plain is for a SavedModel that tftl did not write.
+	Plain savedmodels.Plain
+	// Workers decode images at a time; 0 is one per processor.
+	Workers int
+	// Progress gets the events of Predict; nil shows none.
+	Progress pipeline.Progress
+}
+
+// Classifier is a trained model, ready to classify. It is safe for concurrent
+// use. Its memory does not grow with the number of calls.
+type Classifier struct {
+	// Decision turns outputs into a class, as evaluate stored it with the model.
+	Decision metrics.Decision
+	// Network is the model itself: pixels in, predictions out.
+	Network *savedmodels.Predictor
+
+	path    string
+	decoder *pixels.Decoder
+	options Options
+}
+
+// Open opens a run's model, or a SavedModel. The caller closes it.
+func Open(path string, o Options) (*Classifier, error) {
+	r, err := Resolve(o.Session)
+	if err != nil {
+		return nil, err
+	}
+	model, err := LoadServing(path, r)
+	if err != nil {
+		return nil, err
+	}
+	c := &Classifier{path: path, options: o}
+	if c.Network, err = model.Predictor(o.Plain); err != nil {
+		return nil, err
+	}
+	c.Network.Labels = slices.Clone(c.Network.Labels)
+	for i, label := range c.Network.Labels {
+		c.Network.Labels[i] = dataset.ClassName(label)
+	}
+	if c.Decision, err = evaluate.ReadDecision(path, len(c.Network.Labels)); err != nil {
+		c.Network.Close()
+		return nil, err
+	}
+	if c.decoder, err = pixels.NewDecoder(decoding(input(c.Network.Input), o.Workers)); err != nil {
+		c.Network.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// LoadServing loads the description of a run's model, or of a SavedModel.
+func LoadServing(path string, r *savedmodels.Runtime) (*savedmodels.Model, error) {
+	if !rundir.Is(path) {
+		return savedmodels.Load(path, r)
+	}
+	run := rundir.Dir{Path: path}
+	if _, err := os.Stat(run.Model()); err == nil {
+		return savedmodels.Load(run.Model(), r)
+	}
+	err := pipeline.Errorf(pipeline.BadModel, "run %s has no trained model: it was not finished", path)
+	if rundir.Is(run.Replaced()) {
+		return nil, pipeline.WithHint(err, "tftl fit %s %s finishes it; the run that was there before is in %s",
+			pipeline.Option("resume"), printable.Argument(path), printable.Argument(run.Replaced()))
+	}
+	return nil, pipeline.WithHint(err, "tftl fit %s %s finishes it", pipeline.Option("resume"), printable.Argument(path))
+}
+
+// Close frees the model.
+func (c *Classifier) Close() {
+	_ = c.decoder.Close()
+	c.Network.Close()
+}
+
+// Classes are the model's, in the order of its outputs.
+func (c *Classifier) Classes() []string { return c.Network.Labels }
+
+// Answer is what the model says of one image.
+type Answer struct {
+	Class         string
+	Probability   float32   // of Class
+	Probabilities []float32 // of each of Classes
+}
+
+// Classify classifies encoded images: JPEG, PNG, BMP, GIF or WebP bytes, decoded
+// and resized as in training. An image that cannot be decoded is an error of kind
+// pipeline.BadData, which names it by its place: "image 0".
+func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, error) {
+	samples := make([]pipeline.Sample, len(images))
+	for i := range samples {
+		samples[i] = pipeline.Sample{ID: fmt.Sprint(i), Label: -1, Weight: 1}
+	}
+	batch, err := c.decoder.Decode(ctx, images, samples)
+	if err != nil {
+		return nil, err
+	}
+	predictions, err := c.Network.Predict(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]Answer, len(images))
+	for i, p := range c.Decision.Calibrate(predictions) {
+		class := c.Decision.Class(p.Probabilities)
+		answers[i] = Answer{c.Network.Labels[class], p.Probabilities[class], p.Probabilities}
+	}
+	return answers, nil
+}
+
+// Predict predicts every image in order, without the decision.
+func (c *Classifier) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
+	return c.PredictWith(ctx, c.Network, images, batchSize)
+}
+
+// PredictWith is Predict with a network that stands in for the model's own.
+func (c *Classifier) PredictWith(ctx context.Context, network pipeline.Predictor, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
+	return pipeline.Evaluate(ctx, pixels.Source{Encoded: images, Decoder: c.decoder}, network, batchSize, c.options.Progress)
+}
+
+// Painter paints images as the model sees them. The caller closes it.
+func (c *Classifier) Painter() *pixels.Painter {
+	return pixels.NewPainter(decoding(input(c.Network.Input), c.options.Workers), c.Network)
+}
