@@ -46,8 +46,8 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 
 // runEvaluate is the command without its command line.
 func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	r.open.Progress = env.Progress
 	model, err := tftl.Open(r.Model, r.open)
 	if err != nil {
@@ -58,7 +58,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	if err != nil {
 		return err
 	}
-	end()
+	shown.end()
 	t.warnOfProbabilities(r.open.Plain, result.Table.Predictions)
 	// What cannot be kept, on a full disk say, is printed all the same.
 	err = result.Keep(ctx)

@@ -47,18 +47,19 @@ caches a few copies of each. tftl preview shows what they look like.
 
 // runFit is the command without its command line.
 func runFit(ctx context.Context, t terminal, r fitRequest) error {
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	run, err := r.open(ctx, env)
 	if err != nil {
 		return err
 	}
 	defer run.Close()
+	shown.monitor = run.Config.Training.Monitor
 	result, err := run.Fit(ctx)
 	if err != nil {
 		return err
 	}
-	end()
+	shown.end()
 	if result.Stopped {
 		t.say("stopped after %v (--max-time): tftl fit --resume %s goes on", r.MaxTime, printable.Argument(run.Dir.Path))
 	}

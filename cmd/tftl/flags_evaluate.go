@@ -49,9 +49,6 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	} else if err := noArguments(c); err != nil {
 		return r, err
 	}
-	if err := errors.Join(atLeast(c, 1, "batch-size"), atLeast(c, 2, "top-k"), atLeast(c, 0, "resamples")); err != nil {
-		return r, err
-	}
 	r.json = c.Bool("json")
 	r.Data, r.Part, r.CommonClasses = c.String("data"), c.String("part"), c.Bool("common-classes")
 	r.Seed, r.Resamples, r.TopK = c.Uint64("seed"), c.Int("resamples"), c.Int("top-k")
@@ -71,9 +68,11 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	if r.OnBadImage, err = onBadImage(c); err != nil {
 		return r, err
 	}
-	r.Dataset, err = newDatasetOptions(c)
+	if r.Dataset, err = newDatasetOptions(c); err != nil {
+		return r, err
+	}
 	r.Dataset.Columns = c.StringSlice("slice")
-	return r, err
+	return r, r.Check()
 }
 
 func newGates(c *cli.Context) (gates []metrics.Gate, pessimistic bool, err error) {
@@ -86,15 +85,11 @@ func newGates(c *cli.Context) (gates []metrics.Gate, pessimistic bool, err error
 			gates = append(gates, gate)
 		}
 	}
-	switch on := c.String("gate-on"); {
-	case on == "value":
-		return gates, false, nil
-	case on != "lower":
+	on := c.String("gate-on")
+	if on != "value" && on != "lower" {
 		return nil, false, invalid("gate-on", on, "must be value or lower")
-	case c.Int("resamples") == 0 && len(gates) > 0:
-		return nil, false, pipeline.Errorf(pipeline.BadUsage, "%s lower and %s 0 exclude each other: without intervals no gate passes", pipeline.Option("gate-on"), pipeline.Option("resamples"))
 	}
-	return gates, true, nil
+	return gates, on == "lower", nil
 }
 
 func newDecision(c *cli.Context) (d evaluate.DecisionRequest, err error) {

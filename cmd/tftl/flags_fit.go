@@ -37,9 +37,6 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 	if err := noArguments(c); err != nil {
 		return r, err
 	}
-	if err := atLeast(c, 0, "patience", "start-from-epoch", "workers"); err != nil {
-		return r, err
-	}
 	r.json, r.resume, r.Session = c.Bool("json"), c.String("resume"), newSession(c)
 	if r.Options, err = newTrainOptions(c); err != nil {
 		return r, err
@@ -121,14 +118,10 @@ func requireDataAndModel(c *cli.Context) error {
 	return requireFlags(c, "data", "model")
 }
 
-// configure reads the flags that decide the result, of fit and lr-find, as far
-// as the command has them.
+// configure reads the flags that fit and lr-find share and that decide the
+// result.
 func configure(c *cli.Context, r *train.Request) (err error) {
-	if err := atLeast(c, 1, "batch-size"); err != nil {
-		return err
-	}
-	r.InitFrom, r.ClassWeights, r.Epochs = c.String("init-from"), c.String("class-weights"), c.Int("epochs")
-	r.Config.Seed = c.Uint64("seed")
+	r.InitFrom, r.Config.Seed = c.String("init-from"), c.Uint64("seed")
 	if r.Config.Data, err = configureData(c); err != nil {
 		return err
 	}
@@ -144,11 +137,9 @@ func configure(c *cli.Context, r *train.Request) (err error) {
 	return nil
 }
 
-// configureTraining reads fit's own flags among them.
+// configureTraining reads those that only fit has.
 func configureTraining(c *cli.Context, r *train.Request) (err error) {
-	if err := atLeast(c, 1, "epochs"); err != nil {
-		return err
-	}
+	r.ClassWeights, r.Epochs = c.String("class-weights"), c.Int("epochs")
 	t := &r.Config.Training
 	t.LearningRate = c.Float64("lr")
 	if c.IsSet("lr") && (!(t.LearningRate > 0) || math.IsInf(t.LearningRate, 0)) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/urfave/cli/v2"
@@ -37,5 +39,64 @@ func TestDefaultsAreTheLibrarys(t *testing.T) {
 	request.Dataset = evaluate.Request{}.Dataset // of data without parts, which is not split
 	if want := evaluate.NewRequest("run"); !reflect.DeepEqual(request.Request, want) {
 		t.Errorf("flags   %+v\nlibrary %+v", request.Request, want)
+	}
+}
+
+// A flag that nobody reads is as silent as a misspelt one: each changes what is
+// asked for.
+func TestEveryFlagDoesSomething(t *testing.T) {
+	base := map[string]string{"data": "/data", "model": "/model", "cache": "ram", "augment-copies": "0", "horizontal-flip": "true"}
+	other := map[string]string{ // where a value of the type is not a valid one
+		"on-bad-image": "skip", "split": "0.5,0.25,0.25", "layout": "classes", "schedule": "cosine", "monitor": "val_accuracy", "stage": "block2",
+		"cache": "off", "cache-size": "3GB", "precision": "float32", "device": "cpu", "augment": "strong", "fill-mode": "wrap", "units": "7",
+		"zoom-range": "0.5", "random-resized-crop": "0.5", "brightness-range": "0.5,2", "contrast-range": "0.5,2", "decay-rate": "0.5",
+	}
+	prints := []string{"quiet", "verbose", "config", "log-file", "resume", "cache-dir"} // cache-dir is of cache disk
+	request := func(name, value string) fitRequest {
+		t.Helper()
+		c, err := withOptions(runfile.File{}, &cli.Command{Name: "fit", Flags: fitFlags()}, nil, "output", "run")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range base {
+			if err := c.Set(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if name != "" {
+			if err := c.Set(name, value); err != nil {
+				t.Fatalf("--%s %s: %v", name, value, err)
+			}
+		}
+		r, err := newFitRequest(c)
+		if err != nil {
+			t.Fatalf("--%s %s: %v", name, value, err)
+		}
+		return r
+	}
+	want := request("", "")
+	for _, f := range fitFlags() {
+		name := f.Names()[0]
+		value, ok := other[name]
+		switch f.(type) {
+		case *cli.BoolFlag:
+			value = map[bool]string{true: "false", false: "true"}[base[name] == "true"]
+		case *cli.DurationFlag:
+			value = "7m"
+		case *cli.IntFlag, *cli.Uint64Flag:
+			value = "7"
+		case *cli.Float64Flag:
+			value = cmp.Or(value, "0.25")
+		default:
+			if !ok {
+				value = "/other"
+			}
+		}
+		if slices.Contains(prints, name) {
+			continue
+		}
+		if reflect.DeepEqual(request(name, value), want) {
+			t.Errorf("--%s %s changes nothing", name, value)
+		}
 	}
 }

@@ -26,8 +26,8 @@ func runInspectData(ctx context.Context, t terminal, path string, options datase
 	if err != nil {
 		return err
 	}
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	env.DescribeData(set)
 	decoder, err := pixels.NewDecoder(pixels.Options{Height: check.Side, Width: check.Side, Interpolation: "area", Workers: 1})
 	if err != nil {
@@ -35,7 +35,7 @@ func runInspectData(ctx context.Context, t terminal, path string, options datase
 	}
 	defer decoder.Close()
 	report, err := check.Run(ctx, set, check.Reader{Header: header, Decode: decoder.Decode, Workers: workers}, env.Progress)
-	end()
+	shown.end()
 	if err != nil {
 		return err
 	}

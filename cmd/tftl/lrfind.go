@@ -61,15 +61,7 @@ func newLRFindRequest(c *cli.Context) (r lrFindRequest, err error) {
 	if err := requireDataAndModel(c); err != nil {
 		return r, err
 	}
-	for least, names := range [][]string{{"workers"}, {"steps"}, {"rates"}} {
-		if err := atLeast(c, least, names...); err != nil {
-			return r, err
-		}
-	}
 	r.Sweep = train.Sweep{Least: c.Float64("lr-min"), Most: c.Float64("lr-max"), Rates: c.Int("rates"), Steps: c.Int("steps")}
-	if !(r.Least > 0 && r.Most > r.Least && !math.IsInf(r.Most, 0)) {
-		return r, pipeline.Errorf(pipeline.BadUsage, "%s %v, %s %v: rates must rise from above 0", pipeline.Option("lr-min"), r.Least, pipeline.Option("lr-max"), r.Most)
-	}
 	r.json, r.picture = c.Bool("json"), c.String("output")
 	if extension := strings.ToLower(filepath.Ext(r.picture)); r.picture != "" && extension != ".png" && extension != ".svg" {
 		return r, invalid("output", r.picture, "must end in .png or .svg")
@@ -83,14 +75,19 @@ func newLRFindRequest(c *cli.Context) (r lrFindRequest, err error) {
 	if err := configure(c, &r.Request); err != nil {
 		return r, err
 	}
-	r.Options, err = newTrainOptions(c)
-	return r, err
+	if r.Options, err = newTrainOptions(c); err != nil {
+		return r, err
+	}
+	if err := r.Request.Check(); err != nil {
+		return r, err
+	}
+	return r, r.Sweep.Check()
 }
 
 // runLRFind is the command without its command line.
 func runLRFind(ctx context.Context, t terminal, r lrFindRequest) error {
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	prepared, err := train.Prepare(ctx, r.Request, env)
 	if err != nil {
 		return err
@@ -99,7 +96,7 @@ func runLRFind(ctx context.Context, t terminal, r lrFindRequest) error {
 	if err != nil {
 		return err
 	}
-	end()
+	shown.end()
 	rate, ok := schedule.Suggest(points)
 	if !ok {
 		err := pipeline.Errorf(pipeline.Diverged, "training diverged at every rate from %g to %g", r.Least, r.Most)

@@ -102,8 +102,8 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	if err != nil {
 		return err
 	}
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	r.open.Progress = env.Progress
 	model, err := tftl.Open(r.model, r.open)
 	if err != nil {
@@ -130,7 +130,7 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	if err != nil {
 		return err
 	}
-	end()
+	shown.end()
 	t.warnOfProbabilities(r.open.Plain, predictions)
 	return r.write(report.NewAnswers(predictions, model.Classes(), model.Decision, r.top), t.Out)
 }

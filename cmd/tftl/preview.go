@@ -128,15 +128,15 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 	if err != nil {
 		return err
 	}
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	env.DescribeData(set)
 	if o.onBad == train.SkipBadImages {
 		if _, err := env.ScreenSet(ctx, set, new(workflow.Digests), o.workers); err != nil {
 			return err
 		}
 	}
-	end()
+	shown.end()
 	decoder, err := newDecoder(o.input, o.workers)
 	if err != nil {
 		return err

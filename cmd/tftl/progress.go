@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tftl/internal/ui"
@@ -13,10 +14,14 @@ import (
 // pass and epoch.
 type progress struct {
 	terminal
-	bar *ui.Bar
+	bar     *ui.Bar
+	monitor string // the metric that selects the best epoch, if it is known
 }
 
-func newProgress(t terminal) *progress { return &progress{t, ui.NewBar(t.Terminal)} }
+func newProgress(t terminal) *progress { return &progress{terminal: t, bar: ui.NewBar(t.Terminal)} }
+
+// end removes the bar.
+func (p *progress) end() { p.bar.End() }
 
 // show is a workflow.Env's.
 func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
@@ -39,7 +44,7 @@ func (p *progress) draw(e pipeline.Event, text string) { p.bar.Draw(e.Phase, tex
 
 // featuresDone reports a frozen pass, if it was timed.
 func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
-	p.bar.End()
+	p.end()
 	computed := e.Total - e.Cached
 	switch {
 	case timing.Phase == "":
@@ -51,10 +56,14 @@ func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
 }
 
 func (p *progress) epochDone(e pipeline.Event, timing rundir.Timing) {
-	p.bar.End()
+	p.end()
 	var line strings.Builder
 	fmt.Fprintf(&line, "%s epoch %d/%d", e.Stage, e.Epoch, e.Epochs)
-	for _, name := range []string{"loss", "accuracy", "val_loss", "val_accuracy"} {
+	names := []string{"loss", "accuracy", "val_loss", "val_accuracy"}
+	if !slices.Contains(names, p.monitor) {
+		names = append(names, p.monitor)
+	}
+	for _, name := range names {
 		if value, ok := e.Record.Value(name); ok {
 			fmt.Fprintf(&line, "  %s %.4f", name, value)
 		}

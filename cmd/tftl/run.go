@@ -124,21 +124,21 @@ func ranking(file runfile.File, runs []batch.Run) (string, error) {
 
 // runRun is the command without its command line.
 func runRun(ctx context.Context, t terminal, r runRequest) error {
-	env, end := environment(t)
-	defer end()
+	env, shown := environment(t)
+	defer shown.end()
 	b, err := batch.Plan(ctx, r.Request, env)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	end()
+	shown.end()
 	if r.dryRun {
 		return r.writePlan(t, b.Jobs)
 	}
 	if err := b.Do(ctx); err != nil {
 		return err
 	}
-	end()
+	shown.end()
 	summary := r.summary(b.Jobs)
 	if err := r.writeSummary(t, summary, b.Jobs); err != nil {
 		return err

@@ -11,21 +11,21 @@ import (
 	"tftl/savedmodels"
 )
 
-// environment is what workflows work with: TensorFlow, and this terminal. end
-// removes the progress bar.
-func environment(t terminal) (env workflow.Env, end func()) {
+// environment is what workflows work with: TensorFlow, and this terminal, where
+// progress is shown.
+func environment(t terminal) (workflow.Env, *progress) {
 	p := newProgress(t)
-	env = tftl.Env(version)
+	env := tftl.Env(version)
 	env.Show = p.show
 	env.Note = func(n workflow.Note) {
-		p.bar.End()
+		p.end()
 		if n.Warning {
 			t.warn("%s", n.Text(flag))
 		} else {
 			t.say("%s", n.Text(flag))
 		}
 	}
-	return env, p.bar.End
+	return env, p
 }
 
 func newSession(c *cli.Context) workflow.Session {

@@ -42,6 +42,24 @@ func NewRequest(model string) Request {
 	return Request{Model: model, Seed: 1, Resamples: 1000, TopK: 5, BatchSize: 32, OnBadImage: train.FailOnBadImage}
 }
 
+// Check refuses values that make no sense whatever the data and the model are.
+func (r Request) Check() error {
+	for _, n := range []struct {
+		name         pipeline.Option
+		value, least int
+	}{
+		{"batch-size", r.BatchSize, 1}, {"top-k", r.TopK, 2}, {"resamples", r.Resamples, 0}, {"workers", r.Workers, 0},
+	} {
+		if n.value < n.least {
+			return pipeline.Errorf(pipeline.BadUsage, "%s %d: must be %d or more", n.name, n.value, n.least)
+		}
+	}
+	if r.Pessimistic && r.Resamples == 0 && len(r.Gates) > 0 {
+		return pipeline.Errorf(pipeline.BadUsage, "%s lower and %s 0 exclude each other: without intervals no gate passes", pipeline.Option("gate-on"), pipeline.Option("resamples"))
+	}
+	return nil
+}
+
 // Network is what is measured.
 type Network interface {
 	// Classes are in the order of the outputs.
@@ -66,6 +84,9 @@ type Result struct {
 // Run measures a network. A gate that fails is not an error here: see
 // Result.Report.Gates.
 func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
 	labels := n.Classes()
 	stored, err := ReadDecision(r.Model, len(labels))
 	if err != nil {

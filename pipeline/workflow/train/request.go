@@ -6,6 +6,7 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -96,6 +97,16 @@ const (
 // Check refuses values that make no sense whatever the data and the model are.
 func (r Request) Check() error {
 	t := r.Config.Training
+	for _, n := range []struct {
+		name         pipeline.Option
+		value, least int
+	}{
+		{"epochs", r.Epochs, 1}, {"batch-size", t.BatchSize, 1}, {"patience", t.Patience, 0}, {"start-from-epoch", t.StartFromEpoch, 0},
+	} {
+		if err := atLeast(n.name, n.value, n.least); err != nil {
+			return err
+		}
+	}
 	if t.LearningRate < 0 || math.IsNaN(t.LearningRate) || math.IsInf(t.LearningRate, 0) {
 		return bad("lr", t.LearningRate, "must be a number above 0")
 	}
@@ -129,6 +140,13 @@ func (r Request) Check() error {
 func (o Options) check() error {
 	if o.MaxTime < 0 {
 		return bad("max-time", o.MaxTime, "must be 0 or more")
+	}
+	return atLeast("workers", o.Workers, 0)
+}
+
+func atLeast(name pipeline.Option, value, least int) error {
+	if value < least {
+		return bad(name, value, fmt.Sprintf("must be %d or more", least))
 	}
 	return nil
 }

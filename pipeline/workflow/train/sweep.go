@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -19,9 +20,23 @@ type Sweep struct {
 	Steps       int     // of training at each
 }
 
+// Check refuses values that make no sense.
+func (s Sweep) Check() error {
+	if !(s.Least > 0 && s.Most > s.Least && !math.IsInf(s.Most, 0)) {
+		return pipeline.Errorf(pipeline.BadUsage, "%s %v, %s %v: rates must rise from above 0", pipeline.Option("lr-min"), s.Least, pipeline.Option("lr-max"), s.Most)
+	}
+	if err := atLeast("rates", s.Rates, 2); err != nil {
+		return err
+	}
+	return atLeast("steps", s.Steps, 1)
+}
+
 // Run trains a little at every rate, over the data of a prepared request, and
 // keeps nothing. The request has one stage.
 func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoint, err error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
 	if _, err := p.settle(ctx); err != nil {
 		return nil, err
 	}
