@@ -42,7 +42,7 @@ func TestLinksInDocsExist(t *testing.T) {
 	}
 }
 
-// page is a page without its blocks of code.
+// page returns the text of a page without blocks of code.
 func page(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -52,7 +52,7 @@ func page(t *testing.T, path string) string {
 	return regexp.MustCompile("(?s)```.*?```").ReplaceAllString(string(text), "")
 }
 
-// anchors are those that hosting sites make of a page's headings.
+// anchors lists the anchors that hosting sites make from a page's headings.
 func anchors(text string) []string {
 	var list []string
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {

@@ -11,9 +11,9 @@ import (
 	"tftl/savedmodels"
 )
 
-// Env is an environment for the packages below pipeline/workflow: models and
-// pixels are TensorFlow's. It shows and says nothing until its caller sets Show
-// and Note. version is recorded in every run.
+// Env returns an environment for the packages below pipeline/workflow, with
+// models and pixels that run on TensorFlow. It reports nothing until the caller
+// sets Show and Note. version is recorded in every run.
 func Env(version string) workflow.Env {
 	runtimes := map[workflow.Session]*savedmodels.Runtime{}
 	return workflow.Env{
@@ -39,13 +39,13 @@ func Env(version string) workflow.Env {
 	}
 }
 
-// Resolve finds out what a session comes to on this machine.
+// Resolve finds out what a session uses on this machine.
 func Resolve(s workflow.Session) (*savedmodels.Runtime, error) {
 	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device})
 }
 
-// load loads a model that can be trained. A run is not one, but another can
-// begin with it.
+// load loads a model for training. A run cannot be trained like that, but a new
+// run can start from it.
 func load(path string, r *savedmodels.Runtime) (workflow.Network, error) {
 	run := path
 	model, err := savedmodels.Load(path, r)
@@ -53,7 +53,7 @@ func load(path string, r *savedmodels.Runtime) (workflow.Network, error) {
 		run, err = filepath.Dir(filepath.Clean(path)), model.Trainable()
 	}
 	if err != nil && rundir.Is(run) {
-		err = pipeline.WithHint(err, "%s %s begins with that run's best weights", pipeline.Option("init-from"), printable.Argument(run))
+		err = pipeline.WithHint(err, "use %s %s to start from that run's best weights", pipeline.Option("init-from"), printable.Argument(run))
 	}
 	if err != nil {
 		return nil, err
@@ -61,10 +61,10 @@ func load(path string, r *savedmodels.Runtime) (workflow.Network, error) {
 	return network{model}, nil
 }
 
-// network is an exported model as workflows take it.
+// network is an exported model as a workflow.Network.
 type network struct{ *savedmodels.Model }
 
-// Info is a workflow.Network's.
+// Info implements workflow.Network.
 func (n network) Info() workflow.Info {
 	d, r := n.Description, n.Runtime
 	info := workflow.Info{
@@ -80,7 +80,7 @@ func (n network) Info() workflow.Info {
 	return info
 }
 
-// Exporter is a workflow.Network's.
+// Exporter implements workflow.Network.
 func (n network) Exporter() (workflow.Exporter, error) { return n.Model.Exporter() }
 
 func input(in savedmodels.Input) workflow.Input {
@@ -91,18 +91,18 @@ func decoding(in workflow.Input, workers int) pixels.Options {
 	return pixels.Options{Height: in.Height, Width: in.Width, Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers}
 }
 
-// augmenter is an Augmenter that says what it does.
+// augmenter is a pixels.Augmenter as a workflow.Augmenter.
 type augmenter struct {
 	*pixels.Augmenter
 	augmentation pipeline.Augmentation
 }
 
-// Describe is a workflow.Augmenter's.
+// Describe implements workflow.Augmenter.
 func (a augmenter) Describe() (notes, warnings []pipeline.Message) {
 	return pixels.DescribeAugmentation(a.augmentation)
 }
 
-// The interfaces that the workflows need.
+// These types implement the interfaces of the workflows.
 var (
 	_ workflow.Network = network{}
 	_ workflow.Decoder = (*pixels.Decoder)(nil)

@@ -15,7 +15,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// Train on a folder of photographs and measure the result on its test part.
+// Train on a folder of photographs and evaluate the result on its test part.
 func Example() {
 	ctx, env := context.Background(), tftl.Env("example")
 	folder, err := os.MkdirTemp("", "tftl-example-")
@@ -71,7 +71,7 @@ func ExampleOpen() {
 	// Output: classes: [blue red] one answer for one image: true
 }
 
-// trained is the folder of a run, which forget removes.
+// trained trains a run and returns its folder, which forget removes.
 func trained(ctx context.Context) (folder string, forget func()) {
 	folder = must(os.MkdirTemp("", "tftl-example-"))
 	photos, network := must(filepath.Abs("build/testdata/photos")), must(filepath.Abs("build/testdata/tiny"))
@@ -83,7 +83,7 @@ func trained(ctx context.Context) (folder string, forget func()) {
 	return request.Output, func() { os.RemoveAll(folder) }
 }
 
-// must is for examples: a service returns the error.
+// must is for examples only. A service would return the error.
 func must[T any](value T, err error) T {
 	if err != nil {
 		log.Fatal(err)

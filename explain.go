@@ -15,27 +15,27 @@ import (
 type explainer struct {
 	model *Classifier
 	dir   string
-	taken map[string]int // how often each file name was wanted
+	taken map[string]int // how often each file name was needed
 }
 
-// Explainer is the model's network, which also writes a picture of each image
-// that it predicts into a folder: the image as the network sees it, under a
-// Grad-CAM heat map of the predicted class. PredictWith takes it. It is not safe
-// for concurrent use.
+// Explainer returns the model's network, for PredictWith. It also writes a
+// picture of each image that it predicts into a folder: the image as the network
+// sees it, under a Grad-CAM heat map of the predicted class. It is not safe for
+// concurrent use.
 func (c *Classifier) Explainer(dir string) (pipeline.Predictor, error) {
 	if !c.Network.Explains() {
 		err := pipeline.Errorf(pipeline.BadModel, "model %s: cannot explain: signature \"explain\" is missing", c.path)
-		return nil, pipeline.WithHint(err, "export the network again with scripts/export.py and train that")
+		return nil, pipeline.WithHint(err, "export the network again with scripts/export.py and train the new export")
 	}
 	return &explainer{model: c, dir: dir, taken: map[string]int{}}, os.MkdirAll(dir, 0o755)
 }
 
-// Predict is the network's Predict, and writes the pictures as well. It must not
-// be called concurrently.
+// Predict predicts with the network and writes the pictures. It must not be
+// called concurrently.
 func (e *explainer) Predict(ctx context.Context, images pipeline.Batch) ([]pipeline.Prediction, error) {
 	if images.Recycle != nil {
 		defer images.Recycle()
-		images.Recycle = nil // the pixels are needed to the end
+		images.Recycle = nil // the pixels are needed until the end
 	}
 	predictions, err := e.model.Network.Predict(ctx, images)
 	if err != nil {
@@ -50,13 +50,13 @@ func (e *explainer) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 	})
 }
 
-// longestPicture is the largest number of bytes, of the 255 of a file name, that
-// an image's name may take: a number and .png follow it.
+// longestPicture is the most bytes of a picture's name that may come from its
+// image. A number and .png follow, and file systems allow 255 bytes.
 const longestPicture = 240
 
-// write saves a picture under its image's path below the folder. Parts of the
-// path that lead out of the folder are dropped, a name too long for .png is
-// shortened, and of images with the same name, later ones get a number.
+// write saves a picture below the folder under its image's path. It drops parts
+// of the path that lead out of the folder, shortens long names, and adds numbers
+// to names that are already taken.
 func (e *explainer) write(s pipeline.Sample, picture []byte) error {
 	below, base := path.Split(path.Clean("/" + s.ID))
 	name := filepath.Join(e.dir, filepath.FromSlash(below), atomicfile.Short(base, longestPicture))

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The programs of docs/go.md are built as another module builds them.
+// The programs in docs/go.md build from another module.
 func TestProgramsInTheDocsBuild(t *testing.T) {
 	text, err := os.ReadFile("docs/go.md")
 	if err != nil {

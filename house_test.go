@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// most is how many parameters a function may take.
+// most is the most parameters that a function may take.
 const most = 6
 
 func TestParameterListsAreShort(t *testing.T) {
@@ -17,7 +17,7 @@ func TestParameterListsAreShort(t *testing.T) {
 		for name, file := range sources(t, p) {
 			ast.Inspect(file, func(n ast.Node) bool {
 				if f, ok := n.(*ast.FuncDecl); ok && f.Type.Params.NumFields() > most {
-					t.Errorf("%s: %s takes %d parameters, and %d are enough", name, f.Name.Name, f.Type.Params.NumFields(), most)
+					t.Errorf("%s: %s takes %d parameters; the limit is %d", name, f.Name.Name, f.Type.Params.NumFields(), most)
 				}
 				return true
 			})
@@ -25,10 +25,10 @@ func TestParameterListsAreShort(t *testing.T) {
 	}
 }
 
-// The library names an option by pipeline.Option; --name is how the command
-// line spells it.
+// The library names options with pipeline.Option. Only the command line spells
+// them --name.
 func TestTheLibraryKnowsNoFlags(t *testing.T) {
-	flag := regexp.MustCompile(`--[a-z%]`) // not a rule of Markdown, nor a variable of CSS
+	flag := regexp.MustCompile(`--[a-z%]`) // not a line of Markdown, nor a variable of CSS
 	for _, p := range packages(t) {
 		if room := room(p.ImportPath); room != front && room != "savedmodels" && !strings.HasPrefix(room, "pipeline") {
 			continue
@@ -44,7 +44,8 @@ func TestTheLibraryKnowsNoFlags(t *testing.T) {
 	}
 }
 
-// shared says of a file of package main that every command may use what it has.
+// shared reports whether every command may use what a file of package main
+// declares.
 func shared(file string) bool {
 	switch file {
 	case "main.go", "app.go", "wire.go", "terminal.go", "progress.go":
@@ -53,22 +54,22 @@ func shared(file string) bool {
 	return strings.HasPrefix(file, "flags")
 }
 
-// command is the command that a file of package main belongs to: run for run.go
-// and run_file.go.
+// command returns the command that a file of package main belongs to: run for
+// run.go and run_file.go.
 func command(file string) string {
 	name, _, _ := strings.Cut(strings.TrimSuffix(file, ".go"), "_")
 	return name
 }
 
-// A command uses another's only through the library, or through the files that
-// all share.
+// Commands share code only through the library and the shared files of package
+// main.
 func TestCommandsDoNotUseEachOther(t *testing.T) {
 	for _, p := range packages(t) {
 		if p.Name != "main" || room(p.ImportPath) != "cmd" {
 			continue
 		}
 		files := sources(t, p)
-		owner := map[string]string{} // of what is declared at the top of a file
+		owner := map[string]string{} // the file of each top-level declaration
 		for name, file := range files {
 			if base := filepath.Base(name); !shared(base) {
 				for _, decl := range file.Decls {
@@ -80,7 +81,7 @@ func TestCommandsDoNotUseEachOther(t *testing.T) {
 		}
 		for name, file := range files {
 			base := filepath.Base(name)
-			if base == "app.go" { // which lists the commands
+			if base == "app.go" { // it lists the commands
 				continue
 			}
 			ast.Inspect(file, func(n ast.Node) bool {
@@ -96,8 +97,8 @@ func TestCommandsDoNotUseEachOther(t *testing.T) {
 	}
 }
 
-// declares lists the functions, types, constants and variables that a
-// declaration makes. Methods belong to their type.
+// declares lists the functions, types, constants and variables of a declaration.
+// Methods belong to their type.
 func declares(decl ast.Decl) []string {
 	var names []string
 	switch d := decl.(type) {

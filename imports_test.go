@@ -1,4 +1,4 @@
-// Package tftl_test holds the rules of the design that the compiler does not.
+// Package tftl_test checks the rules of the design that the compiler cannot.
 package tftl_test
 
 import (
@@ -19,7 +19,7 @@ import (
 
 const module = "tftl"
 
-// pkg is what go list says of one of the module's packages, its tests left out.
+// pkg is a package of the module as go list describes it, without tests.
 type pkg struct {
 	ImportPath, Dir, Name string
 	GoFiles, CgoFiles     []string
@@ -49,8 +49,8 @@ func packages(t *testing.T) []pkg {
 	return list
 }
 
-// room is the part of the design that a package belongs to: cmd, savedmodels,
-// pipeline, pipeline/dataset, internal, … A child of pipeline has one to itself.
+// room is the layer that a package belongs to: cmd, savedmodels, pipeline,
+// internal and so on. Each child of pipeline is a room of its own.
 func room(path string) string {
 	parts := strings.Split(strings.TrimPrefix(path, module+"/"), "/")
 	if parts[0] == "pipeline" && len(parts) > 1 {
@@ -59,15 +59,15 @@ func room(path string) string {
 	return parts[0]
 }
 
-// workflow composes the other children of pipeline. Models, decoders and what
-// paints reach it as interfaces: it runs without TensorFlow.
+// workflow composes the other children of pipeline. It gets models, decoders and
+// painters as interfaces, so it runs without TensorFlow.
 const workflow = "pipeline/workflow"
 
-// front is the root package, the library's front door: it connects workflows,
+// front is the root package, the library's front door. It connects workflows,
 // models and pixels.
 const front = module
 
-// mayImport says whether one room may import another of the module.
+// mayImport reports whether one room may import another.
 func mayImport(from, to string) bool {
 	child := strings.HasPrefix(from, "pipeline/") && from != workflow
 	switch {
@@ -82,7 +82,7 @@ func mayImport(from, to string) bool {
 	case from == "savedmodels" || child && to == "pipeline":
 		return to == "pipeline"
 	}
-	// The report is of what a run's folder holds.
+	// The report shows the content of a run's folder.
 	return from == "pipeline/report" && (to == "pipeline/rundir" || to == "pipeline/metrics")
 }
 
@@ -90,14 +90,14 @@ func TestImportsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, path := range p.Imports {
 			if strings.HasPrefix(path, module+"/") && !mayImport(room(p.ImportPath), room(path)) {
-				t.Errorf("%s imports %s: imports point from cmd to pipeline's children and savedmodels, from these to pipeline, from there to internal, "+
-					"and children of pipeline do not import each other: what one needs of another, cmd passes in", p.ImportPath, path)
+				t.Errorf("%s imports %s: imports point from cmd to the root package, workflow, the other children of pipeline and savedmodels, then to pipeline, then to internal. "+
+					"Children of pipeline do not import each other: workflow passes in what one needs from another", p.ImportPath, path)
 			}
 		}
 	}
 }
 
-// importers lists the packages that import what is wanted.
+// importers lists the packages that import a wanted path.
 func importers(t *testing.T, wanted func(path string) bool) []string {
 	t.Helper()
 	var list []string
@@ -114,23 +114,23 @@ func isTensorFlow(path string) bool { return strings.HasPrefix(path, "github.com
 func TestTensorFlowIsImportedByThreePackages(t *testing.T) {
 	got, want := importers(t, isTensorFlow), []string{"internal/tensor", "pipeline/pixels", "savedmodels"}
 	if !slices.Equal(got, want) {
-		t.Errorf("TensorFlow is imported by %v, want %v alone", got, want)
+		t.Errorf("TensorFlow is imported by %v, want only %v", got, want)
 	}
 }
 
 func TestCommandLineLibraryIsImportedByTwoPackages(t *testing.T) {
 	got := importers(t, func(path string) bool { return strings.HasPrefix(path, "github.com/urfave/cli/") })
 	if want := []string{"cmd/tftl", "internal/cli"}; !slices.Equal(got, want) {
-		t.Errorf("the command-line library is imported by %v, want %v alone", got, want)
+		t.Errorf("the command-line library is imported by %v, want only %v", got, want)
 	}
 }
 
 func TestUnsafeCodeIsInOnePackage(t *testing.T) {
 	if got := importers(t, func(path string) bool { return path == "unsafe" }); !slices.Equal(got, []string{"internal/tensor"}) {
-		t.Errorf("unsafe is imported by %v, want internal/tensor alone", got)
+		t.Errorf("unsafe is imported by %v, want only internal/tensor", got)
 	}
 	if got := importers(t, func(path string) bool { return path == "C" }); !slices.Equal(got, []string{"internal/quiet", "internal/tensor"}) {
-		t.Errorf("C is imported by %v, want internal/quiet and internal/tensor alone", got)
+		t.Errorf("C is imported by %v, want only internal/quiet and internal/tensor", got)
 	}
 }
 
@@ -148,7 +148,7 @@ func sources(t *testing.T, p pkg) map[string]*ast.File {
 	return files
 }
 
-// names are what a file calls the packages that it imports and that are wanted.
+// names lists the names under which a file imports wanted paths.
 func names(file *ast.File, wanted func(path string) bool) []string {
 	var list []string
 	for _, spec := range file.Imports {
@@ -165,7 +165,7 @@ func names(file *ast.File, wanted func(path string) bool) []string {
 	return list
 }
 
-// mentions finds what of the named packages a piece of code uses.
+// mentions lists what a piece of code uses from the named packages.
 func mentions(node ast.Node, packages []string) []string {
 	var list []string
 	ast.Inspect(node, func(n ast.Node) bool {
@@ -179,8 +179,8 @@ func mentions(node ast.Node, packages []string) []string {
 	return list
 }
 
-// exported are the parts of a file that others can see: signatures, types
-// without their unexported fields, constants and variables.
+// exported returns what other packages can see of a file: signatures, types
+// without unexported fields, constants and variables.
 func exported(file *ast.File) []ast.Node {
 	var nodes []ast.Node
 	ast.FileExports(file)
@@ -203,7 +203,7 @@ func TestNoTensorFlowTypeIsInAnExportedSignature(t *testing.T) {
 			tensorFlow := names(file, isTensorFlow)
 			for _, node := range exported(file) {
 				if used := mentions(node, tensorFlow); len(used) > 0 {
-					t.Errorf("%s: %v can be seen from outside", name, used)
+					t.Errorf("%s: %v is in an exported signature", name, used)
 				}
 			}
 		}
@@ -224,16 +224,16 @@ func TestOnlyMainEndsTheProcess(t *testing.T) {
 	}
 }
 
-// embedded says of a variable that the compiler fills it with files, which
-// nothing can change later: a constant that Go has no other word for.
+// embedded reports whether the compiler fills a variable with files. Nothing
+// changes it later, so it is a constant that Go cannot declare as one.
 func embedded(g *ast.GenDecl) bool {
 	return len(g.Specs) == 1 && g.Doc != nil && slices.ContainsFunc(g.Doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
 }
 
-// A variable of a package, or an init, is a dependency that no signature shows.
+// Package variables and init functions are dependencies that no signature shows.
 func TestNoPackageHasStateOfItsOwn(t *testing.T) {
-	// The linker sets the version, and a linker can set nothing else; an error
-	// to be compared with is a constant in all but name.
+	// The linker can set only a variable, which the version therefore is. Errors to
+	// compare with are constants in all but name.
 	allowed := func(name string) bool { return name == "_" || name == "version" || strings.HasPrefix(name, "err") }
 	for _, p := range packages(t) {
 		files := sources(t, p)

@@ -11,7 +11,7 @@ import (
 	"tftl"
 )
 
-// resident is how many bytes of this process are in memory.
+// resident returns the resident memory of this process in bytes.
 func resident(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/statm")
@@ -25,8 +25,8 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// A service classifies for months: what a call takes it gives back. A leak of one
-// image's pixels, 12 kB here, would show as 24 MB.
+// A service runs for months, so a call must free all that it allocates. A leak of
+// one image's pixels, 12 kB here, would add up to 24 MB.
 func TestMemoryOfAClassifierStaysFlat(t *testing.T) {
 	folder, forget := trained(t.Context())
 	defer forget()
@@ -57,6 +57,6 @@ func TestMemoryOfAClassifierStaysFlat(t *testing.T) {
 	before := resident(t)
 	classify(500)
 	if grown := resident(t) - before; grown > 12<<20 {
-		t.Errorf("2000 calls take %d MB", grown>>20)
+		t.Errorf("2000 calls leave %d MB behind", grown>>20)
 	}
 }

@@ -2,13 +2,13 @@
 //
 // Open loads a trained model and classifies images with it, from as many
 // goroutines as you like. Env connects the workflows with TensorFlow: train a
-// run with package pipeline/workflow/train, measure it with
+// run with package pipeline/workflow/train, evaluate it with
 // pipeline/workflow/evaluate, or do both for many runs with
 // pipeline/workflow/batch.
 //
 // The command cmd/tftl is a thin layer of flags and printing over the same
-// packages. docs/go.md says how another module depends on this one, and how to
-// link the TensorFlow C library.
+// packages. docs/go.md explains how to depend on this module and how to link the
+// TensorFlow C library.
 package tftl
 
 import (
@@ -28,15 +28,15 @@ import (
 	"tftl/savedmodels"
 )
 
-// Options say how a trained model is opened. The zero value is for a run or a
-// model that tftl trained, on all processors.
+// Options say how to open a trained model. The zero value is for a run or a
+// model that tftl trained, and uses all processors.
 type Options struct {
 	Session workflow.Session
 	// Plain is for a SavedModel that tftl did not write.
 	Plain savedmodels.Plain
-	// Workers decode images at a time; 0 is one per processor.
+	// Workers is the number of images decoded at a time; 0 is one per processor.
 	Workers int
-	// Progress gets the events of Predict; nil shows none.
+	// Progress gets the events of Predict. It may be nil.
 	Progress pipeline.Progress
 }
 
@@ -45,7 +45,7 @@ type Options struct {
 type Classifier struct {
 	// Decision turns outputs into a class, as evaluate stored it with the model.
 	Decision metrics.Decision
-	// Network is the model itself: pixels in, predictions out.
+	// Network is the model itself. It takes pixels and returns predictions.
 	Network *savedmodels.Predictor
 
 	path    string
@@ -53,7 +53,7 @@ type Classifier struct {
 	options Options
 }
 
-// Open opens a run's model, or a SavedModel. The caller closes it.
+// Open opens the model of a run, or a SavedModel. The caller closes it.
 func Open(path string, o Options) (*Classifier, error) {
 	r, err := Resolve(o.Session)
 	if err != nil {
@@ -82,7 +82,8 @@ func Open(path string, o Options) (*Classifier, error) {
 	return c, nil
 }
 
-// LoadServing loads the description of a run's model, or of a SavedModel.
+// LoadServing loads a run's model, or a SavedModel, for serving. It opens no
+// graph.
 func LoadServing(path string, r *savedmodels.Runtime) (*savedmodels.Model, error) {
 	if !rundir.Is(path) {
 		return savedmodels.Load(path, r)
@@ -91,12 +92,12 @@ func LoadServing(path string, r *savedmodels.Runtime) (*savedmodels.Model, error
 	if _, err := os.Stat(run.Model()); err == nil {
 		return savedmodels.Load(run.Model(), r)
 	}
-	err := pipeline.Errorf(pipeline.BadModel, "run %s has no trained model: it was not finished", path)
+	err := pipeline.Errorf(pipeline.BadModel, "run %s has no trained model: it is not finished", path)
 	if rundir.Is(run.Replaced()) {
-		return nil, pipeline.WithHint(err, "tftl fit %s %s finishes it; the run that was there before is in %s",
+		return nil, pipeline.WithHint(err, "finish it with tftl fit %s %s; the run that it replaces is in %s",
 			pipeline.Option("resume"), printable.Argument(path), printable.Argument(run.Replaced()))
 	}
-	return nil, pipeline.WithHint(err, "tftl fit %s %s finishes it", pipeline.Option("resume"), printable.Argument(path))
+	return nil, pipeline.WithHint(err, "finish it with tftl fit %s %s", pipeline.Option("resume"), printable.Argument(path))
 }
 
 // Close frees the model.
@@ -105,19 +106,19 @@ func (c *Classifier) Close() {
 	c.Network.Close()
 }
 
-// Classes are the model's, in the order of its outputs.
+// Classes returns the model's classes in the order of its outputs.
 func (c *Classifier) Classes() []string { return c.Network.Labels }
 
-// Answer is what the model says of one image.
+// Answer is the classification of one image.
 type Answer struct {
 	Class         string
 	Probability   float32   // of Class
 	Probabilities []float32 // of each of Classes
 }
 
-// Classify classifies encoded images: JPEG, PNG, BMP, GIF or WebP bytes, decoded
-// and resized as in training. An image that cannot be decoded is an error of kind
-// pipeline.BadData, which names it by its place: "image 0".
+// Classify classifies encoded images: JPEG, PNG, BMP, GIF or WebP bytes. It
+// decodes and resizes them as in training. An image that cannot be decoded is an
+// error of kind pipeline.BadData, which gives its index: "image 0".
 func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, error) {
 	samples := make([]pipeline.Sample, len(images))
 	for i := range samples {
@@ -139,12 +140,12 @@ func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, 
 	return answers, nil
 }
 
-// Predict predicts every image in order, without the decision.
+// Predict predicts every image in order, without applying the decision.
 func (c *Classifier) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
 	return c.PredictWith(ctx, c.Network, images, batchSize)
 }
 
-// PredictWith is Predict with a network that stands in for the model's own.
+// PredictWith is Predict with another network in place of the model's own.
 func (c *Classifier) PredictWith(ctx context.Context, network pipeline.Predictor, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
 	return pipeline.Evaluate(ctx, pixels.Source{Encoded: images, Decoder: c.decoder}, network, batchSize, c.options.Progress)
 }

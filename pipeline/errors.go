@@ -6,35 +6,36 @@ import (
 	"strings"
 )
 
-// Kind says what an error is about; the command line turns it into an exit code.
+// Kind says what kind of error it is. The command line turns it into an exit
+// code.
 type Kind int
 
-// The kinds of error that a user tells apart.
+// The kinds of error that users need to tell apart.
 const (
 	Other      Kind = iota // anything else: a disk, a bug
 	BadUsage               // the request makes no sense
-	BadData                // the data set or one of its images
-	BadModel               // the model
+	BadData                // the data set or one of its images is bad
+	BadModel               // the model is bad
 	GateFailed             // a metric missed its gate
-	Diverged               // training left the finite numbers
+	Diverged               // training produced values that are not finite
 )
 
-// Error is an error with a kind, the text it was made from and, where there is
+// Error is an error with a kind, the text it was made from and, if there is
 // one, a next step to try.
 type Error struct {
 	Kind Kind
 	Hint Message // one line, lower case; zero for none
-	// Option is the option whose value led to the error, if its text names none.
+	// Option is the option whose value led to the error, if the text names none.
 	Option Option
 	Err    error
-	text   Message // what Err says; zero if Err says it itself
+	text   Message // the text of Err before options are spelled; zero to use Err's own
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf is fmt.Errorf with a kind. An Option among args names an option that
-// the error is about.
+// Errorf is fmt.Errorf with a kind. An Option among args is an option that the
+// error is about.
 func Errorf(kind Kind, format string, args ...any) error {
 	return &Error{Kind: kind, Err: fmt.Errorf(format, args...), text: Message{format, args}}
 }
@@ -44,7 +45,8 @@ func WithHint(err error, format string, args ...any) error {
 	return &Error{Kind: KindOf(err), Hint: Messagef(format, args...), Err: err}
 }
 
-// About says which option's value led to an error, unless it says so itself.
+// About records which option's value led to an error, unless the error already
+// names one.
 func About(option Option, err error) error {
 	if err == nil || OptionOf(err) != "" {
 		return err
@@ -52,7 +54,7 @@ func About(option Option, err error) error {
 	return &Error{Kind: KindOf(err), Option: option, Err: err}
 }
 
-// KindOf is the kind of the outermost Error in err's chain, or Other.
+// KindOf returns the kind of the outermost Error in err's chain, or Other.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {
@@ -61,7 +63,8 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-// HintOf is the first hint in err's chain, joined errors included, or zero.
+// HintOf returns the first hint in err's chain, including joined errors, or
+// zero.
 func HintOf(err error) Message {
 	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
 		if !e.Hint.Empty() {
@@ -71,8 +74,8 @@ func HintOf(err error) Message {
 	return Message{}
 }
 
-// OptionOf is the first option that an error of err's chain names or is about,
-// or empty.
+// OptionOf returns the first option that an error in err's chain names or is
+// about, or an empty one.
 func OptionOf(err error) Option {
 	for e := (*Error)(nil); errors.As(err, &e); err = e.Err {
 		if e.Option != "" {
@@ -87,8 +90,8 @@ func OptionOf(err error) Option {
 	return ""
 }
 
-// ErrorText is what err says, with its options spelled by spell. Where an error
-// of another package wraps one of ours in front of a colon, ours is still found.
+// ErrorText returns the text of err with options spelled by spell. It also finds
+// our errors inside those of other packages, if the wrapped text comes last.
 func ErrorText(err error, spell Spelling) string {
 	if e, ok := err.(*Error); ok {
 		if e.text.Empty() {

@@ -24,8 +24,8 @@ func TestKindAndHintAreFound(t *testing.T) {
 		{"wrapped", fmt.Errorf("fit: %w", hinted), BadData, "look at a.jpg"},
 		{"joined", errors.Join(hinted, errors.New("close")), BadData, "look at a.jpg"},
 		{"joined with nothing", errors.Join(hinted, nil), BadData, "look at a.jpg"},
-		{"kind anew", Errorf(BadModel, "model: %w", hinted), BadModel, "look at a.jpg"},
-		{"hint anew", WithHint(hinted, "outer"), BadData, "outer"},
+		{"new kind", Errorf(BadModel, "model: %w", hinted), BadModel, "look at a.jpg"},
+		{"new hint", WithHint(hinted, "outer"), BadData, "outer"},
 		{"hint for a plain one", WithHint(cause, "outer"), Other, "outer"},
 	} {
 		if got := KindOf(test.err); got != test.kind {
@@ -43,8 +43,8 @@ func TestKindAndHintAreFound(t *testing.T) {
 	}
 }
 
-// An option has its name in the library, and whatever a caller spells it as where an error is shown: at any depth.
-func TestOptionsAreSpelledByWhoeverShowsThem(t *testing.T) {
+// The library uses plain option names. Whoever shows an error spells them, at any depth.
+func TestOptionsAreSpelledByTheCaller(t *testing.T) {
 	flag := func(o Option) string { return "--" + string(o) }
 	leaf := Errorf(BadUsage, "%s %q: must be auto, parts or classes", Option("layout"), "%s")
 	for _, test := range []struct {

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// Predictor is a network in inference mode. What it takes is its own affair:
-// pixels for one that serves, features for a stage's head.
+// Predictor is a network in inference mode. Its input depends on the network:
+// pixels for a serving model, features for a stage's head.
 type Predictor interface {
 	Predict(ctx context.Context, b Batch) ([]Prediction, error)
 }
 
-// Evaluate predicts every sample of a source, in its order.
+// Evaluate predicts every sample of a source, in order.
 func Evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress) ([]Prediction, error) {
 	return evaluate(ctx, source, p, batchSize, progress, Event{Phase: "evaluate"})
 }
@@ -35,10 +35,11 @@ func evaluate(ctx context.Context, source Source, p Predictor, batchSize int, pr
 	return predictions, ctx.Err()
 }
 
-// Top is what an open stage trains, as a Predictor over features.
+// Top is the trainable part of an open stage, as a Predictor that takes
+// features.
 type Top struct{ Stage Stage }
 
-// Predict is a Predictor's.
+// Predict implements Predictor.
 func (t Top) Predict(ctx context.Context, features Batch) ([]Prediction, error) {
 	logits, err := t.Stage.Logits(ctx, features)
 	if err != nil {
@@ -53,7 +54,7 @@ func (t Top) Predict(ctx context.Context, features Batch) ([]Prediction, error) 
 	return predictions, nil
 }
 
-// Softmax is exp(z - max z) over its sum, computed in float64.
+// Softmax computes exp(z - max z) divided by its sum, in float64.
 func Softmax(logits []float32) []float32 {
 	highest, sum := float64(slices.Max(logits)), 0.0
 	exps := make([]float64, len(logits))

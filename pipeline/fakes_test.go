@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// numbers is a Source of n samples: sample i has the one activation i and the
-// class i%2. before, where it is set, is called first and may fail.
+// numbers is a Source of n samples. Sample i has the single activation i and the
+// class i%2. If before is set, each batch calls it first, and it may fail.
 type numbers struct {
 	n      int
 	before func(ctx context.Context, epoch int, index []int) error
@@ -34,28 +34,28 @@ func (s numbers) Batch(ctx context.Context, epoch int, index []int) (Batch, erro
 	return b, nil
 }
 
-// network is a model of one weight. A step adds to it the learning rate times
-// the batch's samples, each by its place in the batch, so that whoever takes
-// other steps, or in another order, or at another rate, ends elsewhere.
+// network is a model with one weight. A step adds the learning rate times the
+// samples, weighted by their position in the batch. So different steps, another
+// order or another rate lead to a different weight.
 type network struct {
 	files map[string]memory // checkpoints by path prefix
-	calls []string          // of the methods worth telling apart, in their order
+	calls []string          // methods called, in order
 	steps []taken
-	opens int // less those that were closed
-	// fail is asked before each call, with its line of calls. It may be nil.
+	opens int // stages that are open
+	// fail gets each entry of calls before the call and may fail it. It may be nil.
 	fail func(call string) error
 	// infinite is the number of the step whose gradient is not finite; 0 for none.
 	infinite int
 }
 
-// taken is what a step was given.
+// taken is the input of a step.
 type taken struct {
 	index []int
 	hyper Hyperparameters
 	batch Batch
 }
 
-// memory is what a checkpoint holds.
+// memory is the content of a checkpoint.
 type memory struct {
 	weight, slot float64
 }
@@ -107,11 +107,11 @@ func (s *openNetwork) Step(ctx context.Context, b Batch, h Hyperparameters) (Res
 		index = append(index, int(v))
 		s.slot = s.slot/2 + float64(v)
 		s.weight += h.LearningRate * float64(i+1) * s.slot
-		result.Logits = append(result.Logits, 0, 1-v) // sample 0 is taken for class 1, others for 0
+		result.Logits = append(result.Logits, 0, 1-v) // class 1 for sample 0, class 0 for others
 	}
 	result.Loss = float64(index[0])
 	s.steps = append(s.steps, taken{index, h, b})
-	return result, ctx.Err() // the update has had its effect
+	return result, ctx.Err() // after the update
 }
 
 func (s *openNetwork) Logits(_ context.Context, b Batch) ([]float32, error) {
@@ -147,12 +147,12 @@ func (s *openNetwork) Close() error {
 	return nil
 }
 
-// recorder keeps a run in memory, beside the network's own files.
+// recorder keeps a run in memory. The network keeps the checkpoints.
 type recorder struct {
 	network *network
 	history []Epoch
 	states  map[string]State
-	saves   []string // names of checkpoints in the order in which they were saved
+	saves   []string // names of checkpoints, in the order of saving
 }
 
 func (r *recorder) Epoch(e Epoch) error {
@@ -175,8 +175,8 @@ func (r *recorder) Save(name string, state State, save func(prefix string) error
 
 func (r *recorder) Checkpoint(name string) string { return "checkpoints/" + name }
 
-// job is a run of one stage and three epochs over five and four samples. Its
-// best epochs are those that best lists.
+// job returns a run of one stage and three epochs, with five training and four
+// validation samples. best lists its best epochs.
 func job(best ...int) (Job, *network, *recorder) {
 	n := &network{files: map[string]memory{}}
 	r := &recorder{network: n, states: map[string]State{}}
@@ -200,14 +200,14 @@ func job(best ...int) (Job, *network, *recorder) {
 	}, n, r
 }
 
-// without drops the calls that begin so.
+// without drops calls with any of the prefixes.
 func without(calls []string, prefixes ...string) []string {
 	return slices.DeleteFunc(slices.Clone(calls), func(call string) bool {
 		return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(call, p) })
 	})
 }
 
-// shifted is a Predictor whose logits tell its input.
+// shifted is a Predictor whose logits show its input.
 type shifted struct {
 	mu    sync.Mutex
 	sizes []int

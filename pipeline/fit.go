@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Plan is everything that decides what a run computes, beside its data and
-// its model. The wall clock is no part of it.
+// Plan is everything that decides what a run computes, apart from its data and
+// its model. The clock is not part of it.
 type Plan struct {
 	Classes   int
 	Units     []int // widths of the head's hidden layers
@@ -16,87 +16,94 @@ type Plan struct {
 	BatchSize int
 	Stages    []StagePlan
 	Watch     Watch
-	// Deeper is asked after each stage whether the next one is worth its while;
-	// nil trains them all. It must be a pure function, as Watch.
+	// Deeper decides after each stage whether to train the next one; nil trains
+	// them all. Like Watch, it must be a pure function.
 	Deeper func(history []Epoch) bool
-	// ClassWeights multiply the weights of a class's samples in training, a
-	// figure for each label; nil leaves them as they are. Validation has none.
+	// ClassWeights multiply the training weights of each class's samples, indexed
+	// by label; nil changes nothing. They do not affect validation.
 	ClassWeights []float64
 	// LabelSmoothing s, from 0 to below 1, trains towards 1-s+s/C for a sample's
-	// class and s/C for each other, as Keras' losses do; for two classes that is
-	// its binary cross-entropy's, too. Validation's loss is not smoothed.
+	// class and s/C for each other class, as Keras' losses do. With two classes
+	// that also equals its binary cross-entropy. The validation loss is not
+	// smoothed.
 	LabelSmoothing float64
-	// InitFrom is the path prefix of a checkpoint that the run begins with,
-	// empty for the model's own weights; FreshHead gives its head up.
+	// InitFrom is the path prefix of the checkpoint that the run starts from,
+	// empty for the model's own weights. FreshHead discards the head of that
+	// checkpoint.
 	InitFrom  string
 	FreshHead bool
 }
 
-// StagePlan is how one stage is trained.
+// StagePlan says how to train one stage.
 type StagePlan struct {
-	Stage    string // a name that the model has
+	Stage    string // one of the model's stages
 	Epochs   int    // at most
 	Schedule Schedule
 	Scale    Scale           // nil for none
-	Hyper    Hyperparameters // its LearningRate is Schedule's times Scale's
+	Hyper    Hyperparameters // LearningRate is set to Schedule times Scale
 }
 
-// Schedule is the learning rate of a step, counted from 0 within the stage.
+// Schedule returns the learning rate of a step, counted from 0 within the stage.
 type Schedule func(step int) float64
 
-// Scale is what a stage's epochs so far make of the learning rate of its next
-// one. It must be a pure function, as Watch.
+// Scale returns the factor of the learning rate for the next epoch of a stage,
+// given the stage's epochs so far. Like Watch, it must be a pure function.
 type Scale func(stage []Epoch) float64
 
-// Watch looks at the history so far, the newest epoch last, and says whether
-// that epoch is the best and whether to end the stage. It must be a pure
-// function, for a resumed run asks it again.
+// Watch looks at the history so far, newest epoch last, and says whether that
+// epoch is the best and whether to end the stage. It must be a pure function,
+// because a resumed run calls it again.
 type Watch func(history []Epoch) Verdict
 
-// Verdict is Watch's answer.
+// Verdict is the result of Watch.
 type Verdict struct{ Best, Stop bool }
 
-// Opener is the part of a Model that Fit needs.
+// Opener opens an exported network for training, one stage at a time: each stage
+// is a separate graph.
 type Opener interface {
 	Open(ctx context.Context, stage string) (Stage, error)
 }
 
-// Inputs gives the training and the validation part as features of an open stage.
+// Inputs returns the training and the validation part as features of an open
+// stage.
 type Inputs func(ctx context.Context, name string, stage Stage) (train, validation Source, err error)
 
-// Recorder keeps what a run leaves behind.
+// Recorder stores the history and the checkpoints of a run.
 type Recorder interface {
 	Epoch(Epoch) error
-	// Save gives save a path prefix and puts what it wrote, with the state, in
-	// the named checkpoint's place.
+	// Save calls save with a path prefix, then replaces the named checkpoint with
+	// what save wrote there and the state.
 	Save(name string, state State, save func(prefix string) error) error
-	// Checkpoint is the path prefix of a saved checkpoint.
+	// Checkpoint returns the path prefix of a saved checkpoint.
 	Checkpoint(name string) string
 }
 
 // The checkpoints of a run.
 const (
-	Best = "best" // the weights that Watch liked best
-	Last = "last" // where the run stands
+	Best = "best" // the weights of the best epoch, as Watch decided
+	Last = "last" // the newest weights, from which to resume
 )
 
-// State is where a run stands: what Fit needs to go on from the last
-// checkpoint, beside the history, as if it had never stopped.
+// State is the position of a run. Together with the history and the last
+// checkpoint it is all that Fit needs to continue as if never interrupted.
+//
+// A run is finished once Stage is the number of its stages: whatever ends a run
+// early sets that and saves Last, or it counts as interrupted.
 type State struct {
-	Stage   int  `json:"stage"`    // in hand, an index of the plan's
-	Begun   bool `json:"begun"`    // whether the checkpoint has its weights
-	InStage int  `json:"in_stage"` // epochs of it that have ended
-	Began   int  `json:"began"`    // step at which it began
-	Step    int  `json:"step"`     // steps taken in all
-	Epochs  int  `json:"epochs"`   // ended in all: lines of the history
-	// The epoch in hand.
-	Batch   int     `json:"batch"`   // batches that are done
-	Seen    int     `json:"seen"`    // samples of them
-	Loss    float64 `json:"loss"`    // summed over those samples
-	Correct int     `json:"correct"` // of those samples
+	Stage   int  `json:"stage"`    // current stage, an index into the plan's
+	Begun   bool `json:"begun"`    // whether the checkpoint has this stage's weights
+	InStage int  `json:"in_stage"` // finished epochs of this stage
+	Began   int  `json:"began"`    // step at which this stage began
+	Step    int  `json:"step"`     // steps of the whole run
+	Epochs  int  `json:"epochs"`   // finished epochs of the whole run: lines of the history
+	// The current epoch.
+	Batch   int     `json:"batch"`   // finished batches
+	Seen    int     `json:"seen"`    // samples in those batches
+	Loss    float64 `json:"loss"`    // sum over those samples
+	Correct int     `json:"correct"` // correctly classified samples among them
 }
 
-// Job is what Fit works on.
+// Job is the input of Fit.
 type Job struct {
 	Plan     Plan
 	Model    Opener
@@ -104,23 +111,23 @@ type Job struct {
 	Measure  Measure
 	Recorder Recorder
 	Progress Progress
-	// SaveEvery is how long after one last checkpoint the next is written, 0
-	// for each step. One can take longer than an epoch on cached features; a
-	// killed run repeats what came after it. It changes no result.
+	// SaveEvery is the time between two last checkpoints; 0 writes one after each
+	// step. Writing one can take longer than an epoch on cached features. A killed
+	// run repeats what came after its last checkpoint. No result depends on it.
 	SaveEvery time.Duration
-	// State and History are where to go on from; their zero values begin a run.
+	// State and History say where to continue; their zero values begin a new run.
 	State   State
 	History []Epoch
 }
 
 // Fit trains the plan's stages one after the other and returns the history.
 //
-// It owns when. Each epoch: every batch of Order, then validation, one line of
-// history, and the best checkpoint where Watch says so. A stage after the
-// first begins from the best weights so far. When ctx ends, the step in hand
-// is finished and the last checkpoint written; the error is then ctx's, or
-// that of the checkpoint.
-// An error of kind Diverged leaves the best checkpoint as it was.
+// It decides when things happen. An epoch is every batch of Order, then
+// validation, the best checkpoint if Watch says so, and one line of history.
+// Every stage but the first starts from the best weights so far. When ctx ends,
+// Fit finishes the current step and writes the last checkpoint. It then returns
+// ctx's error, or the error of that checkpoint. An error of kind Diverged leaves
+// the best checkpoint as it was.
 func Fit(ctx context.Context, job Job) ([]Epoch, error) {
 	f := &fit{Job: job, saved: time.Now()}
 	for f.State.Stage < len(f.Plan.Stages) {
@@ -131,15 +138,15 @@ func Fit(ctx context.Context, job Job) ([]Epoch, error) {
 	return f.History, nil
 }
 
-// fit is a Job under way.
+// fit is a Job in progress.
 type fit struct {
 	Job
 	stagePlan StagePlan
 	open      Stage
-	saved     time.Time // of the last checkpoint
+	saved     time.Time // when the last checkpoint was written
 }
 
-// stage trains one stage, or what is left of it.
+// stage trains one stage, or the rest of it.
 func (f *fit) stage(ctx context.Context) (err error) {
 	f.stagePlan = f.Plan.Stages[f.State.Stage]
 	if f.open, err = f.Model.Open(ctx, f.stagePlan.Stage); err != nil {
@@ -169,7 +176,7 @@ func (f *fit) stage(ctx context.Context) (err error) {
 	return f.saveLast()
 }
 
-// begin gives the open stage the weights that it starts or goes on from.
+// begin loads the weights from which the open stage starts or continues.
 func (f *fit) begin(ctx context.Context) error {
 	if f.State.Begun {
 		return f.open.Restore(ctx, f.Recorder.Checkpoint(Last))
@@ -180,7 +187,7 @@ func (f *fit) begin(ctx context.Context) error {
 	} else if _, ok := BestOf(f.History); ok {
 		err = f.open.Restore(ctx, f.Recorder.Checkpoint(Best))
 	} else {
-		err = Errorf(Diverged, "stage %s: no epoch before it was any good", f.stagePlan.Stage)
+		err = Errorf(Diverged, "stage %s: no earlier epoch is usable", f.stagePlan.Stage)
 	}
 	if err == nil {
 		err = f.open.Begin(ctx)
@@ -192,12 +199,12 @@ func (f *fit) begin(ctx context.Context) error {
 	if f.State.Stage == 0 {
 		return nil
 	}
-	// From here on the best checkpoint may become this stage's own: a resumed
-	// run must not begin the stage from that.
+	// From now on the best checkpoint may come from this stage. A resumed run
+	// must not start the stage from it.
 	return f.saveLast()
 }
 
-// initialize gives the stage of a new run its weights.
+// initialize sets the weights of a new run's first stage.
 func (p Plan) initialize(ctx context.Context, stage Stage) error {
 	if p.InitFrom != "" {
 		if err := stage.Restore(ctx, p.InitFrom); err != nil || !p.FreshHead {
@@ -207,7 +214,7 @@ func (p Plan) initialize(ctx context.Context, stage Stage) error {
 	return stage.Init(ctx, p.Classes, p.Units, p.Seed)
 }
 
-// epoch trains what is left of an epoch, validates and records it.
+// epoch trains the rest of an epoch, validates and records it.
 func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, error) {
 	s, number := &f.State, f.State.Epochs+1
 	event := Event{Stage: f.stagePlan.Stage, Epoch: s.InStage + 1, Epochs: f.stagePlan.Epochs}
@@ -248,7 +255,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 	return verdict, nil
 }
 
-// rate is the learning rate of a step of the epoch in hand.
+// rate returns the learning rate of a step in the current epoch.
 func (f *fit) rate(step int) float64 {
 	rate := f.stagePlan.Schedule(step - f.State.Began)
 	if f.stagePlan.Scale != nil {
@@ -257,8 +264,8 @@ func (f *fit) rate(step int) float64 {
 	return rate
 }
 
-// step takes one step. One that has begun is finished, so that its effect is
-// whole and counted.
+// step takes one training step. Cancelling does not interrupt it, so its effect
+// is complete and counted.
 func (f *fit) step(ctx context.Context, batch Batch) error {
 	s, hyper := &f.State, f.stagePlan.Hyper
 	hyper.LearningRate = f.rate(s.Step)
@@ -281,18 +288,18 @@ func (f *fit) step(ctx context.Context, batch Batch) error {
 	return nil
 }
 
-// diverged is the error of a step that was not taken.
+// diverged returns the error for a step whose gradients or loss are not finite.
 func (f *fit) diverged(loss float64) error {
 	err := Errorf(Diverged, "stage %s, epoch %d, step %d: training diverged: a gradient is not finite (loss %g)",
 		f.stagePlan.Stage, f.State.Epochs+1, f.State.Step+1, loss)
 	if _, ok := BestOf(f.History); ok {
-		return WithHint(err, "a smaller %s usually helps; %s this run begins with its best epoch, which is kept", Option("lr"), Option("init-from"))
+		return WithHint(err, "a smaller %s usually helps; the best epoch was kept: a new run can start from it with %s", Option("lr"), Option("init-from"))
 	}
 	return WithHint(err, "a smaller %s usually helps", Option("lr"))
 }
 
-// conclude asks Watch, keeps the best weights, and then records: a line of the
-// history never speaks of a checkpoint that is not there.
+// conclude calls Watch, saves the best weights, and only then records the epoch,
+// so that the history never mentions a checkpoint that does not exist.
 func (f *fit) conclude(record Epoch) (Verdict, error) {
 	verdict := f.Plan.Watch(append(f.History, record))
 	record.Best = verdict.Best
@@ -311,7 +318,7 @@ func (f *fit) conclude(record Epoch) (Verdict, error) {
 	return verdict, nil
 }
 
-// leave writes the last checkpoint where the run was interrupted.
+// leave writes the last checkpoint if the run was interrupted.
 func (f *fit) leave(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -327,15 +334,15 @@ func (f *fit) saveLast() error {
 	return f.save(Last, f.State)
 }
 
-// save is not for cancelling: a checkpoint is written whole.
+// save writes a checkpoint. It cannot be cancelled, so checkpoints are complete.
 func (f *fit) save(name string, state State) error {
 	return f.Recorder.Save(name, state, func(prefix string) error {
 		return f.open.Save(context.Background(), prefix)
 	})
 }
 
-// target fills in what a step trains towards: the sample's class, smoothed, and
-// its weight times its class's.
+// target fills in the smoothed targets of a training step, and its weights: each
+// sample's own times that of its class.
 func (b *Batch) target(p Plan) {
 	b.Targets = make([]float32, len(b.Samples)*p.Classes)
 	b.Weights = make([]float32, len(b.Samples))

@@ -63,8 +63,8 @@ func TestFitRecordsTheHistory(t *testing.T) {
 		t.Errorf("returned %v, recorded %v", history, r.history)
 	}
 	for i, e := range history {
-		// The fake's loss is a batch's first sample. It takes sample 0 for class
-		// 1 and all others for class 0.
+		// The fake's loss is the first sample of a batch. It predicts class 1 for
+		// sample 0 and class 0 for all others.
 		var loss float64
 		right := 0
 		for _, step := range n.steps[3*i : 3*i+3] {
@@ -97,7 +97,7 @@ func TestFitKeepsTheBestAndTheLast(t *testing.T) {
 		t.Fatal(err)
 	}
 	best, last := n.files[r.Checkpoint(Best)].weight, n.files[r.Checkpoint(Last)].weight
-	// Validation tells the weight after each epoch.
+	// Validation reports the weight after each epoch.
 	if want := history[1].Validation[1].Value; float32(best) != float32(want) {
 		t.Errorf("the best checkpoint has %g, epoch 2 had %g", best, want)
 	}
@@ -150,7 +150,7 @@ func TestFitStopsAStageAndNotTheRun(t *testing.T) {
 	if rate := n.steps[6].hyper.LearningRate; rate != 1 {
 		t.Errorf("the second stage began with rate %g: its schedule counts from 0", rate)
 	}
-	// It begins from the best weights, and its order goes on with epoch 3.
+	// It starts from the best weights, and its order continues with epoch 3.
 	if !slices.Equal(n.steps[6].index, Order(11, 3, 5)[:2]) {
 		t.Errorf("its first step was on %v", n.steps[6].index)
 	}
@@ -205,7 +205,7 @@ func TestNoStageBeginsWithoutABestEpoch(t *testing.T) {
 	}
 }
 
-func TestHintOfDivergenceSpeaksOfNoCheckpointThatIsNotThere(t *testing.T) {
+func TestHintOfDivergenceMentionsOnlyACheckpointThatExists(t *testing.T) {
 	job, n, _ := job()
 	n.infinite = 1
 	if _, err := Fit(t.Context(), job); HintOf(err).String() != "a smaller lr usually helps" {
@@ -222,8 +222,8 @@ func twoStages() (Job, *network, *recorder) {
 	return job, n, r
 }
 
-// A run that is interrupted at any of its calls and resumed ends as one that
-// was not: the same history, the same weights, the same steps.
+// A run that was interrupted at any call and resumed ends with the same history,
+// weights and steps as an uninterrupted one.
 func TestInterruptedRunGoesOn(t *testing.T) {
 	whole, n, r := twoStages()
 	want, err := Fit(t.Context(), whole)
@@ -231,7 +231,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := len(n.calls)
-	for at := 2; at < calls; at++ { // before Init there is nothing to go on from
+	for at := 2; at < calls; at++ { // before Init there is nothing to resume
 		job, again, kept := twoStages()
 		ctx, cancel := context.WithCancel(t.Context())
 		again.fail = func(string) error {
@@ -242,7 +242,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 		}
 		_, err := Fit(ctx, job)
 		if err == nil {
-			continue // cancelled when nothing was left to do but save
+			continue // cancelled when only saving was left
 		}
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("interrupted at call %d, %s: %v", at, again.calls[at-1], err)
@@ -267,9 +267,9 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	}
 }
 
-// So does one that is killed, which has no time to save, from the checkpoint
-// before. Each step takes a second: with eight between the checkpoints there is
-// one in the first stage, none in the second before its best epoch.
+// The same holds for a killed run, which resumes from an earlier checkpoint. Each
+// step takes a second. With eight seconds between checkpoints there is one in the
+// first stage, and none in the second before its best epoch.
 func TestKilledRunGoesOn(t *testing.T) {
 	whole, n, r := twoStages()
 	want, err := Fit(t.Context(), whole)
@@ -292,7 +292,7 @@ func TestKilledRunGoesOn(t *testing.T) {
 					return nil
 				}
 				if _, err := Fit(t.Context(), job); err == nil {
-					break // it has fewer calls
+					break // there are fewer calls
 				}
 				again.fail = nil
 				job.State = kept.states[Last]
@@ -315,7 +315,7 @@ func TestKilledRunGoesOn(t *testing.T) {
 	}
 }
 
-// A stage that has ended is not trained again, however soon the run is stopped.
+// A finished stage is not trained again, even if the run stops right after it.
 func TestAStageEndsWithACheckpoint(t *testing.T) {
 	job, n, r := twoStages()
 	stopped := errors.New("stopped")
@@ -385,7 +385,7 @@ func TestErrorsReachTheCaller(t *testing.T) {
 	}
 }
 
-// failing is a source whose second batch cannot be read.
+// failing returns a source whose second batch cannot be read.
 func failing(err error) numbers {
 	return numbers{n: 4, before: func(_ context.Context, epoch int, index []int) error {
 		if slices.Contains(index, Order(11, epoch, 4)[3]) {
@@ -408,14 +408,14 @@ func TestLastIsSavedNowAndThen(t *testing.T) {
 		if _, err := Fit(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
-		// Nine steps, a save after every other one, and the end.
+		// Nine steps, with a save after every second one and at the end.
 		if want := slices.Repeat([]string{Last}, 5); !slices.Equal(r.saves, want) {
 			t.Errorf("saved %v, want %v", r.saves, want)
 		}
 	})
 }
 
-func TestProgressIsTold(t *testing.T) {
+func TestProgressIsReported(t *testing.T) {
 	job, _, _ := job(1)
 	var events []string
 	job.Progress = func(e Event) {

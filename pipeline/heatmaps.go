@@ -1,8 +1,8 @@
 package pipeline
 
-// HeatMaps show which parts of images speak for a class: Grad-CAM on the
-// network's last feature maps. The largest value of each is 1, unless nothing
-// speaks for the class: then it is 0 everywhere.
+// HeatMaps show which regions of images support a class: Grad-CAM on the
+// network's last feature maps. The largest value of each map is 1. If nothing
+// supports the class, the map is 0 everywhere.
 type HeatMaps struct {
 	Height, Width int       // of the feature maps, much smaller than the image
 	Data          []float32 // [N,Height,Width]

@@ -8,18 +8,19 @@ import (
 	"strings"
 )
 
-// Epoch is one line of a run's history: only what repeats from run to run.
+// Epoch is one line of a run's history. It has only values that repeat when the
+// run is repeated.
 type Epoch struct {
 	Stage        string
 	Epoch        int      // from 1 over the whole run
 	Step         int      // steps taken so far
-	LearningRate float64  // of its last step
+	LearningRate float64  // of the last step
 	Train        []Metric // over the epoch's batches, each before its update
-	Validation   []Metric // after the epoch; named without val_
-	Best         bool     // better than all before it
+	Validation   []Metric // after the epoch; names have no val_
+	Best         bool     // better than all epochs before
 }
 
-// BestOf is the best epoch of a history, if any was.
+// BestOf returns the best epoch of a history, if there is one.
 func BestOf(history []Epoch) (Epoch, bool) {
 	for i := len(history) - 1; i >= 0; i-- {
 		if history[i].Best {
@@ -29,9 +30,9 @@ func BestOf(history []Epoch) (Epoch, bool) {
 	return Epoch{}, false
 }
 
-// Value finds a figure by its name as Keras has it: loss, val_loss, …
+// Value returns the metric with a name in Keras' form: loss, val_loss and so on.
 func (e Epoch) Value(name string) (float64, bool) {
-	for _, m := range e.Figures() {
+	for _, m := range e.Metrics() {
 		if m.Name == name {
 			return m.Value, true
 		}
@@ -39,24 +40,25 @@ func (e Epoch) Value(name string) (float64, bool) {
 	return 0, false
 }
 
-// Figures are what was measured, under Keras' names: loss, val_loss …
-func (e Epoch) Figures() []Metric {
-	figures := append([]Metric(nil), e.Train...)
+// Metrics lists all metrics of the epoch under Keras' names: loss, val_loss and
+// so on.
+func (e Epoch) Metrics() []Metric {
+	list := append([]Metric(nil), e.Train...)
 	for _, m := range e.Validation {
-		figures = append(figures, Metric{"val_" + m.Name, m.Value})
+		list = append(list, Metric{"val_" + m.Name, m.Value})
 	}
-	return figures
+	return list
 }
 
-// MarshalJSON writes one flat object, the figures under Keras' names in the
-// order they were measured. One that is not finite is null.
+// MarshalJSON writes one flat object with the metrics under Keras' names, in the
+// order they were measured. Values that are not finite become null.
 func (e Epoch) MarshalJSON() ([]byte, error) {
 	stage, err := json.Marshal(e.Stage)
 	if err != nil {
 		return nil, err
 	}
 	line := fmt.Appendf(nil, `{"stage":%s,"epoch":%d,"step":%d,"lr":%s`, stage, e.Epoch, e.Step, number(e.LearningRate))
-	for _, m := range e.Figures() {
+	for _, m := range e.Metrics() {
 		line = fmt.Appendf(line, `,%q:%s`, m.Name, number(m.Value))
 	}
 	return fmt.Appendf(line, `,"best":%t}`, e.Best), nil
@@ -73,7 +75,7 @@ func number(v float64) string {
 	return string(text)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote; null is not a number.
+// UnmarshalJSON reads what MarshalJSON wrote. It reads null as NaN.
 func (e *Epoch) UnmarshalJSON(data []byte) error {
 	var fixed struct {
 		Stage string  `json:"stage"`
@@ -86,7 +88,7 @@ func (e *Epoch) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*e = Epoch{Stage: fixed.Stage, Epoch: fixed.Epoch, Step: fixed.Step, LearningRate: fixed.LR, Best: fixed.Best}
-	// The figures are the members between, in their order.
+	// All other members are metrics, in order.
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if _, err := decoder.Token(); err != nil {
 		return err
@@ -100,20 +102,20 @@ func (e *Epoch) UnmarshalJSON(data []byte) error {
 		if err != nil {
 			return err
 		}
-		figure := Metric{fmt.Sprint(name), math.NaN()}
+		metric := Metric{fmt.Sprint(name), math.NaN()}
 		if number, ok := value.(float64); ok {
-			figure.Value = number
+			metric.Value = number
 		} else if value != nil {
 			continue // stage, best
 		}
-		switch figure.Name {
+		switch metric.Name {
 		case "epoch", "step", "lr":
 		default:
-			if validation, ok := strings.CutPrefix(figure.Name, "val_"); ok {
-				figure.Name = validation
-				e.Validation = append(e.Validation, figure)
+			if validation, ok := strings.CutPrefix(metric.Name, "val_"); ok {
+				metric.Name = validation
+				e.Validation = append(e.Validation, metric)
 			} else {
-				e.Train = append(e.Train, figure)
+				e.Train = append(e.Train, metric)
 			}
 		}
 	}

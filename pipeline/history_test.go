@@ -27,7 +27,7 @@ func TestEpochIsOneFlatLine(t *testing.T) {
 	if err := json.Unmarshal(line, &back); err != nil {
 		t.Fatal(err)
 	}
-	e.Validation[1].Value = math.NaN() // null says no more
+	e.Validation[1].Value = math.NaN() // null does not tell infinity from NaN
 	if got, want := fmt.Sprint(back), fmt.Sprint(e); got != want {
 		t.Errorf("read as %s, want %s", got, want)
 	}
@@ -37,7 +37,7 @@ func TestEpochIsOneFlatLine(t *testing.T) {
 	}
 }
 
-func TestValueFindsFiguresByKerasNames(t *testing.T) {
+func TestValueFindsMetricsByKerasNames(t *testing.T) {
 	e := Epoch{Train: []Metric{{"loss", 1}}, Validation: []Metric{{"loss", 2}, {"f1", 3}}}
 	for name, want := range map[string]float64{"loss": 1, "val_loss": 2, "val_f1": 3} {
 		if got, ok := e.Value(name); !ok || got != want {

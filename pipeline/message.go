@@ -5,34 +5,34 @@ import (
 	"strings"
 )
 
-// Option names an option of a request, such as "batch-size". The library does
-// not know how its caller spells it: --batch-size on a command line, batch-size
-// in a file.
+// Option is the name of an option, such as "batch-size". The library does not
+// know how its caller spells it: --batch-size on a command line, batch-size in a
+// file.
 type Option string
 
 func (o Option) String() string { return string(o) }
 
-// Spelling is how a caller spells an option to its users.
+// Spelling returns an option as a caller's users know it.
 type Spelling func(Option) string
 
-// Message is one line for people. It may name options, and is put together only
-// where it is shown. Its zero value says nothing.
+// Message is one line for people. It may name options, so its text is put
+// together only when it is shown. The zero value is empty.
 type Message struct {
 	format string
 	args   []any
 }
 
-// Messagef is fmt.Sprintf, put off until it is known how options are spelled.
+// Messagef is fmt.Sprintf, delayed until the spelling of options is known.
 func Messagef(format string, args ...any) Message { return Message{format, args} }
 
-// Empty says whether there is nothing to say.
+// Empty reports whether the message has no text.
 func (m Message) Empty() bool { return m.format == "" }
 
-// String is the message with options by their names.
+// String returns the message with the plain names of options.
 func (m Message) String() string { return m.Text(Option.String) }
 
-// Text is the message with options as spell has them, those of errors and
-// messages within it included.
+// Text returns the message with options spelled by spell, including those in
+// errors and messages among its arguments.
 func (m Message) Text(spell Spelling) string {
 	args := make([]any, len(m.args))
 	for i, arg := range m.args {

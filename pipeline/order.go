@@ -5,15 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// Order is the order in which an epoch visits n samples: a permutation that
-// follows from seed and epoch alone. It is the only shuffle, so that every run
-// of one seed sees the same batches.
+// Order returns the order in which an epoch visits n samples: a permutation that
+// depends only on seed and epoch. It is the only shuffle, so that all runs with
+// the same seed see the same batches.
 func Order(seed uint64, epoch, n int) []int {
 	random := rand.NewPCG(seed, uint64(epoch))
 	order := make([]int, n)
 	for i := range order {
-		// Fisher and Yates, inside out. The draw is written out, for Go promises
-		// PCG's stream but not what rand.Perm makes of it.
+		// Inside-out Fisher-Yates shuffle. The draw is written out because Go
+		// guarantees the output of PCG but not that of rand.Perm.
 		j, _ := bits.Mul64(random.Uint64(), uint64(i)+1)
 		order[i] = order[j]
 		order[j] = i
@@ -21,7 +21,7 @@ func Order(seed uint64, epoch, n int) []int {
 	return order
 }
 
-// sequence is 0 to n-1, the order in which nothing is trained.
+// sequence returns 0 to n-1, the order for evaluation.
 func sequence(n int) []int {
 	order := make([]int, n)
 	for i := range order {

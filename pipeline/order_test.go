@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Were these to change, a resumed run would see other batches than the run
-// that it resumes, and no run of an earlier version could be repeated.
+// If these changed, a resumed run would see different batches than before, and
+// runs of earlier versions could not be repeated.
 func TestOrderNeverChanges(t *testing.T) {
 	for _, test := range []struct {
 		seed     uint64

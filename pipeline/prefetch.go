@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// prefetchDepth is how many batches wait ready. Two hide an uneven one; more
-// only take memory.
+// prefetchDepth is the number of batches kept ready. Two are enough to hide a
+// slow one; more only take memory.
 const prefetchDepth = 2
 
-// batches reads a source in an order, size samples at a time, ahead of whoever
-// takes them. It ends after an error; breaking off ends its goroutine.
+// batches reads batches of size samples in the given order, ahead of the loop
+// that consumes them. It ends after an error. Breaking out of the loop ends its
+// goroutine.
 func batches(ctx context.Context, source Source, epoch int, order []int, size int) iter.Seq2[Batch, error] {
 	type item struct {
 		batch Batch
@@ -36,7 +37,7 @@ func batches(ctx context.Context, source Source, epoch int, order []int, size in
 		}()
 		defer func() {
 			cancel()
-			for range ready { // the goroutine is gone when this ends
+			for range ready { // when this ends, the goroutine has ended
 			}
 		}()
 		for next := range ready {

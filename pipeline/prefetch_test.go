@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// take reads batches and says what they held: the samples' numbers.
+// take reads batches and returns their samples' numbers.
 func take(ctx context.Context, s Source, order []int, size int, pause func(k int)) (got [][]int, err error) {
 	for batch, err := range batches(ctx, s, 1, order, size) {
 		if err != nil {
@@ -51,7 +51,8 @@ func TestBatchesAreTheSameWhateverTheTiming(t *testing.T) {
 	}
 }
 
-// reading counts the calls of a source that have not returned.
+// reading returns a source that counts its calls, and those that have not
+// returned.
 func reading(active, calls *atomic.Int32) numbers {
 	return numbers{n: 100, before: func(ctx context.Context, _ int, _ []int) error {
 		active.Add(1)
@@ -67,7 +68,7 @@ func reading(active, calls *atomic.Int32) numbers {
 }
 
 func TestBreakingOffEndsTheReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // it fails where a goroutine is left
+	synctest.Test(t, func(t *testing.T) { // it fails if a goroutine is left
 		var active, calls atomic.Int32
 		for range batches(t.Context(), reading(&active, &calls), 1, sequence(100), 1) {
 			break
@@ -86,7 +87,7 @@ func TestNoMoreIsReadAheadThanFits(t *testing.T) {
 			taken++
 			time.Sleep(time.Hour)
 			synctest.Wait()
-			// Those that wait, and one more that finds no place.
+			// The ones that are ready, and one that waits for room.
 			if ahead := int(calls.Load()) - taken; ahead > prefetchDepth+1 {
 				t.Fatalf("%d batches were read ahead", ahead)
 			}

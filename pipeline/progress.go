@@ -1,11 +1,11 @@
 package pipeline
 
-// Event is one moment of a loop, for whoever shows progress.
+// Event reports the progress of a loop.
 type Event struct {
 	Phase    string // "read", "check", "features", "train", "validate", "evaluate", "sweep", or "epoch" when one has ended
 	Stage    string
 	Epoch    int // from 1 within the stage
-	Epochs   int // of the stage, at most
+	Epochs   int // most epochs of the stage
 	Done     int // samples
 	Total    int
 	Cached   int     // samples whose features were cached already
@@ -14,7 +14,8 @@ type Event struct {
 	Record   Epoch // of phase "epoch"
 }
 
-// Progress is told of events, in order, by one goroutine at a time. It may be nil.
+// Progress receives events in order, from one goroutine at a time. It may be
+// nil.
 type Progress func(Event)
 
 func (p Progress) report(e Event) {

@@ -6,32 +6,34 @@ import (
 	"math"
 )
 
-// Sweep is a search for a learning rate: a short training at each of some rates,
-// all from the same weights and on the same batches, those that Fit would take.
+// Sweep searches for a learning rate. It trains briefly at each rate, always
+// from the same weights and on the same batches, the ones that Fit would use.
 //
 // The range test of Smith, Cyclical Learning Rates for Training Neural Networks
-// (2017), takes one step a rate on weights that all lower rates have trained. On
-// the small sets of transfer learning these have learnt their images by heart
-// before the rate is of any use, and the loss shows it of no rate in particular.
+// (2017), instead takes one step per rate, on weights already trained at all
+// lower rates. On the small data sets of transfer learning, such weights have
+// memorized their images before the rates become useful, and the loss says
+// nothing about any particular rate.
 type Sweep struct {
-	Plan       Plan // its stages and what decides when to stop are not used
+	Plan       Plan // without its stages and stopping rules, which are not used
 	Hyper      Hyperparameters
 	Rates      []float64
-	Steps      int    // of each training
-	Checkpoint string // path prefix to keep the weights at that each begins with
-	// Loss is the mean loss of predictions.
+	Steps      int    // at each rate
+	Checkpoint string // path prefix for the weights from which each rate starts
+	// Loss returns the mean loss of predictions.
 	Loss     func([]Prediction) float64
 	Progress Progress
 }
 
-// SweepPoint is what one rate came to. A loss that is not finite is +Inf.
+// SweepPoint is the result of one rate. A loss that is not finite is +Inf.
 type SweepPoint struct {
 	LearningRate float64
 	Loss         float64 // on the validation part, after the last step
 }
 
-// sweepBatches of the validation part are measured, drawn once: enough to tell
-// rates apart, and cheap where a stage is deep.
+// sweepBatches is the number of validation batches that measure each rate. They
+// are drawn once. Four are enough to tell rates apart, and cheap even for a deep
+// stage.
 const sweepBatches = 4
 
 // Run trains at every rate in turn.
@@ -66,7 +68,7 @@ func (s Sweep) Run(ctx context.Context, stage Stage, train, validation Source) (
 	return points, nil
 }
 
-// train takes the steps at one rate and returns the loss that they end with.
+// train takes the steps at one rate and returns the validation loss after them.
 func (s Sweep) train(ctx context.Context, stage Stage, train Source, held []Batch, rate float64) (float64, error) {
 	s.Hyper.LearningRate = rate
 	for epoch, step := 1, 0; step < s.Steps; epoch++ {
@@ -104,7 +106,7 @@ func (s Sweep) train(ctx context.Context, stage Stage, train Source, held []Batc
 	return math.Inf(1), nil
 }
 
-// take keeps the first batches of an epoch's order.
+// take reads the first batches of an epoch's order, to be used repeatedly.
 func (s Sweep) take(ctx context.Context, source Source, epoch, count int) ([]Batch, error) {
 	order := Order(s.Plan.Seed, epoch, source.Len())
 	order = order[:min(len(order), count*s.Plan.BatchSize)]
@@ -113,7 +115,7 @@ func (s Sweep) take(ctx context.Context, source Source, epoch, count int) ([]Bat
 		if err != nil {
 			return nil, err
 		}
-		batch.Recycle = nil // it is used again and again
+		batch.Recycle = nil // used at every rate
 		held = append(held, batch)
 	}
 	return held, nil

@@ -26,7 +26,7 @@ func TestSweepTrainsAtEachRateFromTheSameWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Fit's own batches, of its first epoch and of the next.
+	// The batches of Fit's first two epochs.
 	want := slices.Concat(slices.Collect(slices.Chunk(Order(11, 1, 5), 2)), slices.Collect(slices.Chunk(Order(11, 2, 5), 2)))[:4]
 	for i, step := range n.steps {
 		if rate := float64(1 + i/4); !slices.Equal(step.index, want[i%4]) || step.hyper.LearningRate != rate || step.hyper.Optimizer != "adam" {
@@ -36,7 +36,7 @@ func TestSweepTrainsAtEachRateFromTheSameWeights(t *testing.T) {
 	if len(n.steps) != 12 || len(points) != 3 {
 		t.Fatalf("%d steps, %d points", len(n.steps), len(points))
 	}
-	// The fake's weight begins at the seed and grows by the rate times what the batches give.
+	// The fake's weight starts at the seed. Its growth is proportional to the rate.
 	grown := points[0].Loss - 11
 	for i, p := range points {
 		rate := float64(i + 1)
@@ -90,6 +90,6 @@ func TestFitBeginsFromAnEarlierRun(t *testing.T) {
 	job, _, _ := job()
 	job.Plan.InitFrom = "gone"
 	if _, err := Fit(t.Context(), job); err == nil {
-		t.Error("a checkpoint that is not there is no error")
+		t.Error("a missing checkpoint is not an error")
 	}
 }

@@ -1,35 +1,35 @@
-// Package pipeline holds the vocabulary of transfer learning and its two
-// loops, Fit and Evaluate. It owns when a thing happens; a model owns how.
+// Package pipeline has the vocabulary of transfer learning and its two loops,
+// Fit and Evaluate. It decides when things happen; a model decides how.
 //
-// A data set reaches the loops as a Source, random access to batches; a
-// network as a Stage, one trainable depth of an exported model. Neither is
-// implemented here: the folders below this one hold data sets, decoding,
-// caching, metrics and the run folder, and the package savedmodels holds the
-// network. This package imports none of them, and no TensorFlow.
+// The loops see a data set as a Source, which gives random access to batches,
+// and a network as a Stage, one trainable depth of an exported model. Neither is
+// implemented here. The packages below this one do data sets, decoding, caching,
+// metrics and the run folder; package savedmodels does the network. This package
+// imports none of them, nor TensorFlow.
 package pipeline
 
 import "context"
 
 // Sample is one labelled image of a data set, before it is read.
 type Sample struct {
-	// ID names the sample in its data set for as long as the data set lives:
-	// the path below the root with forward slashes, for a folder.
+	// ID identifies the sample in its data set and never changes. For a folder of
+	// images it is the path below the folder, with forward slashes.
 	ID string
-	// Label is the index of its class, or -1 where it has none.
+	// Label is the index of its class, or -1 if it has none.
 	Label int
-	// Weight multiplies its part of the loss; 1 where nothing says otherwise.
+	// Weight multiplies its share of the loss. The default is 1.
 	Weight float32
 }
 
-// The parts of a data set, as options and files name them.
+// The parts of a data set, by their names in options and files.
 const (
 	TrainPart      = "train"
 	ValidationPart = "val"
 	TestPart       = "test"
-	AllParts       = "all" // the three together
+	AllParts       = "all" // all three together
 )
 
-// Parts lists the parts in their order: what trains, what chooses, what measures.
+// Parts lists the parts in order: training, validation, test.
 func Parts() [3]string { return [3]string{TrainPart, ValidationPart, TestPart} }
 
 // Encoded gives random access to labelled images as they are stored: JPEG,
@@ -37,97 +37,90 @@ func Parts() [3]string { return [3]string{TrainPart, ValidationPart, TestPart} }
 type Encoded interface {
 	Len() int
 	Sample(i int) Sample
-	// Bytes reads image i whole. The caller owns the result. An error names
-	// the file, or the file and the offset in it.
+	// Bytes reads the whole of image i. The caller owns the result. An error names
+	// the file, and the offset if the file has several images.
 	Bytes(i int) ([]byte, error)
 }
 
-// Batch is one step's examples, flat and row-major. Whoever receives it owns
-// it. Data holds pixels ([N,H,W,3], 0 to 255, as Keras means them) before the
-// frozen part of a network and activations after it.
+// Batch is the input of one step, flat and row-major. The receiver owns it. Data
+// has pixels ([N,H,W,3], 0 to 255, as in Keras) before the frozen part of a
+// network and activations after it.
 type Batch struct {
 	Samples []Sample  // N of them
 	Shape   []int64   // of Data; Shape[0] is N
-	Data    []float32 // product of Shape
-	Targets []float32 // [N,C], one distribution over the classes a row; empty where nothing is trained or measured
-	Weights []float32 // [N]; empty as Targets
-	// Recycle, where there is one, gives Data's memory to a later batch. The
-	// owner may call it once, when Data is read no more, and need not.
+	Data    []float32 // as many values as the product of Shape
+	Targets []float32 // [N,C], one distribution over the classes per row; empty unless training
+	Weights []float32 // [N]; empty unless training
+	// Recycle, if not nil, gives the memory of Data to a later batch. The owner
+	// may call it once, after the last use of Data, but does not have to.
 	Recycle func()
 }
 
-// Source gives random access to batches, so that a run resumes at any batch
-// and order is decided in one place, Order. The epoch matters to augmentation
-// alone. It is safe for concurrent use, and any number of callers gets the
-// same batches.
+// Source gives random access to batches, so that a run can resume at any batch
+// and only Order decides their order. The epoch matters only for augmentation.
+// It is safe for concurrent use, and all callers get the same batches.
 type Source interface {
 	Len() int
 	Sample(i int) Sample
 	Batch(ctx context.Context, epoch int, index []int) (Batch, error)
 }
 
-// Hyperparameters are what one training step takes beside its examples. Zero
-// switches each but the learning rate off.
+// Hyperparameters are the settings of one training step. Zero switches off
+// everything except the learning rate.
 type Hyperparameters struct {
-	Optimizer    string  `json:"optimizer"`    // a name that the model lists: "adam", "sgd"
-	LearningRate float64 `json:"-"`            // above 0; the schedule's
-	Momentum     float64 `json:"momentum"`     // SGD's, from 0 to below 1
-	WeightDecay  float64 `json:"weight_decay"` // decoupled, as Keras' optimizers have it
-	L2           float64 `json:"l2"`           // times the sum of squares of the head's kernels
+	Optimizer    string  `json:"optimizer"`    // one that the model lists: "adam", "sgd"
+	LearningRate float64 `json:"-"`            // above 0; set by the schedule
+	Momentum     float64 `json:"momentum"`     // of SGD, from 0 to below 1
+	WeightDecay  float64 `json:"weight_decay"` // decoupled, as in Keras' optimizers
+	L2           float64 `json:"l2"`           // factor of the sum of squares of the head's kernels
 	ClipNorm     float64 `json:"clip_norm"`    // largest global norm of the gradients
 	Dropout      float64 `json:"dropout"`      // rate, from 0 to below 1
 }
 
-// Result is what one step leaves behind.
+// Result is the result of one training step.
 type Result struct {
-	Loss    float64   // sum over the batch of weight times cross-entropy, over N
+	Loss    float64   // sum of weight times cross-entropy over the batch, divided by N
 	Penalty float64   // the L2 term, not part of Loss
 	Logits  []float32 // [N,C], before the update
-	Finite  bool      // false: a gradient or the loss was not finite, and nothing was updated
+	Finite  bool      // false if a gradient or the loss was not finite; nothing was updated then
 }
 
-// Stage is an exported network opened for training from one depth up: what
-// lies below its cut is frozen. Its methods are called by one goroutine,
-// but for Features, which is safe for concurrent use.
+// Stage is an exported network opened for training at one depth. Everything
+// below its cut is frozen. One goroutine at a time may call its methods, except
+// Features, which is safe for concurrent use.
 type Stage interface {
-	// Init gives the head fresh weights for a number of classes (two or more) and a width for
-	// each of its hidden layers, and sets the step to 0.
+	// Init gives the head new weights for the number of classes (two or more) and
+	// the widths of its hidden layers, and sets the step to 0.
 	Init(ctx context.Context, classes int, units []int, seed uint64) error
-	// Begin empties the optimizer's memory for this stage.
+	// Begin resets the optimizer's state for this stage.
 	Begin(ctx context.Context) error
-	// Features runs the frozen part: pixels in, the same batch with activations out.
+	// Features runs the frozen part. It takes pixels and returns the same batch
+	// with activations.
 	Features(ctx context.Context, images Batch) (Batch, error)
 	// Step trains everything above the cut on activations.
 	Step(ctx context.Context, features Batch, h Hyperparameters) (Result, error)
 	// Logits runs everything above the cut in inference mode: [N,C].
 	Logits(ctx context.Context, features Batch) ([]float32, error)
-	// Save and Restore write and read a checkpoint at a path prefix. The folder must exist.
+	// Save and Restore write and read a checkpoint at a path prefix. The folder
+	// must exist.
 	Save(ctx context.Context, prefix string) error
 	Restore(ctx context.Context, prefix string) error
 	Close() error
 }
 
-// Prediction is what a model said of one sample.
+// Prediction is a model's output for one sample.
 type Prediction struct {
 	Sample        Sample
 	Probabilities []float32 // [C]
-	Logits        []float32 // [C], or nil where the model gives probabilities alone
+	Logits        []float32 // [C], or nil if the model returns only probabilities
 }
 
-// Metric is one named figure.
+// Metric is a named number.
 type Metric struct {
 	Name  string
 	Value float64
 }
 
-// Measure turns predictions into figures. It is passed to Fit, which knows
-// none by name.
+// Measure computes metrics from predictions. Fit gets it as an argument, so it
+// knows no metric by name.
 type Measure func([]Prediction) []Metric
-
-// Model is an exported network. A stage is a graph of its own, so one is open
-// at a time.
-type Model interface {
-	Open(ctx context.Context, stage string) (Stage, error)
-	// Export writes what a checkpoint holds as a SavedModel that serves, into dir, which exists.
-	Export(ctx context.Context, checkpoint, dir string, labels []string) error
-}

@@ -2,10 +2,10 @@ package pipeline
 
 import "math"
 
-// Unsound says what of a prediction no model that works returns: a figure that is
-// not finite, a probability that is not from 0 to 1, or ones that do not sum to 1,
-// each within bfloat16's rounding; and its value. what is empty where there is
-// nothing, and otherwise such as "probability is".
+// Unsound finds an output that no working model returns: a value that is not
+// finite, a probability below 0 or above 1, or probabilities that do not sum to
+// 1, within the rounding of bfloat16. It returns what is wrong, such as
+// "probability is", and the value. what is empty if the prediction is sound.
 func (p Prediction) Unsound() (what string, value float64) {
 	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 	for _, z := range p.Logits {

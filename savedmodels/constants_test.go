@@ -27,7 +27,7 @@ func TestConstantsAreTakenWhereTheyHold(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Another network below the cut: that which the deepest stage has trained.
+	// Different weights below the cut: those that the deepest stage has trained.
 	all := openStage(t, m, "all", 3)
 	pixels := features(t, all, images)
 	for range 20 {
@@ -56,7 +56,8 @@ func TestConstantsAreTakenWhereTheyHold(t *testing.T) {
 	}
 }
 
-// What is cached of constants is not what variables compute, to the last bit.
+// Constants and variables give features that differ in the last bits, so they
+// must not share cache entries.
 func TestConstantsHaveAFeatureSpaceOfTheirOwn(t *testing.T) {
 	m := load(t, copyModel(t, "normalized"))
 	with, err := m.FeatureSpace("head", "")
@@ -87,7 +88,7 @@ func TestConstantsAreOptional(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		have []Signature
-		want string // empty: it will do
+		want string // empty if it is valid
 	}{
 		"both":            {whole, ""},
 		"neither":         {without(signatureConstant, signatureConstants), ""},

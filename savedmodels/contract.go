@@ -11,24 +11,25 @@ import (
 	"tftl/pipeline"
 )
 
-// Contract is the version of the training contract that this package speaks.
-// README.md beside this file specifies it.
+// Contract is the version of the training contract that this package supports.
+// README.md in this folder specifies it.
 const Contract = 2
 
-// The tags that tell MetaGraphs apart.
+// The tags that distinguish MetaGraphs.
 const (
 	tagServe = "serve"
 	tagTrain = "train"
 )
 
-// Signatures that a model may lack.
+// Optional signatures.
 const (
 	signatureExplain   = "explain"
 	signatureConstant  = "constant_features"
 	signatureConstants = "constants_hold"
 )
 
-// Description is assets.extra/tftl.json: what an exported model says of itself.
+// Description is an exported model's description of itself,
+// assets.extra/tftl.json.
 type Description struct {
 	Contract     int         `json:"contract"`
 	Backbone     string      `json:"backbone"`
@@ -37,50 +38,50 @@ type Description struct {
 	Head         Head        `json:"head"`
 	Stages       []StageInfo `json:"stages"` // shallow to deep; none in a trained model
 	Optimizers   []string    `json:"optimizers"`
-	LearningRate float64     `json:"learning_rate"` // the default for the head
+	LearningRate float64     `json:"learning_rate"` // default for the head
 	Versions     Versions    `json:"versions"`
-	Labels       []string    `json:"labels,omitempty"` // a trained model's classes in order
+	Labels       []string    `json:"labels,omitempty"` // classes of a trained model, in order
 }
 
-// Weights tells where the pretrained weights are from.
+// Weights says where the pretrained weights come from.
 type Weights struct {
 	Origin          string `json:"origin"`
 	NetworkSHA256   string `json:"network_sha256"`
 	VariablesSHA256 string `json:"variables_sha256"` // of variables/variables.data-00000-of-00001
 }
 
-// Input is how an image becomes the network's input. Preprocessing is in the
-// graph already; decoding and resizing are for whoever feeds it.
+// Input says how an image becomes the network's input. The graph does the
+// preprocessing; the caller decodes and resizes.
 type Input struct {
 	Size          [2]int `json:"size"` // height, width
 	Interpolation string `json:"interpolation"`
 	Preprocess    string `json:"preprocess"`
-	Fit           string `json:"fit"` // of another aspect ratio: stretch, which an absent one means, crop or pad
+	Fit           string `json:"fit"` // for another aspect ratio: stretch (the default), crop or pad
 }
 
-// Head describes the trainable top.
+// Head describes the head of the network.
 type Head struct {
 	Pooling string `json:"pooling"`
-	Hidden  int    `json:"hidden"` // layers before the output, each of the width that `init` is given
+	Hidden  int    `json:"hidden"` // layers before the output; init sets their widths
 	Inputs  int    `json:"inputs"`
 }
 
 // StageInfo is one depth of training.
 type StageInfo struct {
 	Name         string   `json:"name"`
-	Layers       []string `json:"layers"`     // what it trains that the stage before did not
+	Layers       []string `json:"layers"`     // trained here but not in the stage before
 	Features     []int64  `json:"features"`   // shape of one sample's activations at the cut
-	Parameters   int64    `json:"parameters"` // of the backbone that it trains
+	Parameters   int64    `json:"parameters"` // trained parameters of the backbone
 	FrozenSHA256 string   `json:"frozen_sha256"`
 }
 
-// Versions are those of the export.
+// Versions are the versions that wrote the export.
 type Versions struct {
 	TensorFlow string `json:"tensorflow"`
 	Keras      string `json:"keras"`
 }
 
-// readDescription reads a model's tftl.json; nil where it has none.
+// readDescription reads a model's tftl.json. It returns nil if there is none.
 func readDescription(dir string) (*Description, error) {
 	path := filepath.Join(dir, "assets.extra", "tftl.json")
 	data, err := os.ReadFile(path)
@@ -94,22 +95,22 @@ func readDescription(dir string) (*Description, error) {
 	if err := json.Unmarshal(data, d); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", path, err)
 	}
-	if d.Input.Fit == "" { // written before there was a choice
+	if d.Input.Fit == "" { // by an older exporter
 		d.Input.Fit = "stretch"
 	}
 	if d.Contract != Contract {
 		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program speaks %d", dir, d.Contract, Contract),
+			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs %d", dir, d.Contract, Contract),
 			"export it again with this version's scripts/export.py")
 	}
 	if d.Input.Size[0] < 1 || d.Input.Size[1] < 1 {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: input size %v", path, d.Input.Size)
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: input size %v: must be 1 or more", path, d.Input.Size)
 	}
 	return d, nil
 }
 
-// checkTraining sees that a training MetaGraph has every signature of the
-// contract with the names, dtypes and shapes that it asks for.
+// checkTraining checks that a training MetaGraph has every signature of the
+// contract, with the right names, dtypes and shapes.
 func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 	images := append([]int64{-1}, int64(d.Input.Size[0]), int64(d.Input.Size[1]), 3)
 	features := append([]int64{-1}, stage.Features...)
@@ -155,7 +156,7 @@ func checkServing(have []Signature, d *Description) error {
 		[]Tensor{{"images", "float32", images}},
 		[]Tensor{{"logits", "float32", []int64{-1, -1}}, {"probabilities", "float32", []int64{-1, -1}}},
 	}}
-	if has(have, signatureExplain) { // an older export has none
+	if has(have, signatureExplain) { // older exports have none
 		want = append(want, Signature{
 			signatureExplain,
 			[]Tensor{{"label", "int32", []int64{-1}}, {"images", "float32", images}},
@@ -169,7 +170,8 @@ func has(list []Signature, name string) bool {
 	return slices.ContainsFunc(list, func(s Signature) bool { return s.Name == name })
 }
 
-// check names the first thing of want that have lacks. More than is wanted is fine.
+// check returns an error that names the first thing of want that is missing in
+// have. Extra signatures and tensors are fine.
 func check(have, want []Signature) error {
 	for _, w := range want {
 		i := slices.IndexFunc(have, func(s Signature) bool { return s.Name == w.Name })
@@ -193,18 +195,18 @@ func checkTensors(signature, role string, have, want []Tensor) error {
 			return pipeline.Errorf(pipeline.BadModel, "signature %q has no %s %q", signature, role, w.Name)
 		}
 		if h := have[i]; h.DType != w.DType || !fits(h.Shape, w.Shape) {
-			return pipeline.Errorf(pipeline.BadModel, "signature %q: %s is %v, the contract has %v", signature, role, h, w)
+			return pipeline.Errorf(pipeline.BadModel, "signature %q: %s is %v, but the contract needs %v", signature, role, h, w)
 		}
 	}
 	return nil
 }
 
-// anySize is a dimension of a wanted shape that may be known or not. One of -1
-// must not be: it is to take any number of images, or of classes.
+// anySize is a dimension of a wanted shape that may have a fixed size. A
+// dimension of -1 must accept any size: any number of images, or of classes.
 const anySize = -2
 
-// fits says whether a declared shape can be the wanted one: where it has an
-// unknown dimension or an unknown rank, it can.
+// fits reports whether a declared shape is compatible with the wanted one.
+// Unknown dimensions and unknown ranks are.
 func fits(have, want []int64) bool {
 	if have == nil {
 		return true

@@ -17,7 +17,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		have  []Signature
-		error string // empty: none
+		error string // empty for none
 	}{
 		"the same":       {with(func(*Signature) {}), ""},
 		"more inputs":    {with(func(s *Signature) { s.Inputs = append(s.Inputs, Tensor{Name: "other"}) }), ""},
@@ -28,10 +28,10 @@ func TestCheck(t *testing.T) {
 		"another name":   {with(func(s *Signature) { s.Name = "Step" }), `signature "step" is missing`},
 		"no input":       {with(func(s *Signature) { s.Inputs = nil }), `signature "step" has no input "features"`},
 		"no output":      {with(func(s *Signature) { s.Outputs[0].Name = "loss:0" }), `signature "step" has no output "loss"`},
-		"another dtype":  {with(func(s *Signature) { s.Inputs[0].DType = "float64" }), `signature "step": input is features float64[?,32], the contract has features float32[?,32]`},
+		"another dtype":  {with(func(s *Signature) { s.Inputs[0].DType = "float64" }), `signature "step": input is features float64[?,32], but the contract needs features float32[?,32]`},
 		"another width":  {with(func(s *Signature) { s.Inputs[0].Shape = []int64{-1, 33} }), "features float32[?,33]"},
 		"another rank":   {with(func(s *Signature) { s.Inputs[0].Shape = []int64{-1, 32, 1} }), "features float32[?,32,1]"},
-		"not a scalar":   {with(func(s *Signature) { s.Outputs[0].Shape = []int64{1} }), "output is loss float32[1], the contract has loss float32[]"},
+		"not a scalar":   {with(func(s *Signature) { s.Outputs[0].Shape = []int64{1} }), "output is loss float32[1], but the contract needs loss float32[]"},
 		"a fixed number": {with(func(s *Signature) { s.Inputs[0].Shape = []int64{8, 32} }), "features float32[8,32]"},
 	} {
 		err := check(test.have, want)
@@ -44,8 +44,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Every signature of the contract is asked for, with all that it takes and
-// returns.
+// Every signature of the contract is required, with all its inputs and outputs.
 func TestCheckTrainingAsksForAll(t *testing.T) {
 	m := load(t, copyModel(t, "tiny"))
 	info, err := m.Stage("block2")

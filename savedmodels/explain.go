@@ -9,17 +9,18 @@ import (
 	"tftl/pipeline"
 )
 
-// Explains says whether the model can be asked to Explain.
+// Explains reports whether the model can Explain.
 func (p *Predictor) Explains() bool { return p.explains }
 
-// Explain runs the network on pixels ([N,H,W,3], 0 to 255) and says of each
-// image where it speaks for the class of that index. It is safe for concurrent
-// use. A model without the signature is an error of kind pipeline.BadModel.
+// Explain runs the network on pixels ([N,H,W,3], 0 to 255) and shows which
+// regions of each image support the class given for it. It is safe for
+// concurrent use. A model without the signature is an error of kind
+// pipeline.BadModel.
 func (p *Predictor) Explain(ctx context.Context, images pipeline.Batch, classes []int) (pipeline.HeatMaps, error) {
 	if !p.explains {
 		return pipeline.HeatMaps{}, pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "signature %q is missing", signatureExplain),
-			"export the network again with scripts/export.py and train that")
+			"export the network again with scripts/export.py and train the new export")
 	}
 	if len(classes) != len(images.Samples) {
 		return pipeline.HeatMaps{}, fmt.Errorf("%d classes to explain for %d images", len(classes), len(images.Samples))
@@ -27,7 +28,7 @@ func (p *Predictor) Explain(ctx context.Context, images pipeline.Batch, classes 
 	asked := make([]int32, len(classes))
 	for i, class := range classes {
 		if class < 0 || class >= len(p.Labels) {
-			return pipeline.HeatMaps{}, fmt.Errorf("class %d to explain: there are %d", class, len(p.Labels))
+			return pipeline.HeatMaps{}, fmt.Errorf("class %d to explain: the model has %d", class, len(p.Labels))
 		}
 		asked[i] = int32(class)
 	}

@@ -9,7 +9,8 @@ import (
 	"tftl/pipeline"
 )
 
-// halves are pictures of 32x32 with one colour on the left and one on the right.
+// halves returns pictures of 32x32 with one colour on the left and one on the
+// right.
 func halves(colours ...[2][3]float32) pipeline.Batch {
 	b := pipeline.Batch{Shape: []int64{int64(len(colours)), 32, 32, 3}}
 	for _, c := range colours {
@@ -70,7 +71,7 @@ func TestExplainRefuses(t *testing.T) {
 	}
 }
 
-// A model may lack it, but not have another of its name.
+// A model may lack the signature, but must not have a different one of that name.
 func TestExplainIsOptional(t *testing.T) {
 	m := load(t, copyModel(t, "tiny"))
 	whole := signatures(metaGraph(m.saved, tagServe))

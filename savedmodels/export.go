@@ -13,7 +13,7 @@ import (
 	"tftl/pipeline"
 )
 
-// Export writes the trained model of a checkpoint, as an Exporter does.
+// Export writes the trained model of a checkpoint: see Exporter.Export.
 func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []string) error {
 	e, err := m.Exporter()
 	if err != nil {
@@ -23,18 +23,19 @@ func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []str
 	return e.Export(ctx, checkpoint, dir, labels)
 }
 
-// Exporter writes trained models: it keeps the serving graph open for the next.
+// Exporter writes trained models. It keeps the serving graph open between
+// exports.
 type Exporter struct {
 	model *Model
 	graph *graph
 }
 
-// Exporter opens the serving graph, whose variables a checkpoint's take the
-// place of.
+// Exporter opens the serving graph, for Export to fill with a checkpoint's
+// variables.
 func (m *Model) Exporter() (*Exporter, error) {
 	def := metaGraph(m.saved, tagServe)
 	if def == nil || m.Description == nil {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: no MetaGraph is tagged %s", m.Dir, tagServe)
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: has no MetaGraph with the tag %s", m.Dir, tagServe)
 	}
 	g, err := open(m.Dir, def, m.Runtime)
 	if err != nil {
@@ -43,12 +44,12 @@ func (m *Model) Exporter() (*Exporter, error) {
 	return &Exporter{m, g}, nil
 }
 
-// Close lets the graph go.
+// Close releases the graph.
 func (e *Exporter) Close() { e.graph.close() }
 
 // Export writes the trained model of a checkpoint into dir, which exists and is
-// empty: a SavedModel of the serving MetaGraph alone, which TensorFlow Serving,
-// Python and Go load, with the labels in assets.extra/tftl.json.
+// empty. The SavedModel has only the serving MetaGraph and can be loaded by
+// TensorFlow Serving, Python and Go. The labels are in assets.extra/tftl.json.
 func (e *Exporter) Export(ctx context.Context, checkpoint, dir string, labels []string) error {
 	m, g := e.model, e.graph
 	if err := g.restore(ctx, checkpoint); err != nil {
@@ -62,7 +63,7 @@ func (e *Exporter) Export(ctx context.Context, checkpoint, dir string, labels []
 	if err := g.save(ctx, filepath.Join(dir, "variables", "variables")); err != nil {
 		return fmt.Errorf("model %s: %w", dir, err)
 	}
-	// Fields that the binding's older protobufs do not know are kept as they are.
+	// Fields unknown to the binding's older protobufs are kept.
 	saved := &savedModelPB{
 		SavedModelSchemaVersion: m.saved.SavedModelSchemaVersion,
 		MetaGraphs:              []*metaGraphPB{g.def},

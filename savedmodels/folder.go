@@ -12,25 +12,27 @@ import (
 	"tftl/pipeline"
 )
 
-// noFolder says what a file is that was named in place of a SavedModel's folder.
+// noFolder is the error for a file that was given instead of a SavedModel's
+// folder.
 func noFolder(path string) error {
 	switch ext := strings.ToLower(filepath.Ext(path)); {
 	case filepath.Base(path) == "saved_model.pb":
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: is a file of a model", path),
-			"name the folder that holds it: %s", strconv.Quote(filepath.Dir(path)))
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: is a file of a model, not its folder", path),
+			"give the folder: %s", strconv.Quote(filepath.Dir(path)))
 	case slices.Contains([]string{".keras", ".h5", ".hdf5"}, ext):
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: is a Keras file, not a SavedModel's folder", path),
-			"in Keras, model.export(DIR) writes one that predicts; scripts/export.py %s FILE writes one that can be trained", pipeline.Option("keras-model"))
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: is a Keras file, not the folder of a SavedModel", path),
+			"in Keras, model.export(DIR) writes a SavedModel that predicts; scripts/export.py %s FILE writes one that can be trained", pipeline.Option("keras-model"))
 	}
 	return pipeline.Errorf(pipeline.BadModel, "model %s: is not a folder", path)
 }
 
-// noSavedModel says of a folder without saved_model.pb where one lies below it,
-// as TensorFlow Serving has a folder for each version of a model.
+// noSavedModel is the error for a folder without saved_model.pb. It points to the
+// newest version if there are folders for versions, as TensorFlow Serving has
+// them.
 func noSavedModel(dir string) error {
-	err := pipeline.Errorf(pipeline.BadModel, "model %s: is no SavedModel: it has no saved_model.pb", dir)
+	err := pipeline.Errorf(pipeline.BadModel, "model %s: is not a SavedModel: it has no saved_model.pb", dir)
 	newest, of := 0, ""
-	found, _ := filepath.Glob(filepath.Join(escaped(dir), "*", "saved_model.pb")) // the pattern is well formed
+	found, _ := filepath.Glob(filepath.Join(escaped(dir), "*", "saved_model.pb")) // the pattern is valid
 	for _, path := range found {
 		name := filepath.Base(filepath.Dir(path))
 		version, notOne := strconv.Atoi(name)
@@ -39,32 +41,34 @@ func noSavedModel(dir string) error {
 		}
 	}
 	if of != "" {
-		return pipeline.WithHint(err, "it has a folder for each version; name one: %s", strconv.Quote(filepath.Join(dir, of)))
+		return pipeline.WithHint(err, "it has a folder per version; give one: %s", strconv.Quote(filepath.Join(dir, of)))
 	}
 	return pipeline.WithHint(err, "export one with scripts/export.py")
 }
 
-// escaped is a path as a pattern that it alone matches.
+// escaped returns a pattern that matches only this path.
 func escaped(path string) string {
 	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`).Replace(path)
 }
 
-// standIn is an error for what stands in for a file of a model; nil: nothing does.
+// standIn is the error for a file that has other content in place of a model's;
+// nil if it does not.
 func standIn(path string, head []byte) error {
 	switch standin.Of(head) {
 	case standin.LFSPointer:
 		return pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: is a Git LFS pointer, not the file that it stands for", path),
-			"git lfs pull, in the repository, fetches it")
+			pipeline.Errorf(pipeline.BadModel, "model %s: is a Git LFS pointer, not the file itself", path),
+			"run git lfs pull in the repository to fetch it")
 	case standin.WebPage:
 		return pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: is a web page, not the file of this name", path),
-			"download the file itself again")
+			pipeline.Errorf(pipeline.BadModel, "model %s: is a web page, not a model file", path),
+			"download the file again")
 	}
 	return nil
 }
 
-// standInFile is standIn for a file that may be large.
+// standInFile is standIn for a file that may be large. It reads only the
+// beginning.
 func standInFile(path string) error {
 	file, err := os.Open(path)
 	if err != nil {

@@ -17,15 +17,14 @@ import (
 	"tftl/pipeline"
 )
 
-// graph is one MetaGraph in a session of its own. This file is the only one
-// that calls tfgo, which panics on every error: try turns its panics into
-// errors, and nothing else may.
+// graph is one MetaGraph in its own session. Only this file calls tfgo, which
+// panics on every error: try turns its panics into errors.
 type graph struct {
 	model *tfgo.Model
 	def   *metaGraphPB
 }
 
-// open loads the MetaGraph with these tags, its variables too.
+// open loads a MetaGraph with its variables.
 func open(dir string, def *metaGraphPB, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
 	err = literal(dir, func(path string) error {
@@ -38,10 +37,10 @@ func open(dir string, def *metaGraphPB, r *Runtime) (g *graph, err error) {
 	return g, err
 }
 
-// feeds are a call's inputs by name. The call takes them: they are freed.
+// feeds are the inputs of a call by name. The call frees them.
 type feeds map[string]*tf.Tensor
 
-// call runs a signature. The caller frees what it returns.
+// call runs a signature. The caller frees the results.
 func (g *graph) call(ctx context.Context, signature string, inputs feeds, outputs ...string) ([]*tf.Tensor, error) {
 	defer func() {
 		for _, t := range inputs {
@@ -55,7 +54,7 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	if def == nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "signature %q is missing", signature)
 	}
-	// Some kernels end the process over a tensor of another rank.
+	// Some kernels crash the process if a tensor has the wrong rank.
 	for name, t := range inputs {
 		if want := shape(def.Inputs[name]); !fits(want, t.Shape()) {
 			return nil, fmt.Errorf("signature %q: %s has shape %v, not %v", signature, name, t.Shape(), want)
@@ -79,8 +78,8 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	return results, nil
 }
 
-// save writes the MetaGraph's variables at a path prefix, restore reads them,
-// both by the operations that its saver_def names.
+// save writes the MetaGraph's variables to a path prefix, and restore reads them.
+// Both use the operations named in its saver_def.
 func (g *graph) save(ctx context.Context, prefix string) error {
 	return g.saver(ctx, prefix, g.def.GetSaverDef().GetSaveTensorName())
 }
@@ -92,9 +91,9 @@ func (g *graph) restore(ctx context.Context, prefix string) error {
 	})
 }
 
-// literal gives use a path to dir that is no pattern: TensorFlow looks for a
-// checkpoint's files as a shell would, and finds none where a folder is named
-// "photos [1]".
+// literal calls use with a path to dir without pattern characters. TensorFlow
+// treats a checkpoint's path as a shell pattern, so it would find no files in a
+// folder named "photos [1]".
 func literal(dir string, use func(dir string) error) error {
 	if !strings.ContainsAny(dir, `*?[\`) {
 		return use(dir)
@@ -105,7 +104,7 @@ func literal(dir string, use func(dir string) error) error {
 	}
 	tmp, err := os.MkdirTemp("", "tftl-")
 	if err != nil {
-		return fmt.Errorf("%s: a path with one of *?[\\ in it takes a folder for temporary files, which TMPDIR names: %w", dir, err)
+		return fmt.Errorf("%s: a path with *, ?, [ or \\ needs a folder for temporary files (set TMPDIR): %w", dir, err)
 	}
 	defer os.RemoveAll(tmp)
 	link := filepath.Join(tmp, "link")
@@ -131,8 +130,8 @@ func (g *graph) saver(ctx context.Context, prefix, fetch string) error {
 	})
 }
 
-// output finds a tensor by its name in the graph, "operation:index". It panics
-// as tfgo does, within try.
+// output returns the tensor with a name in the graph, "operation:index". Like
+// tfgo it panics on errors, so call it within try.
 func (g *graph) output(name string) tf.Output {
 	operation, index, _ := strings.Cut(name, ":")
 	i, err := strconv.Atoi(index)
@@ -142,19 +141,19 @@ func (g *graph) output(name string) tf.Output {
 	return g.model.Op(operation, i)
 }
 
-// close lets the session go. tfgo closes it in a finalizer alone, so the
-// collector is asked to run it.
+// close releases the session. tfgo closes it only in a finalizer, so close runs
+// the garbage collector.
 func (g *graph) close() {
 	g.model = nil
 	runtime.GC()
 }
 
-// try runs f and returns what it panicked with as an error.
+// try runs f and turns a panic into an error.
 func try(f func()) (err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
-		case runtime.Error: // a bug of ours, not tfgo's way to report
+		case runtime.Error: // a bug of ours, not an error reported by tfgo
 			panic(p)
 		case error:
 			err = firstLine(p)
@@ -166,7 +165,7 @@ func try(f func()) (err error) {
 	return nil
 }
 
-// firstLine keeps what TensorFlow says and drops the graph's stack below it.
+// firstLine keeps TensorFlow's message and drops the stack of the graph below it.
 func firstLine(err error) error {
 	line, rest, more := strings.Cut(strings.TrimSpace(err.Error()), "\n")
 	if !more && rest == "" {

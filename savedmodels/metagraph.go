@@ -23,8 +23,8 @@ type (
 	tensorPB     = for_core_protos_go_proto.TensorInfo
 )
 
-// readSavedModel parses dir/saved_model.pb and sees that its variables are
-// there: TensorFlow loads a model without them and fails at its first run.
+// readSavedModel parses dir/saved_model.pb and checks that the variables exist:
+// TensorFlow loads a model without them and fails only when it runs.
 func readSavedModel(dir string) (*savedModelPB, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -69,7 +69,7 @@ func reason(err error) error {
 	return err
 }
 
-// metaGraph finds the MetaGraph with exactly these tags.
+// metaGraph returns the MetaGraph with exactly these tags, or nil.
 func metaGraph(saved *savedModelPB, tags ...string) *metaGraphPB {
 	for _, graph := range saved.MetaGraphs {
 		if sameTags(graph.GetMetaInfoDef().GetTags(), tags) {
@@ -86,15 +86,15 @@ func sameTags(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-// Signature is what a SavedModel's function takes and returns.
+// Signature is the signature of a SavedModel's function.
 type Signature struct {
 	Name    string
 	Inputs  []Tensor
 	Outputs []Tensor
 }
 
-// Tensor is a named input or output. An unknown dimension is -1; Shape is nil
-// where the rank is unknown.
+// Tensor is a named input or output. An unknown dimension is -1. Shape is nil if
+// the rank is unknown.
 type Tensor struct {
 	Name  string
 	DType string // TensorFlow's name: float32, int32, string, bool …
@@ -115,7 +115,8 @@ func (t Tensor) String() string {
 	return fmt.Sprintf("%s %s[%s]", t.Name, t.DType, strings.Join(dims, ","))
 }
 
-// signatures lists a MetaGraph's signatures by name, the loader's own left out.
+// signatures lists a MetaGraph's signatures, sorted by name, without those of
+// TensorFlow's loader.
 func signatures(graph *metaGraphPB) []Signature {
 	var list []Signature
 	for _, name := range slices.Sorted(maps.Keys(graph.GetSignatureDef())) {
@@ -136,7 +137,7 @@ func tensors(infos map[string]*tensorPB) []Tensor {
 	return list
 }
 
-// shape is a Tensor's.
+// shape returns the Shape of a Tensor.
 func shape(info *tensorPB) []int64 {
 	declared := info.GetTensorShape()
 	if declared == nil || declared.UnknownRank {

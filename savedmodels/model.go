@@ -1,13 +1,13 @@
-// Package savedmodels loads exported networks and runs them: the training
-// contract from Go. README.md in this folder specifies the contract.
+// Package savedmodels loads and runs exported networks. It is the Go side of the
+// training contract, which README.md in this folder specifies.
 //
 // Load checks names, dtypes, shapes and the version before anything runs. Open
-// gives one stage for training, Predictor the network that serves, Export
-// writes a trained model. No TensorFlow type is in an exported signature; flat
-// slices and shapes go in and come out.
+// returns one stage for training and Predictor the network for serving; Export
+// writes a trained model. No exported signature has a TensorFlow type: inputs
+// and outputs are flat slices with shapes.
 //
-// It is not a general loader of SavedModels: one that lacks the contract can
-// be predicted with, through Plain, and nothing else.
+// This is not a general loader for SavedModels. One without the contract can
+// only predict, with Plain.
 package savedmodels
 
 import (
@@ -26,17 +26,18 @@ import (
 	"tftl/pipeline"
 )
 
-// Model is a SavedModel folder whose description and signatures were checked.
+// Model is a SavedModel folder with a checked description and checked
+// signatures.
 type Model struct {
 	Dir         string
 	Description *Description // nil for a SavedModel without the contract
 	Runtime     *Runtime
 	saved       *savedModelPB
-	variables   string // digest of their file, once it was asked for
+	variables   string // digest of their file, once computed
 }
 
-// Load reads a model's description and signatures and checks them. It builds
-// no graph. Errors are of kind pipeline.BadModel and name the folder.
+// Load reads and checks a model's description and signatures. It builds no
+// graph. Errors are of kind pipeline.BadModel and name the folder.
 func Load(dir string, r *Runtime) (*Model, error) {
 	saved, err := readSavedModel(dir)
 	if err != nil {
@@ -51,7 +52,7 @@ func Load(dir string, r *Runtime) (*Model, error) {
 		return m, nil
 	}
 	if serve := metaGraph(saved, tagServe); serve == nil {
-		err = pipeline.Errorf(pipeline.BadModel, "no MetaGraph is tagged %s", tagServe)
+		err = pipeline.Errorf(pipeline.BadModel, "has no MetaGraph with the tag %s", tagServe)
 	} else {
 		err = checkServing(signatures(serve), description)
 	}
@@ -60,7 +61,7 @@ func Load(dir string, r *Runtime) (*Model, error) {
 			break
 		}
 		if train := metaGraph(saved, tagTrain, info.Name); train == nil {
-			err = pipeline.Errorf(pipeline.BadModel, "no MetaGraph is tagged %s, %s", tagTrain, info.Name)
+			err = pipeline.Errorf(pipeline.BadModel, "has no MetaGraph with the tags %s, %s", tagTrain, info.Name)
 		} else if err = checkTraining(signatures(train), description, info); err != nil {
 			err = fmt.Errorf("stage %s: %w", info.Name, err)
 		}
@@ -71,7 +72,8 @@ func Load(dir string, r *Runtime) (*Model, error) {
 	return m, nil
 }
 
-// LacksForTraining says what the model lacks for training; empty for nothing.
+// LacksForTraining says what the model lacks for training. It is empty if the
+// model can be trained.
 func (m *Model) LacksForTraining() string {
 	lacks := "signature \"step\" is missing"
 	switch {
@@ -80,26 +82,25 @@ func (m *Model) LacksForTraining() string {
 	case len(m.Description.Stages) > 0:
 		return ""
 	case len(m.Description.Labels) > 0:
-		return "it is a trained model, for serving; " + lacks
+		return "it is a trained model, for serving only; " + lacks
 	}
 	return lacks
 }
 
-// Trainable is an error if the model cannot be trained.
+// Trainable returns an error if the model cannot be trained.
 func (m *Model) Trainable() error {
 	lacks := m.LacksForTraining()
 	if lacks == "" {
 		return nil
 	}
-	hint := pipeline.Messagef("scripts/export.py writes a network with its training steps")
+	hint := pipeline.Messagef("scripts/export.py exports networks that can be trained")
 	if m.Description == nil {
-		hint = pipeline.Messagef("%s; its option %s takes your own, without its top", hint, pipeline.Option("keras-model"))
+		hint = pipeline.Messagef("%s; with %s it exports your own, without its top", hint, pipeline.Option("keras-model"))
 	}
 	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: cannot be trained: %s", m.Dir, lacks), "%s", hint)
 }
 
-// MetaGraphs lists the signatures of each graph in the folder by its tags,
-// joined with a comma, in the file's order.
+// MetaGraphs lists the model's graphs in the file's order.
 func (m *Model) MetaGraphs() []MetaGraph {
 	var list []MetaGraph
 	for _, graph := range m.saved.MetaGraphs {
@@ -111,11 +112,12 @@ func (m *Model) MetaGraphs() []MetaGraph {
 
 // MetaGraph is a graph of a SavedModel and its signatures.
 type MetaGraph struct {
-	Tags       string
+	Tags       string // joined with commas
 	Signatures []Signature
 }
 
-// Stage finds a stage's description. Unknown: an error that lists those there are.
+// Stage returns the description of a stage. An unknown name is an error that
+// lists the model's stages.
 func (m *Model) Stage(name string) (StageInfo, error) {
 	if err := m.Trainable(); err != nil {
 		return StageInfo{}, err
@@ -130,8 +132,8 @@ func (m *Model) Stage(name string) (StageInfo, error) {
 	return StageInfo{}, pipeline.Errorf(pipeline.BadUsage, "stage %q: model %s has %s", name, m.Dir, strings.Join(names, ", "))
 }
 
-// Open builds the graph of one stage in a session of its own. Its variables
-// are those of the folder.
+// Open loads the graph of one stage in its own session, with the variables of
+// the folder.
 func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	info, err := m.Stage(name)
 	if err != nil {
@@ -148,33 +150,35 @@ func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	return s, nil
 }
 
-// constants says whether a stage has its frozen part with constant weights too.
+// constants reports whether a stage also has its frozen part with constant
+// weights.
 func (m *Model) constants(name string) bool {
 	return has(signatures(metaGraph(m.saved, tagTrain, name)), signatureConstant)
 }
 
-// FeatureSpace names everything but the image that decides the bits of a
-// stage's features: the frozen network, how images are decoded, precision,
-// TensorFlow, device and instruction set. Equal spaces, equal features. weights
-// is the digest of a checkpoint that the frozen network was restored from, or
-// empty where it is the model's own.
+// FeatureSpace identifies everything except the image that determines the exact
+// values of a stage's features: the frozen network, how images are decoded,
+// precision, TensorFlow, device and instruction set. In the same space, the same
+// image has the same features. weights is the digest of the checkpoint that the
+// frozen network was restored from, or empty for the model's own weights.
 func (m *Model) FeatureSpace(name, weights string) (string, error) {
 	info, err := m.Stage(name)
 	if err != nil {
 		return "", err
 	}
 	d := m.Description
-	if m.variables == "" { // read once: a sweep asks for each of its runs
+	if m.variables == "" { // computed once, because a batch needs it for each run
 		if m.variables, err = fileDigest(filepath.Join(m.Dir, "variables", "variables.data-00000-of-00001")); err != nil {
 			return "", pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
 		}
 	}
-	// The exporter digested the frozen part alone, so that two exports of one
-	// network share their features. It holds for the variables it saw.
+	// The exporter's digest covers only the frozen part, so that exports of the
+	// same network share features. It is valid only for the variables it was
+	// computed from.
 	frozen := info.FrozenSHA256
 	switch {
 	case weights != "":
-		frozen = "checkpoint " + weights + " in " + frozen // whose pooling and cut the first does not tell
+		frozen = "checkpoint " + weights + " in " + frozen // the checkpoint does not tell pooling and cut
 	case m.variables != d.Weights.VariablesSHA256 || frozen == "":
 		frozen = "variables " + m.variables
 	}
@@ -182,7 +186,7 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		Contract     int       `json:"contract"`
 		Stage        string    `json:"stage"`
 		Frozen       string    `json:"frozen"`
-		Constants    bool      `json:"constants,omitempty"` // they round otherwise
+		Constants    bool      `json:"constants,omitempty"` // they round differently
 		Input        Input     `json:"input"`
 		Precision    Precision `json:"precision"`
 		TensorFlow   string    `json:"tensorflow"`

@@ -14,7 +14,7 @@ import (
 
 const fixtures = "../build/testdata"
 
-// resolve is a session in float32 on one thread, so that results repeat.
+// resolve returns a session in float32 on one thread, so that results repeat.
 func resolve(t *testing.T) *Runtime {
 	t.Helper()
 	r, err := Resolve(Options{Precision: Float32, Threads: 1, Device: "cpu"})
@@ -36,7 +36,7 @@ func load(t *testing.T, dir string) *Model {
 // copyModel copies a fixture, so that it can be changed.
 func copyModel(t *testing.T, name string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "model [1]") // no pattern
+	dir := filepath.Join(t.TempDir(), "model [1]") // must not be taken for a pattern
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(fixtures, name))); err != nil {
 		t.Fatalf("%v (make test makes it)", err)
 	}
@@ -102,7 +102,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Each is found before anything runs.
+// All of these are found before anything runs.
 func TestLoadRefuses(t *testing.T) {
 	type change func(t *testing.T, dir string)
 	within := func(name string) func(string) string {
@@ -119,7 +119,7 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		"no folder":    {"tiny", func(t *testing.T, dir string) { remove(t, dir) }, "no such file"},
 		"a file":       {"tiny", func(t *testing.T, dir string) { remove(t, dir); write(t, dir, "") }, "is not a folder"},
-		"no graph":     {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)) }, "is no SavedModel: it has no saved_model.pb"},
+		"no graph":     {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)) }, "is not a SavedModel: it has no saved_model.pb"},
 		"garbage":      {"tiny", func(t *testing.T, dir string) { write(t, pb(dir), "garbage") }, "cannot be parsed"},
 		"empty":        {"tiny", func(t *testing.T, dir string) { write(t, pb(dir), "") }, "cannot be parsed"},
 		"a folder":     {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)); os.Mkdir(pb(dir), 0o777) }, "is a directory"},
@@ -129,17 +129,17 @@ func TestLoadRefuses(t *testing.T) {
 			remove(t, filepath.Join(dir, "variables/variables.data-00000-of-00001"))
 		}, "variables are missing"},
 		"JSON":           {"tiny", func(t *testing.T, dir string) { write(t, about(dir), "{") }, "tftl.json: unexpected end of JSON"},
-		"version":        {"tiny", describing("contract", 3), "has version 3 of the training contract; this program speaks 2"},
+		"version":        {"tiny", describing("contract", 3), "has version 3 of the training contract; this program needs 2"},
 		"no version":     {"tiny", describing("contract", 0), "has version 0"},
-		"size":           {"tiny", describing("input", map[string]any{"size": []int{0, 32}}), "input size [0 32]"},
-		"another size":   {"tiny", describing("input", map[string]any{"size": []int{64, 32}}), `signature "serving_default": input is images float32[?,32,32,3], the contract has images float32[?,64,32,3]`},
-		"stage's name":   {"tiny", describing("stages", []map[string]any{{"name": "block7", "features": []int{32}}}), "no MetaGraph is tagged train, block7"},
-		"cut's shape":    {"tiny", describing("stages", []map[string]any{{"name": "head", "features": []int{31}}}), `stage head: signature "features": output is features float32[?,32], the contract has features float32[?,31]`},
+		"size":           {"tiny", describing("input", map[string]any{"size": []int{0, 32}}), "input size [0 32]: must be 1 or more"},
+		"another size":   {"tiny", describing("input", map[string]any{"size": []int{64, 32}}), `signature "serving_default": input is images float32[?,32,32,3], but the contract needs images float32[?,64,32,3]`},
+		"stage's name":   {"tiny", describing("stages", []map[string]any{{"name": "block7", "features": []int{32}}}), "has no MetaGraph with the tags train, block7"},
+		"cut's shape":    {"tiny", describing("stages", []map[string]any{{"name": "head", "features": []int{31}}}), `stage head: signature "features": output is features float32[?,32], but the contract needs features float32[?,31]`},
 		"no step":        {"broken/no-step", nil, `stage head: signature "step" is missing`},
-		"no head":        {"broken/no-head", nil, "no MetaGraph is tagged train, head"},
+		"no head":        {"broken/no-head", nil, "has no MetaGraph with the tags train, head"},
 		"no MetaGraphs":  {"broken/no-graphs", nil, "cannot be parsed"},
-		"dtype":          {"broken/dtype", nil, `stage head: signature "step": input is targets int32[?,?], the contract has targets float32[?,?]`},
-		"features shape": {"broken/shape", nil, `stage head: signature "features": output is features float32[?,33], the contract has features float32[?,32]`},
+		"dtype":          {"broken/dtype", nil, `stage head: signature "step": input is targets int32[?,?], but the contract needs targets float32[?,?]`},
+		"features shape": {"broken/shape", nil, `stage head: signature "features": output is features float32[?,33], but the contract needs features float32[?,32]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copyModel(t, test.fixture)
@@ -185,7 +185,8 @@ func TestGraphThatCannotBeLoaded(t *testing.T) {
 	}
 }
 
-// Whatever decides the bits of features is in the space, and nothing else.
+// The space has everything that determines the exact values of features, and
+// nothing else.
 func TestFeatureSpace(t *testing.T) {
 	space := func(m *Model, stage string) string {
 		t.Helper()
@@ -201,7 +202,7 @@ func TestFeatureSpace(t *testing.T) {
 		t.Errorf("a copy of the model elsewhere has\n%s, want\n%s", got, base)
 	}
 
-	// An export from before there was a choice of fit.
+	// Older exports have no fit.
 	older := copyModel(t, "tiny")
 	describe(t, older, func(d map[string]any) { delete(d["input"].(map[string]any), "fit") })
 	if got := space(load(t, older), "head"); got != base {
@@ -228,7 +229,7 @@ func TestFeatureSpace(t *testing.T) {
 		describe(t, changed, change)
 		other[name] = space(load(t, changed), "head")
 	}
-	// Variables that are not those the digest was taken of.
+	// Variables that do not match the recorded digest.
 	changed := copyModel(t, "tiny")
 	variables := filepath.Join(changed, "variables", "variables.data-00000-of-00001")
 	data, err := os.ReadFile(variables)

@@ -14,8 +14,8 @@ import (
 	"tftl/internal/tensor"
 )
 
-// oneDNN says whether TensorFlow's oneDNN kernels are on. The library reads the
-// variable when it loads, and has this default without it.
+// oneDNN reports whether TensorFlow's oneDNN kernels are on. TensorFlow reads the
+// variable when it loads, and otherwise has this default.
 func oneDNN() bool {
 	switch strings.ToLower(os.Getenv("TF_ENABLE_ONEDNN_OPTS")) {
 	case "1", "true":
@@ -26,8 +26,8 @@ func oneDNN() bool {
 	return cpu.X86.HasAVX512VNNI || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
 }
 
-// oneDNNLimit is the instruction set that the user keeps oneDNN to; empty for
-// none.
+// oneDNNLimit returns the instruction set to which the user limits oneDNN, or
+// empty.
 func oneDNNLimit() string {
 	limit := strings.ToLower(os.Getenv("ONEDNN_MAX_CPU_ISA"))
 	if limit == "default" || limit == "all" {
@@ -36,17 +36,17 @@ func oneDNNLimit() string {
 	return limit
 }
 
-// fastBFloat16 says whether the processor multiplies bfloat16 itself, and oneDNN
-// may use that.
+// fastBFloat16 reports whether the processor has instructions for bfloat16 that
+// oneDNN may use.
 func fastBFloat16() bool {
 	limit := oneDNNLimit()
 	allowed := limit == "" || strings.Contains(limit, "bf16") || strings.Contains(limit, "amx")
 	return allowed && (cpu.X86.HasAMXBF16 || cpu.X86.HasAVX512BF16)
 }
 
-// computesBFloat16 runs one small convolution in float32 and in bfloat16, and
-// sees whether they round differently: where TensorFlow has no bfloat16 kernel
-// it computes float32 without a word.
+// computesBFloat16 reports whether a small convolution rounds differently in
+// float32 and in bfloat16. If TensorFlow has no bfloat16 kernel, it silently
+// computes in float32.
 func computesBFloat16() bool {
 	exact, err := probe(false)
 	if err != nil {
@@ -56,7 +56,7 @@ func computesBFloat16() bool {
 	return err == nil && !slices.Equal(exact, rounded)
 }
 
-// probe convolves [1,8,8,16] values that bfloat16 has to round.
+// probe runs a convolution on [1,8,8,16] values that bfloat16 must round.
 func probe(bfloat16 bool) ([]float32, error) {
 	rewrite := &for_core_protos_go_proto.RewriterConfig{MinGraphNodes: -1}
 	if bfloat16 {
@@ -73,7 +73,7 @@ func probe(bfloat16 bool) ([]float32, error) {
 	images := op.Placeholder(s.SubScope("images"), tf.Float, op.PlaceholderShape(tf.MakeShape(1, 8, 8, 16)))
 	kernel := op.Placeholder(s.SubScope("kernel"), tf.Float, op.PlaceholderShape(tf.MakeShape(3, 3, 16, 16)))
 	convolved := op.Conv2D(s, images, kernel, []int64{1, 1, 1, 1}, "SAME")
-	out := op.Relu(s, op.Relu(s.SubScope("below"), convolved)) // what is fetched is not rewritten
+	out := op.Relu(s, op.Relu(s.SubScope("below"), convolved)) // a fetched operation is not rewritten
 	graph, err := s.Finalize()
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func probe(bfloat16 bool) ([]float32, error) {
 	return slices.Clone(tensor.View(results[0])), nil
 }
 
-// thirds are values of four dimensions none of which but 0 is a bfloat16.
+// thirds returns values in four dimensions. Few of them are exact in bfloat16.
 func thirds(shape []int64) [][][][]float32 {
 	k := 0
 	next := func() float32 { k++; return float32(k%17) / 3 }

@@ -14,11 +14,11 @@ import (
 	"tftl/pipeline"
 )
 
-// Precision is what a session computes in.
+// Precision is the precision of a session's computations.
 type Precision string
 
 // The precisions. Float32 equals Keras within rounding. BFloat16 multiplies in
-// bfloat16 where that is safe and adds in float32; TF32 is a GPU's own.
+// bfloat16 where that is safe and adds in float32. TF32 exists only on GPUs.
 const (
 	Auto     Precision = "auto"
 	Float32  Precision = "float32"
@@ -26,25 +26,26 @@ const (
 	TF32     Precision = "tf32"
 )
 
-// Options are those of a session.
+// Options are the options of a session.
 type Options struct {
 	Precision Precision // Auto, Float32 or BFloat16
-	Threads   int       // of one operation and between operations; 0 for as many as the machine has
+	Threads   int       // within one operation and between operations; 0 for all processors
 	Device    string    // "auto", "cpu", "gpu" or "gpu:N"
 }
 
-// Runtime is what the options came to on this machine.
+// Runtime is what a session uses on this machine.
 type Runtime struct {
 	TensorFlow   string    `json:"tensorflow"`   // version of the library
-	Devices      []string  `json:"devices"`      // as TensorFlow names them: CPU:0, GPU:0
+	Devices      []string  `json:"devices"`      // TensorFlow's names: CPU:0, GPU:0
 	Precision    Precision `json:"precision"`    // never Auto
-	Threads      int       `json:"threads"`      // 0: as many as there are
-	Instructions string    `json:"instructions"` // with +onednn where its kernels are on: part of the feature cache's key
+	Threads      int       `json:"threads"`      // 0 for all processors
+	Instructions string    `json:"instructions"` // with +onednn if its kernels are on; part of the feature cache's key
 	config       *tf.SessionOptions
 }
 
-// Resolve decides what the options mean here. The decision depends on the
-// device and the instruction set alone, never on a timing, so that runs repeat.
+// Resolve decides what the options mean on this machine. The decision depends
+// only on the device and the instruction set, never on timing, so that runs
+// repeat.
 func Resolve(o Options) (*Runtime, error) {
 	config := &for_core_protos_go_proto.ConfigProto{
 		IntraOpParallelismThreads: int32(o.Threads),
@@ -68,8 +69,8 @@ func Resolve(o Options) (*Runtime, error) {
 	gpu := len(r.Devices) > 0 && strings.HasPrefix(r.Devices[len(r.Devices)-1], "GPU")
 	if wantGPU && !gpu {
 		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadUsage, "%s %s: TensorFlow sees no such GPU here (it sees %s)", pipeline.Option("device"), o.Device, strings.Join(r.Devices, ", ")),
-			"a GPU needs a libtensorflow built for it (LIBTENSORFLOW=…) and its driver; tftl version lists what is seen")
+			pipeline.Errorf(pipeline.BadUsage, "%s %s: TensorFlow finds no such GPU, only %s", pipeline.Option("device"), o.Device, strings.Join(r.Devices, ", ")),
+			"a GPU needs its driver and a libtensorflow with GPU support (LIBTENSORFLOW=…); tftl version lists the devices")
 	}
 	if r.Precision, err = resolvePrecision(o.Precision, gpu); err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func Resolve(o Options) (*Runtime, error) {
 		}
 		rewrite.AutoMixedPrecisionOnednnBfloat16 = for_core_protos_go_proto.RewriterConfig_ON
 	case Float32:
-		if gpu { // TF32 is on unless CUDA's libraries are told otherwise before they start
+		if gpu { // CUDA's libraries use TF32 unless this is set before they start
 			if err := os.Setenv("NVIDIA_TF32_OVERRIDE", "0"); err != nil {
 				return nil, err
 			}
@@ -123,8 +124,8 @@ func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 	case BFloat16:
 		if !gpu && !computesBFloat16() {
 			return "", pipeline.WithHint(
-				pipeline.Errorf(pipeline.BadUsage, "%s bfloat16: TensorFlow computes in float32 here anyway (%s)", pipeline.Option("precision"), instructions()),
-				"it needs AVX512 and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s float32", pipeline.Option("precision"))
+				pipeline.Errorf(pipeline.BadUsage, "%s bfloat16: TensorFlow would compute in float32 on this machine (%s)", pipeline.Option("precision"), instructions()),
+				"bfloat16 needs AVX512 and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s float32", pipeline.Option("precision"))
 		}
 		return p, nil
 	case Auto, "":
@@ -139,8 +140,8 @@ func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 	return "", pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, float32 or bfloat16", pipeline.Option("precision"), p)
 }
 
-// instructions names the kernels that TensorFlow picks from, by the widest
-// instruction set and by oneDNN: two of them round differently.
+// instructions names the kernels that TensorFlow chooses from: the widest
+// instruction set, and oneDNN. Different ones round differently.
 func instructions() string {
 	switch limit := oneDNNLimit(); {
 	case !oneDNN():
@@ -169,7 +170,7 @@ func instructionSet() string {
 	return "baseline"
 }
 
-// devices lists what a session sees, CPU first: CPU:0, GPU:0.
+// devices lists the devices of a session, CPU first: CPU:0, GPU:0.
 func devices(config *for_core_protos_go_proto.ConfigProto) ([]string, error) {
 	data, err := proto.Marshal(config)
 	if err != nil {

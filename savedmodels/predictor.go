@@ -10,10 +10,10 @@ import (
 	"tftl/pipeline"
 )
 
-// Plain says what a SavedModel without the contract leaves unsaid.
+// Plain describes a SavedModel that has no description of its own.
 type Plain struct {
 	Output  string   // what it returns: "probabilities" or "logits"
-	Rescale float64  // what pixels from 0 to 255 are multiplied with; 0 for 1
+	Rescale float64  // factor for pixels from 0 to 255; 0 for 1
 	Labels  []string // the classes in the order of its outputs
 }
 
@@ -22,21 +22,22 @@ type Predictor struct {
 	graph         *graph
 	signature     string
 	input         string
-	probabilities string // names of outputs; empty where it has none
-	logits        string
+	probabilities string // name of that output; empty if there is none
+	logits        string // likewise
 	rescale       float32
 	explains      bool
-	// Labels are the classes in order of the outputs, Input what images are made into.
+	// Labels are the classes in the order of the outputs. Input says how images
+	// become the network's input.
 	Labels []string
 	Input  Input
 }
 
 // Predictor opens the model for serving. plain is for a model without the
-// contract, and must be its zero value for one that has it.
+// contract, and must be the zero value for one with it.
 func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 	def := metaGraph(m.saved, tagServe)
 	if def == nil {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: no MetaGraph is tagged %s", m.Dir, tagServe)
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: has no MetaGraph with the tag %s", m.Dir, tagServe)
 	}
 	p := &Predictor{signature: "serving_default", rescale: 1}
 	var err error
@@ -57,13 +58,13 @@ func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 
 func (p *Predictor) contract(m *Model, plain Plain) error {
 	if plain.Output != "" || plain.Rescale != 0 || plain.Labels != nil {
-		return pipeline.Errorf(pipeline.BadUsage, "model %s: already says what its output, scale and labels are: %s, %s and %s are for models that do not", m.Dir,
+		return pipeline.Errorf(pipeline.BadUsage, "model %s: describes its own output, scale and labels: %s, %s and %s are for models that do not", m.Dir,
 			pipeline.Option("model-output"), pipeline.Option("rescale"), pipeline.Option("labels"))
 	}
 	if len(m.Description.Labels) == 0 {
 		return pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: was not trained: its head has no classes yet", m.Dir),
-			"tftl fit trains it; evaluate and predict take the run's folder")
+			pipeline.Errorf(pipeline.BadModel, "model %s: is not trained: its head has no classes yet", m.Dir),
+			"train it with tftl fit, then give evaluate or predict the run's folder")
 	}
 	p.input, p.probabilities, p.logits = "images", "probabilities", "logits"
 	p.Labels, p.Input = m.Description.Labels, m.Description.Input
@@ -84,13 +85,13 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 	}
 	switch {
 	case len(s.Inputs) != 1 || len(s.Outputs) != 1:
-		return bad("has %d inputs and %d outputs, not one of each", len(s.Inputs), len(s.Outputs))
+		return bad("has %d inputs and %d outputs, but needs one of each", len(s.Inputs), len(s.Outputs))
 	case s.Inputs[0].DType != "float32" || !fits(s.Inputs[0].Shape, []int64{-1, anySize, anySize, 3}):
 		return bad("takes %v, not float32 images [?,height,width,3]", s.Inputs[0])
 	case s.Outputs[0].DType != "float32" || !fits(s.Outputs[0].Shape, []int64{-1, anySize}):
 		return bad("returns %v, not float32 [?,classes]", s.Outputs[0])
 	case len(s.Inputs[0].Shape) != 4 || s.Inputs[0].Shape[1] < 1 || s.Inputs[0].Shape[2] < 1:
-		return bad("does not say how large its images are: %v", s.Inputs[0])
+		return bad("does not declare the size of its images: %v", s.Inputs[0])
 	}
 	switch plain.Output {
 	case "probabilities":
@@ -99,7 +100,7 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 		p.logits = s.Outputs[0].Name
 	case "":
 		return pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: has no assets.extra/tftl.json to say what its output is", dir),
+			pipeline.Errorf(pipeline.BadModel, "model %s: has no assets.extra/tftl.json to describe its output", dir),
 			"use %s probabilities or logits, %s FILE and, if the model expects it, %s 1/255",
 			pipeline.Option("model-output"), pipeline.Option("labels"), pipeline.Option("rescale"))
 	default:
@@ -109,8 +110,8 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 		return pipeline.Errorf(pipeline.BadUsage, "model %s: its classes are unknown: list them with %s FILE, one per line", dir, pipeline.Option("labels"))
 	}
 	if n, have := s.Outputs[0].Shape[1], len(plain.Labels); n > 0 && int(n) != have && (n != 1 || have != 2) {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "model %s: its output is %d wide, but there are %d labels", dir, n, have),
-			"there must be a label for each of its values, in their order; two for a single one")
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "model %s: has an output of width %d, but there are %d labels", dir, n, have),
+			"list one label per output value, in their order; for a single value list two")
 	}
 	if plain.Rescale != 0 {
 		p.rescale = float32(plain.Rescale)
@@ -120,7 +121,7 @@ func (p *Predictor) plain(dir string, have []Signature, plain Plain) error {
 	return nil
 }
 
-// Predict runs the network on pixels ([N,H,W,3], 0 to 255): a prediction a
+// Predict runs the network on pixels ([N,H,W,3], 0 to 255), one prediction per
 // sample. It is safe for concurrent use.
 func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipeline.Prediction, error) {
 	if p.rescale != 1 {
@@ -168,12 +169,12 @@ func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 	return predictions, nil
 }
 
-// sound sees that an answer is one: logits that are finite, and probabilities
-// from 0 to 1 that sum to 1, within bfloat16's rounding.
+// sound checks that a prediction has finite logits, and probabilities from 0 to 1
+// that sum to 1, within the rounding of bfloat16.
 func sound(p pipeline.Prediction) error {
 	what, value := p.Unsound()
 	unlike := func(why string) pipeline.Message {
-		return pipeline.Messagef("%s: %s logits is for models that end without softmax or sigmoid", why, pipeline.Option("model-output"))
+		return pipeline.Messagef("%s; use %s logits for models that end without softmax or sigmoid", why, pipeline.Option("model-output"))
 	}
 	hint := unlike("they should sum to 1")
 	switch {
@@ -182,13 +183,13 @@ func sound(p pipeline.Prediction) error {
 	case math.IsNaN(value) || math.IsInf(value, 0):
 		hint = pipeline.Messagef("its weights are damaged, or training went wrong")
 	case what == "probability is":
-		hint = unlike("it is not from 0 to 1")
+		hint = unlike("it should be from 0 to 1")
 	}
 	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "image %s: the model's %s %g", p.Sample.ID, what, value), "%s", hint)
 }
 
-// pair makes two columns of a lone sigmoid's: its logit beside a zero, its
-// probability beside the rest to one.
+// pair turns the single output of a sigmoid into two columns: a zero beside its
+// logit, or one minus its probability beside the probability.
 func pair(values []float32, logits bool) []float32 {
 	two := make([]float32, 0, 2*len(values))
 	for _, v := range values {
@@ -201,5 +202,5 @@ func pair(values []float32, logits bool) []float32 {
 	return two
 }
 
-// Close lets the session go.
+// Close releases the session.
 func (p *Predictor) Close() { p.graph.close() }

@@ -11,8 +11,8 @@ import (
 	"tftl/pipeline"
 )
 
-// train makes a run's model of the tiny network: a few steps, a checkpoint, an
-// export. It also returns what the stage says of the images.
+// train makes a run's model from the tiny network with a few steps, a checkpoint
+// and an export. It also returns the stage's logits for the images.
 func train(t *testing.T, stageName string, labels []string, images pipeline.Batch) (dir string, want []float32) {
 	t.Helper()
 	m := load(t, filepath.Join(fixtures, "tiny"))
@@ -24,10 +24,10 @@ func train(t *testing.T, stageName string, labels []string, images pipeline.Batc
 	return exported(t, m, s, labels), logits(t, s, f)
 }
 
-// exported is what a stage has learnt, as a model that serves.
+// exported exports what a stage has learnt as a serving model.
 func exported(t *testing.T, m *Model, s pipeline.Stage, labels []string) (dir string) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "run [1]", "model") // no pattern
+	dir = filepath.Join(t.TempDir(), "run [1]", "model") // must not be taken for a pattern
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestPredictIsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// flat is a batch of pictures of one colour each.
+// flat returns a batch of pictures of one colour each.
 func flat(colours ...[3]float32) pipeline.Batch {
 	b := pipeline.Batch{Shape: []int64{int64(len(colours)), 32, 32, 3}}
 	for _, c := range colours {
@@ -186,7 +186,7 @@ func TestPlainModels(t *testing.T) {
 		t.Error("the pixels that were given are others now")
 	}
 
-	// Its logit is 20 times red, less 10.
+	// Its logit is 20 times red, minus 10.
 	p = predictor(t, sigmoid, Plain{Output: "probabilities", Rescale: 1.0 / 255, Labels: []string{"other", "red"}})
 	if got, err = p.Predict(t.Context(), images); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestPlainModels(t *testing.T) {
 		}
 	}
 
-	// Taken for logits, each figure is one, and the sigmoid's has a zero beside it.
+	// Read as logits, each value is a logit, and the sigmoid's has a zero beside it.
 	p = predictor(t, sigmoid, Plain{Output: "logits", Rescale: 1.0 / 255, Labels: []string{"other", "red"}})
 	if got, err = p.Predict(t.Context(), images); err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestPlainModels(t *testing.T) {
 
 	for labels, m := range map[string]*Model{"a b": softmax, "a b c d": softmax, "a b c": sigmoid} {
 		_, err := m.Predictor(Plain{Output: "probabilities", Labels: strings.Fields(labels)})
-		if pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), " wide, but there are ") {
+		if pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), ", but there are ") {
 			t.Errorf("%s for another number of classes: %v", labels, err)
 		}
 	}
@@ -224,14 +224,14 @@ func TestWhatAPredictorMustBeTold(t *testing.T) {
 		kind  pipeline.Kind
 		want  string
 	}{
-		"nothing":           {plain, Plain{}, pipeline.BadModel, "to say what its output is"},
-		"labels alone":      {plain, Plain{Labels: two}, pipeline.BadModel, "to say what its output is"},
+		"nothing":           {plain, Plain{}, pipeline.BadModel, "to describe its output"},
+		"labels alone":      {plain, Plain{Labels: two}, pipeline.BadModel, "to describe its output"},
 		"no labels":         {plain, Plain{Output: "logits"}, pipeline.BadUsage, "labels FILE"},
 		"one label":         {plain, Plain{Output: "logits", Labels: two[:1]}, pipeline.BadUsage, "labels FILE"},
 		"another output":    {plain, Plain{Output: "softmax", Labels: two}, pipeline.BadUsage, "probabilities or logits"},
 		"no images":         {load(t, filepath.Join(fixtures, "keras-vector")), Plain{Output: "logits", Labels: two}, pipeline.BadModel, "not float32 images"},
-		"untrained":         {load(t, filepath.Join(fixtures, "tiny")), Plain{}, pipeline.BadModel, "was not trained"},
-		"told all the same": {load(t, trained), Plain{Output: "logits"}, pipeline.BadUsage, "already says"},
+		"untrained":         {load(t, filepath.Join(fixtures, "tiny")), Plain{}, pipeline.BadModel, "is not trained"},
+		"told all the same": {load(t, trained), Plain{Output: "logits"}, pipeline.BadUsage, "describes its own"},
 	} {
 		_, err := test.m.Predictor(test.plain)
 		if pipeline.KindOf(err) != test.kind || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
@@ -246,7 +246,7 @@ func TestPlainSignatures(t *testing.T) {
 	with := func(dtype string, shape ...int64) []Tensor { return []Tensor{{"x", dtype, shape}} }
 	for name, test := range map[string]struct {
 		have []Signature
-		want string // empty: it will do
+		want string // empty if it is valid
 	}{
 		"the usual one":    {[]Signature{{"serving_default", image, classes}}, ""},
 		"of two":           {[]Signature{{"other", nil, nil}, {"serving_default", image, classes}}, ""},
@@ -260,8 +260,8 @@ func TestPlainSignatures(t *testing.T) {
 		"grey":             {[]Signature{{"a", with("float32", -1, 32, 32, 1), classes}}, "not float32 images"},
 		"one at a time":    {[]Signature{{"a", with("float32", 1, 32, 32, 3), classes}}, "takes x float32[1,32,32,3], not float32 images"},
 		"a map of classes": {[]Signature{{"a", image, with("float32", -1, 8, 8, 2)}}, "not float32 [?,classes]"},
-		"any size":         {[]Signature{{"a", with("float32", -1, -1, -1, 3), classes}}, "does not say how large its images are"},
-		"any rank":         {[]Signature{{"a", []Tensor{{"x", "float32", nil}}, classes}}, "does not say how large its images are"},
+		"any size":         {[]Signature{{"a", with("float32", -1, -1, -1, 3), classes}}, "does not declare the size of its images"},
+		"any rank":         {[]Signature{{"a", []Tensor{{"x", "float32", nil}}, classes}}, "does not declare the size of its images"},
 	} {
 		p := &Predictor{signature: "serving_default"}
 		err := p.plain("model", test.have, Plain{Output: "logits", Labels: []string{"a", "b"}})

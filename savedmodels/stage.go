@@ -18,12 +18,12 @@ type stage struct {
 	*graph
 	info       StageInfo
 	optimizers []string
-	constants  bool   // the graph has its frozen part with constant weights too, those of the export
-	features   string // the signature that computes it
+	constants  bool   // the graph also has its frozen part with the export's weights as constants
+	features   string // the signature that runs the frozen part
 }
 
-// choose takes the frozen part with constant weights, the faster one, where
-// they are what the variables are now.
+// choose uses the frozen part with constant weights, which is faster, if these
+// equal the current variables.
 func (s *stage) choose(ctx context.Context) error {
 	s.features = "features"
 	if !s.constants {
@@ -61,7 +61,7 @@ func (s *stage) Init(ctx context.Context, classes int, units []int, seed uint64)
 
 func (s *stage) Begin(ctx context.Context) error { return s.do(ctx, "begin", nil) }
 
-// do calls a signature for its effect.
+// do calls a signature for its side effect.
 func (s *stage) do(ctx context.Context, signature string, inputs feeds) error {
 	results, err := s.call(ctx, signature, inputs, "step")
 	tensor.Free(results...)
@@ -88,7 +88,7 @@ func (s *stage) Logits(ctx context.Context, features pipeline.Batch) ([]float32,
 	return slices.Clone(tensor.View(results[0])), nil
 }
 
-// feed calls a signature on a batch's data alone, and is done with the batch.
+// feed calls a signature with the data of a batch, which it recycles.
 func (g *graph) feed(ctx context.Context, signature, input string, b pipeline.Batch, outputs ...string) ([]*tf.Tensor, error) {
 	data, err := tensor.Floats(b.Shape, b.Data)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperpara
 	}
 	n := len(b.Samples)
 	if n == 0 || len(b.Weights) != n || len(b.Targets)%n != 0 {
-		return pipeline.Result{}, fmt.Errorf("a step on %d samples with %d weights and %d targets", n, len(b.Weights), len(b.Targets))
+		return pipeline.Result{}, fmt.Errorf("step: %d samples have %d weights and %d targets", n, len(b.Weights), len(b.Targets))
 	}
 	inputs, err := scalars(map[string]any{
 		"lr":           float32(h.LearningRate),
@@ -147,7 +147,7 @@ func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperpara
 }
 
 func (s *stage) Save(ctx context.Context, prefix string) error {
-	// SaveV2 makes no folders and names none in its error.
+	// SaveV2 does not create folders, and its error does not name the folder.
 	if _, err := os.Stat(filepath.Dir(prefix)); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
@@ -172,7 +172,7 @@ func (s *stage) Close() error {
 	return nil
 }
 
-// scalars makes tensors of small Go values.
+// scalars turns small Go values into tensors.
 func scalars(values map[string]any) (feeds, error) {
 	inputs := feeds{}
 	for name, v := range values {

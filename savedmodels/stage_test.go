@@ -19,7 +19,7 @@ import (
 	"tftl/pipeline"
 )
 
-// openStage opens one of the tiny network with a fresh head.
+// openStage opens a stage of the tiny network with a new head.
 func openStage(t *testing.T, m *Model, name string, classes int) pipeline.Stage {
 	t.Helper()
 	s, err := m.Open(t.Context(), name)
@@ -37,7 +37,7 @@ func openStage(t *testing.T, m *Model, name string, classes int) pipeline.Stage 
 	return s
 }
 
-// noise is a batch of pictures that are no two alike, labelled in turn.
+// noise returns a batch of different pictures, with the labels in turn.
 func noise(n, classes int) pipeline.Batch {
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	b := pipeline.Batch{Shape: []int64{int64(n), 32, 32, 3}, Data: make([]float32, n*32*32*3)}
@@ -83,7 +83,7 @@ func logits(t *testing.T, s pipeline.Stage, b pipeline.Batch) []float32 {
 
 var adam = pipeline.Hyperparameters{Optimizer: "adam", LearningRate: 1e-2, Dropout: 0.3}
 
-// near is for one network run as two graphs.
+// near compares the results of one network run as two graphs.
 func near(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-5 })
 }
@@ -143,7 +143,7 @@ func TestLossIsWeightedCrossEntropy(t *testing.T) {
 	s := openStage(t, load(t, filepath.Join(fixtures, "tiny")), "head", 3)
 	b := features(t, s, noise(4, 3))
 	b.Weights = []float32{1, 0, 2.5, 0.5}
-	copy(b.Targets, []float32{0.2, 0.3, 0.5}) // soft
+	copy(b.Targets, []float32{0.2, 0.3, 0.5}) // soft targets
 	h := pipeline.Hyperparameters{Optimizer: "sgd", LearningRate: 1e-3, L2: 0.01}
 	r, err := s.Step(t.Context(), b, h)
 	if err != nil {
@@ -164,8 +164,8 @@ func TestLossIsWeightedCrossEntropy(t *testing.T) {
 	}
 }
 
-// A checkpoint holds weights, the optimizer's memory, and where dropout stands:
-// going on from it is going on.
+// A checkpoint has the weights, the optimizer's state and the position of
+// dropout, so training continues from it as if never interrupted.
 func TestCheckpointIsTheWholeState(t *testing.T) {
 	m := load(t, filepath.Join(fixtures, "tiny"))
 	for _, stage := range []string{"head", "block2"} {
@@ -203,7 +203,7 @@ func TestCheckpointIsTheWholeState(t *testing.T) {
 			t.Errorf("%s: three steps gave\n%v, and from the checkpoint\n%v", stage, want, got)
 		}
 
-		// In another session, too.
+		// The same in another session.
 		again := openStage(t, m, stage, 2)
 		if err := again.Restore(t.Context(), prefix); err != nil {
 			t.Fatal(err)
@@ -297,13 +297,13 @@ func TestStepThatIsNotFiniteChangesNothing(t *testing.T) {
 	if !slices.Equal(logits(t, s, f), before) {
 		t.Error("weights were changed")
 	}
-	// The optimizer's memory was not, either.
+	// Nor did it change the optimizer's state.
 	if r := step(t, s, f); !r.Finite || slices.Equal(logits(t, s, f), before) {
 		t.Errorf("the next step is %+v", r)
 	}
 }
 
-// What would panic in tfgo, or be a page of TensorFlow's, is one line.
+// Panics of tfgo and long errors of TensorFlow become errors of one line.
 func TestBadCallsAreErrors(t *testing.T) {
 	s := openStage(t, load(t, filepath.Join(fixtures, "tiny")), "head", 2)
 	images := noise(3, 2)
@@ -335,7 +335,7 @@ func TestBadCallsAreErrors(t *testing.T) {
 	if err := try(f, unknown); pipeline.KindOf(err) != pipeline.BadUsage || !strings.Contains(err.Error(), "adam sgd") {
 		t.Errorf("unknown optimizer: %v", err)
 	}
-	// After all that it still works.
+	// It still works after all that.
 	step(t, s, f)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -383,9 +383,9 @@ func TestFeaturesAreSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// An image's features do not depend on the others in its batch, for the cache
-// keeps them image by image: the same batch has the same bits again, and a batch
-// of another size differs by rounding alone.
+// An image's features do not depend on the rest of its batch, because the cache
+// stores them per image. The same batch gives the same bits, and a batch of
+// another size differs only by rounding.
 func TestFeaturesOfAnImageAreItsOwn(t *testing.T) {
 	s := openStage(t, load(t, filepath.Join(fixtures, "tiny")), "head", 2)
 	images := noise(7, 2)
@@ -405,8 +405,8 @@ func TestFeaturesOfAnImageAreItsOwn(t *testing.T) {
 	}
 }
 
-// Tensors are C memory, which Go's collector does not see: what is not freed at
-// once stays.
+// Tensors are C memory, which Go's garbage collector does not see, so they must be
+// freed immediately.
 func TestMemoryStaysFlat(t *testing.T) {
 	resident := func() int {
 		text, err := os.ReadFile("/proc/self/statm")

@@ -34,9 +34,9 @@ Serving, Python and Go can load.
    tftl evaluate --model runs/first
    tftl predict --model runs/first cat.jpg
 
-The environment can set flags too: TFTL_BATCH_SIZE sets --batch-size. It cannot set
---output, --config, predict's --top-k and lr-find's --stage, which mean different things
-in different commands.
+Environment variables set flags too: TFTL_BATCH_SIZE sets --batch-size. There are none
+for --output, --config, predict's --top-k and lr-find's --stage, because these mean
+different things in different commands.
 
 EXIT CODES:
    0 done          3 bad data     6 training diverged
@@ -50,7 +50,7 @@ func commands() []*cli.Command {
 	}
 }
 
-// run is the program: it returns the exit code.
+// run is the program. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:                      "tftl",
@@ -95,7 +95,7 @@ func prepare(c *cli.Context) error {
 	return nil
 }
 
-// usageError is a mistake on the command line, with the next step to try.
+// usageError rewords a mistake on the command line and adds a hint.
 func usageError(c *cli.Context, err error, _ bool) error {
 	hint, err := commandline.Explain(c, err)
 	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%w", err), "%s", hint)

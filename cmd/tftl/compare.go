@@ -35,17 +35,18 @@ func newCompareCommand() *cli.Command {
 		Name:      "compare",
 		Usage:     "compare two models on the same test images",
 		ArgsUsage: "A B",
-		Description: `A and B are runs that tftl evaluate has measured, or their predictions.csv files. A is
-the model in use, B the one that may replace it. No model is loaded. Differences are
-B's metric minus A's, with bootstrap intervals that measure both models on the same
-images. McNemar's test gives the probability of a difference at least as large if
-neither model were better.
+		Description: `A and B are evaluated runs or their predictions.csv files. A is the model in use, B
+the one that may replace it. No model is loaded. Differences are B's metric minus A's,
+with paired bootstrap intervals: each resample has the same images for both. The p of
+McNemar's test is the probability of a difference at least this large if the models
+were equally good.
 
    tftl compare runs/old runs/new
    tftl compare runs/old runs/new --no-worse-than 0.01 --junit compare.xml
 
 --no-worse-than 0.01 passes if B's accuracy is at most 0.01 below A's even at the worse
-end of the difference's interval. A small test set proves little, so it passes little.`,
+end of the difference's interval. With few test images the interval is wide, and the
+gate rarely passes.`,
 		Flags: slices.Concat(compareFlags(), measureFlags(), []cli.Flag{jsonFlag(resultAsJSON)}, commonFlags()),
 		Action: func(c *cli.Context) error {
 			o, err := newCompareOptions(c)
@@ -88,7 +89,7 @@ func newCompareOptions(c *cli.Context) (o compareOptions, err error) {
 	return o, errors.Join(checkOutput("html", o.html), checkOutput("junit", o.junit))
 }
 
-// runCompare is the command without the command line.
+// runCompare runs the command, after its flags are parsed.
 func runCompare(ctx context.Context, t terminal, o compareOptions) error {
 	a, da, err := evaluate.ReadPredictions(o.a)
 	if err != nil {

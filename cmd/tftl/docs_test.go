@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The commands that README and docs show have the flags that they are shown with.
+// Commands shown in README and docs use flags that exist.
 func TestDocsShowFlagsThatExist(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) < 5 {

@@ -20,9 +20,9 @@ func newEvaluateCommand() *cli.Command {
 		Name:      "evaluate",
 		Usage:     "measure a trained model on held-out images",
 		ArgsUsage: "[MODEL]",
-		Description: `A run is evaluated on the test part of its own data, as recorded when the run began.
-Its folder then gets evaluation.json, predictions.csv and the report, and keeps what
---threshold and --temperature decide: evaluate and predict use that from then on.
+		Description: `Evaluates a run on the test part of its own data, as recorded when the run began, and
+writes evaluation.json, predictions.csv and the report into its folder. The run also
+keeps a --threshold or --temperature: evaluate and predict use it from then on.
 
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
@@ -44,7 +44,7 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 	}
 }
 
-// runEvaluate is the command without its command line.
+// runEvaluate runs the command, after its flags are parsed.
 func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
@@ -60,7 +60,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	}
 	shown.end()
 	t.warnOfProbabilities(r.open.Plain, result.Table.Predictions)
-	// What cannot be kept, on a full disk say, is printed all the same.
+	// A result that cannot be saved, for example on a full disk, is still printed.
 	err = result.Keep(ctx)
 	if err == nil {
 		painter := model.Painter()
@@ -73,7 +73,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	return failedGates(t, result.Report.Gates)
 }
 
-// print writes what was asked for to stdout.
+// print writes the result to stdout in the requested form.
 func (r evaluateRequest) print(t terminal, m metrics.Report) error {
 	switch {
 	case r.json:
@@ -84,7 +84,7 @@ func (r evaluateRequest) print(t terminal, m metrics.Report) error {
 	return report.WriteTable(t.Out, m)
 }
 
-// failedGates says how each gate came out, and is an error that names those that
+// failedGates reports each gate and returns an error that names those that
 // failed.
 func failedGates(t terminal, outcomes []metrics.Outcome) error {
 	var failed []string

@@ -18,15 +18,15 @@ func newFitCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "fit",
 		Usage: "train a model on labelled images",
-		Description: `The frozen part of the network runs once over the images and its features are cached,
-so that an epoch takes a fraction of that time, in later runs too. The weights of the
-best epoch become OUTPUT/model, a SavedModel ready to serve.
+		Description: `The frozen part of the network runs once per image, and its features are cached, so an
+epoch takes a fraction of that time, in later runs too. The weights of the best epoch
+become OUTPUT/model, a SavedModel ready to serve.
 
    tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 \
       --output runs/first
 
 Augmented images run through the frozen part in every epoch, unless --augment-copies
-caches a few copies of each. tftl preview shows what they look like.
+caches a few augmented copies of each image. tftl preview shows what they look like.
 
    tftl fit --data photos --model savedmodels/vgg16 --augment light \
       --augment-copies 5`,
@@ -45,7 +45,7 @@ caches a few copies of each. tftl preview shows what they look like.
 	}
 }
 
-// runFit is the command without its command line.
+// runFit runs the command, after its flags are parsed.
 func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
@@ -61,7 +61,7 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	}
 	shown.end()
 	if result.Stopped {
-		t.say("stopped after %v (--max-time): tftl fit --resume %s goes on", r.MaxTime, printable.Argument(run.Dir.Path))
+		t.say("stopped after %v (--max-time); continue with tftl fit --resume %s", r.MaxTime, printable.Argument(run.Dir.Path))
 	}
 	if r.json {
 		return writeFitJSON(t, result)
@@ -73,7 +73,7 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	return nil
 }
 
-// open begins the run, or goes on with it.
+// open starts a new run or resumes one.
 func (r fitRequest) open(ctx context.Context, env workflow.Env) (*train.Run, error) {
 	if r.resume != "" {
 		return train.Resume(ctx, r.resume, r.moved, r.Session, r.Options, env)
@@ -82,7 +82,7 @@ func (r fitRequest) open(ctx context.Context, env workflow.Env) (*train.Run, err
 }
 
 func writeFitJSON(t terminal, r *train.Result) error {
-	var guess any // null if there is none: a class without weight cannot be guessed
+	var guess any // null if a class has no weight: then guessing has no finite loss
 	if !math.IsInf(r.GuessLoss, 0) {
 		guess = r.GuessLoss
 	}
@@ -94,7 +94,7 @@ func writeFitJSON(t terminal, r *train.Result) error {
 func writeFitTable(t terminal, r *train.Result) error {
 	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	if len(r.Depth) > 1 {
-		fmt.Fprintf(table, "stage\t%s\tits noise\tgain\n", r.Monitor)
+		fmt.Fprintf(table, "stage\t%s\tnoise\tgain\n", r.Monitor)
 		for _, point := range r.Depth {
 			fmt.Fprintf(table, "%s\t%.4f\t%.4f\t%.4f\n", point.Stage, point.Value, point.Noise, point.Gain)
 		}

@@ -14,10 +14,10 @@ import (
 	"tftl/pipeline"
 )
 
-// Every flag is defined once, in flags.go, flags_data.go or flags_train.go (the
-// augmentations' in augment.go), and a command picks those it needs. Where a
-// flag has another meaning in another command, that is a parameter, and the
-// environment does not set it.
+// Every flag is defined once, in flags.go, flags_data.go or flags_train.go
+// (those of augmentations in flags_augment.go). Commands pick the flags they
+// need. A flag that means something else in another command takes its usage as a
+// parameter and has no environment variable.
 
 // Categories of flags in --help.
 const (
@@ -40,13 +40,13 @@ func commonFlags() []cli.Flag {
 	}
 }
 
-// runtimeFlags are for commands that run a model.
+// runtimeFlags are the flags of commands that run a model.
 func runtimeFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: commandline.NoVariable(), Usage: "read options by their names from a YAML `FILE`; flags and the environment win"},
-		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "float32, bfloat16 or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags},
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: commandline.NoVariable(), Usage: "read options from a YAML `FILE`, by their names without dashes; flags and the environment override it"},
+		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "compute in float32, bfloat16 or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags},
 		&cli.IntFlag{Name: "threads", Usage: "CPU threads for TensorFlow; 0 for all", Category: machineFlags},
-		&cli.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, gpu or gpu:N", Category: machineFlags},
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "device to use: auto, cpu, gpu or gpu:N", Category: machineFlags},
 	}, commonFlags()...)
 }
 
@@ -66,38 +66,37 @@ const resultAsJSON = "print the result as one JSON document"
 
 func jsonFlag(usage string) cli.Flag { return &cli.BoolFlag{Name: "json", Usage: usage} }
 
-// outputFlag is a path in every command, but not the same one: a run, a
-// manifest or a picture.
+// outputFlag is a path in every command: of a run, a manifest or a picture.
 func outputFlag(usage, otherwise string) cli.Flag {
 	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, EnvVars: commandline.NoVariable(), Usage: usage, DefaultText: otherwise}
 }
 
-// seedFlag takes what is drawn, such as "the bootstrap".
+// seedFlag takes what the seed is for, such as "the bootstrap".
 func seedFlag(of, category string) cli.Flag {
 	return &cli.Uint64Flag{Name: "seed", Value: 1, Usage: "seed of " + of, Category: category}
 }
 
 func junitFlag() cli.Flag {
-	return &cli.StringFlag{Name: "junit", Usage: "write a JUnit `FILE`, with one test case per gate", Category: gateFlags}
+	return &cli.StringFlag{Name: "junit", Usage: "write a JUnit `FILE` with one test case per gate", Category: gateFlags}
 }
 
 // networkFlags say which network to train.
 func networkFlags() []cli.Flag {
 	return []cli.Flag{
-		modelFlag("network to train, a `DIR` written by scripts/export.py"),
-		&cli.StringFlag{Name: "init-from", Usage: "start from the best weights of the earlier run in `DIR`, and from its head if the classes are the same; --model defaults to that run's"},
+		modelFlag("train the network in `DIR`, written by scripts/export.py"),
+		&cli.StringFlag{Name: "init-from", Usage: "start from the best weights of the run in `DIR`, head included if the classes are the same; --model defaults to that run's"},
 	}
 }
 
 func modelFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "model", Usage: usage} }
 
-// runFlags are fit's, about a run as a whole.
+// runFlags are the flags of fit about the run as a whole.
 func runFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "resume", Usage: "continue the run in `DIR` with its own options; --data and --model say where those are now, if they moved"},
-		outputFlag("write the run to `DIR`", "runs/NAME-N, after the data"),
-		&cli.BoolFlag{Name: "overwrite", Usage: "replace the run in OUTPUT, which is kept in OUTPUT/replaced until the new run has a model"},
-		&cli.DurationFlag{Name: "checkpoint-every", Value: defaultSaveEvery, Usage: "time between checkpoints, which is the most that a killed run repeats; 0 for every step"},
+		&cli.StringFlag{Name: "resume", Usage: "continue the run in `DIR` with its own options; use --data and --model if those have moved"},
+		outputFlag("write the run to `DIR`", "runs/NAME-N, named after the data"),
+		&cli.BoolFlag{Name: "overwrite", Usage: "replace the run in OUTPUT; the old one is kept in OUTPUT/replaced until the new one has a model"},
+		&cli.DurationFlag{Name: "checkpoint-every", Value: defaultSaveEvery, Usage: "time between checkpoints, the most work that a killed run repeats; 0 for every step"},
 		&cli.DurationFlag{Name: "max-time", Usage: "stop training after this time, such as 50m, and keep the best epoch so far; --resume continues; 0 for no limit"},
 		&cli.StringFlag{Name: "log-file", Usage: "append messages to `FILE`, with the time"},
 		jsonFlag(resultAsJSON),
@@ -107,7 +106,7 @@ func runFlags() []cli.Flag {
 // measureFlags say which metrics are computed, and how.
 func measureFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "report top_`K`_accuracy, how often the class is among the K most likely, if there are more than K classes"},
+		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "report top_`K`_accuracy, how often the true class is among the K most likely, if there are more than K classes"},
 		&cli.IntFlag{Name: "resamples", Value: 1000, Usage: "bootstrap resamples for the 95% intervals; 0 for no intervals"},
 		seedFlag("the bootstrap", ""),
 	}
@@ -117,77 +116,77 @@ func newGateFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "min", Usage: "exit with code 5 if a metric is below X: `NAME=X`; may be repeated", Category: gateFlags},
 		&cli.StringSliceFlag{Name: "max", Usage: "exit with code 5 if a metric is above X: `NAME=X`; may be repeated", Category: gateFlags},
-		&cli.StringFlag{Name: "gate-on", Value: "value", Usage: "what is held to the bound: value, the metric itself; or lower, the worse end of its 95% interval (for --max the upper end)", Category: gateFlags},
+		&cli.StringFlag{Name: "gate-on", Value: "value", Usage: "what must meet the bound: value, the metric itself; or lower, the worse end of its 95% interval (the upper end for --max)", Category: gateFlags},
 		junitFlag(),
-		&cli.StringFlag{Name: "summary", Usage: "write a Markdown `FILE` for a CI job's page; - for stdout, instead of the table", Category: gateFlags},
+		&cli.StringFlag{Name: "summary", Usage: "write a Markdown summary to `FILE`, for a CI job's page; - prints it instead of the table", Category: gateFlags},
 	}
 }
 
-// compareFlags are compare's gate and its page.
+// compareFlags are the page and the gate of compare.
 func compareFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "html", Usage: "write a self-contained page to `FILE`"},
-		&cli.Float64Flag{Name: "no-worse-than", Usage: "exit with code 5 unless B is at most `X` worse than A", DefaultText: "no gate", Category: gateFlags},
-		&cli.StringFlag{Name: "metric", Value: "accuracy", Usage: "metric of --no-worse-than; recall[cat] for one class", Category: gateFlags},
+		&cli.Float64Flag{Name: "no-worse-than", Usage: "exit with code 5 if B may be more than `X` worse than A", DefaultText: "no gate", Category: gateFlags},
+		&cli.StringFlag{Name: "metric", Value: "accuracy", Usage: "metric that --no-worse-than compares; recall[cat] for one class", Category: gateFlags},
 		junitFlag(),
 	}
 }
 
 func newDecisionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "threshold", Usage: "for two classes, choose the second from probability `P` on; f1 finds the best P on the validation part; argmax removes a stored one", DefaultText: "as stored", Category: decisionFlags},
-		&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T`, which calibrates probabilities and changes no class; fit finds the best T on the validation part; 1 removes a stored one", DefaultText: "as stored", Category: decisionFlags},
+		&cli.StringFlag{Name: "threshold", Usage: "for two classes, predict the second if its probability is at least `P`; f1 finds the P with the best F1 on the validation part; argmax removes a stored threshold", DefaultText: "as stored", Category: decisionFlags},
+		&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T` to calibrate probabilities, without changing predicted classes; fit finds the T with the lowest loss on the validation part; 1 removes a stored temperature", DefaultText: "as stored", Category: decisionFlags},
 	}
 }
 
-// plainModelFlags say what a plain Keras SavedModel does not.
+// plainModelFlags describe a plain Keras SavedModel, which does not describe itself.
 func plainModelFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "model-output", Usage: "what the model returns: probabilities or logits", Category: plainFlags},
 		commandline.OldName("output", "model-output"),
-		&cli.StringFlag{Name: "rescale", Usage: "multiply pixels, which are 0 to 255, by this number or fraction, such as 1/255", Category: plainFlags},
+		&cli.StringFlag{Name: "rescale", Usage: "multiply pixels (0 to 255) by this number or fraction, such as 1/255", Category: plainFlags},
 		&cli.StringFlag{Name: "labels", Usage: "read the classes from `FILE`, one per line, in the order of the outputs", Category: plainFlags},
 	}
 }
 
-// answerFlags say what predict prints.
+// answerFlags say what predict writes.
 func answerFlags() []cli.Flag {
 	return []cli.Flag{
-		jsonFlag("print one JSON document per image and line"),
+		jsonFlag("print JSON lines, one document per image"),
 		&cli.BoolFlag{Name: "csv", Usage: "print one row per image, with the probability of every class"},
 		&cli.IntFlag{Name: "top-k", EnvVars: commandline.NoVariable(), Usage: "print only the `K` most likely classes of each image", DefaultText: "1, or all with --json and --csv"},
 		&cli.StringFlag{Name: "explain", Usage: "write each image into `DIR` with a Grad-CAM heat map of its predicted class"},
 	}
 }
 
-// rateFlags are lr-find's.
+// rateFlags are the flags of lr-find alone.
 func rateFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "stage", Value: "head", EnvVars: commandline.NoVariable(), Usage: "train the stage `NAME`"},
-		&cli.Float64Flag{Name: "lr-min", Value: 1e-6, Usage: "first learning rate to try"},
-		&cli.Float64Flag{Name: "lr-max", Value: 0.1, Usage: "last learning rate to try"},
-		&cli.IntFlag{Name: "rates", Value: 16, Usage: "number of rates to try, each the same factor above the previous one"},
+		&cli.Float64Flag{Name: "lr-min", Value: 1e-6, Usage: "lowest learning rate to try"},
+		&cli.Float64Flag{Name: "lr-max", Value: 0.1, Usage: "highest learning rate to try"},
+		&cli.IntFlag{Name: "rates", Value: 16, Usage: "number of rates to try, evenly spaced on a logarithmic scale"},
 		&cli.IntFlag{Name: "steps", Value: 30, Usage: "training steps at each rate"},
-		outputFlag("plot the loss against the rate to `FILE`, .png or .svg", ""),
+		outputFlag("plot loss against learning rate to `FILE`, .png or .svg", ""),
 		jsonFlag("print every rate and its loss as one JSON document"),
 	}
 }
 
-// sheetFlags are preview's.
+// sheetFlags are the flags of preview alone.
 func sheetFlags() []cli.Flag {
 	return []cli.Flag{
 		modelFlag("use the image size and interpolation of the model in `DIR`"),
-		&cli.StringFlag{Name: "image-size", Usage: "resize images to `HEIGHT[,WIDTH]`, if there is no --model"},
+		&cli.StringFlag{Name: "image-size", Usage: "resize images to `HEIGHT[,WIDTH]`, instead of --model"},
 		outputFlag("write the contact sheet to `FILE.png`", ""),
 		jsonFlag("print what was drawn as one JSON document"),
 	}
 }
 
-// runFileFlags are run's.
+// runFileFlags are the flags of run.
 func runFileFlags() []cli.Flag {
 	return []cli.Flag{
-		outputFlag("write the runs and their summary to `DIR`", "the file's output, else runs/ and the file's name"),
-		&cli.BoolFlag{Name: "dry-run", Usage: "check options, data and models, and print what would be done"},
+		outputFlag("write the runs and their summary to `DIR`", "output in the file, else runs/NAME, after the file"),
+		&cli.BoolFlag{Name: "dry-run", Usage: "check options, data and models, and print the plan"},
 		&cli.BoolFlag{Name: "keep-going", Usage: "continue with the other runs if one fails"},
 		&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of FILE.yaml, for editors"},
 		junitFlag(),
@@ -195,8 +194,8 @@ func runFileFlags() []cli.Flag {
 	}
 }
 
-// requireFlags returns an error if a flag is empty. The library's own check
-// prints the whole help.
+// requireFlags returns an error if a flag is empty. (The cli library's own check
+// prints the whole help.)
 func requireFlags(c *cli.Context, names ...string) error {
 	for _, name := range names {
 		if c.String(name) == "" {
@@ -206,7 +205,7 @@ func requireFlags(c *cli.Context, names ...string) error {
 	return nil
 }
 
-// noArguments refuses arguments, which the command would ignore.
+// noArguments returns an error if there are arguments, which would be ignored.
 func noArguments(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usageError(c, fmt.Errorf("unexpected argument %q", c.Args().First()), false)
@@ -224,7 +223,7 @@ func atLeast(c *cli.Context, least int, names ...string) error {
 	return nil
 }
 
-// parseBytes reads a size: 500MB, 2GiB, 1000000.
+// parseBytes reads the value of --cache-size: 500MB, 2GiB, 1000000.
 func parseBytes(text string) (int64, error) {
 	number := strings.TrimRight(text, "KMGTiBb ")
 	unit := strings.ToUpper(strings.TrimSpace(text[len(number):]))
@@ -234,7 +233,7 @@ func parseBytes(text string) (int64, error) {
 	}[unit]
 	value, err := strconv.ParseFloat(number, 64)
 	if err != nil || scale == 0 || !(value >= 0 && value*scale < 1<<62) {
-		return 0, pipeline.Errorf(pipeline.BadUsage, "%q is not a size: write 500MB, 2GiB or a number of bytes", text)
+		return 0, invalid("cache-size", text, "must be a size such as 500MB or 2GiB, or a number of bytes")
 	}
 	return int64(value * scale), nil
 }
@@ -261,7 +260,7 @@ func defaultOutput(data string) string {
 	}
 }
 
-// invalid is the error of a flag's value.
+// invalid is the error about a flag's value.
 func invalid(name pipeline.Option, value, must string) error {
 	return pipeline.Errorf(pipeline.BadUsage, "%s %q: %s", name, value, must)
 }

@@ -83,13 +83,13 @@ func parseFactors(o pixels.AugmentOption, text string) (f pipeline.Factors, err 
 	if !two {
 		f = o.Alone(f[0])
 	}
-	if f == (pipeline.Factors{}) { // the zero value would mean that nothing was asked for
-		return f, pipeline.Errorf(pipeline.BadUsage, "%s %q: would leave nothing of an image", o.Name, text)
+	if f == (pipeline.Factors{}) { // the zero value means that the option is not set
+		return f, pipeline.Errorf(pipeline.BadUsage, "%s %q: must not be 0,0, which would leave nothing of an image", o.Name, text)
 	}
 	return f, nil
 }
 
-// describeAugmentation says what is changed, and how that differs from Keras.
+// describeAugmentation prints the augmentation and how it differs from Keras'.
 func (t terminal) describeAugmentation(a pipeline.Augmentation) {
 	notes, warnings := pixels.DescribeAugmentation(a)
 	for _, note := range notes {

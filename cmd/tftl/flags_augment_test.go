@@ -10,7 +10,7 @@ import (
 	"tftl/pipeline"
 )
 
-// Every field of pipeline.Augmentation has a flag, which sets that field alone.
+// Every field of pipeline.Augmentation has a flag, which sets only that field.
 func TestEveryAugmentationHasAFlag(t *testing.T) {
 	fields := reflect.TypeFor[pipeline.Augmentation]()
 	for i := range fields.NumField() {

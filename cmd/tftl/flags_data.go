@@ -16,7 +16,7 @@ func dataFlag(otherwise string) cli.Flag {
 	return &cli.StringFlag{Name: "data", Usage: "read images from `DATA`: " + dataset.Usage(dataset.Kinds()), DefaultText: otherwise, Category: dataFlags}
 }
 
-// partFlags say where parts that are separate are, and how others are cut.
+// partFlags name separate parts and say how to split data without parts.
 func partFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "val-data", Usage: "read the validation part from `DATA`, if it is separate", Category: dataFlags},
@@ -26,31 +26,31 @@ func partFlags() []cli.Flag {
 
 func splitFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test, if DATA has no parts; a hash of its name, or of its group, decides the part of an image", Category: dataFlags},
-		&cli.BoolFlag{Name: "split-exact", Usage: "split each class into exact sizes, by --seed; adding images moves others", Category: dataFlags},
+		&cli.StringFlag{Name: "split", Value: "0.7,0.15,0.15", Usage: "fractions of train, validation and test, if DATA has no parts; a hash of an image's name or group decides its part", Category: dataFlags},
+		&cli.BoolFlag{Name: "split-exact", Usage: "split each class into exact sizes, drawn by --seed; adding images then moves others", Category: dataFlags},
 	}
 }
 
-// foldFlag is fit's: which fold to hold out.
+// foldFlag says which fold to hold out.
 func foldFlag() cli.Flag {
-	return &cli.IntFlag{Name: "fold", Usage: "use fold `K` of the manifest as the test part, whatever its split column says; tftl split --folds writes folds", DefaultText: "none", Category: dataFlags}
+	return &cli.IntFlag{Name: "fold", Usage: "use fold `K` of the manifest as the test part, regardless of its split column; tftl split --folds writes folds", DefaultText: "none", Category: dataFlags}
 }
 
-// manifestFlags are split's.
+// manifestFlags are the flags of split alone.
 func manifestFlags() []cli.Flag {
 	return []cli.Flag{
 		outputFlag("write the manifest to `FILE.csv`", ""),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing file"},
 		jsonFlag(resultAsJSON),
-		&cli.StringFlag{Name: "by", Usage: "what decides the part of an image: name; content, which keeps copies together; or group, a column of the manifest, which keeps a burst or a subject together", DefaultText: "group if DATA has groups, else name", Category: dataFlags},
-		&cli.IntFlag{Name: "folds", Usage: "also write a column fold, which deals all images into folds 0 to `K`-1; 0 for none", Category: dataFlags},
+		&cli.StringFlag{Name: "by", Usage: "what decides an image's part: name; content, which keeps copies together; or group, a manifest column that keeps a burst or a subject together", DefaultText: "group if DATA has groups, else name", Category: dataFlags},
+		&cli.IntFlag{Name: "folds", Usage: "also write a column fold that assigns every image to one of the folds 0 to `K`-1; 0 for none", Category: dataFlags},
 	}
 }
 
 // sourceFlags say how to read a data set.
 func sourceFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts, named train, val and test, with class folders inside; classes, whatever their names; or auto, which looks at names and contents", Category: dataFlags},
+		&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts (train, val and test, with class folders inside); classes, whatever their names; or auto, which decides by names and contents", Category: dataFlags},
 	}, fileFlags()...)
 }
 
@@ -58,7 +58,7 @@ func sourceFlags() []cli.Flag {
 func fileFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "follow-symlinks", Usage: "follow links to folders", Category: dataFlags},
-		&cli.BoolFlag{Name: "allow-outside", Usage: "let a manifest name files outside its folder", Category: dataFlags},
+		&cli.BoolFlag{Name: "allow-outside", Usage: "allow files outside the manifest's folder", Category: dataFlags},
 	}
 }
 
@@ -66,7 +66,7 @@ func fileFlags() []cli.Flag {
 func choiceFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "classes", Usage: "use only these classes, separated by commas", DefaultText: "all", Category: dataFlags},
-		&cli.IntFlag{Name: "limit-per-class", Usage: "use at most this many images per class, chosen by a hash of their names; 0 for all", Category: dataFlags},
+		&cli.IntFlag{Name: "limit-per-class", Usage: "use at most this many images per class, selected by a hash of their names; 0 for all", Category: dataFlags},
 	}
 }
 
@@ -74,23 +74,23 @@ func choiceFlags() []cli.Flag {
 func newBadImageFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "on-bad-image", Value: train.FailOnBadImage, Category: dataFlags,
-		Usage: "fail, or skip: find images that cannot be decoded before anything else, leave them out and list them",
+		Usage: "what to do if an image cannot be decoded: fail, or skip, which checks all images first, leaves bad ones out and lists them",
 	}
 }
 
-// evaluatedFlags say what evaluate measures, and on which images.
+// evaluatedFlags say which model evaluate measures, and on which images.
 func evaluatedFlags() []cli.Flag {
 	return []cli.Flag{
 		modelFlag("use the run or SavedModel in `DIR`"),
 		dataFlag("the run's own"),
-		&cli.StringFlag{Name: "part", Usage: "part to evaluate: train, val, test or all", DefaultText: "test, or all if the data has no parts", Category: dataFlags},
+		&cli.StringFlag{Name: "part", Usage: "evaluate this part: train, val, test or all", DefaultText: "test, or all if the data has no parts", Category: dataFlags},
 		commandline.OldName("subset", "part"),
 		&cli.StringSliceFlag{Name: "slice", Usage: "also report metrics for each value of this manifest `COLUMN`; may be repeated", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
 	}
 }
 
-// newDatasetOptions reads those of the data flags that the command has.
+// newDatasetOptions reads the data flags that the command has.
 func newDatasetOptions(c *cli.Context) (o dataset.Options, err error) {
 	o = dataset.Options{
 		Validation: c.String("val-data"), Test: c.String("test-data"),

@@ -24,7 +24,8 @@ import (
 	"tftl/savedmodels"
 )
 
-// evaluateFlags are those of evaluate, and of every run of a file.
+// evaluateFlags are the flags of evaluate, and the options under evaluate in a file
+// of runs.
 func evaluateFlags() []cli.Flag {
 	return slices.Concat(
 		evaluatedFlags(), measureFlags(), []cli.Flag{jsonFlag(resultAsJSON)}, newGateFlags(), newDecisionFlags(),
@@ -43,7 +44,7 @@ type evaluateRequest struct {
 func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	r.Model = c.String("model")
 	if c.NArg() == 1 && (r.Model == "" || commandline.FromEnvironment(c, "model")) {
-		r.Model = c.Args().First() // what people type first
+		r.Model = c.Args().First() // people first try tftl evaluate MODEL
 	} else if err := requireFlags(c, "model"); err != nil {
 		return r, err
 	} else if err := noArguments(c); err != nil {
@@ -78,7 +79,7 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 func newGates(c *cli.Context) (gates []metrics.Gate, pessimistic bool, err error) {
 	for _, flag := range []string{"min", "max"} {
 		for _, text := range c.StringSlice(flag) {
-			gate, err := metrics.ParseGate(norm.NFC.String(text), flag == "max") // as classes are named
+			gate, err := metrics.ParseGate(norm.NFC.String(text), flag == "max") // like the names of classes
 			if err != nil {
 				return nil, false, err
 			}
@@ -120,7 +121,7 @@ func newDecision(c *cli.Context) (d evaluate.DecisionRequest, err error) {
 	return d, nil
 }
 
-// newPlain reads what a plain Keras SavedModel does not say of itself.
+// newPlain reads the flags that describe a plain Keras SavedModel.
 func newPlain(c *cli.Context) (p savedmodels.Plain, err error) {
 	p.Output = c.String("model-output")
 	if text := c.String("rescale"); text != "" {
@@ -148,7 +149,7 @@ func newPlain(c *cli.Context) (p savedmodels.Plain, err error) {
 		return p, pipeline.Errorf(pipeline.BadUsage, "%s %s: %w", pipeline.Option("labels"), path, err)
 	}
 	if names, numbered := dataset.Unnumbered(p.Labels); numbered {
-		newTerminal(c).warn("--labels %s: its lines are numbered: %q is read as %q, and so on", path, p.Labels[0], names[0])
+		newTerminal(c).warn("--labels %s: the lines are numbered, so %q is read as %q, and so on", path, p.Labels[0], names[0])
 		p.Labels = names
 	}
 	return p, nil
@@ -172,7 +173,7 @@ func newGateOutputs(c *cli.Context) (o gateOutputs, err error) {
 	return o, err
 }
 
-// write writes the files that were asked for, whether gates pass or fail.
+// write writes the requested files, whether gates pass or fail.
 func (o gateOutputs) write(name string, r metrics.Report) error {
 	if o.junit != "" {
 		suite := report.GateSuite(name, r.Gates)
@@ -186,8 +187,8 @@ func (o gateOutputs) write(name string, r metrics.Report) error {
 	return nil
 }
 
-// checkOutput finds out beforehand if a file can be written whole, which is by
-// renaming another to it.
+// checkOutput finds out in advance whether a file can be written. Files are
+// written under another name and then renamed.
 func checkOutput(name pipeline.Option, path string) error {
 	if path == "" {
 		return nil
@@ -196,7 +197,7 @@ func checkOutput(name pipeline.Option, path string) error {
 	switch {
 	case err == nil && !info.Mode().IsRegular():
 		err := pipeline.Errorf(pipeline.BadUsage, "%s %s: exists and is not a file", name, path)
-		return pipeline.WithHint(err, "the file is written whole and then renamed, so it needs a name of its own")
+		return pipeline.WithHint(err, "the file is written under a temporary name and then renamed, so it cannot replace a folder or a device")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return pipeline.Errorf(pipeline.BadUsage, "%s: %w", name, err)
 	}

@@ -16,7 +16,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// fitFlags are those of fit, and of every run of a file.
+// fitFlags are the flags of fit, and the options of every run in a file.
 func fitFlags() []cli.Flag {
 	return slices.Concat(
 		[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
@@ -58,7 +58,7 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 	return r, configureTraining(c, &r.Request)
 }
 
-// newTrainOptions reads the flags that change no result.
+// newTrainOptions reads the flags that do not change the result.
 func newTrainOptions(c *cli.Context) (o train.Options, err error) {
 	o = train.Options{Workers: c.Int("workers"), SaveEvery: c.Duration("checkpoint-every"), MaxTime: c.Duration("max-time")}
 	o.Cache, err = newCache(c)
@@ -76,7 +76,7 @@ func newCache(c *cli.Context) (o train.Cache, err error) {
 	case "disk":
 		if o.Dir = c.String("cache-dir"); o.Dir == "" {
 			user, err := os.UserCacheDir()
-			if err != nil { // in a container, say
+			if err != nil { // for example in a container
 				o.Homeless = err
 				break
 			}
@@ -88,10 +88,10 @@ func newCache(c *cli.Context) (o train.Cache, err error) {
 	return o, nil
 }
 
-// newMoved reads where the data and the model of a run to resume are now. Next
-// to --resume only flags are allowed that cannot change the result.
+// newMoved reads where the data and the model of a resumed run are now. With
+// --resume only flags are allowed that cannot change the result.
 //
-// Environment variables are for new runs: they neither change a run nor move it.
+// Environment variables are for new runs. They neither change nor move a run.
 func newMoved(c *cli.Context) (m train.Moved, err error) {
 	moves := map[string]*string{"data": &m.Data, "val-data": &m.Validation, "test-data": &m.Test, "model": &m.Model}
 	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
@@ -104,13 +104,13 @@ func newMoved(c *cli.Context) (m train.Moved, err error) {
 			*moves[name] = c.String(name)
 		default:
 			err := pipeline.Errorf(pipeline.BadUsage, "%s cannot be changed with --resume", commandline.Dashed(name))
-			return m, pipeline.WithHint(err, "a run goes on with its own options")
+			return m, pipeline.WithHint(err, "a resumed run keeps its own options")
 		}
 	}
 	return m, nil
 }
 
-// requireDataAndModel is for commands that train: an earlier run has a model.
+// requireDataAndModel is for commands that train. --init-from implies a model.
 func requireDataAndModel(c *cli.Context) error {
 	if c.String("init-from") != "" {
 		return requireFlags(c, "data")
@@ -168,8 +168,8 @@ func configureTraining(c *cli.Context, r *train.Request) (err error) {
 	return r.Check()
 }
 
-// configureData reads the flags of the data. Paths become absolute, so that a
-// run can be evaluated and resumed from anywhere.
+// configureData reads the data flags. Paths become absolute, so that a run can be
+// evaluated and resumed from any working directory.
 func configureData(c *cli.Context) (d rundir.Data, err error) {
 	o, err := newDatasetOptions(c)
 	if err != nil {
@@ -197,7 +197,7 @@ func newHyper(c *cli.Context) pipeline.Hyperparameters {
 		L2: c.Float64("l2"), ClipNorm: c.Float64("clip-norm"), Dropout: c.Float64("dropout"),
 	}
 	if hyper.Optimizer == "adamw" && !c.IsSet("weight-decay") {
-		hyper.WeightDecay = 0.004 // keras.optimizers.AdamW's default: without decay it is Adam
+		hyper.WeightDecay = 0.004 // the default of keras.optimizers.AdamW; without decay it would be Adam
 	}
 	return hyper
 }

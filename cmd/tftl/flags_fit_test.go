@@ -13,8 +13,8 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// A Go program that uses the defaults of the library gets those of the command,
-// but for where features are kept.
+// The library and the command have the same defaults, except for the place of
+// the feature cache.
 func TestDefaultsAreTheLibrarys(t *testing.T) {
 	c, err := withOptions(runfile.File{}, &cli.Command{Name: "fit", Flags: fitFlags()}, nil, "output", "run")
 	if err != nil {
@@ -36,7 +36,7 @@ func TestDefaultsAreTheLibrarys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Dataset = evaluate.Request{}.Dataset // of data without parts, which is not split
+	request.Dataset = evaluate.Request{}.Dataset // evaluate does not split data without parts
 	if want := evaluate.NewRequest("run"); !reflect.DeepEqual(request.Request, want) {
 		t.Errorf("flags   %+v\nlibrary %+v", request.Request, want)
 	}

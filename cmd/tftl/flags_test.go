@@ -7,8 +7,8 @@ import (
 	commandline "tftl/internal/cli"
 )
 
-// A variable sets the same flag in every command, so its values must be of one
-// type. (That they mean the same too is for readers to see.)
+// A variable sets the same flag in every command, so the flag must have the same
+// type everywhere. (A test cannot check that it means the same.)
 func TestVariableHasOneType(t *testing.T) {
 	types := map[string]reflect.Type{}
 	for _, command := range commands() {

@@ -18,13 +18,13 @@ func newInspectCommand() *cli.Command {
 		Name:      "inspect",
 		Usage:     "describe a model, or check a data set",
 		ArgsUsage: "MODEL_OR_DATA",
-		Description: `Describes a run or a SavedModel. Anything else is a data set: it is split as fit would
-split it, and every image is read and decoded. The exit code is 3 if something would
-spoil a run or its metrics:
+		Description: `Describes a run or a SavedModel. Anything else is checked as a data set: it is split as
+in fit, and every image is decoded. The exit code is 3 if something would spoil a run
+or its metrics:
 
    an image that cannot be read, or has only one colour
    a class without an image in validation or test
-   an image that is in several parts, exactly or nearly the same
+   an image with an exact or near duplicate in another part
 
 Other findings are warnings: a class three times as large as another, a file extension
 that does not match the format, and exact or near duplicates within a part. Near
@@ -57,7 +57,7 @@ found.
 	}
 }
 
-// ability is one thing that a model can do, or why it cannot.
+// ability says whether a model can be used by a command, and if not, why.
 type ability struct {
 	Command string `json:"command"`
 	Can     bool   `json:"can"`
@@ -74,12 +74,12 @@ func abilities(m *savedmodels.Model) []ability {
 	case m.Description == nil:
 		evaluate.Reason = "with --model-output, --labels and --rescale"
 	case len(m.Description.Labels) == 0:
-		evaluate = ability{"evaluate, predict", false, "its head has no classes before it is trained"}
+		evaluate = ability{"evaluate, predict", false, "it is not trained, so its head has no classes"}
 	}
 	return []ability{train, evaluate}
 }
 
-// runInspect is the command without its command line.
+// runInspect describes a model.
 func runInspect(t terminal, path string, asJSON bool) error {
 	model, err := tftl.LoadServing(path, nil)
 	if err != nil {
@@ -111,22 +111,26 @@ func runInspect(t terminal, path string, asJSON bool) error {
 	for _, g := range model.MetaGraphs() {
 		fmt.Fprintf(w, "\nMetaGraph %s\n", g.Tags)
 		for _, s := range g.Signatures {
-			fmt.Fprintf(w, "  %s\t%s\t-> %s\n", s.Name, tensorList(s.Inputs), tensorList(s.Outputs))
+			fmt.Fprintf(w, "  %s\t", s.Name)
+			if len(s.Inputs) > 0 {
+				fmt.Fprintf(w, "%s\n\t", tensorList(s.Inputs))
+			}
+			fmt.Fprintf(w, "-> %s\n", tensorList(s.Outputs))
 		}
 	}
 	return w.Flush()
 }
 
 func describeModel(w *tabwriter.Writer, d *savedmodels.Description) {
-	head := d.Head.Pooling
+	head := fmt.Sprintf("%s, %d inputs", d.Head.Pooling, d.Head.Inputs)
 	if d.Head.Hidden > 0 {
-		head += fmt.Sprintf(", %d hidden layer of free width", d.Head.Hidden)
+		head += fmt.Sprintf(", hidden layers: %d", d.Head.Hidden)
 	}
 	for _, row := range [][2]string{
 		{"backbone", d.Backbone},
 		{"weights", d.Weights.Origin},
 		{"images", fmt.Sprintf("%d x %d, %s, %s, preprocessing %s", d.Input.Size[0], d.Input.Size[1], d.Input.Fit, d.Input.Interpolation, d.Input.Preprocess)},
-		{"head", fmt.Sprintf("%s (%d inputs)", head, d.Head.Inputs)},
+		{"head", head},
 		{"contract", fmt.Sprintf("version %d, TensorFlow %s, Keras %s", d.Contract, d.Versions.TensorFlow, d.Versions.Keras)},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])

@@ -19,8 +19,8 @@ func isModel(path string) bool {
 	return err == nil || rundir.Is(path)
 }
 
-// runInspectData checks a data set. If something would spoil a run, it returns an
-// error after printing everything.
+// runInspectData checks a data set. It prints all findings, and then returns an
+// error if something would spoil a run.
 func runInspectData(ctx context.Context, t terminal, path string, options dataset.Options, workers int, asJSON bool) error {
 	set, err := dataset.Open(path, options)
 	if err != nil {
@@ -61,7 +61,7 @@ func runInspectData(ctx context.Context, t terminal, path string, options datase
 }
 
 func header(encoded []byte) check.Header {
-	h, _ := pixels.ReadHeader(encoded) // decoding says what is wrong
+	h, _ := pixels.ReadHeader(encoded) // an error here comes up again in decoding
 	t := pixels.ReadTraits(encoded)
 	return check.Header{
 		Format: h.Format, Width: h.Width, Height: h.Height,

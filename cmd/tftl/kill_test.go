@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// kills COUNT RUN PROGRAM fit …: trains into RUN-whole undisturbed, and into RUN
-// with a SIGKILL at COUNT random moments, each time going on from what it finds.
-// The moments are drawn anew each time that the tests run.
+// kills is the command `kills COUNT RUN PROGRAM fit …`. It trains RUN-whole
+// undisturbed, and RUN with a SIGKILL at COUNT random moments, resuming each
+// time. The moments differ each time the tests run.
 func kills() {
 	count, err := strconv.Atoi(os.Args[1])
 	if err == nil {
@@ -41,13 +41,13 @@ func killAndResume(count int, run string, program []string) error {
 		moment := time.Duration(rand.Float64() * float64(whole) / 4)
 		killed, err := killAfter(moment, command)
 		if err != nil {
-			return fmt.Errorf("kill %d, of a program that had %v: %w", landed+1, moment, err)
+			return fmt.Errorf("kill %d, after %v: %w", landed+1, moment, err)
 		}
 		if killed {
 			landed++
 			continue
 		}
-		// It ended before its time: there is nothing left to kill.
+		// The program ended before it could be killed: start over.
 		if err := os.RemoveAll(run); err != nil {
 			return err
 		}
@@ -59,8 +59,8 @@ func killAndResume(count int, run string, program []string) error {
 	return err
 }
 
-// killAfter runs a program and kills it if it has not ended by then; a program
-// that fails of itself is an error.
+// killAfter runs a program and kills it if it still runs after moment. A program
+// that fails by itself is an error.
 func killAfter(moment time.Duration, command []string) (killed bool, err error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stderr = os.Stderr

@@ -21,8 +21,8 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// lrFindRequest is what `tftl lr-find` was asked for: a run that is never
-// written, and the rates to try.
+// lrFindRequest is what `tftl lr-find` was asked for: a run that is not written
+// to disk, and the rates to try.
 type lrFindRequest struct {
 	train.Request
 	train.Sweep
@@ -33,11 +33,11 @@ type lrFindRequest struct {
 func newLRFindCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "lr-find",
-		Usage: "suggest a learning rate from short trainings",
-		Description: `Trains for a few steps at each of many learning rates, always from the same weights
-and on the batches that tftl fit would use. It suggests the rate whose validation loss,
-averaged with that of its two neighbours, is lowest. With cached features this takes
-seconds, and it fills the cache for the run that follows.
+		Usage: "suggest a learning rate",
+		Description: `Trains for a few steps at each of several learning rates, always from the same weights
+and on the batches that tftl fit would use. Suggests the rate with the lowest
+validation loss, averaged over the rate and its two neighbours. With cached features
+this takes seconds; without them it fills the cache for tftl fit.
 
    tftl lr-find --data photos --model savedmodels/vgg16 --output rates.png`,
 		Flags: slices.Concat(
@@ -84,7 +84,7 @@ func newLRFindRequest(c *cli.Context) (r lrFindRequest, err error) {
 	return r, r.Sweep.Check()
 }
 
-// runLRFind is the command without its command line.
+// runLRFind runs the command, after its flags are parsed.
 func runLRFind(ctx context.Context, t terminal, r lrFindRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
@@ -103,7 +103,7 @@ func runLRFind(ctx context.Context, t terminal, r lrFindRequest) error {
 		return pipeline.WithHint(err, "try a smaller %s", pipeline.Option("lr-min"))
 	}
 	if rate == points[0].LearningRate || rate == points[len(points)-1].LearningRate {
-		t.warn("the suggested rate is the first or the last that was tried: extend --lr-min or --lr-max")
+		t.warn("the suggested rate is at the end of the range that was tried: extend it with --lr-min or --lr-max")
 	}
 	if r.picture != "" {
 		format := strings.ToLower(strings.TrimPrefix(filepath.Ext(r.picture), "."))

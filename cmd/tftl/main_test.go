@@ -23,34 +23,34 @@ import (
 	"tftl/savedmodels"
 )
 
-// The test binary is the program, too: the scripts run it under its own name.
+// TestMain lets the test binary act as the program: scripts run it as tftl.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt, "kills": kills})
 }
 
-// TestScripts runs the program as a person would: testdata has a script a
-// feature. With UPDATE_SCRIPTS set, what cmp compares with is written anew.
+// TestScripts runs the program as a person would. testdata has one script per
+// feature. UPDATE_SCRIPTS=1 rewrites the files that cmp compares with.
 //
-// Beside testscript's own commands there are
+// In addition to testscript's commands there are
 //
-//	fails CODE PROGRAM …      it ends with this code and one line that says why
-//	interrupt FILE PROGRAM …  Ctrl-C as soon as FILE has something in it
-//	kills COUNT RUN PROGRAM … SIGKILL at random moments, each time resumed; RUN-whole is left alone
-//	json FILE PATH [VALUE]    FILE is one JSON document, and has this at a path such as classes.0.name
-//	junit FILE [STATUS …]     FILE has test cases that came out so: passed, failed, error, skipped
-//	tmpfs DIR SIZE            mounts a small file system; [tmpfs] says whether that can be done
+//	fails CODE PROGRAM …      require this exit code and one line that says why
+//	interrupt FILE PROGRAM …  press Ctrl-C as soon as FILE is not empty
+//	kills COUNT RUN PROGRAM … kill at random moments and resume each time; RUN-whole runs undisturbed
+//	json FILE PATH [VALUE]    require one JSON document with this value at a path such as classes.0.name
+//	junit FILE [STATUS …]     require test cases with these results: passed, failed, error, skipped
+//	tmpfs DIR SIZE            mount a small file system; the condition [tmpfs] says if that works here
 //
-// The condition [bfloat16] says whether this machine computes in it; [onednn], whether TensorFlow's
-// oneDNN kernels are on, without which an image's features may depend on its place in the batch.
+// [bfloat16] is true if this machine computes in it. [onednn] is true if TensorFlow's oneDNN kernels
+// are on; without them an image's features may depend on its place in the batch.
 func TestScripts(t *testing.T) {
 	fixtures, err := filepath.Abs("../../build/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(fixtures); err != nil {
-		t.Fatalf("%v: run make test, which makes it", err)
+		t.Fatalf("%v: make testdata builds it", err)
 	}
-	t.Cleanup(watch(os.Stderr, 2*time.Minute)) // a script is a parallel test: it outlives this function
+	t.Cleanup(watch(os.Stderr, 2*time.Minute)) // scripts are parallel tests, which outlive this function
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FIXTURES", fixtures)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, ".home"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
-			// Spares each program starting a second time; see internal/quiet.
+			// So that no program re-executes itself; see internal/quiet.
 			env.Setenv("TF_CPP_MIN_LOG_LEVEL", "3")
 			env.Setenv("TF_ENABLE_ONEDNN_OPTS", cmp.Or(os.Getenv("TF_ENABLE_ONEDNN_OPTS"), "1"))
 			env.Setenv("ONEDNN_MAX_CPU_ISA", cmp.Or(os.Getenv("ONEDNN_MAX_CPU_ISA"), "DEFAULT"))
@@ -69,7 +69,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// interrupt runs a program and sends it SIGINT once a file has something in it.
+// interrupt runs a program and sends it SIGINT once a file is not empty.
 func interrupt() {
 	file, cmd := os.Args[1], exec.Command(os.Args[2], os.Args[3:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
@@ -79,7 +79,7 @@ func interrupt() {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // its code is read below
+		_ = cmd.Wait() // the exit code is read below
 		close(ended)
 	}()
 	for {
@@ -97,12 +97,12 @@ func interrupt() {
 	}
 }
 
-// inner is what a user should never see of the program's insides.
+// inner matches internals that a user should never see.
 var inner = regexp.MustCompile(`panic|goroutine \d|\[\[\{\{|\{\{node|runtime error|%!|^\s+at |\.go:\d`)
 
-// wellSaid sees that stderr says why a program failed as it should: one line
-// that begins with the program's name, and perhaps a hint. Progress may come
-// before it, and warnings.
+// wellSaid checks how stderr says why a program failed: in one line that begins
+// with the program's name, perhaps followed by a hint. Progress and warnings may
+// come before it.
 func wellSaid(stderr string, quiet bool) error {
 	lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
 	if strings.HasPrefix(lines[len(lines)-1], "hint: ") {
@@ -112,7 +112,7 @@ func wellSaid(stderr string, quiet bool) error {
 		isError := strings.HasPrefix(line, "tftl: ") && !strings.HasPrefix(line, "tftl: warning: ")
 		switch {
 		case isError != (i == len(lines)-1):
-			return fmt.Errorf("the last line but for a hint, and it alone, should be the error: %q", lines)
+			return fmt.Errorf("the error should be one line, the last before a hint: %q", lines)
 		case quiet && !strings.HasPrefix(line, "tftl: "):
 			return fmt.Errorf("not quiet: %q", line)
 		case inner.MatchString(line) || len(line) > 500:
@@ -122,7 +122,7 @@ func wellSaid(stderr string, quiet bool) error {
 	return nil
 }
 
-// fails runs a program that is to fail with a code and say why.
+// fails runs a program that must fail with this exit code and say why.
 func fails(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: fails CODE PROGRAM …")
@@ -136,7 +136,7 @@ func fails(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(wellSaid(ts.ReadFile("stderr"), slices.Contains(args, "--quiet")))
 }
 
-// checkJSON looks a value up.
+// checkJSON looks up a value.
 func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 || len(args) > 3 {
 		ts.Fatalf("usage: json FILE PATH [VALUE]")
@@ -171,7 +171,7 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// checkJUnit reads a JUnit file with somebody else's parser.
+// checkJUnit reads a JUnit file with an independent parser.
 func checkJUnit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: junit FILE [STATUS …]")
@@ -188,11 +188,11 @@ func checkJUnit(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if !slices.Equal(got, args[1:]) {
-		ts.Fatalf("%s has test cases that came out %q, want %q", args[0], got, args[1:])
+		ts.Fatalf("%s has test cases with the results %q, want %q", args[0], got, args[1:])
 	}
 }
 
-// tmpfs mounts a file system of a size until the script ends.
+// tmpfs mounts a file system of this size until the script ends.
 func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: tmpfs DIR SIZE")

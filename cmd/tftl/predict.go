@@ -35,14 +35,14 @@ func newPredictCommand() *cli.Command {
 		Name:      "predict",
 		Usage:     "classify images",
 		ArgsUsage: "FILES_OR_DIRS",
-		Description: `Takes images; folders, for every image in and below them; sources of data, which need
-no labels here: ` + dataset.Usage(dataset.UnlabelledKinds()) + `; and -, for the
-paths on standard input, one per line.
+		Description: `Takes images; folders, with all images in and below them; data sets, ignoring labels
+(` + dataset.Usage(dataset.UnlabelledKinds()) + `); and - for paths on standard input, one per
+line.
 
    tftl predict --model runs/first cat.jpg more-photos --csv
    find photos -name '*.jpg' | tftl predict --model runs/first --json -
 
-Uses the threshold and the temperature that tftl evaluate stored with the run.`,
+Applies the threshold and the temperature that tftl evaluate stored with the run.`,
 		Flags: slices.Concat(
 			[]cli.Flag{modelFlag("use the run or SavedModel in `DIR`")}, answerFlags(), fileFlags(), []cli.Flag{newBadImageFlag()},
 			plainModelFlags(), batchFlags(), runtimeFlags(),
@@ -96,7 +96,7 @@ func newPredictRequest(c *cli.Context) (r predictRequest, err error) {
 	return r, nil
 }
 
-// runPredict is the command without its command line.
+// runPredict runs the command, after its flags are parsed.
 func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	set, err := dataset.OpenUnlabelled(r.paths, r.dataset, r.stdin)
 	if err != nil {

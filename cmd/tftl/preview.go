@@ -20,8 +20,8 @@ import (
 	"tftl/savedmodels"
 )
 
-// A contact sheet has a row for each image: the original, and what the first
-// epochs make of it.
+// A contact sheet has a row per image: the original, and its augmented versions
+// in the first epochs.
 const (
 	sheetRows   = 6
 	sheetEpochs = 5
@@ -43,9 +43,9 @@ func newPreviewCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "preview",
 		Usage: "show what augmentation does to the images",
-		Description: fmt.Sprintf(`Writes a contact sheet as PNG, with a row for each of %d images of the training part:
-the original on the left, then the images that the first %d epochs of tftl fit would
-train on with the same flags and seed.
+		Description: fmt.Sprintf(`Writes a contact sheet as PNG with %d rows, one per image of the training part: the
+original on the left, then what the first %d epochs of tftl fit would train on with the
+same flags and seed.
 
    tftl preview --data photos --model savedmodels/vgg16 --augment strong \
       --output sheet.png`, sheetRows, sheetEpochs),
@@ -83,6 +83,9 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 	if strings.ToLower(filepath.Ext(o.output)) != ".png" {
 		return o, invalid("output", o.output, "must end in .png")
 	}
+	if err := checkOutput("output", o.output); err != nil {
+		return o, err
+	}
 	if o.augmentation, err = newAugmentation(c); err != nil {
 		return o, err
 	}
@@ -93,10 +96,10 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 	return o, err
 }
 
-// previewInput takes the size of the pictures from a model or from its flag.
+// previewInput takes the size of images from a model or from a flag.
 func previewInput(model, size string) (in savedmodels.Input, err error) {
 	if (model == "") == (size == "") {
-		return in, pipeline.Errorf(pipeline.BadUsage, "give either %s or %s, for the size of the images", pipeline.Option("model"), pipeline.Option("image-size"))
+		return in, pipeline.Errorf(pipeline.BadUsage, "give either %s or %s for the size of the images", pipeline.Option("model"), pipeline.Option("image-size"))
 	}
 	if model != "" {
 		m, err := savedmodels.Load(model, nil)
@@ -122,7 +125,7 @@ func previewInput(model, size string) (in savedmodels.Input, err error) {
 	return in, nil
 }
 
-// runPreview makes the sheet.
+// runPreview writes the sheet.
 func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 	set, err := dataset.Open(o.data, o.dataset)
 	if err != nil {

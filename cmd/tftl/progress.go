@@ -10,8 +10,8 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// progress shows the events of a loop: a bar on a terminal, and a line per frozen
-// pass and epoch.
+// progress shows how training and evaluation advance: a bar on a terminal, and a
+// line per frozen pass and per epoch.
 type progress struct {
 	terminal
 	bar     *ui.Bar
@@ -23,7 +23,7 @@ func newProgress(t terminal) *progress { return &progress{terminal: t, bar: ui.N
 // end removes the bar.
 func (p *progress) end() { p.bar.End() }
 
-// show is a workflow.Env's.
+// show is the Show function of a workflow.Env.
 func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
 	switch e.Phase {
 	case rundir.EpochPhase:

@@ -14,9 +14,9 @@ func newReportCommand() *cli.Command {
 		Name:      "report",
 		Usage:     "render a run as an HTML page",
 		ArgsUsage: "RUN",
-		Description: `Writes report.html and report.md into the folder of a run, from what fit and evaluate
-left there. No model is loaded and no image read. The page is a single file and needs
-no network. evaluate writes both files itself.
+		Description: `Writes report.html and report.md into a run's folder, from the files that fit and
+evaluate wrote there. Loads neither the model nor images. The page is a single file
+and works offline. evaluate writes both files too.
 
    tftl report runs/first`,
 		Flags: commonFlags(),
@@ -29,7 +29,7 @@ no network. evaluate writes both files itself.
 	}
 }
 
-// runReport is the command without its command line.
+// runReport runs the command, after its flags are parsed.
 func runReport(t terminal, run rundir.Dir) error {
 	if err := evaluate.WriteReport(run); err != nil {
 		return err

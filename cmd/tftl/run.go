@@ -28,9 +28,9 @@ func newRunCommand() *cli.Command {
 		Name:      "run",
 		Usage:     "train and evaluate every run of a YAML file",
 		ArgsUsage: "FILE.yaml",
-		Description: `The file holds options of tftl fit by their names, those of tftl evaluate under the key
-evaluate, and what varies: matrix makes a run of every combination of values; folds, a
-run for each fold that tftl split --folds wrote; and runs lists runs one by one.
+		Description: `The file has the options of tftl fit by their names, those of tftl evaluate under the
+key evaluate, and what varies: matrix makes a run of every combination of values, folds
+a run of each fold that tftl split --folds wrote, and runs lists runs one by one.
 docs/ci.md describes the file.
 
    data: photos
@@ -41,12 +41,13 @@ docs/ci.md describes the file.
      units: [64, 256]
 
 Every run has its own folder, and all share the feature cache. Finished runs are
-skipped unless their options, data or model have changed; interrupted ones continue.
-Runs are ranked by the validation part, such as rank: val_accuracy, so that no choice
-is made on the test part. DIR/summary.md, summary.json and index.html show both.
+skipped unless their options, data or model have changed; interrupted runs continue.
+Runs are ranked by a metric of the validation part, such as rank: val_accuracy, so that
+the test part decides nothing. summary.md, summary.json and index.html in DIR show both
+parts.
 
-The exit code is that of the first run that ended in an error; otherwise 5 if a gate
-failed; 130 if the batch was interrupted.`,
+The exit code is that of the first run that ended in an error, else 5 if a gate failed,
+and 130 if the batch was interrupted.`,
 		Flags: slices.Concat(runFileFlags(), commonFlags()),
 		Action: func(c *cli.Context) error {
 			t := newTerminal(c)
@@ -75,7 +76,7 @@ type runRequest struct {
 
 func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if c.NArg() != 1 {
-		return r, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "expected one file, got %d", c.NArg()), "such as tftl run sweep.yaml")
+		return r, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "expected one file, got %d", c.NArg()), "for example: tftl run sweep.yaml")
 	}
 	r = runRequest{file: c.Args().First(), junit: c.String("junit"), dryRun: c.Bool("dry-run"), json: c.Bool("json")}
 	text, err := os.ReadFile(r.file)
@@ -116,13 +117,13 @@ func ranking(file runfile.File, runs []batch.Run) (string, error) {
 	for _, run := range runs {
 		if monitor := run.Train.Config.Training.Monitor; monitor != rank {
 			err := pipeline.Errorf(pipeline.BadUsage, "%s: the runs monitor different metrics, %s and %s", file.Path, rank, monitor)
-			return "", pipeline.WithHint(err, "say which one ranks them, such as rank: %s", rank)
+			return "", pipeline.WithHint(err, "choose the one that ranks them in the file, for example rank: %s", rank)
 		}
 	}
 	return rank, nil
 }
 
-// runRun is the command without its command line.
+// runRun runs the command, after its flags are parsed.
 func runRun(ctx context.Context, t terminal, r runRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
@@ -162,7 +163,7 @@ func illustrateBest(ctx context.Context, b *batch.Batch, j *batch.Job, env workf
 	if err != nil {
 		return err
 	}
-	b.Close() // before the model is opened once more
+	b.Close() // frees its models before this one is opened again
 	model, err := tftl.Open(j.Train.Output, tftl.Options{Session: j.Train.Session, Workers: j.Evaluate.Workers})
 	if err != nil {
 		return err

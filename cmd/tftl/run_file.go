@@ -18,18 +18,18 @@ import (
 	"tftl/pipeline/workflow/batch"
 )
 
-// decided are the options of a command that a file of runs cannot set: tftl run
-// decides them, or has its own. A run is measured on its test part, by its
-// model, as it was trained.
+// decided are the options of a command that a file of runs cannot set, because
+// tftl run sets them or has its own. A run is evaluated on its test part, by its
+// model, on the device and in the precision of its training.
 func decided(command string) []string {
 	all := []string{"config", "json", "log-file", "output", "quiet", "verbose"}
 	if command == "fit" {
-		return append(all, "max-time", "overwrite", "resume") // what is done must not depend on the time that there was
+		return append(all, "max-time", "overwrite", "resume") // results must not depend on speed
 	}
 	return append(all, "common-classes", "data", "device", "junit", "labels", "model", "precision", "model-output", "part", "rescale", "subset", "summary", "threads")
 }
 
-// newRuns makes requests of a file's runs.
+// newRuns turns the runs of a file into requests.
 func newRuns(file runfile.File, output string) ([]batch.Run, error) {
 	var runs []batch.Run
 	for _, from := range file.Runs {
@@ -58,7 +58,7 @@ func newRuns(file runfile.File, output string) ([]batch.Run, error) {
 	return runs, nil
 }
 
-// inFile is an error with its options spelled as a file has them, without dashes.
+// inFile is an error with its options spelled as in a file, without dashes.
 func inFile(err error) error {
 	plain := pipeline.Errorf(pipeline.KindOf(err), "%s", err.Error())
 	if hint := pipeline.HintOf(err); !hint.Empty() {
@@ -67,8 +67,8 @@ func inFile(err error) error {
 	return plain
 }
 
-// placeOf is where in the file the value of the option stands that an error is
-// about; otherwise where the run does.
+// placeOf is the position in the file of the option that an error is about, or
+// else of the run.
 func placeOf(err error, run runfile.Run) runfile.Position {
 	about := pipeline.OptionOf(err)
 	for _, o := range slices.Concat(run.Fit, run.Evaluate) {
@@ -79,8 +79,8 @@ func placeOf(err error, run runfile.Run) runfile.Position {
 	return run.At
 }
 
-// withOptions is a command's flags as a file sets them. The environment sets what
-// the file does not, and folder is the value of the flag that tftl run decides.
+// withOptions sets a command's flags from a file, then from the environment. The
+// flag own is the one that tftl run sets itself, to folder.
 func withOptions(file runfile.File, command *cli.Command, options []runfile.Option, own, folder string) (*cli.Context, error) {
 	set := stdflag.NewFlagSet(command.Name, stdflag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -94,7 +94,7 @@ func withOptions(file runfile.File, command *cli.Command, options []runfile.Opti
 	not := decided(command.Name)
 	for _, o := range options {
 		if slices.Contains(not, o.Name) {
-			return nil, file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%s: tftl run decides it for tftl %s", o.Name, command.Name))
+			return nil, file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%s: cannot be set in a file of runs: tftl run sets it for tftl %s", o.Name, command.Name))
 		}
 		if err := commandline.IsOption(c, o.Name); err != nil {
 			return nil, file.At(o.At, pipeline.Errorf(pipeline.BadUsage, "%w", err))
@@ -110,10 +110,10 @@ func withOptions(file runfile.File, command *cli.Command, options []runfile.Opti
 	return c, c.Set(own, folder)
 }
 
-// valuesDigest is a digest of a command's options, whoever set them.
+// valuesDigest is a digest of a command's options, wherever they were set.
 func valuesDigest(c *cli.Context) string {
 	h := sha256.New()
-	// Old names stay, so that batches measured under them count as measured.
+	// The digest has old names of flags, so that batches evaluated before still count.
 	was := map[string]string{"part": "subset", "model-output": "output"}
 	for _, f := range c.Command.Flags {
 		if _, old := f.(*commandline.Renamed); old {
@@ -121,11 +121,11 @@ func valuesDigest(c *cli.Context) string {
 		}
 		name := f.Names()[0]
 		value := fmt.Sprint(c.Value(name))
-		if _, repeats := f.(*cli.StringSliceFlag); repeats { // as a version of the cli library printed it
+		if _, repeats := f.(*cli.StringSliceFlag); repeats { // as an earlier version of the cli library printed it
 			value = fmt.Sprintf("{%v { true true} %t false}", c.StringSlice(name), c.IsSet(name))
 		}
 		fmt.Fprintf(h, "%s %q\n", cmp.Or(was[name], name), value)
 	}
-	fmt.Fprintf(h, "help %q\n", "false") // which the cli library adds to a command that it runs
+	fmt.Fprintf(h, "help %q\n", "false") // a flag that the cli library adds to commands
 	return hex.EncodeToString(h.Sum(nil))
 }

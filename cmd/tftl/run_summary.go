@@ -43,7 +43,7 @@ func (r runRequest) writePlan(t terminal, jobs []*batch.Job) error {
 	return table.Flush()
 }
 
-// summary is what the runs came to.
+// summary ranks the runs.
 func (r runRequest) summary(jobs []*batch.Job) report.Batch {
 	b := report.Batch{Name: r.file}
 	var ranked []metrics.Run
@@ -81,12 +81,12 @@ func (r runRequest) writeSummary(t terminal, b report.Batch, jobs []*batch.Job) 
 	return b.WriteTable(t.Out)
 }
 
-// suites are a test suite per run: a case that it was done, and one per gate.
+// suites are a test suite per run: one case for the run itself, and one per gate.
 func suites(b report.Batch, jobs []*batch.Job) []report.Suite {
 	var all []report.Suite
 	for i, run := range b.Runs {
 		name := b.Name + " " + run.Name
-		done := report.Case{Name: "trained and measured", Class: name, Seconds: jobs[i].Seconds, Error: run.Error}
+		done := report.Case{Name: "trained and evaluated", Class: name, Seconds: jobs[i].Seconds, Error: run.Error}
 		if run.Error == "" && run.Report == nil {
 			done.Skipped = run.State
 		}

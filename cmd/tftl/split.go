@@ -31,12 +31,12 @@ type splitOptions struct {
 func newSplitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "split",
-		Usage:     "write which image is in which part, without moving files",
+		Usage:     "split data into parts by writing a manifest",
 		ArgsUsage: "DATA",
 		Description: "DATA is " + dataset.Usage(dataset.FileKinds()) + `.
-The result is a manifest for --data of fit and evaluate. It has the columns path, label and split,
-weight, group and fold if needed, and all others of a manifest. Parts and folds
-go by a hash, so no image moves when others are added.
+No file is moved. The manifest is for --data of fit and evaluate. It has the columns
+path, label and split, if needed weight, group and fold, and all other columns of a
+manifest DATA. A hash decides parts and folds, so adding images moves no others.
 
    tftl split photos --output photos.csv
    tftl split list.csv --output parts.csv --by group --folds 5`,
@@ -55,24 +55,27 @@ go by a hash, so no image moves when others are added.
 
 func newSplitOptions(c *cli.Context) (o splitOptions, err error) {
 	if c.NArg() != 1 {
-		return o, usageError(c, fmt.Errorf("name one data set, not %d", c.NArg()), false)
+		return o, usageError(c, fmt.Errorf("expected one data set, got %d", c.NArg()), false)
 	}
 	if err := requireFlags(c, "output"); err != nil {
 		return o, err
 	}
 	o = splitOptions{data: c.Args().First(), output: c.String("output"), force: c.Bool("force"), folds: c.Int("folds"), json: c.Bool("json")}
 	if !strings.EqualFold(filepath.Ext(o.output), ".csv") {
-		return o, invalid("output", o.output, "a manifest's name must end in .csv")
+		return o, invalid("output", o.output, "must end in .csv")
 	}
 	if o.folds != 0 && o.folds < 2 {
 		return o, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 2 or more", pipeline.Option("folds"), o.folds)
+	}
+	if err := checkOutput("output", o.output); err != nil {
+		return o, err
 	}
 	o.dataset, err = newDatasetOptions(c)
 	o.dataset.By, o.dataset.AllColumns = dataset.By(c.String("by")), true
 	return o, err
 }
 
-// runSplit is the command without its command line.
+// runSplit runs the command, after its flags are parsed.
 func runSplit(t terminal, o splitOptions) error {
 	if _, err := os.Lstat(o.output); err == nil && !o.force {
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s %s: already exists", pipeline.Option("output"), o.output), "%s replaces it", pipeline.Option("force"))

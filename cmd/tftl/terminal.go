@@ -9,16 +9,15 @@ import (
 	"tftl/pipeline"
 )
 
-// terminal is where a command writes. Its methods say what the commands have in
-// common.
+// terminal is where a command writes. Its methods are shared by the commands.
 type terminal struct{ ui.Terminal }
 
 func newTerminal(c *cli.Context) terminal {
 	return terminal{ui.NewTerminal(c.App.Writer, c.App.ErrWriter, c.Bool("quiet"))}
 }
 
-// say prints a message. Options, errors and messages of the library among args
-// are spelled as on the command line.
+// say prints a message. Options in args, also within errors and messages of the
+// library, are spelled as on the command line.
 func (t terminal) say(format string, args ...any) { t.Say("%s", spelled(format, args)) }
 
 // warn prints a warning, spelled like a message.
@@ -35,7 +34,7 @@ func (t terminal) withLog(path string) (terminal, error) {
 	return terminal{logged}, nil
 }
 
-// closeLog ends the log with the command's error, which it returns.
+// closeLog logs the command's error, closes the log and returns the error.
 func (t terminal) closeLog(err error) error {
 	last := ""
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// What makes no sense is refused with exit code 2 and a line that says what
-// would, before anything is looked at: no folder here is there.
-// testdata/usage.txtar has the rest.
+// Invalid options give exit code 2 and a line that says what is valid, before
+// anything is opened: none of these folders exist. testdata/usage.txtar has the
+// rest.
 func TestUsage(t *testing.T) {
 	for arguments, want := range map[string]string{
 		"train":     `unknown command "train"`,
@@ -59,7 +59,7 @@ func TestUsage(t *testing.T) {
 		"fit --data p --model m --threads -1":                 "--threads -1: must be 0 or more",
 		"fit --data p --model m --split 0.7,0.3":              `--split "0.7,0.3": must be three fractions`,
 		"fit --data p --model m --split a,b,c":                `--split "a,b,c": must be three fractions`,
-		"fit --data p --model m --cache-size lots":            `"lots"`,
+		"fit --data p --model m --cache-size lots":            `--cache-size "lots": must be a size such as 500MB or 2GiB`,
 		"fit --data p --model m --cache-size -1GB":            `"-1GB"`,
 		"fit --data p --model m --cache-size 1XB":             `"1XB"`,
 		"evaluate --model m -b 0":                             "--batch-size 0: must be 1 or more",

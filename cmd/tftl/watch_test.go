@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// watch writes the native stacks of each process below this one that still
-// runs after a limit, once: what a command that hangs is doing cannot be asked
-// later. It ends none. The function that it returns ends it.
+// watch writes the native stacks of each descendant process that still runs after
+// a limit, once, because nobody can ask later what a hanging command was doing.
+// It ends no process. stop ends the watching.
 func watch(w io.Writer, limit time.Duration) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -48,7 +48,7 @@ func watch(w io.Writer, limit time.Duration) (stop func()) {
 	}
 }
 
-// descendants are the processes that a process started, and those that they did.
+// descendants are the processes that a process started, directly or indirectly.
 func descendants(of int) (pids []int) {
 	children := map[int][]int{}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -57,7 +57,7 @@ func descendants(of int) (pids []int) {
 		if err != nil {
 			continue // it has ended
 		}
-		// pid (name) state ppid …, and a name may have anything in it.
+		// pid (name) state ppid …, and a name may contain anything.
 		after := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if len(after) < 2 {
@@ -78,8 +78,8 @@ func commandLine(pid int) string {
 	return strings.ReplaceAll(strings.TrimSuffix(string(data), "\x00"), "\x00", " ")
 }
 
-// stacks are a process's threads as the kernel sees them, and as a debugger
-// does where there is one.
+// stacks are a process's threads as the kernel sees them, and as a debugger sees
+// them if one is installed.
 func stacks(pid int) string {
 	var b strings.Builder
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
@@ -125,7 +125,7 @@ func TestWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Close() // what else is written goes nowhere
+	r.Close() // discard what else is written
 	stop()
 	for _, want := range []string{fmt.Sprintf("process %d: sleep 600\n", sleeping.Process.Pid), fmt.Sprintf("thread %d: comm sleep", sleeping.Process.Pid)} {
 		if !strings.Contains(string(said[:n]), want) {

@@ -32,25 +32,25 @@ func newSession(c *cli.Context) workflow.Session {
 	return workflow.Session{Precision: c.String("precision"), Threads: c.Int("threads"), Device: c.String("device")}
 }
 
-// classifierOptions are how a trained model is opened.
+// classifierOptions say how to open a trained model.
 func classifierOptions(c *cli.Context) (tftl.Options, error) {
 	plain, err := newPlain(c)
 	return tftl.Options{Session: newSession(c), Plain: plain, Workers: c.Int("workers")}, err
 }
 
-// resolveRuntime finds out what the machine flags come to.
+// resolveRuntime finds out what the machine flags mean on this machine.
 func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) { return tftl.Resolve(newSession(c)) }
 
-// newDecoder makes encoded images into a network's pixels.
+// newDecoder decodes images to the size that a network expects.
 func newDecoder(in savedmodels.Input, workers int) (*pixels.Decoder, error) {
 	return pixels.NewDecoder(pixels.Options{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Workers: workers})
 }
 
-// flag spells an option the way it is typed.
+// flag spells an option as it is typed.
 func flag(o pipeline.Option) string { return "--" + o.String() }
 
-// warnOfProbabilities says if what should be logits looks like probabilities: a
-// softmax of these would be too even.
+// warnOfProbabilities warns if logits look like probabilities, because a second
+// softmax would make them too even.
 func (t terminal) warnOfProbabilities(plain savedmodels.Plain, predictions []pipeline.Prediction) {
 	if plain.Output == "logits" && metrics.LikeProbabilities(predictions) {
 		t.warn("--model-output logits: everything the model returns looks like probabilities; if it ends with softmax or sigmoid, use --model-output probabilities")

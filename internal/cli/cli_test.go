@@ -45,7 +45,7 @@ func TestFlagsFirst(t *testing.T) {
 	}
 }
 
-// What is typed wins over the environment, and the environment over the file.
+// Typed flags override the environment, and the environment overrides the file.
 func TestPrepare(t *testing.T) {
 	for _, test := range []struct {
 		name, typed, env, file string
@@ -66,8 +66,8 @@ func TestPrepare(t *testing.T) {
 		{name: "old key", file: "subset: val", epochs: 10, part: "val", warning: "subset is now part; "},
 		{name: "new flag over old variable", typed: "--part test", env: "TFTL_SUBSET=val", epochs: 10, part: "test"},
 		{name: "new flag over old key", typed: "--part test", file: "subset: val", epochs: 10, part: "test", warning: "subset is now part; "},
-		{name: "both", typed: "--part test --subset val", err: "--subset is the old name of --part: give one of them"},
-		{name: "no variable", env: "TFTL_OUTPUT=x", epochs: 10, warning: "TFTL_OUTPUT is not read: tftl try takes --output"},
+		{name: "both", typed: "--part test --subset val", err: "--subset is the old name of --part: use only one of them"},
+		{name: "no variable", env: "TFTL_OUTPUT=x", epochs: 10, warning: "TFTL_OUTPUT is ignored: in tftl try only --output sets this"},
 		{name: "bad variable", env: "TFTL_EPOCHS=ten", err: `TFTL_EPOCHS "ten": must be a whole number`},
 		{name: "bad value", file: "json: true\nepochs: 1.5", err: `:2:1: epochs "1.5": must be a whole number`},
 		{name: "unknown key", file: "epoch: 1", err: `:1:1: tftl try has no option "epoch"`},

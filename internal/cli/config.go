@@ -11,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// fromConfig sets the flags that the file of --config names and nothing else has
-// set. Its keys are the names of the flags.
+// fromConfig sets flags from the file of --config, unless they are already set.
+// The file's keys are the names of flags.
 func fromConfig(c *cli.Context) (warnings []string, err error) {
 	path := c.String("config")
 	if path == "" {
@@ -26,7 +26,7 @@ func fromConfig(c *cli.Context) (warnings []string, err error) {
 	if err != nil {
 		return nil, syntaxError(path, err)
 	}
-	given := map[string]bool{} // before the file sets any
+	given := map[string]bool{} // what was set before the file
 	for _, name := range c.LocalFlagNames() {
 		given[name] = true
 	}
@@ -58,8 +58,8 @@ func fromConfig(c *cli.Context) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// IsOption returns an error if a file cannot set a flag of this name: the
-// command does not have it, or it is only for the command line.
+// IsOption returns an error if a file cannot set a flag of this name, because the
+// command does not have it or it is only for the command line.
 func IsOption(c *cli.Context, name string) error {
 	if f := flagNamed(c, name); f == nil || f.Names()[0] != name || name == "config" || name == "help" {
 		return fmt.Errorf("tftl %s has no option %q", c.Command.Name, name)
@@ -67,7 +67,8 @@ func IsOption(c *cli.Context, name string) error {
 	return nil
 }
 
-// SetOption sets a flag to a value of a file, or to several if it may be repeated.
+// SetOption sets a flag to a value from a file, or to a list of values if the flag
+// may be repeated.
 func SetOption(c *cli.Context, name string, node ast.Node) error {
 	var value any
 	if err := yaml.NodeToValue(node, &value); err != nil {
@@ -95,9 +96,8 @@ func SetOption(c *cli.Context, name string, node ast.Node) error {
 	return nil
 }
 
-// set sets a flag. A flag that may be repeated gets its values as they are: the
-// library would split them at commas, unless an App that forbids it runs the
-// command.
+// set sets a flag. Values of a flag that may be repeated are serialised first,
+// because the cli library would otherwise split them at commas.
 func set(c *cli.Context, f cli.Flag, values ...string) error {
 	if _, repeats := f.(*cli.StringSliceFlag); repeats {
 		return c.Set(f.Names()[0], cli.NewStringSlice(values...).Serialize())

@@ -1,8 +1,8 @@
-// Package cli adds to the command-line library what tftl needs of it: help that
-// fits a terminal, errors that say what would be right, flags from the
-// environment and from a YAML file, flags after arguments, and old names of flags.
+// Package cli extends the command-line library with what tftl needs: help that
+// fits a terminal, errors that say what is valid, flags from the environment and
+// from a YAML file, flags after arguments, and old names of flags.
 //
-// Which flags there are, and what they mean, is not decided here.
+// It does not define flags or what they mean.
 package cli
 
 import (
@@ -19,8 +19,8 @@ const (
 	flagWidth  = 26 // width of the column of names; longer ones get their own line
 )
 
-// FitHelp makes the help of a program and its commands fit the terminal. The
-// library takes the function that formats a flag as a package variable.
+// FitHelp makes the help of a program and its commands fit the terminal. It sets
+// a package variable of the library, which is the only way to format flags.
 func FitHelp(app *cli.App) {
 	cli.FlagStringer = flagHelp
 	app.Description = reflow(app.Description)
@@ -57,7 +57,7 @@ func flagHelp(f cli.Flag) string {
 	return beside(entry, usage)
 }
 
-// Dashed is a flag as it is typed.
+// Dashed is the name of a flag as it is typed.
 func Dashed(name string) string { return "--"[:min(2, len(name))] + name }
 
 // beside puts the usage of a flag next to its names, or below them if they are long.
@@ -71,7 +71,7 @@ func beside(names, usage string) string {
 	return names + gap + strings.Join(lines, "\n"+margin)
 }
 
-// reflow fills the paragraphs of a text. Indented lines and headings stay as they are.
+// reflow wraps the paragraphs of a text, but not indented lines and headings.
 func reflow(text string) string {
 	var out, paragraph []string
 	end := func() {

@@ -11,12 +11,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Explain rewords a mistake that the library found on the command line, and
-// says what to try next.
+// Explain rewords a mistake that the library found on the command line, and adds
+// a hint.
 //
-// The library passes on the errors of Go's flag package, which are text without
-// a type. So they are recognised by pattern; one with another wording is shown
-// as it is.
+// The library passes on the errors of Go's flag package, which have no types. They
+// are recognised by their text; an error with another text is shown as it is.
 func Explain(c *cli.Context, err error) (hint string, reworded error) {
 	name, flags := c.App.Name, c.App.VisibleFlags()
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
@@ -47,8 +46,8 @@ func flagNamed(c *cli.Context, name string) cli.Flag {
 	return nil
 }
 
-// invalid says what the value of a flag must be. where is what the user wrote
-// before it, why the library's reason to refuse it.
+// invalid says what the value of a flag must be. where is the flag or variable
+// that the user wrote, and why is the library's error.
 func invalid(where, value string, f cli.Flag, why string) error {
 	must := why
 	switch f.(type) {

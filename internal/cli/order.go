@@ -7,9 +7,9 @@ import (
 )
 
 // FlagsFirst moves the flags of a command before its arguments, because people
-// type `tftl predict a.jpg --json`. The library parses with Go's flag package,
-// which takes everything after the first argument for arguments, and offers no
-// setting against it. Nothing after "--" is moved.
+// type `tftl predict a.jpg --json`. The library uses Go's flag package, which
+// treats everything after the first argument as an argument, and cannot be
+// configured otherwise. Nothing after "--" is moved.
 func FlagsFirst(commands []*cli.Command, args []string) []string {
 	if len(args) < 2 {
 		return args

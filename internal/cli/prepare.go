@@ -8,20 +8,20 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Renamed is the old name of a flag. It works for one release, with a warning,
-// and help does not show it.
+// Renamed is the old name of a flag. It works for one release, with a warning, and
+// is hidden in help.
 type Renamed struct {
 	*cli.StringFlag
 	to string
 }
 
-// OldName lets old stand for the flag to.
+// OldName makes old an alias of the flag to.
 func OldName(old, to string) *Renamed {
 	return &Renamed{&cli.StringFlag{Name: old, Hidden: true}, to}
 }
 
-// NoVariable, as a flag's EnvVars, keeps the flag out of the environment. That
-// is for a flag that means different things in different commands.
+// NoVariable, as a flag's EnvVars, gives the flag no environment variable. It is
+// for a flag that means different things in different commands.
 func NoVariable() []string { return []string{} }
 
 // Variable is the environment variable of a flag; ok is false if it has none.
@@ -33,9 +33,9 @@ func Variable(f cli.Flag) (name string, ok bool) {
 	return name, f.Names()[0] != "help"
 }
 
-// Prepare sets the flags that were not typed: from the environment, and what is
-// then still unset from the file that --config names. It returns warnings about
-// old names and about variables that are not read.
+// Prepare sets the flags that were not typed, first from the environment and then
+// from the file of --config. It returns warnings about old names and about
+// variables that are not read.
 func Prepare(c *cli.Context) (warnings []string, err error) {
 	typed := map[string]bool{}
 	for _, name := range c.LocalFlagNames() {
@@ -47,7 +47,7 @@ func Prepare(c *cli.Context) (warnings []string, err error) {
 			continue
 		}
 		if typed[old.to] {
-			return nil, fmt.Errorf("--%s is the old name of --%s: give one of them", old.Name, old.to)
+			return nil, fmt.Errorf("--%s is the old name of --%s: use only one of them", old.Name, old.to)
 		}
 		warnings = append(warnings, renamed(Dashed(old.Name), Dashed(old.to)))
 		if err := c.Set(old.to, c.String(old.Name)); err != nil {
@@ -65,17 +65,17 @@ func Prepare(c *cli.Context) (warnings []string, err error) {
 }
 
 func renamed(old, now string) string {
-	return fmt.Sprintf("%s is now %s; the old name goes in the next release", old, now)
+	return fmt.Sprintf("%s is now %s; the next release removes the old name", old, now)
 }
 
-// The key of App.Metadata under which Environment notes what it set.
+// The key of App.Metadata under which Environment records what it set.
 const fromEnvironment = "flags from the environment"
 
 // Environment sets a command's flags from TFTL_ variables, except those to skip.
 // An empty variable counts as unset.
 //
-// The library could do this itself, but then nothing would tell a flag that was
-// typed from one that a variable set.
+// The library could do this itself, but then a typed flag could not be told from
+// one that a variable set.
 func Environment(c *cli.Context, skip func(name string) bool) (warnings []string, err error) {
 	read := map[string]bool{}
 	for _, f := range c.Command.Flags {
@@ -88,7 +88,7 @@ func Environment(c *cli.Context, skip func(name string) bool) (warnings []string
 		old, isOld := f.(*Renamed)
 		switch {
 		case !ok && !isOld:
-			warnings = append(warnings, fmt.Sprintf("%s is not read: tftl %s takes %s", variable, c.Command.Name, Dashed(name)))
+			warnings = append(warnings, fmt.Sprintf("%s is ignored: in tftl %s only %s sets this", variable, c.Command.Name, Dashed(name)))
 			continue
 		case !ok || isOld && skip(old.to):
 			continue

@@ -10,7 +10,7 @@ import (
 // object is a part of a JSON Schema.
 type object = map[string]any
 
-// Schemas are the JSON Schemas of flags that a file may set, by their names. They
+// Schemas are the JSON Schemas of the flags that a file may set, by name. They
 // refer to the definitions "number" and "value".
 func Schemas(flags []cli.Flag, not []string) map[string]any {
 	schemas := object{}

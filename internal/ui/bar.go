@@ -6,8 +6,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Bar is a progress bar on a terminal. Elsewhere, and on a quiet terminal, it
-// draws nothing.
+// Bar is a progress bar. It draws nothing if stderr is not a terminal, or if the
+// Terminal is quiet.
 type Bar struct {
 	terminal Terminal
 	bar      *progressbar.ProgressBar // nil while none is drawn

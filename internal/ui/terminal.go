@@ -1,8 +1,7 @@
 // Package ui writes to the person at the terminal and to other programs:
 // messages and warnings, a log file, a progress bar, JSON.
 //
-// What a message says is not decided here, and nothing here is specific to
-// images or models.
+// It knows nothing about images or models.
 package ui
 
 import (
@@ -45,7 +44,7 @@ func (t Terminal) Say(format string, args ...any) {
 	}
 }
 
-// Warn prints a warning, on a quiet terminal too.
+// Warn prints a warning, even on a quiet terminal.
 func (t Terminal) Warn(format string, args ...any) {
 	text := printable.Text(fmt.Sprintf(format, args...))
 	fmt.Fprintln(t.Err, "tftl: warning: "+text)
@@ -68,8 +67,8 @@ func (t Terminal) WithLog(path string) (Terminal, error) {
 	return t, nil
 }
 
-// CloseLog closes the log file, after the error that ended the command; empty
-// if none did.
+// CloseLog closes the log file. last is the error that ended the command, if any,
+// which is logged first.
 func (t Terminal) CloseLog(last string) error {
 	if t.file == nil {
 		return nil

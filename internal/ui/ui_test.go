@@ -9,29 +9,6 @@ import (
 	"testing"
 )
 
-func TestQuoted(t *testing.T) {
-	for path, want := range map[string]string{
-		"":            "''",
-		"runs/lr=0.1": "runs/lr=0.1",
-		"bücher/a-b":  "bücher/a-b",
-		"my photos":   "'my photos'",
-		"it's":        `'it'\''s'`,
-		"$HOME":       "'$HOME'",
-	} {
-		if got := Quoted(path); got != want {
-			t.Errorf("%q: got %s, want %s", path, got, want)
-		}
-	}
-}
-
-func TestFew(t *testing.T) {
-	for n, want := range map[int]string{0: "", 1: "a", 5: "a; a; a; a; a", 7: "a; a; a; a; a; and 2 more"} {
-		if got := Few(strings.Split(strings.Repeat("a", n), "")[:n]); got != want {
-			t.Errorf("%d words: got %q, want %q", n, got, want)
-		}
-	}
-}
-
 func TestOneLine(t *testing.T) {
 	if got := OneLine(errors.Join(errors.New("a"), errors.New("b")).Error()); got != "a; b" {
 		t.Errorf("got %q", got)

@@ -19,7 +19,7 @@ func classFolders() source {
 	return source{
 		Kind: Kind{
 			Name:    "class folders",
-			Usage:   "a folder with a sub-folder per class, or with train/, val/ and test/ that hold such",
+			Usage:   "a folder with a sub-folder per class, or with train/, val/ and test/ that contain such folders",
 			Example: "photos/cat/1.jpg, photos/dog/2.jpg",
 			Files:   true,
 		},

@@ -21,7 +21,7 @@ func (s *Set) Relabel(labels []string, common bool) (*Set, error) {
 	}
 	unknown, missing := without(s.Classes, names), without(names, s.Classes)
 	if len(unknown) == len(s.Classes) {
-		err := pipeline.Errorf(pipeline.BadData, "the model knows no class of the data: %s", quoted(s.Classes))
+		err := pipeline.Errorf(pipeline.BadData, "the model knows none of the classes of the data: %s", quoted(s.Classes))
 		return nil, pipeline.WithHint(err, "the model has %s", quoted(labels))
 	}
 	if !common && len(unknown)+len(missing) > 0 {
@@ -49,7 +49,7 @@ func (s *Set) Relabel(labels []string, common bool) (*Set, error) {
 			left, quoted(unknown)))
 	}
 	if len(missing) > 0 {
-		r.Warnings = append(r.Warnings, pipeline.Messagef("the data has no image of %s", quoted(missing)))
+		r.Warnings = append(r.Warnings, pipeline.Messagef("the data has no images of %s", quoted(missing)))
 	}
 	return &r, nil
 }
@@ -58,9 +58,9 @@ func mismatch(unknown, missing []string) error {
 	var err error
 	switch {
 	case len(missing) == 0:
-		err = pipeline.Errorf(pipeline.BadData, "the model does not know classes of the data: %s", quoted(unknown))
+		err = pipeline.Errorf(pipeline.BadData, "the data has classes that the model does not know: %s", quoted(unknown))
 	case len(unknown) == 0:
-		err = pipeline.Errorf(pipeline.BadData, "the data has no image of classes of the model: %s", quoted(missing))
+		err = pipeline.Errorf(pipeline.BadData, "the data has no images of these classes of the model: %s", quoted(missing))
 	default:
 		err = pipeline.Errorf(pipeline.BadData, "the classes differ: only the data has %s, only the model has %s",
 			quoted(unknown), quoted(missing))

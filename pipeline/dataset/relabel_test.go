@@ -32,13 +32,13 @@ func TestRelabel(t *testing.T) {
 	}
 
 	_, err = s.Relabel([]string{"cat", "dog"}, false)
-	checkError(t, err, pipeline.BadData, `does not know classes of the data: "bird"`, "common-classes")
+	checkError(t, err, pipeline.BadData, `has classes that the model does not know: "bird"`, "common-classes")
 	_, err = s.Relabel([]string{"ant", "bird", "cat", "dog"}, false)
-	checkError(t, err, pipeline.BadData, `no image of classes of the model: "ant"`, "common-classes")
+	checkError(t, err, pipeline.BadData, `no images of these classes of the model: "ant"`, "common-classes")
 	_, err = s.Relabel([]string{"ant", "cat", "dog"}, false)
 	checkError(t, err, pipeline.BadData, `only the data has "bird", only the model has "ant"`, "common-classes")
 	_, err = s.Relabel([]string{"Cat", "Dog"}, true)
-	checkError(t, err, pipeline.BadData, `no class of the data: "bird", "cat", "dog"`, `the model has "Cat", "Dog"`)
+	checkError(t, err, pipeline.BadData, `none of the classes of the data: "bird", "cat", "dog"`, `the model has "Cat", "Dog"`)
 	_, err = s.Relabel([]string{"cat", "dog", "cat"}, true)
 	checkError(t, err, pipeline.BadModel, `"cat" twice`, "")
 

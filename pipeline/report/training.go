@@ -267,7 +267,7 @@ func historyGrid(history []pipeline.Epoch) grid {
 		g.Header = append(g.Header, "stage")
 		g.Words = 2
 	}
-	names := history[0].Figures()
+	names := history[0].Metrics()
 	g.Header = append(g.Header, "lr")
 	for _, m := range names {
 		g.Header = append(g.Header, m.Name)

@@ -16,7 +16,7 @@ func (d Dir) WriteHistoryCSV(history []pipeline.Epoch) error {
 		return nil
 	}
 	header := []string{"stage", "epoch", "step", "lr"}
-	names := history[0].Figures()
+	names := history[0].Metrics()
 	for _, metric := range names {
 		header = append(header, metric.Name)
 	}

@@ -15,7 +15,7 @@ import (
 	"tftl/pipeline"
 )
 
-// matrix is what varies.
+// matrix lists the options that vary.
 type matrix struct {
 	axes    []axis
 	include []entry
@@ -23,7 +23,7 @@ type matrix struct {
 
 // axis is an option with all its values.
 type axis struct {
-	option Option // without a value
+	option Option // its value is the whole list
 	values []ast.Node
 }
 
@@ -48,7 +48,7 @@ func (r *reader) matrix(node ast.Node) (*matrix, error) {
 				return nil, err
 			}
 			if e.matrix != nil || e.folds != nil || e.evaluate != nil {
-				return nil, r.errorf(e.at, "include: has options of tftl fit, and a name, alone")
+				return nil, r.errorf(e.at, "include: may have only options of tftl fit, and a name")
 			}
 			m.include = append(m.include, e)
 		}
@@ -59,15 +59,15 @@ func (r *reader) matrix(node ast.Node) (*matrix, error) {
 	return m, nil
 }
 
-// combination is one of a matrix: what it says, and what that is called.
+// combination is one combination of a matrix: its options and its name.
 type combination struct {
 	name    string
 	options []Option
 	at      Position
 }
 
-// combinations are every choice of one value an axis, the first axis varying
-// slowest, and what is included.
+// combinations lists every choice of one value per axis, then the entries of
+// include. The first axis varies slowest.
 func (m *matrix) combinations() []combination {
 	all := []combination{{}}
 	if len(m.axes) == 0 {
@@ -92,8 +92,8 @@ func (m *matrix) combinations() []combination {
 	return all
 }
 
-// texts are what the values of an axis are called: of paths the last element,
-// unless two of them have the same.
+// texts returns the names of an axis's values. A path is shortened to its last
+// element, unless two values would then have the same name.
 func (a axis) texts() []string {
 	var short, whole []string
 	for _, value := range a.values {
@@ -105,7 +105,7 @@ func (a axis) texts() []string {
 	return short
 }
 
-// called is a value as a part of a name; base shortens a path.
+// called returns a value as part of a name. base, if not nil, shortens paths.
 func called(value ast.Node, base func(string) string) string {
 	if array, ok := value.(ast.ArrayNode); ok {
 		var parts []string
@@ -121,7 +121,7 @@ func called(value ast.Node, base func(string) string) string {
 	return text
 }
 
-// named is what an entry is called: its name, or what it says itself.
+// named returns the name of an entry: the one it was given, or its own options.
 func named(e entry) string {
 	if e.name != "" {
 		return e.name
@@ -133,7 +133,7 @@ func named(e entry) string {
 	return strings.Join(parts, ",")
 }
 
-// expand makes an entry's runs.
+// expand returns the runs of an entry.
 func (r *reader) expand(e entry) ([]Run, error) {
 	all := []combination{{at: e.at}}
 	if e.matrix != nil {
@@ -171,40 +171,40 @@ func (r *reader) expand(e entry) ([]Run, error) {
 	return runs, nil
 }
 
-// checkNames sees that no two runs share a folder, and that none lies in
-// another's.
+// checkNames checks that no two runs share a folder, and that no run's folder is
+// inside another's.
 func (f File) checkNames() error {
 	taken := map[string]bool{}
 	for _, run := range f.Runs {
 		if taken[run.Name] {
-			return pipeline.WithHint(f.errorf(run.At, "a second run is called %s", run.Name), "name them apart: - name: NAME")
+			return pipeline.WithHint(f.errorf(run.At, "another run is also called %s", run.Name), "give each its own name: - name: NAME")
 		}
 		taken[run.Name] = true
 	}
 	for _, run := range f.Runs {
 		for dir := path.Dir(run.Name); dir != "."; dir = path.Dir(dir) {
 			if taken[dir] {
-				return pipeline.WithHint(f.errorf(run.At, "the run %s would lie in the folder of the run %s", run.Name, dir), "name them apart: - name: NAME")
+				return pipeline.WithHint(f.errorf(run.At, "run %s would be inside the folder of run %s", run.Name, dir), "give each its own name: - name: NAME")
 			}
 		}
 	}
 	return nil
 }
 
-// name reads a run's own name, which is to be a folder's.
+// name reads the name of a run, which must also be the name of a folder.
 func (r *reader) name(o Option) (string, error) {
 	name, err := r.text(o)
 	if err == nil && folder(name) != name {
-		err = r.errorf(o.At, "name %q: is to be a folder's: letters, digits and . _ = + , -, at most %d of them, not beginning with a dot", name, longest)
+		err = r.errorf(o.At, "name %q: must be a folder name: up to %d letters, digits and . _ = + , -, not starting with a dot", name, longest)
 	}
 	return name, err
 }
 
-// longest is the length of a folder's name in bytes; file systems take 255.
+// longest is the most bytes of a folder's name. File systems allow 255.
 const longest = 120
 
-// folder makes a text a folder's name. One that is cut has a hash at its end,
-// so that two that begin alike stay apart.
+// folder turns a text into a folder name. A shortened name ends with a hash, so
+// that names with the same beginning stay different.
 func folder(text string) string {
 	safe := strings.Map(func(c rune) rune {
 		if unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("._=+,-", c) {
@@ -222,7 +222,7 @@ func folder(text string) string {
 	return strings.ToValidUTF8(safe[:longest-9], "") + "-" + hex.EncodeToString(sum[:4])
 }
 
-// join joins what is not empty.
+// join joins the parts that are not empty.
 func join(by string, parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), by)
 }

@@ -11,8 +11,8 @@ import (
 	"tftl/pipeline"
 )
 
-// Read reads a batch: one YAML document, whose path is for errors. They are of
-// kind pipeline.BadUsage and name line and column.
+// Read reads a file of runs, one YAML document. The path is used in errors, which
+// are of kind pipeline.BadUsage and name the line and the column.
 func Read(path string, text []byte) (File, error) {
 	r := reader{File: File{Path: path}, anchors: map[string]ast.Node{}}
 	document, err := parser.ParseBytes(text, 0)
@@ -23,7 +23,7 @@ func Read(path string, text []byte) (File, error) {
 	case n == 0 || n == 1 && document.Docs[0].Body == nil:
 		return r.File, r.errorf(Position{}, "is empty")
 	case n > 1:
-		return r.File, r.errorf(Position{}, "must be one document, and has %d", n)
+		return r.File, r.errorf(Position{}, "must be one document, not %d", n)
 	}
 	body, err := r.resolve(document.Docs[0].Body)
 	if err != nil {
@@ -54,24 +54,24 @@ func Read(path string, text []byte) (File, error) {
 	return r.File, r.checkNames()
 }
 
-// reader is a file under way.
+// reader is a file being read.
 type reader struct {
 	File
-	runs    []ast.Node // of the list; nil where there is none
+	runs    []ast.Node // entries of the list; nil without a list
 	anchors map[string]ast.Node
 }
 
-// entry is what stands outside the list, or one of the list.
+// entry is an entry of the list, or everything outside the list.
 type entry struct {
 	at            Position
 	name          string
 	fit, evaluate []Option
-	own           []Option // of fit: those of the entry itself
-	matrix        *matrix  // nil where it is not said
-	folds         *Option  // likewise
+	own           []Option // options of fit in the entry itself
+	matrix        *matrix  // nil if absent
+	folds         *Option  // nil if absent
 }
 
-// over is an entry of the list with what it does not say itself.
+// over returns an entry of the list with defaults from outside the list.
 func (e entry) over(top entry) entry {
 	e.fit, e.evaluate = with(top.fit, e.fit), with(top.evaluate, e.evaluate)
 	if e.matrix == nil {
@@ -83,7 +83,7 @@ func (e entry) over(top entry) entry {
 	return e
 }
 
-// entry reads one; top says that it is the whole document.
+// entry reads an entry. top means that node is the whole document.
 func (r *reader) entry(node ast.Node, top bool) (e entry, err error) {
 	pairs, err := r.mapping(node)
 	if err != nil {
@@ -100,11 +100,11 @@ func (r *reader) entry(node ast.Node, top bool) (e entry, err error) {
 		case o.Name == RunsKey && top:
 			r.runs, err = r.list(o)
 		case (o.Name == OutputKey || o.Name == RankKey || o.Name == RunsKey) && !top:
-			err = r.errorf(o.At, "%s: belongs to the whole file, not to one of its runs", o.Name)
+			err = r.errorf(o.At, "%s: is for the whole file, not for a single run", o.Name)
 		case o.Name == NameKey && !top:
 			e.name, err = r.name(o)
 		case o.Name == NameKey:
-			err = r.errorf(o.At, "name: is one of the list runs'; what the runs' folder is, output says")
+			err = r.errorf(o.At, "name: is for entries of the list runs; output names the folder of all runs")
 		case o.Name == EvaluateKey:
 			e.evaluate, err = r.mapping(o.Value)
 		case o.Name == MatrixKey:
@@ -124,7 +124,7 @@ func (r *reader) entry(node ast.Node, top bool) (e entry, err error) {
 	return e, nil
 }
 
-// mapping reads the keys of one in their order.
+// mapping reads the keys and values of a mapping in order.
 func (r *reader) mapping(node ast.Node) ([]Option, error) {
 	mapping, ok := node.(ast.MapNode)
 	if !ok {
@@ -137,7 +137,7 @@ func (r *reader) mapping(node ast.Node) ([]Option, error) {
 	return options, nil
 }
 
-// list reads a sequence that has something in it.
+// list reads a sequence that is not empty.
 func (r *reader) list(o Option) ([]ast.Node, error) {
 	array, ok := o.Value.(ast.ArrayNode)
 	if !ok {
@@ -153,8 +153,8 @@ func (r *reader) list(o Option) ([]ast.Node, error) {
 	return nodes, nil
 }
 
-// resolve is a node with what its anchors mark and its aliases stand for in
-// their place. What an anchor marks can have no alias of it: it would never end.
+// resolve replaces the anchors and aliases in a node with their values. An
+// anchored value cannot have an alias of itself, which would never end.
 func (r *reader) resolve(node ast.Node) (_ ast.Node, err error) {
 	switch n := node.(type) {
 	case *ast.AnchorNode:
@@ -166,9 +166,9 @@ func (r *reader) resolve(node ast.Node) (_ ast.Node, err error) {
 		if value, ok := r.anchors[name]; ok {
 			return value, nil
 		}
-		return nil, r.errorf(position(node), "*%s: no anchor &%s comes before it", name, name)
+		return nil, r.errorf(position(node), "*%s: there is no anchor &%s before it", name, name)
 	case *ast.TagNode:
-		return nil, r.errorf(position(node), "%s: a value has no tag here; what is text can be quoted", node.GetToken().Value)
+		return nil, r.errorf(position(node), "%s: tags are not allowed; quote a value to make it text", node.GetToken().Value)
 	case *ast.SequenceNode:
 		for i, value := range n.Values {
 			if n.Values[i], err = r.resolve(value); err != nil {
@@ -186,7 +186,7 @@ func (r *reader) resolve(node ast.Node) (_ ast.Node, err error) {
 	return node, nil
 }
 
-// text reads a value that is one word.
+// text reads a single value.
 func (r *reader) text(o Option) (string, error) {
 	if _, scalar := o.Value.(ast.ScalarNode); !scalar || o.Value.GetToken().Value == "" {
 		return "", r.errorf(o.At, "%s: must be one value", o.Name)
@@ -194,7 +194,7 @@ func (r *reader) text(o Option) (string, error) {
 	return o.Value.GetToken().Value, nil
 }
 
-// number reads a whole number from least on.
+// number reads a whole number of least or more.
 func (r *reader) number(o Option, least int) (int, error) {
 	n, err := strconv.Atoi(o.Value.GetToken().Value)
 	if err != nil || n < least {
@@ -203,8 +203,8 @@ func (r *reader) number(o Option, least int) (int, error) {
 	return n, nil
 }
 
-// SyntaxError is an error of the YAML parser as ours: of kind pipeline.BadUsage,
-// with line and column.
+// SyntaxError turns an error of the YAML parser into one of kind
+// pipeline.BadUsage, with line and column.
 func SyntaxError(path string, err error) error {
 	var bad yaml.Error
 	if !errors.As(err, &bad) || bad.GetToken() == nil {
@@ -215,7 +215,7 @@ func SyntaxError(path string, err error) error {
 }
 
 func position(node ast.Node) Position {
-	if mapping, ok := node.(ast.MapNode); ok { // whose own token is a colon
+	if mapping, ok := node.(ast.MapNode); ok { // its own token is a colon
 		if pairs := mapping.MapRange(); pairs.Next() {
 			node = pairs.Key()
 		}

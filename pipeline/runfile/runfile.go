@@ -1,9 +1,9 @@
-// Package runfile spells out a file of runs: what varies, and what each run is
-// asked for and called. It is the reading half of "tftl run".
+// Package runfile reads the YAML file of "tftl run" and expands it into a list of
+// runs, each with a name and options.
 //
-// The options themselves are the commands' own: here they are names with a
-// value and a place in the file, and whether there are such options, and such
-// values of them, is for the commands to say. Nothing is run here.
+// Here an option is only a name with a value and a position in the file. The
+// commands decide whether the option exists and the value is valid. Nothing is
+// run here.
 package runfile
 
 import (
@@ -14,50 +14,51 @@ import (
 	"tftl/pipeline"
 )
 
-// The keys of a batch that are not options of a command.
+// The keys of a file that are not options of a command.
 const (
 	OutputKey   = "output"   // folder of the runs
-	RankKey     = "rank"     // figure that the runs are ranked by
-	RunsKey     = "runs"     // a list, each over what stands outside it
-	NameKey     = "name"     // of one of the list
-	EvaluateKey = "evaluate" // options of the other command
-	MatrixKey   = "matrix"   // lists of values, every combination of which is a run
-	IncludeKey  = "include"  // in a matrix: further runs
-	FoldsKey    = "folds"    // how many folds of a manifest are each tested on
+	RankKey     = "rank"     // metric that ranks the runs
+	RunsKey     = "runs"     // list of runs; each overrides what is outside the list
+	NameKey     = "name"     // name of an entry of the list
+	EvaluateKey = "evaluate" // options of tftl evaluate
+	MatrixKey   = "matrix"   // lists of values; every combination is a run
+	IncludeKey  = "include"  // in a matrix: more runs
+	FoldsKey    = "folds"    // number of folds of a manifest; each is the test part of one run
 )
 
-// FoldOption is the option that holds one fold out.
+// FoldOption is the option that holds out one fold.
 const FoldOption = "fold"
 
-// File is a batch.
+// File is a file of runs.
 type File struct {
 	Path   string // as it was given, for errors
-	Output string // empty where the file does not say
-	Rank   Option // zero likewise
-	Runs   []Run  // in the order of the file, one at least
+	Output string // empty if absent
+	Rank   Option // zero if absent
+	Runs   []Run  // in the order of the file, at least one
 }
 
-// Run is one run of a batch.
+// Run is one run of a file.
 type Run struct {
-	// Name is what varies, a path below the batch's folder with forward slashes.
+	// Name says what varies. It is a path below the output folder, with forward
+	// slashes.
 	Name string
-	// Group is what the folds of one run have in common: Name without the fold.
+	// Group is shared by the folds of one run: Name without the fold.
 	Group string
 	Folds int // of Group; 0 without folds
-	// Fit and Evaluate are the commands' options, each once.
+	// Fit and Evaluate are the options of these commands, each at most once.
 	Fit, Evaluate []Option
 	At            Position
 }
 
-// Option is an option as the file has it.
+// Option is an option in a file.
 type Option struct {
 	Name  string
 	Value ast.Node
 	At    Position // of its name
 }
 
-// ValueAt is where an option's value stands; of one that is not in the file,
-// where the name does that it follows from.
+// ValueAt returns the position of an option's value. If the value is not in the
+// file, it is the position of the key that led to it.
 func (o Option) ValueAt() Position {
 	if at := position(o.Value); at != (Position{}) && o.Name != FoldOption {
 		return at
@@ -65,10 +66,10 @@ func (o Option) ValueAt() Position {
 	return o.At
 }
 
-// Position is a place in a file; the zero Position is none.
+// Position is a place in a file; its zero value is unknown.
 type Position struct{ Line, Column int }
 
-// At names the place of an error: FILE:LINE:COLUMN. Kind and hint stay.
+// At adds the place to an error: FILE:LINE:COLUMN. It keeps kind and hint.
 func (f File) At(p Position, err error) error {
 	if p == (Position{}) {
 		return fmt.Errorf("%s: %w", f.Path, err)
@@ -80,7 +81,8 @@ func (f File) errorf(p Position, format string, args ...any) error {
 	return f.At(p, pipeline.Errorf(pipeline.BadUsage, format, args...))
 }
 
-// with is options under others, which take the place of those of their name.
+// with returns the options of under and over. Those of over replace those of
+// under with the same name.
 func with(under, over []Option) []Option {
 	merged := make([]Option, 0, len(under)+len(over))
 	replaced := map[string]bool{}

@@ -11,7 +11,7 @@ import (
 	"tftl/pipeline/runfile"
 )
 
-// spelt is a file's runs, a line each: what it is called and what it is asked for.
+// spelt lists a file's runs, one per line, with their names and options.
 func spelt(f runfile.File) string {
 	var lines []string
 	for _, run := range f.Runs {
@@ -93,7 +93,7 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                            "f.yaml: is empty",
 		"# a: 1\n":                    "f.yaml: is empty",
-		"a: 1\n---\nb: 2\n":           "f.yaml: must be one document, and has 2",
+		"a: 1\n---\nb: 2\n":           "f.yaml: must be one document, not 2",
 		"- a\n":                       "f.yaml:1:1: must be a mapping",
 		"a: 1\n  b: 2\n":              "f.yaml:1:4: mapping value",
 		"a: 1\na: 2\n":                "f.yaml:2:1: ",
@@ -106,21 +106,21 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		"folds: many\n":               "f.yaml:1:1: folds: ",
 		"output: [a]\n":               "f.yaml:1:1: output: must be one value",
 		"rank: {a: b}\n":              "f.yaml:1:1: rank: must be one value",
-		"name: x\n":                   "f.yaml:1:1: name: is one of the list",
+		"name: x\n":                   "f.yaml:1:1: name: is for entries of the list",
 		"runs: []\n":                  "f.yaml:1:1: runs: is empty",
 		"runs:\n- a\n":                "f.yaml:2:3: must be a mapping",
-		"runs:\n- output: x\n":        "f.yaml:2:3: output: belongs to the whole file",
-		"runs:\n- name: a/b\n":        `f.yaml:2:3: name "a/b": is to be a folder's`,
-		"runs:\n- name: ..\n":         `f.yaml:2:3: name "..": is to be a folder's`,
-		"runs:\n- name: a\n- name: a": "f.yaml:3:3: a second run is called a",
-		"matrix: {lr: [1, 1]}\n":      "f.yaml:1:18: a second run is called lr=1",
-		"runs:\n- name: a\n- {name: a, matrix: {lr: [1]}}": "f.yaml:3:27: the run a/lr=1 would lie in the folder of the run a",
+		"runs:\n- output: x\n":        "f.yaml:2:3: output: is for the whole file",
+		"runs:\n- name: a/b\n":        `f.yaml:2:3: name "a/b": must be a folder name`,
+		"runs:\n- name: ..\n":         `f.yaml:2:3: name "..": must be a folder name`,
+		"runs:\n- name: a\n- name: a": "f.yaml:3:3: another run is also called a",
+		"matrix: {lr: [1, 1]}\n":      "f.yaml:1:18: another run is also called lr=1",
+		"runs:\n- name: a\n- {name: a, matrix: {lr: [1]}}": "f.yaml:3:27: run a/lr=1 would be inside the folder of run a",
 		"evaluate: 3\n":           "f.yaml:1:11: must be a mapping",
-		"lr: *x\n":                "f.yaml:1:5: *x: no anchor &x comes before it",
-		"evaluate: !x 3\n":        "f.yaml:1:11: !x: a value has no tag here",
-		"evaluate: {max: [*x]}\n": "f.yaml:1:18: *x: no anchor &x comes before it",
-		"runs:\n- &b {matrix: {include: [*b]}}\n": "f.yaml:2:26: *b: no anchor &b comes before it",
-		"matrix:\n  include:\n  - folds: 3\n":     "f.yaml:3:5: include: has options of tftl fit",
+		"lr: *x\n":                "f.yaml:1:5: *x: there is no anchor &x before it",
+		"evaluate: !x 3\n":        "f.yaml:1:11: !x: tags are not allowed",
+		"evaluate: {max: [*x]}\n": "f.yaml:1:18: *x: there is no anchor &x before it",
+		"runs:\n- &b {matrix: {include: [*b]}}\n": "f.yaml:2:26: *b: there is no anchor &b before it",
+		"matrix:\n  include:\n  - folds: 3\n":     "f.yaml:3:5: include: may have only options of tftl fit",
 	} {
 		_, err := runfile.Read("f.yaml", []byte(text))
 		if err == nil || pipeline.KindOf(err) != pipeline.BadUsage || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
@@ -129,8 +129,7 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 	}
 }
 
-// Whatever the values are, names are folders' of their own below the output,
-// and options are where the file has them.
+// Whatever the values are, every run gets its own folder below the output.
 func FuzzRead(f *testing.F) {
 	f.Add("matrix: {lr: [1, 2]}\nfolds: 3\n")
 	f.Add("runs:\n- name: a\n  data: ../x\n- &b {units: [.., /]}\n- *b\n")

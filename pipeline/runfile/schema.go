@@ -1,14 +1,13 @@
 package runfile
 
-// object is a part of a JSON Schema.
+// object is an object in a JSON Schema.
 type object = map[string]any
 
-// Schema is the JSON Schema of a file of runs, which editors use to complete
-// and check it. It knows the types of
-// values; the commands check the rest.
+// Schema returns the JSON Schema of a file of runs, which editors use to complete
+// and check it. It has the types of values; the commands check the rest.
 //
-// fit and evaluate have the schema of each option of these commands. They refer
-// to the definitions "number" and "value".
+// fit and evaluate map each option of these commands to its schema, which may
+// refer to the definitions "number" and "value".
 func Schema(fit, evaluate map[string]any) any {
 	axes := object{}
 	for name := range fit {

@@ -13,17 +13,18 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// Digest is the SHA-256 of an image's bytes. Its zero value is unknown.
+// Digest is the SHA-256 of an image's bytes. Its zero value means unknown.
 type Digest = [sha256.Size]byte
 
-// Digests remember what the images of a data set are, by their IDs: each is
-// hashed once, and everyone takes the result. It is safe for concurrent use.
+// Digests holds the digests of a data set's images by their IDs, so that each
+// image is hashed only once. It is safe for concurrent use.
 type Digests struct {
 	mu   sync.Mutex
 	sums map[string]Digest
 }
 
-// Of is an image's digest, or zero if it was not read or cannot be.
+// Of returns the digest of an image. It is zero if the image has not been or
+// cannot be read.
 func (d *Digests) Of(id string) Digest {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,8 +40,8 @@ func (d *Digests) set(id string, sum Digest) {
 	d.sums[id] = sum
 }
 
-// Hash reads the images of a part that are not known yet, workers at a time.
-// One that cannot be read stays unknown: whoever needs it finds out why.
+// Hash hashes the images of a part that are not known yet, workers at a time. An
+// image that cannot be read stays unknown; reading it later gives the error.
 func (d *Digests) Hash(ctx context.Context, part dataset.Part, workers int, progress pipeline.Progress) error {
 	unknown := part.Keep(func(i int) bool { return d.Of(part.Sample(i).ID) == Digest{} })
 	sums, err := unknown.Contents(ctx, workers, progress)
@@ -53,8 +54,8 @@ func (d *Digests) Hash(ctx context.Context, part dataset.Part, workers int, prog
 	return nil
 }
 
-// Changed names the images of a part that are no longer what they were when a
-// run began. A run of before contents were recorded knows of none.
+// Changed lists the images of a part that have changed since a run began. It
+// finds none in old runs, which did not record contents.
 func (d *Digests) Changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int, progress pipeline.Progress) ([]string, error) {
 	was, err := run.ReadContents()
 	if err != nil || was == nil {
@@ -73,7 +74,7 @@ func (d *Digests) Changed(ctx context.Context, run rundir.Dir, part dataset.Part
 	return changed, nil
 }
 
-// hashing is a part whose images are hashed when they are read.
+// hashing is a part that hashes images when they are read.
 type hashing struct {
 	dataset.Part
 	digests *Digests
@@ -87,10 +88,10 @@ func (h hashing) Bytes(i int) ([]byte, error) {
 	return encoded, err
 }
 
-// Screen decodes every image of a part and leaves out those that are bad. That
-// happens before anything else, and not as they turn up, so that what is trained
-// on, and in which batches, depends on the images alone and not on what is
-// cached. If all are bad it is an error.
+// Screen decodes every image of a part and leaves out the bad ones. This happens
+// before training instead of during it, so that the training images and their
+// batches depend only on the images and not on what is cached. It is an error if
+// all images are bad.
 func (e Env) Screen(ctx context.Context, part dataset.Part, digests *Digests, workers int) (dataset.Part, []check.Bad, error) {
 	decoder, err := e.Decoder(Input{Height: 1, Width: 1, Interpolation: "nearest"}, 1)
 	if err != nil {
@@ -112,7 +113,7 @@ func (e Env) Screen(ctx context.Context, part dataset.Part, digests *Digests, wo
 }
 
 // ScreenSet leaves the bad images out of every part of a set. It is an error if
-// a part, or a class of the training part, has no other.
+// no image is left in a part, or in a class of the training part.
 func (e Env) ScreenSet(ctx context.Context, set *dataset.Set, digests *Digests, workers int) (skipped []rundir.BadImage, err error) {
 	for i, part := range []*dataset.Part{&set.Train, &set.Validation, &set.Test} {
 		name := pipeline.Parts()[i]
@@ -135,7 +136,7 @@ func (e Env) ScreenSet(ctx context.Context, set *dataset.Set, digests *Digests, 
 	return skipped, nil
 }
 
-// Skipped are bad images as a run's folder records them.
+// Skipped returns bad images in the form that a run's folder records.
 func Skipped(bad []check.Bad, part string, classes []string) []rundir.BadImage {
 	var list []rundir.BadImage
 	for _, b := range bad {
@@ -148,7 +149,7 @@ func Skipped(bad []check.Bad, part string, classes []string) []rundir.BadImage {
 	return list
 }
 
-// DescribeData says what a data set was taken for.
+// DescribeData sends notes about how a data set was read.
 func (e Env) DescribeData(set *dataset.Set) {
 	e.Say("%s", set.Description)
 	if len(set.NoImages) > 0 {
@@ -168,7 +169,7 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// Samples are the samples of a part.
+// Samples lists the samples of a part.
 func Samples(part dataset.Part) []pipeline.Sample {
 	list := make([]pipeline.Sample, part.Len())
 	for i := range list {
@@ -177,7 +178,7 @@ func Samples(part dataset.Part) []pipeline.Sample {
 	return list
 }
 
-// ScreenPart screens one part, and names each image that is skipped.
+// ScreenPart screens one part and warns of each skipped image.
 func (e Env) ScreenPart(ctx context.Context, part dataset.Part, name string, classes []string, workers int) (dataset.Part, []rundir.BadImage, error) {
 	kept, bad, err := e.Screen(ctx, part, new(Digests), workers)
 	if err != nil {

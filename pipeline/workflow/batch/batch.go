@@ -1,9 +1,9 @@
 // Package batch trains and measures many runs, one after the other.
 //
-// What was done is not done again unless its options, its data or its model
-// changed; what was interrupted goes on. Plan finds out how far each run has
-// come, and checks all that can be known before a night's work; Do does the
-// rest. All runs share the feature cache and the open model.
+// Finished runs are skipped unless their options, data or model changed, and
+// interrupted runs are resumed. Plan finds out how far each run has come and
+// checks all that can be checked before training. Do does the rest. All runs
+// share the feature cache and the open model.
 package batch
 
 import (
@@ -24,23 +24,23 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// Request is a batch.
+// Request describes a batch.
 type Request struct {
 	Runs      []Run
-	Output    string // folder of the runs and of their summary
-	KeepGoing bool   // do the other runs even if one fails
+	Output    string // folder of the runs and their summary
+	KeepGoing bool   // continue with the other runs if one fails
 }
 
-// Run is what one run of a batch is asked for.
+// Run describes one run of a batch.
 type Run struct {
-	Name     string // of its folder below the batch's
-	Group    string // what the folds of one run have in common
+	Name     string // of its folder below the output
+	Group    string // shared by the folds of one run
 	Folds    int    // of the group; 0 without folds
 	Train    train.Request
 	Evaluate evaluate.Request
 	// Terms is a digest of how the run is measured.
 	Terms string
-	// Place says where in the batch's file an error comes from; nil for nowhere.
+	// Place adds the position in the file of runs to an error. It may be nil.
 	Place func(error) error
 }
 
@@ -56,10 +56,10 @@ const (
 	Done      State = "done"
 )
 
-// Job is a run of a batch, and what became of it.
+// Job is a run of a batch with its state and its result.
 type Job struct {
 	Run
-	Inputs string // digest of all that the trained model follows from
+	Inputs string // digest of everything that decides the trained model
 	Images [3]int // of each part
 	State  State
 
@@ -71,7 +71,7 @@ type Job struct {
 	digests *workflow.Digests // of the images, as planning found them
 }
 
-// Missed are the gates that a run did not pass.
+// Missed lists the gates that a run did not pass.
 func (j *Job) Missed() []metrics.Outcome {
 	if j.Report == nil {
 		return nil
@@ -83,7 +83,7 @@ func (j *Job) failed() bool { return j.Err != nil || len(j.Missed()) > 0 }
 
 func (j *Job) dir() rundir.Dir { return rundir.Dir{Path: j.Train.Output} }
 
-// Batch is a request that was planned.
+// Batch is a planned request.
 type Batch struct {
 	Jobs []*Job
 
@@ -93,8 +93,8 @@ type Batch struct {
 }
 
 // Do does what is not done yet. It returns an error only if the batch's folder
-// cannot be used: what became of each run its job says. When ctx ends, the run in
-// hand stops as if interrupted, and the others are left.
+// cannot be used; each job has the result or the error of its run. When ctx ends,
+// the current run stops as if interrupted, and the rest are not started.
 func (b *Batch) Do(ctx context.Context) error {
 	unlock, err := b.lock()
 	if err != nil {
@@ -113,8 +113,8 @@ func (b *Batch) Do(ctx context.Context) error {
 	return nil
 }
 
-// lock keeps a second batch out of the folder: each would take the other's runs
-// for failed.
+// lock locks the folder for other batches. Two batches in one folder would take
+// each other's runs for failed ones.
 func (b *Batch) lock() (unlock func(), err error) {
 	output := b.request.Output
 	if err := os.MkdirAll(output, 0o777); err != nil {
@@ -122,12 +122,12 @@ func (b *Batch) lock() (unlock func(), err error) {
 	}
 	unlock, err = rundir.Dir{Path: output}.Lock()
 	if pipeline.KindOf(err) == pipeline.BadUsage {
-		err = pipeline.Errorf(pipeline.BadUsage, "%s %s: another tftl run is at work in it", pipeline.Option("output"), output)
+		err = pipeline.Errorf(pipeline.BadUsage, "%s %s: another tftl run is using this folder", pipeline.Option("output"), output)
 	}
 	return unlock, err
 }
 
-// do takes a run through the states that are left.
+// do takes a run through its remaining states.
 func (b *Batch) do(ctx context.Context, j *Job) {
 	began := time.Now()
 	if j.State == Done {
@@ -146,7 +146,7 @@ func (b *Batch) do(ctx context.Context, j *Job) {
 	j.Seconds = time.Since(began).Seconds()
 }
 
-// read reads what a run that is done came to.
+// read reads the result of a finished run.
 func (j *Job) read() error {
 	history, err := j.dir().ReadHistory()
 	if err != nil {
@@ -159,7 +159,7 @@ func (j *Job) read() error {
 	return j.dir().ReadEvaluation(j.Report)
 }
 
-// train begins a run, or goes on with it.
+// train begins or resumes a run, and trains it.
 func (b *Batch) train(ctx context.Context, j *Job) error {
 	run, err := b.open(ctx, j)
 	if err != nil {
@@ -191,7 +191,7 @@ func (b *Batch) open(ctx context.Context, j *Job) (*train.Run, error) {
 	return p.Begin(ctx)
 }
 
-// envOf is the batch's environment for a run.
+// envOf returns the environment for a run.
 func (b *Batch) envOf(j *Job) workflow.Env {
 	env := b.env
 	if j.Train.InitFrom != "" {
@@ -200,8 +200,8 @@ func (b *Batch) envOf(j *Job) workflow.Env {
 	return env
 }
 
-// measure evaluates a run on its test part through the feature cache, and
-// writes down that it did.
+// measure evaluates a run on its test part through the feature cache, and records
+// that it did.
 func (b *Batch) measure(ctx context.Context, j *Job) error {
 	config, err := j.dir().ReadConfig()
 	if err != nil {
@@ -215,7 +215,8 @@ func (b *Batch) measure(ctx context.Context, j *Job) error {
 	if err != nil {
 		return err
 	}
-	// The file says how outputs become a class: nothing stays of what it said before.
+	// Only the file of runs decides how outputs become a class, so an earlier
+	// decision must not stay.
 	if err := j.dir().RemoveDecision(); err != nil {
 		return err
 	}
@@ -223,8 +224,8 @@ func (b *Batch) measure(ctx context.Context, j *Job) error {
 	if err != nil {
 		return err
 	}
-	// Pictures would cost each run more than the rest of its evaluation: the best
-	// one gets them, and tftl evaluate makes them.
+	// Pictures would take longer than the rest of an evaluation. Only the best run
+	// gets them; tftl evaluate makes them for others.
 	if err := errors.Join(result.Keep(ctx), evaluate.WriteReport(j.dir())); err != nil {
 		return err
 	}
@@ -241,12 +242,12 @@ func (b *Batch) measure(ctx context.Context, j *Job) error {
 	return j.dir().WriteBatchRecord(record)
 }
 
-// Close lets the open model go.
+// Close closes the open model.
 func (b *Batch) Close() { b.pool.close() }
 
-// Verdict is the error that a batch ends with: that of the first run that failed,
-// for what was not measured passed no gate; otherwise one that names the gates
-// that failed.
+// Verdict returns the error with which a batch ends: that of the first failed run,
+// or else one that names the failed gates. Failed runs come first, because a run
+// that was not measured has passed no gate.
 func (b *Batch) Verdict(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

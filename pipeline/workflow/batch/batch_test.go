@@ -20,7 +20,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// setting is a world with data, a model and a batch of two runs.
+// setting has a world with data, a model and a batch of two runs.
 type setting struct {
 	fake.World
 	t      *testing.T
@@ -57,7 +57,7 @@ func (s *setting) run(name string, units int) batch.Run {
 	}
 }
 
-// plan plans the batch, which is closed with the test.
+// plan plans the batch and closes it when the test ends.
 func (s *setting) plan() *batch.Batch {
 	s.t.Helper()
 	b, err := batch.Plan(s.t.Context(), s.batch, s.Env())
@@ -131,7 +131,7 @@ func TestWhatChangedIsDoneAgain(t *testing.T) {
 	s.batch.Runs[0].Train.Config.Model.Units = []int{64}
 	s.wantStates(batch.ToRedo, batch.Done)
 	s.batch.Runs[0] = was
-	s.batch.Runs[0].Train.Workers = 3 // which changes no result
+	s.batch.Runs[0].Train.Workers = 3 // does not affect the result
 	s.wantStates(batch.Done, batch.Done)
 	s.batch.Runs[1].Terms = "other"
 	s.wantStates(batch.Done, batch.ToMeasure)

@@ -17,7 +17,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// planner plans the runs of a batch. What several share, it looks at once.
+// planner plans the runs of a batch. It looks only once at what several share.
 type planner struct {
 	env     workflow.Env
 	models  map[string]string            // digests by folder
@@ -30,7 +30,7 @@ func Plan(ctx context.Context, r Request, env workflow.Env) (*Batch, error) {
 	b := &Batch{request: r, env: env, pool: newPool(env.Load)}
 	b.env.Load = b.pool.load
 	warned := map[string]bool{}
-	b.env.Note = func(n workflow.Note) { // every run of a sweep would give the warnings of its data
+	b.env.Note = func(n workflow.Note) { // runs on the same data would repeat its warnings
 		text := n.String()
 		if env.Note == nil || n.Warning && warned[text] {
 			return
@@ -60,14 +60,14 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 	}
 	config, set := prepared.Config, prepared.Set
 	if set.Validation.Len() == 0 || set.Test.Len() == 0 {
-		return pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: a batch needs a validation and a test part, and one of them is empty", config.Data.Path))
+		return pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: a batch needs a validation and a test part, but one of them is empty", config.Data.Path))
 	}
 	if j.Folds > 0 && set.FoldCount != j.Folds {
 		return pipeline.About("fold", pipeline.Errorf(pipeline.BadUsage, "folds: %d, but %s has %d", j.Folds, config.Data.Path, set.FoldCount))
 	}
 	columns := train.DataOptions(config)
 	columns.Columns = j.Evaluate.Dataset.Columns
-	if len(columns.Columns) > 0 { // which the evaluation will ask for
+	if len(columns.Columns) > 0 { // the evaluation will need them
 		if _, err := dataset.Open(config.Data.Path, columns); err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) 
 func (j *Job) found(legacy string) (State, error) {
 	run := j.dir()
 	foreign := func(format string) error {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, format, run.Path), "choose another output, or name the run")
+		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, format, run.Path), "choose another output, or give the run a name")
 	}
 	if !rundir.Is(run.Path) {
 		entries, err := os.ReadDir(run.Path)
@@ -174,7 +174,7 @@ func (j *Job) found(legacy string) (State, error) {
 	if err != nil || config.Inputs != j.Inputs && config.Inputs != legacy {
 		return ToRedo, nil // one that cannot be read is as good as another
 	}
-	j.Inputs = config.Inputs // its record has it so
+	j.Inputs = config.Inputs // the form in its record
 	if !run.Finished(len(config.Training.Stages)) {
 		return ToResume, nil
 	}

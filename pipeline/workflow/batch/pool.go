@@ -9,23 +9,24 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// pool holds what the runs of a batch share: the last network, with the graphs
-// of its head and of what serves open. A head is another run's once Init has
-// made it anew, for nothing that trains it touches what lies below its cut.
-// Training that begins with another run's weights does: see alone.
+// pool holds what the runs of a batch share: the last network, with its open head
+// stage and serving graph. Init resets the head for the next run. Training the
+// head changes nothing below its cut, so the rest can be shared. Starting from
+// another run's weights does change it: see alone.
 type pool struct {
 	from     func(path string, s workflow.Session) (workflow.Network, error)
 	key      string // of the network: its path and session
 	network  workflow.Network
-	head     pipeline.Stage    // nil: not open
-	exporter workflow.Exporter // nil: not open
+	head     pipeline.Stage    // nil if not open
+	exporter workflow.Exporter // nil if not open
 }
 
 func newPool(from func(string, workflow.Session) (workflow.Network, error)) *pool {
 	return &pool{from: from}
 }
 
-// load is a workflow.Env's. It gives the last network again if it is the same.
+// load is the Load of a workflow.Env. It returns the last network again if it is
+// the same.
 func (p *pool) load(path string, s workflow.Session) (workflow.Network, error) {
 	key := fmt.Sprintf("%s %+v", path, s)
 	if p.network == nil || key != p.key {
@@ -39,8 +40,8 @@ func (p *pool) load(path string, s workflow.Session) (workflow.Network, error) {
 	return &lent{p.network, p}, nil
 }
 
-// alone is load for a run that begins with another run's weights, which its
-// graph would keep: it has graphs of its own.
+// alone is load for a run that starts from another run's weights. It gets its own
+// graphs, because shared ones would keep those weights.
 func (p *pool) alone(path string, s workflow.Session) (workflow.Network, error) {
 	if _, err := p.load(path, s); err != nil {
 		return nil, err
@@ -60,7 +61,8 @@ func (p *pool) close() {
 	p.head, p.exporter = nil, nil
 }
 
-// lent is a network of the pool. Once the pool has another, it stands alone.
+// lent is a network of the pool. It shares graphs until the pool has another
+// network.
 type lent struct {
 	workflow.Network
 	pool *pool

@@ -14,21 +14,21 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// source is the data that is measured on.
+// source is the data on which to measure.
 type source struct {
 	set *dataset.Set
-	// own says that it is the run's. Its parts are then those that were recorded
-	// when the run began, so that nothing is measured on what was trained on,
-	// wherever the folder is now.
+	// own means that it is the run's own data. It then has the parts that were
+	// recorded when the run began, so that training images are never measured,
+	// even if the folder has moved.
 	own  bool
 	part string
 }
 
-// open finds the data.
+// open opens the data.
 func (m *measurement) open(ctx context.Context) (source, error) {
 	if !rundir.Is(m.Model) {
 		if m.Data == "" {
-			return source{}, pipeline.Errorf(pipeline.BadUsage, "%s is missing: %s is not a run that knows its data", pipeline.Option("data"), m.Model)
+			return source{}, pipeline.Errorf(pipeline.BadUsage, "%s is missing: %s is not a run, so it has no data of its own", pipeline.Option("data"), m.Model)
 		}
 		return m.other()
 	}
@@ -60,7 +60,7 @@ func (m *measurement) open(ctx context.Context) (source, error) {
 	return other, m.warnOfTrained(ctx, run, other)
 }
 
-// recorded opens the run's data, with its parts as they were recorded.
+// recorded opens the run's data with the recorded parts.
 func (m *measurement) recorded(run rundir.Dir, config rundir.Config, path, part string) (*dataset.Set, error) {
 	o := train.DataOptions(config)
 	o.FollowSymlinks = o.FollowSymlinks || m.Dataset.FollowSymlinks
@@ -82,15 +82,15 @@ func (m *measurement) other() (source, error) {
 	}
 	part := cmp.Or(m.Part, pipeline.TestPart)
 	if m.Part == "" && set.Train.Len()+set.Validation.Len() == 0 {
-		part = pipeline.AllParts // data without parts is all in test
+		part = pipeline.AllParts // in data without parts, all images are in test
 	}
 	return source{set: set, part: part}, nil
 }
 
-// isRuns says whether a data set with a run's names is the run's own, and not
-// another one with the same names: the images to measure, or of a run without
-// such a part those that it was trained on, are what they were. A few images
-// that changed are a warning.
+// isRuns reports whether a data set with the run's file names is the run's own
+// and not another one with the same names. It compares the contents of the images
+// to measure, or of the training images if there are none. If only a few have
+// changed, it adds a warning.
 func (m *measurement) isRuns(ctx context.Context, run rundir.Dir, s source, moved bool) (bool, error) {
 	part, err := s.set.Part(s.part)
 	if err != nil {
@@ -106,9 +106,9 @@ func (m *measurement) isRuns(ctx context.Context, run rundir.Dir, s source, move
 	return !moved || part.Len() > 0 && 2*len(changed) <= part.Len(), err
 }
 
-// warnOfTrained says how many images of another data set the run was trained
-// on, under whatever name, and how many could be by their path and class: an
-// image that was saved again has other bytes.
+// warnOfTrained warns of images in another data set that the run was trained on,
+// under any name. It also warns of images with the same path and class as a
+// training image, because an image that was saved again has different bytes.
 func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, s source) error {
 	record, err := run.ReadData()
 	if err != nil {

@@ -11,21 +11,21 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// DecisionRequest asks how outputs become a class. What it does not ask for
-// stays as it is stored with the model.
+// DecisionRequest says how outputs become a class. Everything else stays as it is
+// stored with the model.
 type DecisionRequest struct {
-	FitTemperature, BestF1 bool // found on the validation part
+	FitTemperature, BestF1 bool // find them on the validation part
 	// Temperature and Threshold are given numbers; 1 and 0 mean none.
 	Temperature, Threshold *float64
 }
 
-// The options that errors of this file are about.
+// The options that this file's errors are about.
 const (
 	optionThreshold   = pipeline.Option("threshold")
 	optionTemperature = pipeline.Option("temperature")
 )
 
-// ReadDecision reads what is stored with a run or a SavedModel.
+// ReadDecision reads the decision stored with a run or a SavedModel.
 func ReadDecision(model string, classes int) (d metrics.Decision, err error) {
 	if rundir.Is(model) {
 		err = rundir.Dir{Path: model}.ReadDecision(&d)
@@ -41,7 +41,8 @@ func ReadDecision(model string, classes int) (d metrics.Decision, err error) {
 	return d, nil
 }
 
-// keepDecision stores one with a run, or removes it if it is none.
+// keepDecision stores a decision with a run, or removes the stored one if d is
+// zero.
 func keepDecision(run rundir.Dir, d metrics.Decision) error {
 	if d == (metrics.Decision{}) {
 		return run.RemoveDecision()
@@ -49,36 +50,37 @@ func keepDecision(run rundir.Dir, d metrics.Decision) error {
 	return run.WriteDecision(d)
 }
 
-// asks says whether anything but the stored decision is asked for.
+// asks reports whether the request changes the stored decision.
 func (d DecisionRequest) asks() bool {
 	return d.onValidation() || d.Temperature != nil || d.Threshold != nil
 }
 
 func (d DecisionRequest) onValidation() bool { return d.FitTemperature || d.BestF1 }
 
-// check refuses what makes no sense for a model before anything is computed.
+// check returns an error if the request makes no sense for a model. It needs no
+// predictions.
 func (d DecisionRequest) check(stored metrics.Decision, model string) error {
 	switch {
 	case d.onValidation() && !rundir.Is(model):
-		err := pipeline.Errorf(pipeline.BadUsage, "%s is not a run: it has no validation part to find a threshold or a temperature on", model)
-		return pipeline.WithHint(err, "name the run's folder, or give a number")
+		err := pipeline.Errorf(pipeline.BadUsage, "%s is not a run: it has no validation part on which to find a threshold or a temperature", model)
+		return pipeline.WithHint(err, "give the run's folder, or a number")
 	case stored.Threshold > 0 && (d.FitTemperature || d.Temperature != nil) && !d.BestF1 && d.Threshold == nil:
-		err := pipeline.Errorf(pipeline.BadUsage, "%s: the stored threshold %.4g is for the probabilities as they are", optionTemperature, stored.Threshold)
-		return pipeline.WithHint(err, "give %s too: f1, a number, or argmax", optionThreshold)
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: the stored threshold %.4g does not fit another temperature", optionTemperature, stored.Threshold)
+		return pipeline.WithHint(err, "also give %s: f1, a number, or argmax", optionThreshold)
 	}
 	return nil
 }
 
-// checkClasses refuses a threshold between more than two classes.
+// checkClasses returns an error for a threshold unless there are two classes.
 func (d DecisionRequest) checkClasses(classes int) error {
 	if classes != 2 && (d.BestF1 || d.Threshold != nil && *d.Threshold > 0) {
-		return pipeline.Errorf(pipeline.BadUsage, "%s is for two classes, and the model has %d", optionThreshold, classes)
+		return pipeline.Errorf(pipeline.BadUsage, "%s is for two classes, but the model has %d", optionThreshold, classes)
 	}
 	return nil
 }
 
-// apply is the stored decision changed by what is asked for. validation gives
-// the predictions of the validation part, and is called if they are needed.
+// apply returns the stored decision with the requested changes. It calls
+// validation only if it needs predictions of the validation part.
 func (d DecisionRequest) apply(decision metrics.Decision, validation func() ([]pipeline.Prediction, error)) (_ metrics.Decision, err error) {
 	var predictions []pipeline.Prediction
 	if d.onValidation() {
@@ -114,7 +116,7 @@ func (d DecisionRequest) apply(decision metrics.Decision, validation func() ([]p
 	return decision, nil
 }
 
-// decide finds the decision that the metrics are of.
+// decide returns the decision to measure.
 func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data source) (metrics.Decision, error) {
 	d, err := m.Decision.apply(stored, func() ([]pipeline.Prediction, error) { return m.predictValidation(ctx, data) })
 	if err != nil {
@@ -128,7 +130,7 @@ func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data 
 	return d, nil
 }
 
-// predictValidation predicts the validation part that the run recorded.
+// predictValidation predicts the run's recorded validation part.
 func (m *measurement) predictValidation(ctx context.Context, data source) ([]pipeline.Prediction, error) {
 	set := data.set
 	if !data.own {
@@ -149,7 +151,7 @@ func (m *measurement) predictValidation(ctx context.Context, data source) ([]pip
 	}
 	data.part = pipeline.ValidationPart
 	if set.Validation.Len() == 0 {
-		return nil, pipeline.Errorf(pipeline.BadData, "the run has no validation part to find a threshold or a temperature on")
+		return nil, pipeline.Errorf(pipeline.BadData, "the run has no validation part on which to find a threshold or a temperature")
 	}
 	part, _, err := m.screened(ctx, data)
 	if err != nil {
@@ -159,8 +161,8 @@ func (m *measurement) predictValidation(ctx context.Context, data source) ([]pip
 	return m.network.Predict(ctx, part, m.BatchSize)
 }
 
-// DescribeDecision says how outputs become a class, unless that is simply the
-// most likely one.
+// DescribeDecision sends a note about how outputs become a class, unless it is
+// simply the most likely class.
 func DescribeDecision(env workflow.Env, d metrics.Decision, labels []string) {
 	var words []string
 	if d.TemperatureFrom != "" {

@@ -1,8 +1,8 @@
 // Package evaluate measures a model on a part of a data set.
 //
-// Run measures and returns a Result; keeping it in the run's folder and
-// illustrating it there are separate calls, which do nothing for a model that
-// is not a run, or for data that is not the run's own test part.
+// Run measures and returns a Result. Keeping it in the run's folder and
+// illustrating it there are separate calls. They do nothing if the model is not a
+// run, or if the data is not the run's own test part.
 package evaluate
 
 import (
@@ -16,17 +16,17 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// Request says what is to be measured, and on what.
+// Request says what to measure, and on which data.
 type Request struct {
 	Model   string          // folder of a run or of a SavedModel
 	Data    string          // empty for the run's own
-	Dataset dataset.Options // Columns are those to measure by value
-	Part    string          // train, val, test or all; empty for test, or all of data without parts
+	Dataset dataset.Options // its Columns are those by whose values to measure
+	Part    string          // train, val, test or all; empty for test, or for all of data without parts
 	// CommonClasses leaves out classes that only the data or only the model has.
 	CommonClasses bool
 	Decision      DecisionRequest
 	Gates         []metrics.Gate
-	// Pessimistic gates look at the worse end of a metric's interval.
+	// Pessimistic applies gates to the worse end of a metric's interval.
 	Pessimistic bool
 	Seed        uint64 // of the bootstrap
 	Resamples   int    // of the bootstrap; 0 for none
@@ -36,8 +36,8 @@ type Request struct {
 	OnBadImage  string // train.FailOnBadImage or train.SkipBadImages
 }
 
-// NewRequest is a request with the defaults of tftl evaluate: the test part of a
-// run's own data.
+// NewRequest returns a request with the defaults of tftl evaluate: the test part
+// of the run's own data.
 func NewRequest(model string) Request {
 	return Request{Model: model, Seed: 1, Resamples: 1000, TopK: 5, BatchSize: 32, OnBadImage: train.FailOnBadImage}
 }
@@ -60,19 +60,19 @@ func (r Request) Check() error {
 	return nil
 }
 
-// Network is what is measured.
+// Network is the model to measure.
 type Network interface {
-	// Classes are in the order of the outputs.
+	// Classes returns the classes in the order of the outputs.
 	Classes() []string
-	// Predict predicts every image, in their order.
+	// Predict predicts every image, in order.
 	Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error)
 }
 
-// Result is what was measured.
+// Result is the result of an evaluation.
 type Result struct {
 	Report  metrics.Report
 	Table   metrics.Table
-	Images  dataset.Part // the predictions' images, in their order
+	Images  dataset.Part // in the order of the predictions
 	Skipped []rundir.BadImage
 
 	request Request
@@ -81,7 +81,7 @@ type Result struct {
 	digest  string // of predictions.csv, once it is kept
 }
 
-// Run measures a network. A gate that fails is not an error here: see
+// Run measures a network. A failed gate is not an error here: see
 // Result.Report.Gates.
 func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, error) {
 	if err := r.Check(); err != nil {
@@ -133,12 +133,13 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		result.Report.Part = data.part
 	}
 	if len(skipped) > 0 {
-		env.Warn("%d bad images were skipped: no metric covers them", len(skipped))
+		env.Warn("skipped %d bad images: the metrics do not cover them", len(skipped))
 	}
 	return result, result.gate()
 }
 
-// CheckClasses refuses gates and decisions that do not fit a model's classes.
+// CheckClasses returns an error if a gate or the decision does not fit a model's
+// classes.
 func (r Request) CheckClasses(labels []string) error {
 	for _, gate := range r.Gates {
 		if err := gate.Known(labels, r.TopK); err != nil {
@@ -148,7 +149,7 @@ func (r Request) CheckClasses(labels []string) error {
 	return r.Decision.checkClasses(len(labels))
 }
 
-// gate holds the report to the gates.
+// gate applies the gates to the report.
 func (r *Result) gate() error {
 	for _, gate := range r.request.Gates {
 		outcome, err := gate.Check(r.Report, r.request.Pessimistic)
@@ -160,7 +161,7 @@ func (r *Result) gate() error {
 	return nil
 }
 
-// measurement is a request under way.
+// measurement is a request in progress.
 type measurement struct {
 	Request
 	network Network
@@ -168,8 +169,8 @@ type measurement struct {
 	digests *workflow.Digests
 }
 
-// screened is the part that is measured, without the bad images if they are to
-// be skipped.
+// screened returns the part to measure, without bad images if they are to be
+// skipped.
 func (m *measurement) screened(ctx context.Context, data source) (part dataset.Part, skipped []rundir.BadImage, err error) {
 	if part, err = data.set.Part(data.part); err != nil {
 		return part, nil, err
@@ -181,12 +182,12 @@ func (m *measurement) screened(ctx context.Context, data source) (part dataset.P
 	}
 	if part.Len() == 0 {
 		err := pipeline.Errorf(pipeline.BadData, "the %s part is empty", data.part)
-		return part, nil, pipeline.WithHint(err, "%s names another part, %s other data", pipeline.Option("part"), pipeline.Option("data"))
+		return part, nil, pipeline.WithHint(err, "choose another part with %s, or other data with %s", pipeline.Option("part"), pipeline.Option("data"))
 	}
 	return part, skipped, nil
 }
 
-// slices are the values of the columns to measure by.
+// slices returns the values of the columns by which to measure.
 func (m *measurement) slices(part dataset.Part) map[string][]string {
 	if len(m.Dataset.Columns) == 0 {
 		return nil

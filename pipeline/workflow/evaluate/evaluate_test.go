@@ -20,7 +20,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// network says dog of every image, with a certainty.
+// network predicts dog for every image.
 type network struct{ logit float32 }
 
 func (network) Classes() []string { return []string{"cat", "dog"} }
@@ -59,7 +59,7 @@ func (painter) Overlays(_ context.Context, _ pipeline.Encoded, index, _ []int, f
 	return nil
 }
 
-// setting is a world with data and a trained run on it.
+// setting has a world with data and a run trained on it.
 type setting struct {
 	fake.World
 	t      *testing.T

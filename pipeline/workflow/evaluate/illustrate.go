@@ -13,17 +13,16 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// Painter paints what a report shows of images.
+// Painter paints images for a report.
 type Painter interface {
-	// Thumbnail makes a small JPEG of an image.
+	// Thumbnail returns a small JPEG of an image.
 	Thumbnail(ctx context.Context, encoded []byte, sample pipeline.Sample) ([]byte, error)
-	// Overlays makes a PNG for each image of an index, the heat map of its class,
-	// and hands them to found in that order. It does nothing if the network cannot
-	// explain.
+	// Overlays paints the heat map of each indexed image for its class, as a PNG, and
+	// calls found with them in order. It does nothing if the network cannot explain.
 	Overlays(ctx context.Context, images pipeline.Encoded, index, classes []int, found func(k int, overlay []byte) error) error
 }
 
-// Stored is what a run's folder keeps of its last evaluation, to be illustrated.
+// Stored reads the last evaluation from a run's folder, for Illustrate.
 func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	run := rundir.Dir{Path: r.Model}
 	table, decision, err := ReadPredictions(run.Path)
@@ -39,7 +38,7 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	measured := map[string]bool{} // what was skipped is not in the table
+	measured := map[string]bool{} // skipped images are not in the table
 	for _, p := range table.Predictions {
 		measured[p.Sample.ID] = true
 	}
@@ -52,8 +51,8 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	return result, err
 }
 
-// ReadPredictions reads what a model predicted, and the decision that was made
-// of it: a run's predictions.csv, or such a file by itself.
+// ReadPredictions reads predictions and their decision from a run's
+// predictions.csv, or from such a file outside a run.
 func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err error) {
 	name := path
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -77,12 +76,12 @@ func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err erro
 	if t, err = metrics.ReadTable(file, name); err != nil || !isRun {
 		return t, t.Decision, err
 	}
-	return t, d, run.ReadDecision(&d) // which says where it comes from, too
+	return t, d, run.ReadDecision(&d) // this one also says where it comes from
 }
 
-// Illustrate replaces the images in the run's folder that are worth a look, and
-// the report that shows them. It does nothing if what was measured is not kept,
-// or if another evaluation has been kept since.
+// Illustrate replaces the pictures of mistakes and uncertain images in the run's
+// folder, and the report that shows them. It does nothing if the result was not
+// kept, or if another evaluation has been kept since.
 func (r *Result) Illustrate(ctx context.Context, p Painter) error {
 	if !r.kept {
 		return nil
@@ -121,7 +120,7 @@ func (r *Result) Illustrate(ctx context.Context, p Painter) error {
 	return nil
 }
 
-// union is a and what else is in b.
+// union returns a, followed by what only b has.
 func union(a, b []int) []int {
 	seen, all := map[int]bool{}, []int(nil)
 	for _, list := range [][]int{a, b} {
@@ -135,8 +134,8 @@ func union(a, b []int) []int {
 	return all
 }
 
-// paint writes the pictures of an index of images into a folder, and returns
-// their descriptions by that index.
+// paint writes the pictures of the indexed images into a folder, and returns
+// their descriptions by index.
 func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
 	for k, i := range index {

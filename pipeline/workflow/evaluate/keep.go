@@ -9,13 +9,13 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// Keep writes what was measured into the run's folder, all of it together: the
-// predictions, the metrics, the skipped images, and the decision if one was
-// asked for. Metrics of anything but the run's own test part are not kept.
+// Keep writes the result into the run's folder: the predictions, the metrics, the
+// skipped images, and the decision if the request changed it. It keeps only
+// results on the run's own test part.
 func (r *Result) Keep(ctx context.Context) error {
 	if !r.kept {
 		if rundir.Is(r.request.Model) && r.request.Decision.asks() {
-			r.env.Say("the decision is not kept: evaluate keeps it with the metrics of the run's own test part")
+			r.env.Say("the decision is not kept: evaluate keeps it only with metrics of the run's own test part")
 		}
 		return nil
 	}

@@ -13,8 +13,8 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// training makes the source of the training part, and lists what the frozen
-// pass has to fill for it.
+// training returns the source of the training part, and the sources on which the
+// frozen pass must run first.
 func (in *inputs) training(stage pipeline.Stage) (pipeline.Source, []*features.Source, error) {
 	a := in.config.Training.Augmentation
 	if !a.Enabled() {
@@ -52,14 +52,14 @@ func (in *inputs) training(stage pipeline.Stage) (pipeline.Source, []*features.S
 		epochs += s.Epochs
 	}
 	needed := made[:min(len(made), epochs)]
-	in.env.Say("augmented copies: %d of each of %d images are cached; that takes up to %d frozen passes, and epochs take none",
+	in.env.Say("augmented copies: %d of each of %d images are cached; this takes up to %d frozen passes, and epochs take none",
 		len(needed), in.set.Train.Len(), len(needed))
 	return made, slices.Clone(needed), nil // the caller appends to it
 }
 
-// pixels makes a source of features one of decoded images. They are kept in
-// memory, as float32 because resizing leaves no whole numbers, as far as they
-// fit; the others are decoded again every epoch.
+// pixels turns a source of features into one of decoded images. It keeps as many
+// as fit in memory and decodes the others again every epoch. They are float32,
+// because resized pixels are not whole numbers.
 func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 	s.Compute = func(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) { return images, nil }
 	s.Store = nil
@@ -75,7 +75,7 @@ func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 		}
 		kept := "decoded once"
 		if need := int64(s.Len()) * int64(input.Height*input.Width) * 3 * 4; room > 0 && need > room {
-			kept = fmt.Sprintf("decoded, %d%% of them once (%.1f of %.1f GB fit into memory)", 100*room/need, float64(room)/1e9, float64(need)/1e9)
+			kept = fmt.Sprintf("decoded, %d%% of them once (%.1f of %.1f GB fit in memory)", 100*room/need, float64(room)/1e9, float64(need)/1e9)
 		}
 		in.sayFresh(s.Len(), kept)
 	}
@@ -84,12 +84,12 @@ func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 }
 
 func (in *inputs) sayFresh(images int, kept string) {
-	in.env.Say("new augmentation every epoch: %d images are %s and pass the frozen part in each epoch (%s K caches K passes)",
+	in.env.Say("new augmentation every epoch: %d images are %s and pass through the frozen part in each epoch (%s K caches K passes)",
 		images, kept, pipeline.Option("augment-copies"))
 }
 
-// pixelRoom is how many bytes decoded images may take: what the cache may, and
-// no more than half of the free memory.
+// pixelRoom returns how many bytes decoded images may take: the cache's limit, but
+// at most half of the free memory.
 func pixelRoom(limit int64) int64 {
 	for _, source := range []struct{ file, field string }{
 		{"/proc/meminfo", "MemAvailable:"}, // kB
@@ -97,7 +97,7 @@ func pixelRoom(limit int64) int64 {
 	} {
 		text, err := os.ReadFile(source.file)
 		if err != nil {
-			continue // another system: the limit has to do
+			continue // another system: use the limit
 		}
 		_, rest, _ := strings.Cut(string(text), source.field)
 		words := strings.Fields(rest)
@@ -118,7 +118,8 @@ func pixelRoom(limit int64) int64 {
 	return limit
 }
 
-// fresh is a pipeline.Source that augments and computes again every epoch.
+// fresh is a pipeline.Source that augments images and computes features again
+// every epoch.
 type fresh struct {
 	*features.Source // of pixels
 	augmenter        workflow.Augmenter
@@ -136,7 +137,7 @@ func (s fresh) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batc
 	return s.frozen(ctx, pixels)
 }
 
-// copies is a pipeline.Source of augmented copies, which take turns by epoch.
+// copies is a pipeline.Source of augmented copies. Epochs use them in turn.
 type copies []*features.Source
 
 func (c copies) Len() int                     { return c[0].Len() }

@@ -20,8 +20,8 @@ import (
 
 const testEpochs = 4
 
-// counting is a stage whose frozen part changes nothing. It counts the images
-// that passed it.
+// counting is a stage whose frozen part changes nothing. It counts the images that
+// pass through it.
 type counting struct {
 	pipeline.Stage
 	mu     sync.Mutex
@@ -35,7 +35,7 @@ func (c *counting) Features(_ context.Context, images pipeline.Batch) (pipeline.
 	return images, nil
 }
 
-// shifting adds a draw to every pixel, which follows from epoch and sample.
+// shifting adds a draw to every pixel that depends only on epoch and sample.
 type shifting struct{}
 
 func shift(epoch int, s pipeline.Sample) float32 {
@@ -58,7 +58,7 @@ func (shifting) Describe() (notes, warnings []pipeline.Message) { return nil, ni
 
 func (shifting) Close() error { return nil }
 
-// augmented are the inputs of a run that augments.
+// augmented returns the inputs of a run with augmentation.
 func augmented(t *testing.T, copies, workers int, cache Cache) *inputs {
 	t.Helper()
 	world := new(fake.World)
@@ -88,7 +88,8 @@ func augmented(t *testing.T, copies, workers int, cache Cache) *inputs {
 	return in
 }
 
-// openTraining makes the training part's source, and fills what copies need.
+// openTraining returns the source of the training part, and fills the cache for
+// copies.
 func (in *inputs) openTraining(t *testing.T, stage *counting) pipeline.Source {
 	t.Helper()
 	train, missing, err := in.training(stage)
@@ -103,11 +104,11 @@ func (in *inputs) openTraining(t *testing.T, stage *counting) pipeline.Source {
 	return train
 }
 
-// place is a batch of a run.
+// place identifies a batch of a run.
 type place struct{ epoch, batch int }
 
-// batchesOf gives a run's batches, asked for in any order and several at once,
-// as a prefetcher may, or from the middle on, as a resumed run does.
+// batchesOf returns a run's batches. It reads them in any order and several at
+// once, as a prefetcher may, or from the middle, as a resumed run does.
 func batchesOf(t *testing.T, source pipeline.Source, places []place, atOnce int) map[place][]float32 {
 	t.Helper()
 	var mu sync.Mutex
@@ -158,7 +159,7 @@ func TestAugmentedBatchesAreTheSameHoweverTheyAreMade(t *testing.T) {
 	for round := range 6 {
 		workers, atOnce := 1+random.IntN(5), 1+random.IntN(6)
 		cache := Cache{}
-		cache.MaxBytes = []int64{0, 20}[round%2] // room for all, or for five images
+		cache.MaxBytes = []int64{0, 20}[round%2] // enough for all, or for five images
 		source := augmented(t, 0, workers, cache).openTraining(t, &counting{})
 		some := slices.Clone(all[random.IntN(len(all)):])
 		random.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
@@ -175,7 +176,7 @@ func TestAugmentedBatchesAreTheSameHoweverTheyAreMade(t *testing.T) {
 				t.Fatal(err)
 			}
 			source := in.openTraining(t, stage)
-			early := all[:len(all)*copies/testEpochs] // later ones are in another order
+			early := all[:len(all)*copies/testEpochs] // later epochs have another order
 			compare(t, batchesOf(t, source, early, 1+3*run))
 			if stage.passed != passes*features.BatchSize { // each batch is filled up
 				t.Errorf("run %d: %d images passed the frozen part, not %d batches of %d", run, stage.passed, passes, features.BatchSize)

@@ -15,7 +15,7 @@ import (
 	"tftl/pipeline/dataset"
 )
 
-// classWeights are the weights that a request asks for, by class; nil for none.
+// classWeights returns the weights of a request by class; nil for none.
 func classWeights(what string, set *dataset.Set) (map[string]float64, error) {
 	option := pipeline.Option("class-weights")
 	switch what {
@@ -26,7 +26,7 @@ func classWeights(what string, set *dataset.Set) (map[string]float64, error) {
 	}
 	file, err := os.Open(what)
 	if err != nil {
-		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s: %w", option, err), "give none, balanced or a file")
+		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s: %w", option, err), "use none, balanced or a file")
 	}
 	defer file.Close()
 	weights, err := readWeights(file, set.Classes)
@@ -36,7 +36,8 @@ func classWeights(what string, set *dataset.Set) (map[string]float64, error) {
 	return weights, nil
 }
 
-// balanced is scikit-learn's: as if every class had as many images.
+// balanced returns weights that give all classes the same total weight, as
+// scikit-learn's "balanced" does.
 func balanced(set *dataset.Set) map[string]float64 {
 	counts := make([]int, len(set.Classes))
 	for i := range set.Train.Len() {
@@ -49,8 +50,8 @@ func balanced(set *dataset.Set) map[string]float64 {
 	return weights
 }
 
-// readWeights reads lines of label,weight, with or without a header. Every
-// class has one.
+// readWeights reads lines of label,weight, with or without a header. Every class
+// needs a weight.
 func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
 	rows := csv.NewReader(r)
 	rows.FieldsPerRecord = 2
@@ -73,7 +74,7 @@ func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
 		}
 		label := dataset.ClassName(row[0])
 		if _, twice := weights[label]; twice {
-			return nil, fmt.Errorf("line %d: %q has a weight already", line, label)
+			return nil, fmt.Errorf("line %d: %q already has a weight", line, label)
 		}
 		if !slices.Contains(classes, label) {
 			return nil, fmt.Errorf("line %d: the data has no class %q", line, label)
@@ -92,7 +93,7 @@ func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
 	return weights, nil
 }
 
-// byLabel puts weights in the labels' order, for pipeline.Plan.
+// byLabel returns weights in the order of labels, for pipeline.Plan.
 func byLabel(weights map[string]float64, classes []string) []float64 {
 	if weights == nil {
 		return nil

@@ -11,11 +11,11 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// optionInitFrom is what errors of this file are about.
+// optionInitFrom is the option that this file's errors are about.
 const optionInitFrom = pipeline.Option("init-from")
 
-// initFrom reads an earlier run whose best weights a request begins with. It
-// stands in for the model and the units that the request does not give.
+// initFrom reads the earlier run from whose best weights a request starts. It
+// takes the model and the units from that run if the request has none.
 func initFrom(r Request) (rundir.Config, error) {
 	config, path := r.Config, r.InitFrom
 	if path == "" {
@@ -29,7 +29,7 @@ func initFrom(r Request) (rundir.Config, error) {
 		return config, err
 	}
 	if sameFile(path, r.Output) {
-		return fail(pipeline.BadUsage, "is the %s folder too: a run cannot begin with the one that it replaces", pipeline.Option("output"))
+		return fail(pipeline.BadUsage, "is also the %s folder: a run cannot start from the run that it replaces", pipeline.Option("output"))
 	}
 	its, err := before.ReadConfig()
 	if err != nil {
@@ -37,10 +37,10 @@ func initFrom(r Request) (rundir.Config, error) {
 	}
 	state, sha256, err := before.Verify(pipeline.Best)
 	if err != nil {
-		return fail(pipeline.BadModel, "no best checkpoint can be used: %w", err)
+		return fail(pipeline.BadModel, "has no usable best checkpoint: %w", err)
 	}
 	if state.Stage >= len(its.Training.Stages) {
-		return fail(pipeline.BadModel, "config.json has %d stages, and the best checkpoint is of another", len(its.Training.Stages))
+		return fail(pipeline.BadModel, "config.json has %d stages, but the best checkpoint is from another one", len(its.Training.Stages))
 	}
 	from := &rundir.InitFrom{SHA256: sha256, WeightsSHA256: its.Model.WeightsSHA256, Pooling: its.Model.Pooling, Units: its.Model.Units}
 	if from.Path, err = filepath.Abs(path); err != nil {
@@ -60,19 +60,19 @@ func initFrom(r Request) (rundir.Config, error) {
 	return config, nil
 }
 
-// checkInitFrom sees that the earlier run's weights fit the model and have not
-// changed since. Its head is kept if it has the same classes in the same order,
-// the same width and the same pooling: fresh says that it is not.
+// checkInitFrom checks that the earlier run's weights fit the model and have not
+// changed. The earlier head can be used only if it has the same classes in the
+// same order, the same widths and the same pooling. Otherwise fresh is true.
 func checkInitFrom(config rundir.Config, classes []string) (fresh bool, err error) {
 	from := config.Model.InitFrom
 	fail := func(format string, args ...any) (bool, error) {
 		return false, pipeline.Errorf(pipeline.BadModel, "%s %s: %w", optionInitFrom, from.Path, pipeline.Errorf(pipeline.BadModel, format, args...))
 	}
 	if from.WeightsSHA256 != config.Model.WeightsSHA256 {
-		return fail("began with other weights than model %s has", config.Model.Path)
+		return fail("began with weights that are not those of model %s", config.Model.Path)
 	}
 	if len(from.Units) != len(config.Model.Units) {
-		return fail("its head has %d hidden layers, and that of model %s %d", len(from.Units), config.Model.Path, len(config.Model.Units))
+		return fail("its head has %d hidden layers, but model %s has %d", len(from.Units), config.Model.Path, len(config.Model.Units))
 	}
 	before := rundir.Dir{Path: from.Path}
 	_, sha256, err := before.Verify(pipeline.Best)
@@ -80,19 +80,19 @@ func checkInitFrom(config rundir.Config, classes []string) (fresh bool, err erro
 		return fail("%w", err)
 	}
 	if sha256 != from.SHA256 {
-		return fail("was trained further since this run was begun")
+		return fail("was trained further after this run began")
 	}
 	labels, err := before.ReadLabels()
 	if err != nil {
 		return fail("%w", err)
 	}
-	for i, label := range labels { // of older runs in another form
+	for i, label := range labels { // older runs have another form
 		labels[i] = dataset.ClassName(label)
 	}
 	return !slices.Equal(labels, classes) || !slices.Equal(from.Units, config.Model.Units) || from.Pooling != config.Model.Pooling, nil
 }
 
-// sayInitFrom says what a run begins with.
+// sayInitFrom notes from which weights a run starts.
 func sayInitFrom(env workflow.Env, from rundir.InitFrom) {
 	if from.FreshHead {
 		env.Say("starting from the weights of %s with a fresh head: its classes, width or pooling differ", from.Path)
@@ -101,8 +101,9 @@ func sayInitFrom(env workflow.Env, from rundir.InitFrom) {
 	env.Say("starting from the weights of %s, head included", from.Path)
 }
 
-// frozenWeights names the weights below a stage's cut: empty for the model's
-// own. Those of an earlier run differ from them if it trained a deeper stage.
+// frozenWeights returns the digest of the weights below a stage's cut, or empty
+// for the model's own. The weights of an earlier run differ if it trained a deeper
+// stage.
 func frozenWeights(from *rundir.InitFrom, info workflow.Info, stage string) string {
 	if from == nil {
 		return ""
@@ -114,7 +115,7 @@ func frozenWeights(from *rundir.InitFrom, info workflow.Info, stage string) stri
 	return ""
 }
 
-// sameFile says whether two paths lead to one file that exists.
+// sameFile reports whether two paths lead to the same existing file.
 func sameFile(a, b string) bool {
 	one, err := os.Stat(a)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// inputs makes a stage's sources out of a data set: images, decoder, and the
-// frozen part of the network behind the feature cache.
+// inputs makes the sources of a stage from a data set: images are decoded and run
+// through the frozen part of the network, with the feature cache in front.
 type inputs struct {
 	env      workflow.Env
 	progress pipeline.Progress
@@ -32,7 +32,7 @@ func (r *Run) inputs(progress pipeline.Progress) *inputs {
 	return &inputs{env: r.env, progress: progress, config: r.Config, options: r.options, network: r.network, set: r.set, digests: r.digests}
 }
 
-// open is a pipeline.Inputs. It runs the frozen pass over both parts.
+// open is a pipeline.Inputs. It runs the frozen pass on both parts.
 func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (train, validation pipeline.Source, err error) {
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
@@ -49,14 +49,14 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 	return train, second, in.warm(ctx, name, append(missing, second))
 }
 
-// warm runs the frozen pass over sources, and says what the cache made of it.
+// warm runs the frozen pass on sources and warns of problems with the cache.
 func (in *inputs) warm(ctx context.Context, stage string, sources []*features.Source) error {
 	event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: stage}
 	for _, s := range sources {
 		event.Total += s.Len()
 	}
-	in.progress(event)   // from here on it is timed
-	var done, cached int // of the sources before
+	in.progress(event)   // timing starts here
+	var done, cached int // in the sources so far
 	for _, s := range sources {
 		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
@@ -73,7 +73,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
 			stats.WriteError, pipeline.Option("cache-dir"), pipeline.Option("cache"))
 	case stats.Refused > 0:
-		in.env.Warn("the feature cache is full (%s): for stage %s, %d of %d images do not fit and are computed again every epoch",
+		in.env.Warn("the feature cache is full (%s): in stage %s, %d of %d images do not fit and are computed again every epoch",
 			pipeline.Option("cache-size"), stage, stats.Refused, event.Total)
 	}
 	if stats.Damaged > 0 {
@@ -82,7 +82,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	return nil
 }
 
-// features is a part as a stage's features, found in the store or computed.
+// features returns a part as a stage's features, from the store or computed.
 func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
 	compute := features.Compute(stage.Features)
 	if in.store != nil {
@@ -115,13 +115,13 @@ func (in *inputs) openStore(stage string) (err error) {
 		in.store, err = features.Open(cache.Options, space)
 	}
 	if unwritable != nil {
-		in.env.Warn("features are kept in memory, for this run alone: %v (%s)", unwritable, pipeline.Option("cache-dir"))
+		in.env.Warn("features are kept in memory, for this run only: %v (%s)", unwritable, pipeline.Option("cache-dir"))
 		cache.Homeless = nil
 	}
 	return err
 }
 
-// closeStore loses nothing: what was stored is stored.
+// closeStore closes the store. An error loses nothing that was stored.
 func (in *inputs) closeStore() {
 	if in.store != nil {
 		_ = in.store.Close()

@@ -11,10 +11,10 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// Learnt is what a run has learnt: the best weights, at the stage of the best
-// epoch, over cached features. It predicts what the model in the run's folder
-// predicts, within rounding, and runs the frozen part only over images that the
-// cache lacks.
+// Learnt predicts with what a run has learnt: the best weights, at the stage of
+// the best epoch, on cached features. Within rounding its predictions equal those
+// of the model in the run's folder, but it runs the frozen part only for images
+// that are not in the cache.
 type Learnt struct {
 	Run     rundir.Dir
 	Labels  []string
@@ -23,8 +23,8 @@ type Learnt struct {
 	network workflow.Network
 }
 
-// Learn opens what a run has learnt. Digests are of images that were read
-// already.
+// Learn opens what a run has learnt. digests has the images that have already
+// been read.
 func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflow.Digests, env workflow.Env) (*Learnt, error) {
 	config, err := run.ReadConfig()
 	if err != nil {
@@ -36,23 +36,23 @@ func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflo
 	}
 	best, ok := pipeline.BestOf(history)
 	if !ok {
-		return nil, pipeline.Errorf(pipeline.Diverged, "run %s: no epoch was any good", run.Path)
+		return nil, pipeline.Errorf(pipeline.Diverged, "run %s: no epoch is usable", run.Path)
 	}
 	labels, err := run.ReadLabels()
 	if err != nil {
 		return nil, err
 	}
 	in := &inputs{env: env, progress: env.Progress, config: config, options: o, network: network, digests: digests}
-	for i, label := range labels { // of older runs in another form
+	for i, label := range labels { // older runs have another form
 		labels[i] = dataset.ClassName(label)
 	}
 	return &Learnt{Run: run, Labels: labels, in: in, stage: best.Stage, network: network}, nil
 }
 
-// Classes are those of the run, in the order of the outputs.
+// Classes returns the run's classes in the order of the outputs.
 func (l *Learnt) Classes() []string { return l.Labels }
 
-// Predict runs images through the cache and everything above the cut.
+// Predict predicts images, through the cache and everything above the cut.
 func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) (predictions []pipeline.Prediction, err error) {
 	stage, err := l.network.Open(ctx, l.stage)
 	if err != nil {

@@ -14,21 +14,20 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// Prepared is a request that was checked against its model and its data.
-// Nothing is written yet.
+// Prepared is a request that was checked against its model and its data. Nothing
+// is written yet.
 type Prepared struct {
 	Request Request
-	// Config is the request's, resolved for the model and the data as they are
-	// listed.
+	// Config is the request's, resolved for the model and the data.
 	Config  rundir.Config
 	Network workflow.Network
 	Set     *dataset.Set
-	Digests *workflow.Digests // of the set's images, as far as they were read
+	Digests *workflow.Digests // of the set's images read so far
 
 	env workflow.Env
 }
 
-// Prepare loads the model, opens the data, and checks all that can be known
+// Prepare loads the model, opens the data, and checks all that can be checked
 // before training.
 func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error) {
 	if err := r.Check(); err != nil {
@@ -54,7 +53,7 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 		return nil, pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", config.Data.Path))
 	}
 	if within(r.Output, config.Data.Path) {
-		err := pipeline.Errorf(pipeline.BadUsage, "output %s: lies in the data, %s, where the run's own pictures would be found as images", r.Output, config.Data.Path)
+		err := pipeline.Errorf(pipeline.BadUsage, "output %s: is inside the data, %s, so the run's own pictures would be read as images", r.Output, config.Data.Path)
 		return nil, pipeline.About("data", pipeline.WithHint(err, "choose another %s", pipeline.Option("output")))
 	}
 	if config.Training.ClassWeights, err = classWeights(r.ClassWeights, set); err != nil {
@@ -63,8 +62,7 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: new(workflow.Digests), env: env}, ctx.Err()
 }
 
-// New begins a run: what Prepare does, and then the folder. The caller closes
-// the run.
+// New prepares and begins a run. The caller closes the run.
 func New(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
 	p, err := Prepare(ctx, r, env)
 	if err != nil {
@@ -73,7 +71,7 @@ func New(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
 	return p.Begin(ctx)
 }
 
-// Begin makes the run's folder and writes down what is to be done. The caller
+// Begin creates the run's folder with its configuration and its data. The caller
 // closes the run.
 func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 	if err := rundir.Free(p.Request.Output, p.Request.Overwrite); err != nil {
@@ -102,7 +100,7 @@ func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 		return nil, err
 	}
 	if rundir.Is(dir.Replaced()) {
-		env.Say("the run that was in %s is kept in %s until this one has a model", dir.Path, dir.Replaced())
+		env.Say("the old run in %s is kept in %s until the new one has a model", dir.Path, dir.Replaced())
 	}
 	if others, err := dir.Others(); err == nil && len(others) > 0 {
 		env.Say("files that tftl did not write stay in %s: %s", dir.Path, printable.Few(others))
@@ -125,18 +123,18 @@ func (p *Prepared) fill(d rundir.Dir, all dataset.Part, skipped []rundir.BadImag
 		contents[i] = rundir.Content{ID: id, SHA256: p.Digests.Of(id)}
 	}
 	err := errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents))
-	if p.Config.Data.OnBadImage == SkipBadImages { // with none, too: no older file is taken for this one
+	if p.Config.Data.OnBadImage == SkipBadImages { // even without bad images, so that an older file is not mistaken for this run's
 		err = errors.Join(err, d.WriteBadImages(skipped))
 	}
 	return errors.Join(err, d.WriteConfig(p.Config))
 }
 
-// settle says what the data is, and finishes the config for the images that
-// are left once bad ones are skipped.
+// settle describes the data, leaves out bad images if they are to be skipped, and
+// completes the config for the rest.
 func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err error) {
 	p.env.DescribeData(p.Set)
 	if from := p.Config.Model.InitFrom; from != nil {
-		settled := *from // Prepared's own is not shared
+		settled := *from // a copy, because from may be shared
 		if settled.FreshHead, err = checkInitFrom(p.Config, p.Set.Classes); err != nil {
 			return nil, err
 		}
@@ -157,8 +155,8 @@ func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err e
 	return skipped, nil
 }
 
-// warnOfImbalance tells the part of a check that needs no image. Of classes
-// that a part lacks, opening the data has warned.
+// warnOfImbalance warns if the classes are imbalanced. Opening the data has
+// already warned of classes missing in a part.
 func (p *Prepared) warnOfImbalance() {
 	for _, f := range check.Counts(p.Set).Findings {
 		if f.Kind == check.Imbalance {
@@ -167,7 +165,7 @@ func (p *Prepared) warnOfImbalance() {
 	}
 }
 
-// warnOfShared counts the images that are in train and in validation.
+// warnOfShared warns of images that are both in train and in validation.
 func (p *Prepared) warnOfShared() {
 	trained := map[workflow.Digest]string{}
 	for i := range p.Set.Train.Len() {
@@ -189,7 +187,7 @@ func (p *Prepared) warnOfShared() {
 	}
 }
 
-// within says whether a path lies in a folder.
+// within reports whether a path is inside a folder.
 func within(path, folder string) bool {
 	absolute, err := filepath.Abs(path)
 	if err != nil || path == "" {

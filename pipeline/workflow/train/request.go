@@ -1,8 +1,8 @@
-// Package train begins runs and goes on with them.
+// Package train begins and resumes runs.
 //
-// New and Resume both give a Run, whose configuration is resolved and never
-// changes afterwards; Fit is the one path from there to a trained model. What
-// was done is in the run's folder (package rundir) and in the Result.
+// New and Resume both return a Run, whose configuration is resolved and never
+// changes afterwards. Fit is the only path from there to a trained model. Its
+// results are in the run's folder (package rundir) and in the Result.
 package train
 
 import (
@@ -21,30 +21,30 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// Request is what a new run is asked for.
+// Request describes a new run.
 type Request struct {
-	// Config has the options that decide the result, as they were given. What
-	// the data and the model decide (counts, digests, a default learning rate,
-	// the rates and epochs of its stages) New fills in, in the run's copy. Paths
-	// are absolute. With InitFrom, an empty model path and nil units are that
-	// run's.
+	// Config has the options that decide the result, as they were given. In the
+	// run's copy, New fills in what depends on the data and the model: counts,
+	// digests, the default learning rate, the rates and epochs of the stages. Paths
+	// are absolute. With InitFrom, an empty model path and nil units are taken from
+	// that run.
 	Config  rundir.Config
 	Session workflow.Session
-	// Output is the run's folder. Overwrite lets it take the place of a run.
+	// Output is the run's folder. Overwrite allows it to replace an existing run.
 	Output    string
 	Overwrite bool
-	// InitFrom is the folder of an earlier run whose best weights this one
-	// begins with; empty for the model's own.
+	// InitFrom is the folder of an earlier run from whose best weights to start;
+	// empty for the model's own weights.
 	InitFrom string
-	// Epochs is for stages that do not say.
+	// Epochs is the number of epochs of stages that do not set their own.
 	Epochs int
 	// ClassWeights is "none", "balanced" or the path of a CSV file label,weight.
 	ClassWeights string
 	Options
 }
 
-// NewRequest is a request with the defaults of tftl fit: up to 10 epochs of the
-// head, with Adam, early stopping on val_loss, and frozen features in memory.
+// NewRequest returns a request with the defaults of tftl fit: up to 10 epochs of
+// the head, with Adam, early stopping on val_loss, and frozen features in memory.
 // data and model are absolute paths.
 func NewRequest(data, model, output string) Request {
 	return Request{
@@ -65,24 +65,24 @@ func NewRequest(data, model, output string) Request {
 	}
 }
 
-// Options change no result: a resumed run may have others.
+// Options do not affect the result, so a resumed run may have different ones.
 type Options struct {
 	Cache     Cache
 	Workers   int           // images decoded at a time; 0 for one per processor
-	SaveEvery time.Duration // between two last checkpoints; 0 for each step
+	SaveEvery time.Duration // time between two last checkpoints; 0 to write one after each step
 	MaxTime   time.Duration // 0 for no limit
 }
 
-// Cache says where frozen features are kept.
+// Cache says where to keep frozen features.
 type Cache struct {
 	Off bool
-	// Homeless is why there is no default folder: features are then kept in
+	// Homeless says why there is no default folder. If set, features are kept in
 	// memory, with a warning.
 	Homeless error
 	features.Options
 }
 
-// What happens to images that cannot be read or decoded.
+// What to do about images that cannot be read or decoded.
 const (
 	FailOnBadImage = "fail"
 	SkipBadImages  = "skip"
@@ -94,7 +94,7 @@ const (
 	BalancedClassWeights = "balanced"
 )
 
-// Check refuses values that make no sense whatever the data and the model are.
+// Check returns an error if a value makes no sense for any data and model.
 func (r Request) Check() error {
 	t := r.Config.Training
 	for _, n := range []struct {
@@ -151,12 +151,12 @@ func atLeast(name pipeline.Option, value, least int) error {
 	return nil
 }
 
-// bad is the error of an option whose value makes no sense.
+// bad is the error for an option with a bad value.
 func bad(name pipeline.Option, value any, must string) error {
 	return pipeline.Errorf(pipeline.BadUsage, "%s %v: %s", name, value, must)
 }
 
-// checkHyper refuses hyperparameters outside their range.
+// checkHyper returns an error if a hyperparameter is outside its range.
 func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
 	for _, f := range []struct {
 		name         pipeline.Option
@@ -180,7 +180,7 @@ func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
 	return nil
 }
 
-// checkMonitor knows every metric of the history: a misspelt one would never
+// checkMonitor returns an error if the history has no such metric. It would never
 // improve.
 func checkMonitor(name string) error {
 	known := []string{"loss", "accuracy"}
@@ -193,7 +193,8 @@ func checkMonitor(name string) error {
 	return nil
 }
 
-// stopping is a pure function of the config, so that a resumed run decides as before.
+// stopping returns the rule for early stopping. It depends only on the config, so
+// that a resumed run decides as before.
 func stopping(t rundir.Training) schedule.EarlyStopping {
 	return schedule.EarlyStopping{
 		Monitor: t.Monitor, Higher: !metrics.LowerIsBetter(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
@@ -201,13 +202,13 @@ func stopping(t rundir.Training) schedule.EarlyStopping {
 	}
 }
 
-// depth decides how deep to go, and says what each stage gained.
+// depth returns the rule that decides how deep to train.
 func depth(t rundir.Training) schedule.Depth {
 	s := stopping(t)
 	return schedule.Depth{Monitor: s.Monitor, Higher: s.Higher}
 }
 
-// DataOptions are those that a run opens its data with.
+// DataOptions returns the options with which a run opens its data.
 func DataOptions(config rundir.Config) dataset.Options {
 	d := config.Data
 	return dataset.Options{

@@ -12,10 +12,11 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// HeadStage is what every network calls the depth that trains its head alone.
+// HeadStage is the name of the stage that trains only the head. Every network has
+// it.
 const HeadStage = "head"
 
-// resolve is the config of a request with what the network decides.
+// resolve returns a config completed with what the network decides.
 func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Config, error) {
 	t := &config.Training
 	if !slices.Contains(info.Optimizers, t.Hyper.Optimizer) {
@@ -34,13 +35,13 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 	return config, err
 }
 
-// describeInput says in words what an image is made into.
+// describeInput describes a network's input in words.
 func describeInput(in workflow.Input) string {
 	return fmt.Sprintf("%d x %d pixels, %s, %s, %s", in.Height, in.Width, in.Interpolation, cmp.Or(in.Fit, "stretch"), in.Preprocess)
 }
 
-// resolveUnits gives each hidden layer of the head its width: one that is given
-// alone is every layer's.
+// resolveUnits returns the width of each hidden layer of the head. A single given
+// width is used for all layers.
 func resolveUnits(units []int, info workflow.Info) ([]int, error) {
 	given := strings.ReplaceAll(strings.Trim(fmt.Sprint(units), "[]"), " ", ",")
 	switch {
@@ -57,7 +58,7 @@ func resolveUnits(units []int, info workflow.Info) ([]int, error) {
 	return units, nil
 }
 
-// CheckRate refuses a schedule that makes no sense.
+// CheckRate returns an error if a schedule makes no sense.
 func CheckRate(r rundir.Rate) error {
 	schedules := []string{"constant", "step", "exponential", "cosine"}
 	switch {
@@ -73,7 +74,7 @@ func CheckRate(r rundir.Rate) error {
 	return nil
 }
 
-// rate is a stage's learning rate by step.
+// rate returns a stage's learning rate as a function of the step.
 func rate(s rundir.Stage, stepsPerEpoch int) pipeline.Schedule {
 	warmup := s.WarmupEpochs * stepsPerEpoch
 	var rate pipeline.Schedule
@@ -92,14 +93,14 @@ func rate(s rundir.Stage, stepsPerEpoch int) pipeline.Schedule {
 }
 
 // resolveStages fills in epochs and rates, and checks that the network has the
-// stages and that they only go deeper.
+// stages and that each is at least as deep as the one before.
 //
-// A stage below the head begins at a tenth of the head's default rate: its
-// weights are trained ones, and large steps would undo them.
+// A stage below the head starts at a tenth of the default rate, because large
+// steps would destroy its pretrained weights.
 func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]rundir.Stage, error) {
 	stages := slices.Clone(training.Stages)
 	switch {
-	case len(stages) > 0: // given, or those of the run that is resumed
+	case len(stages) > 0: // given, or from the resumed run
 	case training.StagesAuto:
 		for _, name := range info.Stages {
 			stages = append(stages, rundir.Stage{Name: name, Rate: training.Rate})
@@ -115,7 +116,7 @@ func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]
 			return nil, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("stage"), s.Name, info.Path, strings.Join(info.Stages, ", "))
 		}
 		if at < depth {
-			return nil, bad("stage", s.Name, "comes after a deeper one: the layers below a stage's cut must be as the run began with them")
+			return nil, bad("stage", s.Name, "comes after a deeper stage, which trains layers that this one freezes: order stages from shallow to deep")
 		}
 		depth = at
 		s.Epochs = cmp.Or(s.Epochs, epochs)
@@ -129,7 +130,7 @@ func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]
 	return stages, nil
 }
 
-// plan is a run's config as the loop takes it.
+// plan returns the plan of the training loop for a run's config.
 func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan {
 	t := config.Training
 	watch := stopping(t)

@@ -11,14 +11,14 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// Moved says where a run's data and model are now; an empty path is where they
-// were. That they are still the same is checked.
+// Moved says where a run's data and model are now. An empty path means that it
+// has not moved. Resume checks that they are still the same.
 type Moved struct {
 	Data, Validation, Test, Model string
 }
 
-// apply is a run's config with the places where things are now; elsewhere says
-// whether one of them has moved.
+// apply returns a run's config with the current paths. elsewhere is true if any
+// of them has moved.
 func (m Moved) apply(config rundir.Config, run string) (_ rundir.Config, elsewhere bool, err error) {
 	for _, place := range []struct {
 		option   pipeline.Option
@@ -46,8 +46,8 @@ func (m Moved) apply(config rundir.Config, run string) (_ rundir.Config, elsewhe
 	return config, elsewhere, nil
 }
 
-// Resume goes on with the run in a folder as if it had never stopped. Of the
-// session, only the device counts. The caller closes the run.
+// Resume continues the run in a folder as if it had never stopped. Only the
+// device of the session is used. The caller closes the run.
 func Resume(ctx context.Context, path string, moved Moved, session workflow.Session, o Options, env workflow.Env) (*Run, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 	}
 	network, err := env.Load(config.Model.Path, session.Again(config.Runtime))
 	if err != nil {
-		return nil, pipeline.WithHint(err, "%s says where the model is that the run began with", pipeline.Option("model"))
+		return nil, pipeline.WithHint(err, "if the run's model has moved, give its path with %s", pipeline.Option("model"))
 	}
 	if err := sameModel(config, network.Info()); err != nil {
 		return nil, err
@@ -92,27 +92,27 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 	return r, nil
 }
 
-// sameModel sees that a model is the one that a run began with, and can still
-// train its stages.
+// sameModel checks that a model is the one with which a run began, and can train
+// its stages.
 func sameModel(config rundir.Config, info workflow.Info) error {
 	m := config.Model
 	switch {
 	case info.WeightsSHA256 != m.WeightsSHA256:
-		return pipeline.Errorf(pipeline.BadModel, "model %s: has other weights than the run began with", m.Path)
+		return pipeline.Errorf(pipeline.BadModel, "model %s: the run began with different weights", m.Path)
 	case m.Input != "" && m.Input != describeInput(info.Input):
-		return pipeline.Errorf(pipeline.BadModel, "model %s: takes %s, and the run began with %s", m.Path, describeInput(info.Input), m.Input)
+		return pipeline.Errorf(pipeline.BadModel, "model %s: takes %s, but the run began with %s", m.Path, describeInput(info.Input), m.Input)
 	case info.Pooling != m.Pooling || info.Hidden != len(m.Units):
-		return pipeline.Errorf(pipeline.BadModel, "model %s: has another head than the run began with", m.Path)
+		return pipeline.Errorf(pipeline.BadModel, "model %s: the run began with a different head", m.Path)
 	}
 	_, err := resolve(config, 0, info)
 	return err
 }
 
-// sameData opens the run's data and sees that it is what it was when the run
-// began. If it or the model is elsewhere now, the folder then says so.
+// sameData opens the run's data and checks that it has not changed since the run
+// began. If the data or the model has moved, it records the new paths.
 func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 	if now, then := r.network.Info().Runtime, r.Config.Runtime; now.TensorFlow != then.TensorFlow || now.Instructions != then.Instructions || now.Precision != then.Precision {
-		r.env.Warn("the run was begun with TensorFlow %s, %s, %s and goes on with %s, %s, %s: its metrics may differ in the last digits",
+		r.env.Warn("the run began with TensorFlow %s, %s, %s and continues with %s, %s, %s: its metrics may differ in the last digits",
 			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)
 	}
 	path := r.Config.Data.Path
@@ -120,7 +120,7 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 		return err
 	}
 	if r.set.Digest() != r.Config.Data.SHA256 {
-		return pipeline.Errorf(pipeline.BadData, "%s: is no longer the data that the run began with", path)
+		return pipeline.Errorf(pipeline.BadData, "%s: the run began with different data", path)
 	}
 	all, err := r.set.Part(pipeline.AllParts)
 	if err != nil {
@@ -138,13 +138,13 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 		return nil
 	}
 	if was, err := r.Dir.ReadContents(); err == nil && was == nil {
-		r.env.Warn("the run did not record what its images were: whether those in %s are the same is not known", path)
+		r.env.Warn("this old run did not record the contents of its images: whether those in %s are the same is unknown", path)
 	}
 	return r.Dir.WriteConfig(r.Config)
 }
 
-// OpenRecorded opens a run's data with its parts as they were recorded when it
-// began. It is an error if an image of the needed parts is gone.
+// OpenRecorded opens a run's data with the parts that were recorded when it
+// began. It is an error if an image of the needed parts is missing.
 func OpenRecorded(run rundir.Dir, data string, o dataset.Options, needed ...string) (*dataset.Set, error) {
 	record, err := run.ReadData()
 	if err != nil {
@@ -152,12 +152,12 @@ func OpenRecorded(run rundir.Dir, data string, o dataset.Options, needed ...stri
 	}
 	set, err := dataset.OpenRecorded(data, o, record, needed...)
 	if err != nil && pipeline.HintOf(err).Empty() {
-		err = pipeline.WithHint(err, "%s says where the run's data is now", pipeline.Option("data"))
+		err = pipeline.WithHint(err, "if the run's data has moved, give its path with %s", pipeline.Option("data"))
 	}
 	return set, err
 }
 
-// takeUp finds where to go on.
+// takeUp finds out where to continue.
 func (r *Run) takeUp() error {
 	r.env.DescribeData(r.set)
 	state, history, warning, err := r.Dir.Resume()

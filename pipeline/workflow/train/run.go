@@ -14,12 +14,12 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// Run is a run that can be trained: a new one, or one that goes on. It keeps
-// other processes out of its folder until it is closed.
+// Run is a run that can be trained, either new or resumed. It locks its folder
+// for other processes until it is closed.
 type Run struct {
 	Dir     rundir.Dir
 	Config  rundir.Config     // resolved
-	Skipped []rundir.BadImage // of a new run
+	Skipped []rundir.BadImage // only of a new run
 
 	env     workflow.Env
 	network workflow.Network
@@ -28,29 +28,29 @@ type Run struct {
 	options Options
 	unlock  func()
 	resumed bool
-	state   pipeline.State // where to go on
+	state   pipeline.State // where to continue
 	history []pipeline.Epoch
 }
 
-// Result is what a run came to.
+// Result is the result of a run.
 type Result struct {
 	Run     rundir.Dir
 	Monitor string // the metric that selects the best epoch
 	History []pipeline.Epoch
 	Best    pipeline.Epoch
-	// GuessLoss is the val_loss of predicting the classes' frequencies, whatever
-	// the image; infinite if a class cannot be guessed.
+	// GuessLoss is the val_loss of a guess that ignores the image: see
+	// metrics.GuessLoss. It may be infinite.
 	GuessLoss float64
 	Depth     []schedule.Point // what each stage gained
-	Stopped   bool             // by MaxTime: there is more to do
+	Stopped   bool             // by MaxTime, before all was done
 	Skipped   []rundir.BadImage
 }
 
-// Close lets other processes train in the folder.
+// Close unlocks the run's folder.
 func (r *Run) Close() { r.unlock() }
 
-// Fit trains what is left of the run and writes the model of its best epoch. A
-// new run that fails before its first step leaves no folder.
+// Fit trains the rest of the run and writes the model of its best epoch. A new
+// run that fails before its first step leaves no folder.
 func (r *Run) Fit(ctx context.Context) (*Result, error) {
 	history, stopped, err := r.train(ctx)
 	var result *Result
@@ -63,8 +63,8 @@ func (r *Run) Fit(ctx context.Context) (*Result, error) {
 	return result, err
 }
 
-// train runs the loop. It stops when MaxTime is over: the run then stands where
-// an interrupted one does, so that time ends a command and changes no result.
+// train runs the loop. After MaxTime it stops like an interrupted run, so a time
+// limit never changes a result.
 func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool, err error) {
 	recorder := &rundir.Recorder{Dir: r.Dir, Warn: func(m pipeline.Message) { r.env.Warn("%v", m) }}
 	progress, loop := recorder.Progress(r.env.Show), ctx
@@ -85,27 +85,26 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 		recorder.TimeLimit(r.options.MaxTime)
 	}
 	if len(r.Skipped) > 0 {
-		r.env.Warn("bad images that were skipped: %d, listed in %s", len(r.Skipped), r.Dir.BadImagesPath())
+		r.env.Warn("skipped %d bad images, listed in %s", len(r.Skipped), r.Dir.BadImagesPath())
 	}
 	return history, stopped, errors.Join(err, recorder.Flush(), r.Dir.WriteHistoryCSV(history))
 }
 
-// measure is what is measured on the validation part after each epoch, and how
-// sure it is.
+// measure returns the validation metrics of an epoch and their standard errors.
 func measure(predictions []pipeline.Prediction) []pipeline.Metric {
 	return append(metrics.Basic(predictions), metrics.StandardErrors(predictions)...)
 }
 
-// finish writes the model of the best epoch, and says how good it is.
+// finish writes the model of the best epoch and returns the result.
 func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool) (*Result, error) {
 	t := r.Config.Training
 	best, ok := pipeline.BestOf(history)
 	switch {
 	case !ok && stopped:
 		err := fmt.Errorf("%w", pipeline.Errorf(pipeline.Other, "%s %v: no epoch has ended", pipeline.Option("max-time"), r.options.MaxTime))
-		return nil, pipeline.WithHint(err, "tftl fit %s %s goes on", pipeline.Option("resume"), r.Dir.Path)
+		return nil, pipeline.WithHint(err, "continue with tftl fit %s %s", pipeline.Option("resume"), r.Dir.Path)
 	case !ok:
-		return nil, pipeline.Errorf(pipeline.Diverged, "no epoch had a %s that is a number", t.Monitor)
+		return nil, pipeline.Errorf(pipeline.Diverged, "no epoch had a finite %s", t.Monitor)
 	}
 	err := r.Dir.ReplaceModel(func(dir string) error {
 		e, err := r.network.Exporter()
@@ -126,9 +125,9 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	return result, nil
 }
 
-// warnOfGuessing compares the best epoch with guessing: a finite loss may be
-// absurd all the same. One near to it has learnt little, one far above it was
-// trained with too high a rate.
+// warnOfGuessing compares the best epoch with guessing, because even a finite
+// loss can be absurd. A loss near that of guessing means that little was learnt, a
+// loss far above it that the learning rate was too high.
 func (r *Run) warnOfGuessing(best pipeline.Epoch, guess float64) {
 	loss, ok := best.Value("val_loss")
 	if !ok || !(loss >= guess) || math.IsInf(guess, 0) {
@@ -141,9 +140,9 @@ func (r *Run) warnOfGuessing(best pipeline.Epoch, guess float64) {
 	r.env.Warn("the best epoch's val_loss %.4g is no better than guessing (%.4g): %s", loss, guess, next)
 }
 
-// leaveNothing removes the folder of a run that took no step, after an error
-// that another try with the same options would meet again. It stays if it keeps
-// another run, or if the run can be resumed.
+// leaveNothing removes the folder of a run that failed before its first step, if
+// the same options would fail again. The folder stays if it keeps a replaced run,
+// or if the run can be resumed.
 func (r *Run) leaveNothing(ctx context.Context, err error) error {
 	if ctx.Err() != nil || pipeline.KindOf(err) == pipeline.Diverged || rundir.Is(r.Dir.Replaced()) || r.Dir.Begun() {
 		return err

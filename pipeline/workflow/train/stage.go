@@ -12,8 +12,8 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// ParseStage reads a stage as people write it: NAME[:epochs=N][,lr=RATE] and so
-// on. What it does not say is as for the whole run.
+// ParseStage reads a stage in the form NAME[:epochs=N][,lr=RATE] and so on. What
+// the text does not set comes from run.
 func ParseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 	name, options, _ := strings.Cut(text, ":")
 	stage := rundir.Stage{Name: name, Rate: run}
@@ -26,9 +26,9 @@ func ParseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 	}
 	switch {
 	case name == "auto":
-		err = errors.New("auto stands alone, without options")
+		err = errors.New("auto takes no options")
 	case name == "":
-		err = errors.New("no stage is named")
+		err = errors.New("has no stage name")
 	case err == nil:
 		err = CheckRate(stage.Rate)
 	}
@@ -57,14 +57,14 @@ func setStageOption(stage *rundir.Stage, option string) error {
 	case key == "warmup-epochs" && notWhole == nil:
 		stage.WarmupEpochs = whole
 	case slices.Contains(stageOptions(), key):
-		return fmt.Errorf("%q: the value makes no sense: epochs are whole numbers of 1 or more, rates numbers above 0", option)
+		return fmt.Errorf("%q: bad value: epochs must be whole numbers of 1 or more, rates numbers above 0", option)
 	default:
 		return fmt.Errorf("%q: must be one of %s", option, strings.Join(stageOptions(), ", "))
 	}
 	return nil
 }
 
-// stageOptions are what a stage may say.
+// stageOptions lists the options of a stage.
 func stageOptions() []string {
 	return []string{"epochs", "lr", "schedule", "decay-rate", "decay-epochs", "warmup-epochs"}
 }

@@ -15,15 +15,15 @@ import (
 
 // Sweep is a search for a learning rate.
 type Sweep struct {
-	Least, Most float64 // rates, the first and the last that is tried
-	Rates       int     // how many
-	Steps       int     // of training at each
+	Least, Most float64 // the first and the last rate
+	Rates       int     // number of rates
+	Steps       int     // training steps at each rate
 }
 
 // Check refuses values that make no sense.
 func (s Sweep) Check() error {
 	if !(s.Least > 0 && s.Most > s.Least && !math.IsInf(s.Most, 0)) {
-		return pipeline.Errorf(pipeline.BadUsage, "%s %v, %s %v: rates must rise from above 0", pipeline.Option("lr-min"), s.Least, pipeline.Option("lr-max"), s.Most)
+		return pipeline.Errorf(pipeline.BadUsage, "%s %v, %s %v: must be above 0, the second larger than the first", pipeline.Option("lr-min"), s.Least, pipeline.Option("lr-max"), s.Most)
 	}
 	if err := atLeast("rates", s.Rates, 2); err != nil {
 		return err
@@ -31,8 +31,8 @@ func (s Sweep) Check() error {
 	return atLeast("steps", s.Steps, 1)
 }
 
-// Run trains a little at every rate, over the data of a prepared request, and
-// keeps nothing. The request has one stage.
+// Run trains briefly at every rate, on the data of a prepared request with one
+// stage. It keeps nothing.
 func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoint, err error) {
 	if err := s.Check(); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// setting is a world with data and a model in a folder of its own.
+// setting has a world with data and a model in its own folder.
 type setting struct {
 	fake.World
 	t      *testing.T
@@ -33,7 +33,7 @@ func newSetting(t *testing.T) *setting {
 
 func (s *setting) path(name string) string { return filepath.Join(s.folder, name) }
 
-// request is for three epochs of the head in the folder of this name.
+// request returns a request for three epochs of the head in a folder of this name.
 func (s *setting) request(output string) train.Request {
 	return train.Request{
 		Config: rundir.Config{
@@ -59,7 +59,7 @@ func (s *setting) fit(r train.Request) *train.Result {
 	return s.end(run)
 }
 
-// resume goes on with the run in a folder, to its end.
+// resume resumes the run in a folder and trains it to its end.
 func (s *setting) resume(output string, moved train.Moved) *train.Result {
 	s.t.Helper()
 	run, err := train.Resume(s.t.Context(), s.path(output), moved, workflow.Session{}, train.Options{SaveEvery: time.Hour}, s.Env())
@@ -79,7 +79,7 @@ func (s *setting) end(run *train.Run) *train.Result {
 	return result
 }
 
-// interrupted begins a run that ends by itself at a step, as if by Ctrl-C.
+// interrupted begins a run that is interrupted at a step, as if by Ctrl-C.
 func (s *setting) interrupted(r train.Request, at int) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -102,7 +102,7 @@ func (s *setting) interrupted(r train.Request, at int) {
 	s.OnStep = nil
 }
 
-// same compares files of two runs.
+// same checks that files of two runs are equal.
 func (s *setting) same(a, b string, names ...string) {
 	s.t.Helper()
 	for _, name := range names {
@@ -121,10 +121,10 @@ func (s *setting) read(name string) string {
 	return string(text)
 }
 
-// repeated are the files that repeat from run to run.
+// repeated lists the files that repeat when a run is repeated.
 var repeated = []string{"history.jsonl", "history.csv", "labels.txt", "data.csv", "contents.csv", "checkpoints/best/ckpt.data-00000-of-00001", "model/saved_model.pb"}
 
-// refused expects an error of a kind with a text in it.
+// refused checks that an error has a kind and contains a text.
 func refused(t *testing.T, err error, kind pipeline.Kind, text string) {
 	t.Helper()
 	if err == nil || pipeline.KindOf(err) != kind || !strings.Contains(err.Error(), text) {
@@ -246,7 +246,7 @@ func TestMovedDataAndModel(t *testing.T) {
 	refused(t, try(moved), pipeline.BadData, "train/cat/0.jpg")
 	fake.Write(t, image, string(before))
 	s.World.Weights = "others"
-	refused(t, try(moved), pipeline.BadModel, "other weights")
+	refused(t, try(moved), pipeline.BadModel, "different weights")
 	s.World.Weights = ""
 
 	s.resume("run", moved)
@@ -289,13 +289,13 @@ func TestInitFrom(t *testing.T) {
 
 	request.Output = request.InitFrom
 	_, err := train.New(t.Context(), request, s.Env())
-	refused(t, err, pipeline.BadUsage, "is the output folder too")
+	refused(t, err, pipeline.BadUsage, "is also the output folder")
 	request.Output, request.InitFrom = s.path("new"), s.path("photos")
 	_, err = train.New(t.Context(), request, s.Env())
 	refused(t, err, pipeline.BadUsage, "photos")
 }
 
-// A run that took no step leaves no folder, one that took any leaves it.
+// A failed run leaves its folder only if it took a step.
 func TestFailedRun(t *testing.T) {
 	s := newSetting(t)
 	broken := errors.New("broken")

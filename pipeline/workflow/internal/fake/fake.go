@@ -1,10 +1,9 @@
-// Package fake stands in for models and decoders in the tests of workflows, so
-// that these run in milliseconds and without TensorFlow.
+// Package fake has fake models and decoders for the tests of workflows, so that
+// these run in milliseconds and without TensorFlow.
 //
-// An image is a file with a number in it, which is its only pixel; the file
-// "bad" cannot be decoded. A network has one weight and a memory of its
-// optimizer: whoever takes other steps, in another order or at another rate,
-// ends elsewhere.
+// An image is a file with a number, which is its only pixel. A file without one
+// cannot be decoded. A network has one weight and a state of its optimizer:
+// different steps, another order or another rate lead to different values.
 package fake
 
 import (
@@ -24,22 +23,22 @@ import (
 	"tftl/pipeline/workflow"
 )
 
-// World is what the functions of an Env share: what they were asked for, and
-// what they are to do.
+// World is the shared state of an Env's functions. It counts calls and can make
+// them fail.
 type World struct {
 	Loads, Opens, Exports int
-	Steps                 int // taken by all networks
+	Steps                 int // of all networks
 	Notes                 []string
-	// OnStep, if set, is called before each step, which it may fail.
+	// OnStep, if set, is called before each step and may fail it.
 	OnStep func(step int) error
-	// OnOpen, if set, is called before a stage is opened, which it may fail.
+	// OnOpen, if set, is called before a stage is opened and may fail that.
 	OnOpen func(stage string) error
-	// Weights is the digest that networks say their weights have.
+	// Weights is the digest of the networks' weights.
 	Weights string
 	mu      sync.Mutex
 }
 
-// Env is an environment of the world.
+// Env returns an environment of the world.
 func (w *World) Env() workflow.Env {
 	return workflow.Env{
 		Version: "test",
@@ -66,7 +65,7 @@ func (w *World) Env() workflow.Env {
 	}
 }
 
-// Noted says whether a note has this text in it, and forgets all notes.
+// Noted reports whether any note contains a text, and removes all notes.
 func (w *World) Noted(text string) bool {
 	found := slices.ContainsFunc(w.Notes, func(n string) bool { return strings.Contains(n, text) })
 	w.Notes = nil
@@ -101,9 +100,9 @@ func (decoder) Decode(_ context.Context, encoded [][]byte, samples []pipeline.Sa
 
 func (decoder) Close() error { return nil }
 
-// memory is what a checkpoint holds.
+// memory is the content of a checkpoint.
 type memory struct {
-	Block, Weight, Slot float64 // Block is that of the upper layers, which head freezes
+	Block, Weight, Slot float64 // Block is the weight of the upper layers, which head freezes
 }
 
 type network struct {
@@ -142,7 +141,7 @@ func (e exporter) Export(_ context.Context, checkpoint, dir string, labels []str
 	return os.WriteFile(filepath.Join(dir, "saved_model.pb"), fmt.Appendf(data, "%q", labels), 0o600)
 }
 
-// stage is a network opened at a depth: head, or one that trains the block too.
+// stage is a network opened at a depth: head, or one that also trains the block.
 type stage struct {
 	*network
 	name string
@@ -169,7 +168,7 @@ func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Bat
 	return images, nil
 }
 
-// above runs what lies above the cut and below the head.
+// above runs the layers above the cut and below the head.
 func (s *stage) above(v float32) float32 {
 	if s.name == "head" {
 		return v
@@ -225,8 +224,8 @@ func (s *stage) Restore(_ context.Context, prefix string) error {
 
 func (s *stage) Close() error { return nil }
 
-// Data makes a folder of images in parts train, val and test, of the classes cat
-// and dog: cats are negative numbers, dogs positive ones.
+// Data writes a folder of images with the parts train, val and test and the
+// classes cat and dog. Cats are negative numbers, dogs positive ones.
 func Data(t testing.TB, folder string) string {
 	t.Helper()
 	number := 0
