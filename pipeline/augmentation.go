@@ -1,12 +1,14 @@
 package pipeline
 
+import "reflect"
+
 // Augmentation records how training images are changed at random, in the terms
 // and units of Keras' ImageDataGenerator. A field's zero value changes nothing.
 //
-// The pixels package draws and applies the changes. There, each change has a
-// type that also defines its option. The record is here because a run's
-// configuration needs it too. New fields need omitempty, so that the
-// configuration of earlier runs stays the same.
+// The pixels package draws and applies the changes. It has a type for each, which
+// also defines its option. The record is here because a run's configuration has
+// it, too. A new field needs omitempty, so that the configuration of older runs
+// stays the same.
 type Augmentation struct {
 	HorizontalFlip bool `json:"horizontal_flip"` // half of the images
 	VerticalFlip   bool `json:"vertical_flip"`   // half of the images
@@ -37,20 +39,21 @@ type Factors [2]float64
 // Change reports whether any factor differs from 1.
 func (f Factors) Change() bool { return f != Factors{} && f != Factors{1, 1} }
 
-// Enabled reports whether the augmentation can change an image. New fields
-// count without being named here.
+// Enabled reports whether anything can change an image. A new field counts
+// without being named here, whatever its type.
 func (a Augmentation) Enabled() bool {
-	a.FillMode, a.CVal, a.Copies = "", 0, 0 // these change nothing by themselves
-	for _, f := range []*Factors{&a.ZoomRange, &a.RandomResizedCrop, &a.BrightnessRange, &a.ContrastRange} {
-		if !f.Change() {
+	a.FillMode, a.CVal, a.Copies = "", 0, 0 // on their own they change nothing
+	fields := reflect.ValueOf(&a).Elem()
+	for i := range fields.NumField() {
+		if f, is := fields.Field(i).Addr().Interface().(*Factors); is && !f.Change() {
 			*f = Factors{}
 		}
 	}
 	return a != Augmentation{}
 }
 
-// Epoch returns the epoch whose random draw the given epoch uses. With copies,
-// the draws of the first epochs take turns.
+// Epoch returns the epoch whose draw an epoch uses. With copies, the draws of the
+// first epochs take turns.
 func (a Augmentation) Epoch(epoch int) int {
 	if a.Copies == 0 {
 		return epoch

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"tftl/pipeline/metrics"
 )
 
 const defaultSaveEvery = 30 * time.Second
@@ -12,7 +15,7 @@ const defaultSaveEvery = 30 * time.Second
 func learningFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "maximum number of epochs per stage", Category: trainFlags},
-		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks at a small rate; auto goes deeper as long as --monitor improves by more than its noise (default: head)", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks at a small rate; auto goes deeper as long as --monitor, val_loss or val_accuracy, improves by more than its noise (default: head)", Category: trainFlags},
 		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
 		&cli.Float64Flag{Name: "decay-rate", Value: 0.1, Usage: "multiply the learning rate by this every --decay-epochs, for step and exponential", Category: trainFlags},
@@ -21,7 +24,7 @@ func learningFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "plateau-factor", Usage: "multiply the learning rate by this when --monitor stops improving; 0 for never", Category: trainFlags},
 		&cli.IntFlag{Name: "plateau-patience", Value: 3, Usage: "epochs without improvement before --plateau-factor applies", Category: trainFlags},
 		trainingSeedFlag(),
-		&cli.StringFlag{Name: "monitor", Value: "val_loss", Usage: "metric that selects the best epoch", Category: trainFlags},
+		&cli.StringFlag{Name: "monitor", Value: "val_loss", Usage: "metric that selects the best epoch: val_" + strings.Join(metrics.Monitored(), ", val_"), Category: trainFlags},
 		&cli.IntFlag{Name: "patience", Value: 5, Usage: "stop after this many epochs without improvement; 0 for never", Category: trainFlags},
 		&cli.Float64Flag{Name: "min-delta", Usage: "smallest change of --monitor that counts as improvement", Category: trainFlags},
 		&cli.IntFlag{Name: "start-from-epoch", Usage: "ignore this many epochs at the start of a stage, for --patience", Category: trainFlags},

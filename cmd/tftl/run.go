@@ -12,6 +12,7 @@ import (
 
 	"tftl"
 	commandline "tftl/internal/cli"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
@@ -143,6 +144,9 @@ func runRun(ctx context.Context, t terminal, r runRequest) error {
 	summary := r.summary(b.Jobs)
 	if err := r.writeSummary(t, summary, b.Jobs); err != nil {
 		return err
+	}
+	if lack := summary.Ranking.Lack; len(lack) > 0 {
+		t.warn("trained before tftl measured %s, so not ranked: %s. Delete their folders and run the file again to train them with it", r.rankedBy, printable.Few(lack))
 	}
 	for _, j := range b.Jobs {
 		if ctx.Err() == nil && j.Name == summary.Ranking.Best() {

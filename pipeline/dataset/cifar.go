@@ -67,22 +67,23 @@ func cifarPart(name string) (p part, ok bool) {
 
 func listCIFAR(at location, _ Options) (listing, error) {
 	c, _ := cifarFormat(at.names())
-	l := listing{root: at.path, what: c.name + ", binary version", split: true}
+	l := listing{root: at.path, what: c.name + ", binary version", ownParts: true}
 	text, err := os.ReadFile(filepath.Join(at.path, c.names))
 	if err != nil {
-		err := pipeline.Errorf(pipeline.BadData, "%w", err)
 		return l, pipeline.WithHint(err, "%s comes with this file, which names the classes", c.name)
 	}
 	classes := strings.Fields(string(text))
+	used := []string{filepath.Join(at.path, c.names)}
 	for _, full := range at.files {
 		name := filepath.Base(full)
 		p, batch := cifarPart(name)
 		if !batch {
 			continue
 		}
+		used = append(used, full)
 		labels, err := readCIFARFile(full, c, len(classes))
 		if err != nil {
-			return l, pipeline.Errorf(pipeline.BadData, "%w", err)
+			return l, err
 		}
 		for i, label := range labels {
 			id := numbered(name, i)
@@ -90,6 +91,7 @@ func listCIFAR(at location, _ Options) (listing, error) {
 			l.parts[p] = append(l.parts[p], item{id: id, class: classes[label], key: id, weight: 1, stored: pixels})
 		}
 	}
+	l.leaveOut(at, used)
 	return l, nil
 }
 

@@ -54,6 +54,9 @@ func gather(path string, options Options) (listing, error) {
 			}
 			if !utf8.ValidString(im.class) {
 				err := pipeline.Errorf(pipeline.BadData, "%s: class %q is not UTF-8 (image %q)", path, im.class, im.id)
+				if _, ok := im.stored.(file); !ok {
+					return l, pipeline.WithHint(err, "write the class names as UTF-8, in the records or the file that lists them")
+				}
 				return l, pipeline.WithHint(err, "rename the folder, or save the manifest as UTF-8")
 			}
 			if strings.ContainsAny(im.class, "\r\n") {
@@ -119,7 +122,7 @@ func (l *listing) addApart(p part, path string, options Options) error {
 			return pipeline.Errorf(pipeline.BadData, "%s: %s has an image %s too", option, l.root, im.id)
 		}
 	}
-	l.parts[p], l.split = items, true
+	l.parts[p], l.ownParts = items, true
 	l.apart += fmt.Sprintf("; %v from %s (%s)", p, path, apart.what)
 	l.join(apart)
 	return nil

@@ -44,7 +44,7 @@ func listFolder(at location, options Options) (listing, error) {
 		return listing{}, err
 	}
 	l.what, l.layout = "class folders", LayoutParts
-	if !l.split {
+	if !l.ownParts {
 		l.layout = LayoutClasses
 		dirs[train] = "."
 		if options.Layout == LayoutAuto {
@@ -64,7 +64,7 @@ func listFolder(at location, options Options) (listing, error) {
 			listed = append(listed, im.id)
 		}
 	}
-	if l.split {
+	if l.ownParts {
 		l.what += " in " + strings.Join(names, ", ")
 	}
 	if stray := without(t.images, listed); len(stray) > 0 {

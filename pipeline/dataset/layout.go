@@ -73,14 +73,14 @@ func (t *tree) partFolders(l *listing, layout Layout) (dirs [3]string, err error
 		}
 		dirs[p], named = dir, append(named, dir)
 	}
-	l.split = len(named) > 0
+	l.ownParts = len(named) > 0
 	switch {
-	case layout == LayoutParts && !l.split:
+	case layout == LayoutParts && !l.ownParts:
 		return dirs, pipeline.Errorf(pipeline.BadData, "%s has no folder named train, val or test", t.root)
-	case layout == LayoutParts, !l.split, len(others) == 0:
+	case layout == LayoutParts, !l.ownParts, len(others) == 0:
 		return dirs, nil
 	case len(named) == 1 && depth[named[0]] == 1 && (dirs[train] != "" || len(others) == 1):
-		l.split = false
+		l.ownParts = false
 		l.warn("%s is taken for a class because it holds images and is next to %s", named[0], quoted(others))
 		return [3]string{}, nil
 	}

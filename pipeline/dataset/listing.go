@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"tftl/pipeline"
@@ -11,9 +12,9 @@ import (
 // listing is what a kind of source finds.
 type listing struct {
 	root     string
-	what     string
+	what     string    // the description; names the kind before the first comma: "CIFAR-10, binary version"
 	parts    [3][]item // everything is in train if the source does not define parts
-	split    bool      // whether it does
+	ownParts bool      // the source defines parts
 	columns  []string  // a manifest's columns other than path and label
 	values   []string  // the columns that item.values has
 	apart    string    // for the description: which parts have a source of their own
@@ -27,10 +28,15 @@ type listing struct {
 
 // item is an image as its source lists it.
 type item struct {
-	id     string // becomes Sample.ID
-	class  string
-	key    string // decides the part in a split
-	weight float32
+	// id becomes Sample.ID: unique in the source, relative to its root, with
+	// forward slashes. A record without a name has the id that numbered makes.
+	id    string
+	class string
+	// key decides the part in a split, and is never empty: class/name if the image
+	// has a name, else the id. A numbered id depends on how records are dealt into
+	// files, so images change their part if that changes.
+	key    string
+	weight float32  // 1 unless the source says otherwise
 	group  string   // empty for none
 	fold   string   // empty for none
 	values []string // by listing.values; nil if the source has no columns
@@ -47,6 +53,27 @@ func (l *listing) hint(format string, args ...any) pipeline.Message {
 
 func (l *listing) warn(format string, args ...any) {
 	l.warnings = append(l.warnings, pipeline.Messagef(format, args...))
+}
+
+// leaveOut counts the files of a folder that the source does not use. It warns of
+// images and folders among them, as the data may be meant for another kind.
+func (l *listing) leaveOut(at location, used []string) {
+	if !at.mode.IsDir() {
+		return
+	}
+	odd := slices.Clone(at.folders)
+	l.others = Endings{}
+	for _, path := range without(at.files, used) {
+		l.ignored++
+		if name := filepath.Base(path); imageName(name) || unreadFormat(name) {
+			odd = append(odd, name)
+		} else {
+			l.others.see(name)
+		}
+	}
+	if len(odd) > 0 {
+		l.warn("%s: images and folders next to the data files are left out: %s", at.path, quoted(odd))
+	}
 }
 
 // join adds everything but the images of another listing.

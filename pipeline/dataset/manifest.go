@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"tftl/pipeline"
 )
 
 // row is a line of a manifest.
@@ -96,9 +94,9 @@ func listManifest(at location, options Options) (listing, error) {
 			in[r.part] = true
 			partsOf[r.group] = in
 		}
-		l.split = l.split || r.split
+		l.ownParts = l.ownParts || r.split
 	}
-	if l.split && options.Fold == nil {
+	if l.ownParts && options.Fold == nil {
 		l.what += " with its own parts"
 	}
 	if len(unread) > 0 {
@@ -140,13 +138,13 @@ func listUnlabelledManifest(at location, options Options) (listing, error) {
 func openManifest(name string, labelled bool, options Options) (manifest, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return manifest{}, pipeline.Errorf(pipeline.BadData, "%w", err)
+		return manifest{}, err
 	}
 	defer f.Close()
 	comma, _ := manifestComma(name)
 	m, err := readManifest(f, comma, labelled, options)
 	if err != nil {
-		return manifest{}, pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
+		return manifest{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return m, nil
 }

@@ -27,7 +27,7 @@ func newManifestFolder(manifest string, allowOutside bool) (manifestFolder, erro
 	}
 	resolved, err := filepath.EvalSymlinks(absolute)
 	if err != nil {
-		return f, pipeline.Errorf(pipeline.BadData, "%w", err)
+		return f, err
 	}
 	f.absolute = []string{absolute, resolved}
 	return f, nil

@@ -115,7 +115,7 @@ func OpenLabelled(path string, options Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !l.split {
+	if !l.ownParts {
 		l.parts[test], l.parts[train] = l.parts[train], nil
 	}
 	return l.set(classesOf(slices.Concat(l.parts[:]...))), nil

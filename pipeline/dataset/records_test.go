@@ -133,12 +133,17 @@ func TestWhatAnExampleMustHave(t *testing.T) {
 		"two texts":         {with("image/class/text", []string{"a", "b"}), "image/class/text has 2 values"},
 		"another text":      {labelled(1, "b"), `label 1 is "b" here but was "a" before`},
 		"text of two lines": {labelled(2, "a\nb"), "has a line break"},
+		"text not UTF-8":    {labelled(2, "caf\xe9"), `class "caf\xe9" is not UTF-8`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := save(t, t.TempDir(), "x.tfrecord", recordFile(good, c.example))
 			_, err := dataset.OpenLabelled(path, dataset.Options{})
-			checkError(t, err, pipeline.BadData, c.message, "")
-			if name != "text of two lines" && !strings.Contains(err.Error(), fmt.Sprintf("%s: record at byte %d: ", path, offset)) {
+			hint := ""
+			if name == "text not UTF-8" {
+				hint = "write the class names as UTF-8, in the records"
+			}
+			checkError(t, err, pipeline.BadData, c.message, hint)
+			if !strings.HasPrefix(name, "text") && !strings.Contains(err.Error(), fmt.Sprintf("%s: record at byte %d: ", path, offset)) {
 				t.Errorf("%v does not name byte %d", err, offset)
 			}
 		})
@@ -170,6 +175,33 @@ func TestFilesNamedAfterParts(t *testing.T) {
 	checkError(t, err, pipeline.BadData, "notes.txt is not a TFRecord file", "")
 }
 
+// What a folder of records has besides is counted, and named if the folder may
+// be meant for another kind.
+func TestFilesNextToRecordsAreCounted(t *testing.T) {
+	cifar := map[string]string{"batches.meta.txt": "cat\ndog\n", "data_batch_1.bin": "\x01" + strings.Repeat("\x00", 3072)}
+	for name, files := range map[string]map[string]string{
+		"TFRecord": {"a.tfrecord": string(recordFile(labelled(1, "")))},
+		"CIFAR":    cifar,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := tree(t, "info.json", "readme.html", ".hidden", "photo.jpg", "cats/1.jpg")
+			for file, content := range files {
+				save(t, dir, file, []byte(content))
+			}
+			s, err := dataset.OpenLabelled(dir, dataset.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Ignored != 3 || s.NoImages.String() != "1 .html, 1 .json" {
+				t.Errorf("ignored %d, %v", s.Ignored, s.NoImages)
+			}
+			if w := warnings(s); len(w) != 1 || !strings.HasSuffix(w[0], `images and folders next to the data files are left out: "cats", "photo.jpg"`) {
+				t.Errorf("warnings %q", w)
+			}
+		})
+	}
+}
+
 // The contents decide if the name says nothing.
 func TestTFRecordOfAnyName(t *testing.T) {
 	dir := t.TempDir()
@@ -199,7 +231,7 @@ func TestTFRecordOfAnyName(t *testing.T) {
 }
 
 // An example with a file name keeps its part when shards are dealt differently.
-func TestDealtAnewNothingMoves(t *testing.T) {
+func TestOtherShardsMoveNothing(t *testing.T) {
 	var all []features
 	for i := range 90 {
 		f := labelled(i%2, []string{"a", "b"}[i%2])

@@ -1,52 +1,15 @@
 package dataset
 
 import (
-	"bufio"
-	"compress/gzip"
+	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"tftl/internal/tfrecord"
+	"tftl/pipeline"
 )
-
-// isTFRecord goes by a file's name, or else by its first bytes.
-func isTFRecord(name string) (bool, error) {
-	if len(tfrecordNames([]string{filepath.Base(name)})) > 0 {
-		return true, nil
-	}
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() { // reading a pipe might block
-		return false, err
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	in := bufio.NewReader(f)
-	if gzipped(in) {
-		unzip, err := gzip.NewReader(in)
-		if err != nil {
-			return false, nil //nolint:nilerr // then it is something else
-		}
-		in = bufio.NewReader(unzip)
-	}
-	head, _ := in.Peek(12) // fewer are no record
-	return tfrecord.IsHeader(head), nil
-}
-
-// tfrecordNames keeps the names of TFRecord files: *.tfrecord, *.tfrecords and
-// *-00000-of-00010, with or without .gz.
-func tfrecordNames(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		stem := strings.TrimSuffix(name, ".gz")
-		_, _, _, shard := shardNumber(stem)
-		return !shard && !strings.HasSuffix(stem, ".tfrecord") && !strings.HasSuffix(stem, ".tfrecords")
-	})
-}
 
 // shardNumber parses train-00003-of-00010.
 func shardNumber(name string) (stem string, number, of int, ok bool) {
@@ -63,6 +26,40 @@ func cutLast(s, separator string) (before, after string, ok bool) {
 		return s, "", false
 	}
 	return s[:i], s[i+len(separator):], true
+}
+
+// shard is one of several files that hold the images of a data set.
+type shard struct {
+	path string
+	name string // relative to the data set's folder, with forward slashes
+	part part
+}
+
+// shards says which part each file is named after. Either all are or none: a
+// file without a part among others would be trained on without anyone noticing.
+// It warns if the names count more files than there are.
+func (l *listing) shards(at location, files []string) ([]shard, error) {
+	var shards []shard
+	var named, unnamed []string
+	for _, path := range files {
+		name, err := filepath.Rel(at.dir, path)
+		if err != nil {
+			name = path
+		}
+		p, ok := shardPart(filepath.Base(path))
+		if ok {
+			named = append(named, name)
+		} else {
+			unnamed = append(unnamed, name)
+		}
+		shards = append(shards, shard{path, filepath.ToSlash(name), p})
+	}
+	if l.ownParts = len(named) > 0; l.ownParts && len(unnamed) > 0 {
+		err := fmt.Errorf("%s: next to %s, which are named after parts, there are other files: %s", at.path, quoted(named), quoted(unnamed))
+		return nil, pipeline.WithHint(err, "pass the files of one data set only, with a pattern such as %s", filepath.Join(at.dir, "train-*"))
+	}
+	l.warnOfMissingShards(files)
+	return shards, nil
 }
 
 // shardPart is the part that a file is named after, as in train-00000-of-00010

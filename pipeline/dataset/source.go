@@ -28,7 +28,8 @@ type source struct {
 	Kind
 	// recognizes says whether a location is of this kind, and nothing else.
 	recognizes func(location) (bool, error)
-	// list lists the images with their classes and, if the source defines them, their parts.
+	// list lists the images with their classes and, if the source defines them,
+	// their parts. An error without a kind counts as pipeline.BadData.
 	list func(location, Options) (listing, error)
 	// unlabelled lists the images as test images without classes. It is nil for
 	// a kind that OpenUnlabelled does not take.
@@ -36,9 +37,7 @@ type source struct {
 }
 
 // sources lists the kinds. A location is offered to the last one first, as the
-// first takes any folder. To add a kind, write it in a file of its own, append
-// it here, add a case to TestContract, and update docs/data.md and
-// docs/run.schema.json, which have tests.
+// first takes any folder. CONTRIBUTING.md says how to add a kind.
 func sources() []source {
 	return []source{classFolders(), manifests(), tfrecords(), cifars()}
 }
@@ -79,6 +78,7 @@ type location struct {
 	pattern bool
 	dir     string   // the folder, or the one that the file or all matches are in
 	files   []string // the files directly in the folder, the file itself, or all matches
+	folders []string // the names of the folders directly in the folder
 }
 
 func locate(path string) (location, error) {
@@ -102,7 +102,11 @@ func locate(path string) (location, error) {
 		return at, pipeline.Errorf(pipeline.BadData, "%w", err)
 	}
 	for _, e := range entries {
-		if kind := e.Type(); (kind.IsRegular() || kind == fs.ModeSymlink) && !unseen(e.Name()) {
+		switch kind := e.Type(); {
+		case unseen(e.Name()):
+		case kind.IsDir():
+			at.folders = append(at.folders, e.Name())
+		case kind.IsRegular(), kind == fs.ModeSymlink:
 			at.files = append(at.files, filepath.Join(path, e.Name()))
 		}
 	}
@@ -141,11 +145,20 @@ func list(path string, options Options) (listing, error) {
 		return listing{}, err
 	}
 	l, err := s.list(at, options)
+	err = badData(err)
 	if err == nil && options.Fold != nil && l.folds == 0 {
 		err = pipeline.Errorf(pipeline.BadUsage, "%s: %s is not a manifest", pipeline.Option("fold"), path)
 		err = pipeline.WithHint(err, foldsHint, pipeline.Option("folds"))
 	}
 	return l, err
+}
+
+// badData gives an error that has no kind the kind pipeline.BadData.
+func badData(err error) error {
+	if err == nil || pipeline.KindOf(err) != pipeline.Other {
+		return err
+	}
+	return pipeline.Errorf(pipeline.BadData, "%w", err)
 }
 
 // source is the kind that a location is of.
@@ -154,7 +167,7 @@ func (at location) source() (source, error) {
 	for _, s := range slices.Backward(sources()) {
 		ok, err := s.recognizes(at)
 		if err != nil {
-			return s, pipeline.Errorf(pipeline.BadData, "%w", err)
+			return s, badData(err)
 		}
 		if ok {
 			return s, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,15 +42,16 @@ func expected(t *testing.T) (all struct {
 	return all
 }
 
-// source is a data set of one kind.
-type source struct {
+// example is a data set of one kind.
+type example struct {
 	path        string
 	description string
 	options     dataset.Options
 }
 
-// sources has examples of all kinds, with at least two classes in train.
-func sources(t *testing.T) map[string]source {
+// examples has data sets of all kinds, with at least two classes in train and a
+// validation part.
+func examples(t *testing.T) map[string]example {
 	t.Helper()
 	manifest := tree(t, slices.Concat(images("cats", 12), images("dogs", 12))...)
 	var csv, tsv strings.Builder
@@ -69,7 +71,7 @@ func sources(t *testing.T) map[string]source {
 		}
 	}
 	exact := dataset.Options{Exact: true, Split: [3]float64{0.4, 0.3, 0.3}}
-	return map[string]source{
+	return map[string]example{
 		"folders":        {tree(t, slices.Concat(images("a", 40), images("b", 40))...), "class folders, split into", dataset.Options{}},
 		"parts":          {tree(t, "train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "test/b/2.jpg"), "class folders in train/, val/, test/", dataset.Options{}},
 		"links":          {linked, "class folders", dataset.Options{FollowSymlinks: true, Exact: true}},
@@ -89,7 +91,7 @@ func sources(t *testing.T) map[string]source {
 
 // TestContract checks what every kind of source must do.
 func TestContract(t *testing.T) {
-	for name, c := range sources(t) {
+	for name, c := range examples(t) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, c.path, c.options)
 			if !strings.Contains(s.Description, c.description) {
@@ -107,6 +109,10 @@ func TestContract(t *testing.T) {
 			}
 			if n := s.Train.Len() + s.Validation.Len() + s.Test.Len(); n != all.Len() || s.Train.Len() == 0 || s.Validation.Len() == 0 {
 				t.Errorf("%d images in train, %d in validation, %d in all parts, %d in all", s.Train.Len(), s.Validation.Len(), n, all.Len())
+			}
+			folds, err := s.Folds(1000, dataset.Options{}) // by the keys
+			if err != nil || len(slices.Compact(slices.Sorted(maps.Values(folds)))) < 2 {
+				t.Errorf("all keys of the split are equal, perhaps empty: %v, %v", folds, err)
 			}
 			if again := open(t, c.path, c.options); again.Digest() != s.Digest() || !slices.Equal(ids(again.Train), ids(s.Train)) {
 				t.Error("opened again it differs")

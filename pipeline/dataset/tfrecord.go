@@ -58,6 +58,41 @@ func recognizeTFRecord(at location) (bool, error) {
 	return false, nil
 }
 
+// isTFRecord goes by a file's name, or else by its first bytes.
+func isTFRecord(name string) (bool, error) {
+	if len(tfrecordNames([]string{filepath.Base(name)})) > 0 {
+		return true, nil
+	}
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() { // reading a pipe might block
+		return false, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	in := bufio.NewReader(f)
+	if gzipped(in) {
+		unzip, err := gzip.NewReader(in)
+		if err != nil {
+			return false, nil //nolint:nilerr // then it is something else
+		}
+		in = bufio.NewReader(unzip)
+	}
+	head, _ := in.Peek(12) // fewer are no record
+	return tfrecord.IsHeader(head), nil
+}
+
+// tfrecordNames keeps the names of TFRecord files: *.tfrecord, *.tfrecords and
+// *-00000-of-00010, with or without .gz.
+func tfrecordNames(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		stem := strings.TrimSuffix(name, ".gz")
+		_, _, _, shard := shardNumber(stem)
+		return !shard && !strings.HasSuffix(stem, ".tfrecord") && !strings.HasSuffix(stem, ".tfrecords")
+	})
+}
+
 // listTFRecord reads all files once: a record's class is inside it, among
 // everything else.
 func listTFRecord(at location, _ Options) (listing, error) {
@@ -67,34 +102,24 @@ func listTFRecord(at location, _ Options) (listing, error) {
 	}
 	slices.Sort(files)
 	l := listing{root: at.path}
-	r := reader{left: maxInflated, names: map[int64]string{}}
-	var named, unnamed []string
-	var found [3][]example
 	for _, name := range files {
-		is, err := isTFRecord(name)
-		if err == nil && !is {
-			err = fmt.Errorf("%s: %s is not a TFRecord file", at.path, name)
-		}
-		if err != nil {
-			return l, pipeline.Errorf(pipeline.BadData, "%w", err)
-		}
-		short, err := filepath.Rel(at.dir, name)
-		if err != nil {
-			short = name
-		}
-		p, ok := shardPart(filepath.Base(name))
-		if ok {
-			named = append(named, short)
-		} else {
-			unnamed = append(unnamed, short)
-		}
-		if found[p], err = r.file(found[p], name, filepath.ToSlash(short)); err != nil {
-			return l, pipeline.Errorf(pipeline.BadData, "%w", err)
+		if is, err := isTFRecord(name); err != nil {
+			return l, err
+		} else if !is {
+			return l, fmt.Errorf("%s: %s is not a TFRecord file", at.path, name)
 		}
 	}
-	if l.split = len(named) > 0; l.split && len(unnamed) > 0 {
-		err := pipeline.Errorf(pipeline.BadData, "%s: next to %s, which are named after parts, there are other files: %s", at.path, quoted(named), quoted(unnamed))
-		return l, pipeline.WithHint(err, "pass the files of one data set only, with a pattern such as %s", filepath.Join(at.dir, "train-*"))
+	l.leaveOut(at, files)
+	shards, err := l.shards(at, files)
+	if err != nil {
+		return l, err
+	}
+	r := reader{left: maxInflated, names: map[int64]string{}}
+	var found [3][]example
+	for _, s := range shards {
+		if found[s.part], err = r.file(found[s.part], s.path, s.name); err != nil {
+			return l, err
+		}
 	}
 	classes := r.classes()
 	for p, examples := range found {
@@ -109,10 +134,9 @@ func listTFRecord(at location, _ Options) (listing, error) {
 	if r.compressed {
 		l.what += ", GZIP"
 	}
-	if l.split {
+	if l.ownParts {
 		l.what += ", parts by file name"
 	}
-	l.warnOfMissingShards(files)
 	return l, nil
 }
 

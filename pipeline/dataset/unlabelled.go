@@ -20,7 +20,8 @@ import (
 //
 //   - a folder: all images in it and below it, by the rules of Open
 //   - a manifest, of which only the path column is read
-//   - any other file, or a pipe: an image, whatever its name
+//   - any other file, or a pipe: an image, whatever its name. A file or folder
+//     of a kind that is never without labels is an error
 //   - "-": the paths that stdin lists, one per line
 //
 // The order is that of the paths, and bytewise within a folder. Sample.ID is
@@ -95,7 +96,8 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 	return err
 }
 
-// addPath adds what a source lists without labels. Any other file is an image.
+// addPath adds what a source lists without labels. Any other file is an image,
+// unless it is of a kind that needs labels. So is a folder that has no images.
 func (l *listing) addPath(name string, options Options) error {
 	at, err := locate(name)
 	if err != nil {
@@ -107,14 +109,20 @@ func (l *listing) addPath(name string, options Options) error {
 		}
 		ok, err := s.recognizes(at)
 		if err != nil {
-			return pipeline.Errorf(pipeline.BadData, "%w", err)
+			return badData(err)
 		}
 		if ok {
 			found, err := s.unlabelled(at, options)
+			if err == nil && len(found.parts[test]) == 0 {
+				err = at.needsLabels()
+			}
 			l.parts[test] = append(l.parts[test], found.parts[test]...)
 			l.join(found)
-			return err
+			return badData(err)
 		}
+	}
+	if err := at.needsLabels(); err != nil {
+		return err
 	}
 	name = filepath.Clean(name)
 	switch {
@@ -126,6 +134,24 @@ func (l *listing) addPath(name string, options Options) error {
 		return pipeline.Errorf(pipeline.BadData, "%s: is a pattern: pass the files that match it", name)
 	default:
 		return pipeline.Errorf(pipeline.BadData, "%s: is not a file, a folder or a pipe", name)
+	}
+	return nil
+}
+
+// needsLabels is the error for data of a kind that cannot do without labels. A
+// file named like an image is one.
+func (at location) needsLabels() error {
+	if at.mode == 0 && !at.pattern && imageName(at.path) {
+		return nil
+	}
+	for _, s := range slices.Backward(sources()) {
+		if s.unlabelled != nil {
+			continue
+		}
+		if is, err := s.recognizes(at); err == nil && is { // an unreadable file is reported with the images
+			err := pipeline.Errorf(pipeline.BadData, "%s: is %s data, which tftl predict does not take", at.path, s.Name)
+			return pipeline.WithHint(err, "pass images, or %s", Usage(UnlabelledKinds()))
+		}
 	}
 	return nil
 }

@@ -35,6 +35,28 @@ func TestOpenUnlabelled(t *testing.T) {
 	checkError(t, err, pipeline.BadData, `image found in "empty"`, "")
 }
 
+func TestKindsThatNeedLabels(t *testing.T) {
+	flowers, err := filepath.Abs("testdata/flowers.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, kind := range map[string]string{
+		flowers: "TFRecord", "testdata/imagenet": "TFRecord", "testdata/imagenet/train-*": "TFRecord", "testdata/cifar-100": "CIFAR",
+	} {
+		_, err := unlabelled("", dataset.Options{}, path)
+		checkError(t, err, pipeline.BadData, path+": is "+kind+" data, which tftl predict does not take", "pass images, or a folder")
+	}
+	// Images count, whatever lies next to them.
+	root := tree(t, "a.jpg", "train.tfrecord")
+	s, err := unlabelled("", dataset.Options{}, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Test.Len() != 1 || s.Ignored != 1 {
+		t.Errorf("%q, ignored %d", ids(s.Test), s.Ignored)
+	}
+}
+
 // unlabelled opens paths with the given standard input.
 func unlabelled(stdin string, options dataset.Options, paths ...string) (*dataset.Set, error) {
 	return dataset.OpenUnlabelled(paths, options, strings.NewReader(stdin))

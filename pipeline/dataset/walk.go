@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"tftl/pipeline"
 )
 
 // formats names the images that are read.
@@ -33,16 +31,9 @@ type tree struct {
 }
 
 func walk(root string, follow bool) (*tree, error) {
-	info, err := os.Stat(root)
-	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
-	}
-	if !info.IsDir() {
-		return nil, pipeline.Errorf(pipeline.BadData, "%s is not a folder", root)
-	}
 	t := &tree{root: root, folders: map[string][]string{}, unread: Endings{}, others: Endings{}, follow: follow}
 	if err := t.walk(".", nil); err != nil {
-		return nil, pipeline.Errorf(pipeline.BadData, "%w", err)
+		return nil, err
 	}
 	slices.Sort(t.images) // the walk finds a/b before a-b, which sorts first
 	return t, nil

@@ -151,7 +151,7 @@ func (c *count) area(class int) areas {
 	if c.areas == nil {
 		c.areas = make([]areas, len(c.classes))
 		for i := range c.areas {
-			c.areas[i] = c.ranking(i).areas(c.times)
+			c.areas[i] = c.ordering(i).areas(c.times)
 		}
 	}
 	return c.areas[class]

@@ -18,13 +18,13 @@ type Curve struct {
 // ROC is the true positive rate of a class against the rest, over the false
 // positive rate. It leaves out points on a straight line between others.
 func ROC(predictions []pipeline.Prediction, class int) Curve {
-	r := newRanking(predictions, class)
+	o := newOrdering(predictions, class)
 	curve := Curve{}
-	curve.Area = r.areas(once(len(predictions))).roc
+	curve.Area = o.areas(once(len(predictions))).roc
 	if math.IsNaN(curve.Area) {
 		return curve
 	}
-	points := r.points()
+	points := o.points()
 	last := points[len(points)-1]
 	for i, p := range points {
 		if i > 1 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
@@ -41,13 +41,13 @@ func ROC(predictions []pipeline.Prediction, class int) Curve {
 // threshold. The area is the average precision: the sum over the thresholds of
 // the precision times the recall gained.
 func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
-	r := newRanking(predictions, class)
+	o := newOrdering(predictions, class)
 	curve := Curve{}
-	curve.Area = r.areas(once(len(predictions))).average
+	curve.Area = o.areas(once(len(predictions))).average
 	if math.IsNaN(curve.Area) {
 		return curve
 	}
-	points := r.points()
+	points := o.points()
 	last := points[len(points)-1]
 	for _, p := range points[1:] {
 		if curve.X == nil {
@@ -62,53 +62,53 @@ func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
 	return curve
 }
 
-// ranking is the samples sorted by the probability of one class, highest first.
-type ranking struct {
+// ordering is the samples sorted by the probability of one class, highest first.
+type ordering struct {
 	order    []int32
 	positive []bool // in that order: is of this class
 	tied     []bool // in that order: the next has the same probability
 	broken   bool   // a probability is NaN, so there is no order
 }
 
-// newRanking sorts by the probability of the class. The first of two classes is
+// newOrdering sorts by the probability of the class. The first of two classes is
 // ranked by the second's probability, because float32 has little precision near
 // 1; that way both have the same curve, as they do on paper.
-func newRanking(predictions []pipeline.Prediction, class int) ranking {
+func newOrdering(predictions []pipeline.Prediction, class int) ordering {
 	scores := make([]float32, len(predictions))
-	r := ranking{order: make([]int32, len(predictions))}
+	o := ordering{order: make([]int32, len(predictions))}
 	for i, p := range predictions {
 		scores[i] = p.Probabilities[class]
 		if len(p.Probabilities) == 2 && class == 0 {
 			scores[i] = -p.Probabilities[1]
 		}
-		r.order[i] = int32(i)
-		r.broken = r.broken || math.IsNaN(float64(scores[i]))
+		o.order[i] = int32(i)
+		o.broken = o.broken || math.IsNaN(float64(scores[i]))
 	}
-	slices.SortStableFunc(r.order, func(a, b int32) int { return cmp.Compare(scores[b], scores[a]) })
-	for k, i := range r.order {
-		r.positive = append(r.positive, predictions[i].Sample.Label == class)
-		r.tied = append(r.tied, k+1 < len(r.order) && scores[r.order[k+1]] == scores[i])
+	slices.SortStableFunc(o.order, func(a, b int32) int { return cmp.Compare(scores[b], scores[a]) })
+	for k, i := range o.order {
+		o.positive = append(o.positive, predictions[i].Sample.Label == class)
+		o.tied = append(o.tied, k+1 < len(o.order) && scores[o.order[k+1]] == scores[i])
 	}
-	return r
+	return o
 }
 
 // areas are ROC AUC and average precision if sample i counts times[i] times. A
 // tie between a sample of the class and one of the rest counts half.
-func (r ranking) areas(times []uint8) areas {
+func (o ordering) areas(times []uint8) areas {
 	a := areas{math.NaN(), math.NaN()}
-	if r.broken {
+	if o.broken {
 		return a
 	}
 	var pairs, positives, negatives int // pairs in the right order, each twice
 	var tiedPositives, tiedNegatives int
 	var sum float64
-	for k, i := range r.order {
-		if r.positive[k] {
+	for k, i := range o.order {
+		if o.positive[k] {
 			tiedPositives += int(times[i])
 		} else {
 			tiedNegatives += int(times[i])
 		}
-		if r.tied[k] {
+		if o.tied[k] {
 			continue
 		}
 		pairs += tiedNegatives * (2*positives + tiedPositives)
@@ -135,15 +135,15 @@ func (p point) step(q point) point {
 }
 
 // points has one for every threshold, starting with one that no sample reaches.
-func (r ranking) points() []point {
+func (o ordering) points() []point {
 	points, p := []point{{}}, point{}
-	for k, positive := range r.positive {
+	for k, positive := range o.positive {
 		if positive {
 			p.positives++
 		} else {
 			p.negatives++
 		}
-		if !r.tied[k] {
+		if !o.tied[k] {
 			points = append(points, p)
 		}
 	}

@@ -17,7 +17,7 @@ type definition struct {
 	lowerIsBetter   bool
 	headline        bool // one of the few at the top of a report
 	monitored       bool // computed after each epoch, so keep it cheap
-	ofProbabilities bool // depends on the probabilities, not only on the predicted classes
+	ofProbabilities bool // depends on the probabilities, not only on their order within each sample
 	min, max        float64
 
 	overall func(*count) float64
@@ -32,7 +32,6 @@ type definition struct {
 type method string
 
 const (
-	none       method = "none"   // it gets none
 	proportion method = "wilson" // each sample either counts or does not: Wilson's
 	score      method = "scaled" // Wilson's, for the number of samples at which a proportion would vary as much
 	skewed     method = "bca"    // bootstrap, corrected for bias and skew

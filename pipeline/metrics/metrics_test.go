@@ -154,7 +154,7 @@ func TestEvaluateAgreesWithScikitLearn(t *testing.T) {
 			want := c.want()
 			for name := range got {
 				if _, ok := want[name]; !ok {
-					t.Errorf("sklearn.py does not compute %s", name)
+					t.Errorf("sklearn.json lacks %s: add it to sklearn.py and run that", name)
 				}
 			}
 			for name, v := range want {

@@ -34,6 +34,7 @@ type Ranking struct {
 	By     string   // a metric of the validation part as the history names it: val_loss
 	Test   []string // metrics of the test part that are shown beside it
 	Places []Place
+	Lack   []string // runs whose history lacks By: a version that did not measure it trained them
 }
 
 // Rank orders runs by a metric of the validation part, because choosing by the
@@ -41,8 +42,17 @@ type Ranking struct {
 // last. The folds of one run share a place, by their mean. There is none if a fold
 // is missing, because the mean of the others would cover other images.
 func Rank(runs []Run, by string) Ranking {
+	metric := strings.TrimPrefix(by, "val_")
 	r := Ranking{By: by, Test: []string{"accuracy", "f1", "loss"}}
+	if !slices.Contains(r.Test, metric) {
+		r.Test = append(r.Test, metric)
+	}
 	for i, run := range runs {
+		if run.Best != nil {
+			if _, ok := run.Best.Value(by); !ok {
+				r.Lack = append(r.Lack, run.Name)
+			}
+		}
 		if at := slices.IndexFunc(r.Places, func(p Place) bool { return p.Name == run.Group }); at >= 0 {
 			r.Places[at].Runs = append(r.Places[at].Runs, i)
 		} else {
@@ -52,7 +62,7 @@ func Rank(runs []Run, by string) Ranking {
 	for i := range r.Places {
 		r.fill(&r.Places[i], runs)
 	}
-	higher := !LowerIsBetter(strings.TrimPrefix(by, "val_"))
+	higher := !LowerIsBetter(metric)
 	slices.SortStableFunc(r.Places, func(p, q Place) int {
 		a, b := p.Validation.Value, q.Validation.Value
 		switch {

@@ -38,10 +38,24 @@ func TestRankByValidation(t *testing.T) {
 		"val_loss":     "1 a, 2 b, 3 c, 0 failed, 0 nan",
 		"val_accuracy": "1 nan, 2 b, 3 c, 4 a, 0 failed",
 		"val_f1":       "0 failed, 0 b, 0 nan, 0 a, 0 c",
+		"val_kappa":    "0 failed, 0 b, 0 nan, 0 a, 0 c",
 	} {
 		r := metrics.Rank(runs, by)
 		if got := order(r); got != want {
 			t.Errorf("%s: %s, want %s", by, got, want)
+		}
+		wantLack, wantTest := "", "accuracy f1 loss"
+		switch by {
+		case "val_f1":
+			wantLack = "b nan a c" // the failed run has no epoch
+		case "val_kappa":
+			wantLack, wantTest = "b nan a c", "accuracy f1 loss kappa"
+		}
+		if got := strings.Join(r.Lack, " "); got != wantLack {
+			t.Errorf("%s: %q lack it, want %q", by, got, wantLack)
+		}
+		if got := strings.Join(r.Test, " "); got != wantTest || len(r.Places[0].Test) != len(r.Test) {
+			t.Errorf("%s: shows %q of the test part, want %q", by, got, wantTest)
 		}
 		if got, best := r.Best(), map[string]string{"val_loss": "a", "val_accuracy": "nan"}[by]; got != best {
 			t.Errorf("%s: the best is %q, want %q", by, got, best)

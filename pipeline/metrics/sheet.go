@@ -19,7 +19,7 @@ type sheet struct {
 	brier       []float64
 	top         []bool // the class is among the topK most likely; nil if topK is 0
 	belief      []belief
-	rankings    []ranking // by class; nil: made when asked for
+	orderings   []ordering // by class; nil: made when asked for
 }
 
 func newSheet(t Table, o Options) (*sheet, error) {
@@ -47,7 +47,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		s.brier = append(s.brier, brier(p))
 		s.belief = append(s.belief, newBelief(p, Bins))
 		if s.topK > 0 {
-			s.top = append(s.top, rank(p.Probabilities, p.Sample.Label) < s.topK)
+			s.top = append(s.top, moreLikely(p.Probabilities, p.Sample.Label) < s.topK)
 		}
 	}
 	return s, nil
@@ -63,18 +63,18 @@ func checkRows(p pipeline.Prediction, classes int) error {
 	return nil
 }
 
-// sort ranks the samples by each class once, for all counts.
+// sort orders the samples by each class once, for all counts.
 func (s *sheet) sort() {
 	for class := range s.classes {
-		s.rankings = append(s.rankings, newRanking(s.predictions, class))
+		s.orderings = append(s.orderings, newOrdering(s.predictions, class))
 	}
 }
 
-func (s *sheet) ranking(class int) ranking {
-	if s.rankings == nil {
-		return newRanking(s.predictions, class)
+func (s *sheet) ordering(class int) ordering {
+	if s.orderings == nil {
+		return newOrdering(s.predictions, class)
 	}
-	return s.rankings[class]
+	return s.orderings[class]
 }
 
 // effectiveTopK is Options.TopK for a number of classes; 0 if it would count all
@@ -104,10 +104,10 @@ func brier(p pipeline.Prediction) float64 {
 	return sum
 }
 
-// rank is how many classes are more likely. Among equally likely classes the
-// last counts as the most likely, and NaN counts as more likely than any number:
-// numpy's order, reversed.
-func rank(row []float32, class int) int {
+// moreLikely is how many classes are more likely than this one. Among equally
+// likely classes the last counts as the most likely, and NaN counts as more likely
+// than any number: numpy's order, reversed.
+func moreLikely(row []float32, class int) int {
 	v, before := row[class], 0
 	for i, w := range row {
 		if w > v || w == v && i > class || w != w && (v == v || i > class) {

@@ -40,7 +40,7 @@ func (o AugmentOption) set() bool {
 // read returns the value.
 func (o AugmentOption) read() any { return reflect.ValueOf(o.Value).Elem().Interface() }
 
-// describe is the option as a user would give it.
+// describe returns the option as a user would write it.
 func (o AugmentOption) describe() pipeline.Message {
 	switch v := o.Value.(type) {
 	case *bool:
@@ -51,8 +51,8 @@ func (o AugmentOption) describe() pipeline.Message {
 	return pipeline.Messagef("%s %v", o.Name, o.read())
 }
 
-// AugmentOptions lists the options of every augmentation, and what applies to
-// all of them. Their values point into a.
+// AugmentOptions lists the options of every augmentation, then those that apply
+// to all of them. Their values point into a.
 func AugmentOptions(a *pipeline.Augmentation) []AugmentOption {
 	var all []AugmentOption
 	for _, x := range augmentations(a) {
@@ -68,7 +68,7 @@ func AugmentOptions(a *pipeline.Augmentation) []AugmentOption {
 	return slices.Concat(all, fillOptions(a), []AugmentOption{copies})
 }
 
-// fillOptions apply to all geometry but flips.
+// fillOptions apply to all geometry that uncovers something.
 func fillOptions(a *pipeline.Augmentation) []AugmentOption {
 	modes := []string{"nearest", "constant", "reflect", "wrap"}
 	mode := AugmentOption{
@@ -88,14 +88,11 @@ func fillOptions(a *pipeline.Augmentation) []AugmentOption {
 	return []AugmentOption{mode, level}
 }
 
-// uncovers reports whether an image may no longer cover its whole frame.
+// uncovers reports whether what is beyond an image's edge can be seen.
 func uncovers(a *pipeline.Augmentation) bool {
 	return slices.ContainsFunc(augmentations(a), func(x augmentation) bool {
-		switch x.(type) {
-		case colour, flips:
-			return false
-		}
-		return enabled(x)
+		g, is := x.(geometry)
+		return is && g.uncovers() && enabled(g)
 	})
 }
 

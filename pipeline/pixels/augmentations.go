@@ -10,31 +10,46 @@ import (
 	"tftl/pipeline"
 )
 
-// An augmentation is one kind of random change. To add one, add its field to
-// pipeline.Augmentation, a type here and a line to augmentations: its options,
-// their checks and descriptions, what it draws and what it does to an image all
-// come from the type.
+// An augmentation is one kind of random change: a geometry or a colour. To add
+// one, add its field to pipeline.Augmentation, a type here and a line to
+// augmentations. Its options, their checks and descriptions, what it draws and
+// what it does to an image all come from the type.
 type augmentation interface {
 	options() []AugmentOption
-	// draw adds a random change to a Draw. It takes the same count of numbers
-	// from the stream whether it is enabled or not, so that enabling one
-	// augmentation does not change what the others draw.
+	// draw adds a random change to a Draw. It takes the same number of values from
+	// the stream whether it is enabled or not, so that enabling one augmentation
+	// does not change what the others draw.
+	//
+	// A geometry records what it drew with d.note and changes the draw's matrices.
+	// A colour calls d.colour, but only if it changes this image: without a value
+	// the image counts as unchanged and shares the original's cached features.
 	draw(random stream, d *Draw)
 }
 
-// colour is an augmentation of pixel values. Others change a Draw's geometry.
+// geometry moves pixels.
+type geometry interface {
+	augmentation
+	// uncovers reports whether it can show what is beyond an image's edge, so that
+	// the fill mode matters.
+	uncovers() bool
+}
+
+// colour changes pixel values.
 type colour interface {
 	augmentation
 	name() string // of the value that it draws
-	// apply adds the change to the graph. level has a value for each image,
-	// shaped for use with a batch; it is 0 for an image without a draw. Two
-	// operations of the same kind need different scopes.
-	apply(s *op.Scope, images, level tf.Output) tf.Output
+	// apply adds the change to the graph. value has each image's drawn value, in a
+	// shape for use with a batch. It is 0 for an image without one, and apply must
+	// return that image bit for bit; a colour that always draws a value need not
+	// care. Two operations of the same kind need different scopes (tfgo.Const has
+	// its own).
+	apply(s *op.Scope, images, value tf.Output) tf.Output
 }
 
-// augmentations lists them all. They draw and are applied in this order, which
-// is ImageDataGenerator's, followed by what Keras lacks. Add new ones at the
-// end: any other place changes what those behind it draw.
+// augmentations lists them all. They draw in this order. Geometry is applied
+// first, in one step, then colours in this order. It is the order of
+// ImageDataGenerator, followed by what Keras lacks. Add new ones at the end: any
+// other place changes what those behind it draw.
 func augmentations(a *pipeline.Augmentation) []augmentation {
 	return []augmentation{
 		rotation{&a.RotationRange},
@@ -58,6 +73,8 @@ func (r rotation) options() []AugmentOption {
 	}}
 }
 
+func (r rotation) uncovers() bool { return true }
+
 func (r rotation) draw(random stream, d *Draw) {
 	theta := random.either(*r.degrees)
 	d.note("theta", theta)
@@ -75,6 +92,8 @@ func (s shift) options() []AugmentOption {
 		invalid: outside(*s.height, 0, math.MaxFloat64), must: "0 or more",
 	}}
 }
+
+func (s shift) uncovers() bool { return true }
 
 func (s shift) draw(random stream, d *Draw) {
 	x, y := random.either(inPixels(*s.width, d.width)), random.either(inPixels(*s.height, d.height))
@@ -105,6 +124,8 @@ func (s shear) options() []AugmentOption {
 	return []AugmentOption{o}
 }
 
+func (s shear) uncovers() bool { return true }
+
 func (s shear) draw(random stream, d *Draw) {
 	degrees := random.either(*s.degrees)
 	d.note("shear", degrees)
@@ -121,6 +142,8 @@ func (z zoom) options() []AugmentOption {
 	}}
 }
 
+func (z zoom) uncovers() bool { return true }
+
 func (z zoom) draw(random stream, d *Draw) {
 	x, y := random.factor(*z.factors), random.factor(*z.factors)
 	d.note("zx", x)
@@ -136,6 +159,8 @@ func (f flips) options() []AugmentOption {
 		{Name: "vertical-flip", Usage: "flip half of the images upside down", Value: f.vertical},
 	}
 }
+
+func (f flips) uncovers() bool { return false }
 
 func (f flips) draw(random stream, d *Draw) {
 	horizontal, vertical := random.unit() < 0.5 && *f.horizontal, random.unit() < 0.5 && *f.vertical
@@ -158,6 +183,10 @@ func (c resizedCrop) options() []AugmentOption {
 		invalid: beyond(*c.area, math.SmallestNonzeroFloat64, 1), must: "two fractions of the area, above 0 and up to 1, the smaller first",
 	}}
 }
+
+// uncovers is true because the outermost pixels blend with half a pixel beyond
+// the edge.
+func (c resizedCrop) uncovers() bool { return true }
 
 // draw picks the area and the aspect ratio. The ratio is relative to the
 // image's, from 3/4 to 4/3 on a logarithmic scale, or as far as the image allows.
@@ -192,10 +221,10 @@ func (c channelShift) draw(random stream, d *Draw) {
 }
 
 // apply keeps the result within the levels that the image has.
-func (c channelShift) apply(s *op.Scope, images, level tf.Output) tf.Output {
+func (c channelShift) apply(s *op.Scope, images, value tf.Output) tf.Output {
 	all := tfgo.Const(s, []int32{1, 2, 3})
 	low, high := op.Min(s, images, all, op.MinKeepDims(true)), op.Max(s, images, all, op.MaxKeepDims(true))
-	return op.Minimum(s, op.Maximum(s, op.Add(s, images, level), low), high)
+	return op.Minimum(s, op.Maximum(s, op.Add(s, images, value), low), high)
 }
 
 type brightness struct{ factors *pipeline.Factors }
@@ -216,9 +245,9 @@ func (b brightness) draw(random stream, d *Draw) {
 }
 
 // apply rounds down to whole levels before and after, as Pillow does for Keras.
-func (b brightness) apply(s *op.Scope, images, level tf.Output) tf.Output {
+func (b brightness) apply(s *op.Scope, images, value tf.Output) tf.Output {
 	whole := func(s *op.Scope, x tf.Output) tf.Output { return op.Floor(s, clip(s, x)) }
-	return whole(s.SubScope("to"), op.Mul(s, whole(s.SubScope("from"), images), level))
+	return whole(s.SubScope("to"), op.Mul(s, whole(s.SubScope("from"), images), value))
 }
 
 type contrast struct{ factors *pipeline.Factors }
@@ -239,9 +268,9 @@ func (c contrast) draw(random stream, d *Draw) {
 }
 
 // apply is tf.image.adjust_contrast: it scales the distance to each channel's mean.
-func (c contrast) apply(s *op.Scope, images, level tf.Output) tf.Output {
+func (c contrast) apply(s *op.Scope, images, value tf.Output) tf.Output {
 	mean := op.Mean(s, images, tfgo.Const(s, []int32{1, 2}), op.MeanKeepDims(true))
-	return clip(s, op.Add(s, op.Mul(s, op.Sub(s, images, mean), level), mean))
+	return clip(s, op.Add(s, op.Mul(s, op.Sub(s, images, mean), value), mean))
 }
 
 // clip limits levels to 0 to 255.

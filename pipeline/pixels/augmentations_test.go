@@ -2,6 +2,7 @@ package pixels
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,13 +11,19 @@ import (
 	"tftl/pipeline"
 )
 
-// only returns an augmentation with one field set, or for a setting of others,
-// what it applies to as well. It reports whether the field is one of those.
+// isSetting reports whether a field changes nothing by itself, only what the
+// others do.
+func isSetting(field string) bool {
+	return slices.Contains([]string{"FillMode", "CVal", "Copies"}, field)
+}
+
+// only returns an augmentation with one field set. If that is a setting, which it
+// reports, there is something for it to apply to.
 func only(t *testing.T, field int) (a pipeline.Augmentation, setting bool) {
 	t.Helper()
 	a.FillMode = "nearest"
 	name := reflect.TypeFor[pipeline.Augmentation]().Field(field).Name
-	if setting = slices.Contains([]string{"FillMode", "CVal", "Copies"}, name); setting {
+	if setting = isSetting(name); setting {
 		a.RotationRange, a.FillMode = 40, "constant"
 	}
 	switch v := reflect.ValueOf(&a).Elem().Field(field).Addr().Interface().(type) {
@@ -72,7 +79,77 @@ func TestEveryFieldDoesSomething(t *testing.T) {
 				t.Errorf("without it, enabled is %v", before.Enabled())
 			}
 			compareVariants(t, a, before, images)
+			requireVariants(t, a, images)
 		})
+	}
+}
+
+// requireVariants requires that an image has a variant if and only if it is
+// changed: one that stays as it is shares the original's cached features.
+func requireVariants(t *testing.T, a pipeline.Augmentation, images pipeline.Batch) {
+	t.Helper()
+	g, err := NewAugmenter(a, 1, 24, 20, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for epoch := 1; epoch <= 4; epoch++ {
+		made := pipeline.Batch{Samples: images.Samples, Shape: images.Shape, Data: augment(t, a, epoch, 1, images)}
+		for i, s := range images.Samples {
+			// Compared as bits, because -0 is another number for a network.
+			same := slices.EqualFunc(some(made, i, i+1).Data, some(images, i, i+1).Data, func(a, b float32) bool {
+				return math.Float32bits(a) == math.Float32bits(b)
+			})
+			if variant := g.Variant(epoch, s); same != (variant == "") {
+				t.Errorf("epoch %d: %s is unchanged: %v, its variant is %q", epoch, s.ID, same, variant)
+			}
+		}
+	}
+}
+
+// Every augmentation is either a geometry or a colour: any other is never applied.
+func TestEveryAugmentationIsGeometryOrColour(t *testing.T) {
+	for _, x := range augmentations(&pipeline.Augmentation{}) {
+		_, moves := x.(geometry)
+		_, colours := x.(colour)
+		if moves == colours {
+			t.Errorf("%T: geometry %v, colour %v", x, moves, colours)
+		}
+	}
+}
+
+// Every augmentation takes the same number of values from the stream, whatever
+// its options: otherwise enabling one changes what those after it draw.
+func TestDrawTakesTheSameNumberOfValues(t *testing.T) {
+	enabled := map[string]pipeline.Augmentation{"everything": everything()}
+	for i := range reflect.TypeFor[pipeline.Augmentation]().NumField() {
+		enabled[reflect.TypeFor[pipeline.Augmentation]().Field(i).Name], _ = only(t, i)
+	}
+	for name, a := range enabled {
+		for at, with := range augmentations(&a) {
+			without := augmentations(&pipeline.Augmentation{})[at]
+			for epoch := range 20 { // what is drawn must not matter, either
+				var next [2]float64
+				for k, x := range []augmentation{without, with} {
+					d, random := newDraw(pipeline.Augmentation{}, 1, epoch, "a", 24, 20), newStream(1, epoch, "a")
+					x.draw(random, &d)
+					next[k] = random.unit()
+				}
+				if next[0] != next[1] {
+					t.Fatalf("%T with %s, epoch %d: the next value is %v, without it %v", with, name, epoch, next[1], next[0])
+				}
+			}
+		}
+	}
+}
+
+// A colour that is off records no value: all images count as unchanged.
+func TestColourThatIsOffHasNoValue(t *testing.T) {
+	for _, a := range []pipeline.Augmentation{{}, {BrightnessRange: pipeline.Factors{1, 1}, ContrastRange: pipeline.Factors{1, 1}}} {
+		d := newDraw(a, 1, 1, "a", 24, 20)
+		if i := slices.IndexFunc(d.values, func(v drawn) bool { return v.colour }); i >= 0 || !d.none() {
+			t.Errorf("%+v draws %s", a, text(t, d))
+		}
 	}
 }
 
@@ -143,6 +220,57 @@ func TestDescribeAugmentation(t *testing.T) {
 		notes, warnings := DescribeAugmentation(tt.a)
 		if lines(notes) != tt.notes || lines(warnings) != tt.warnings {
 			t.Errorf("%+v:\n%s\nwarnings: %s", tt.a, lines(notes), lines(warnings))
+		}
+	}
+}
+
+func TestCheckAugmentation(t *testing.T) {
+	if err := CheckAugmentation(everything()); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*pipeline.Augmentation){
+		"rotation-range":      func(a *pipeline.Augmentation) { a.RotationRange = -1 },
+		"width-shift-range":   func(a *pipeline.Augmentation) { a.WidthShiftRange = math.Inf(1) },
+		"height-shift-range":  func(a *pipeline.Augmentation) { a.HeightShiftRange = math.NaN() },
+		"shear-range":         func(a *pipeline.Augmentation) { a.ShearRange = 90 },
+		"zoom-range":          func(a *pipeline.Augmentation) { a.ZoomRange = pipeline.Factors{0, 2} },
+		"random-resized-crop": func(a *pipeline.Augmentation) { a.RandomResizedCrop = pipeline.Factors{0.5, 1.1} },
+		"channel-shift-range": func(a *pipeline.Augmentation) { a.ChannelShiftRange = 256 },
+		"brightness-range":    func(a *pipeline.Augmentation) { a.BrightnessRange = pipeline.Factors{1.2, 0.8} },
+		"contrast-range":      func(a *pipeline.Augmentation) { a.ContrastRange = pipeline.Factors{-1, 1} },
+		"fill-mode":           func(a *pipeline.Augmentation) { a.FillMode = "mirror" },
+		"cval":                func(a *pipeline.Augmentation) { a.CVal = 300 },
+		"augment-copies":      func(a *pipeline.Augmentation) { a.Copies = -1 },
+	} {
+		a := everything()
+		change(&a)
+		err := CheckAugmentation(a)
+		if err == nil || pipeline.OptionOf(err) != pipeline.Option(name) || pipeline.KindOf(err) != pipeline.BadUsage {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Every number has bounds. None of these values is within any.
+func TestEveryNumberHasBounds(t *testing.T) {
+	a := pipeline.Augmentation{FillMode: "nearest"}
+	nan, inf := math.NaN(), math.Inf(1)
+	for i, o := range AugmentOptions(&a) {
+		var invalid []any
+		switch o.Value.(type) {
+		case *int:
+			invalid = []any{-1}
+		case *float64:
+			invalid = []any{nan, -1.0, inf}
+		case *pipeline.Factors:
+			invalid = []any{pipeline.Factors{nan, 1}, pipeline.Factors{1, nan}, pipeline.Factors{-1, 1}, pipeline.Factors{0.5, inf}, pipeline.Factors{1, 0.5}}
+		}
+		for _, v := range invalid {
+			changed := a
+			reflect.ValueOf(AugmentOptions(&changed)[i].Value).Elem().Set(reflect.ValueOf(v))
+			if err := CheckAugmentation(changed); pipeline.OptionOf(err) != o.Name || pipeline.KindOf(err) != pipeline.BadUsage {
+				t.Errorf("%s %v: %v", o.Name, v, err)
+			}
 		}
 	}
 }

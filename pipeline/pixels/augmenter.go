@@ -133,14 +133,14 @@ func (g *Augmenter) Apply(ctx context.Context, epoch int, batch pipeline.Batch) 
 // build adds what is enabled to the graph: geometry in one step, then colours.
 func (g *Augmenter) build(root *op.Scope) {
 	list := slices.DeleteFunc(augmentations(&g.options), func(x augmentation) bool { return !enabled(x) })
-	if slices.ContainsFunc(list, func(x augmentation) bool { _, is := x.(colour); return !is }) {
+	if slices.ContainsFunc(list, func(x augmentation) bool { _, is := x.(geometry); return is }) {
 		g.geometry(root.SubScope("geometry"))
 	}
 	for _, x := range list {
 		if x, is := x.(colour); is {
 			s := root.SubScope(x.name())
-			level := g.parameter(s, []int64{1, 1, 1}, func(d Draw) []float32 { return []float32{d.level(x.name())} })
-			g.out = x.apply(s, g.out, level)
+			value := g.parameter(s, []int64{1, 1, 1}, func(d Draw) []float32 { return []float32{d.value(x.name())} })
+			g.out = x.apply(s, g.out, value)
 		}
 	}
 }

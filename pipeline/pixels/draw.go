@@ -25,9 +25,9 @@ type Draw struct {
 
 // drawn is a value with its name.
 type drawn struct {
-	name  string
-	value any
-	level *float64 // the value of a colour augmentation, which the graph takes; nil for geometry
+	name   string
+	value  any
+	colour bool // value is a float64 that the graph takes; geometry goes into the matrices
 }
 
 // newDraw is a pure function: the result depends neither on the order in which
@@ -42,21 +42,21 @@ func newDraw(a pipeline.Augmentation, seed uint64, epoch int, id string, height,
 	return d
 }
 
-// note records a value of which the draw's matrices are made.
+// note records a value that the draw's matrices are made from.
 func (d *Draw) note(name string, value any) {
 	d.values = append(d.values, drawn{name: name, value: value})
 }
 
-// colour records the value of a colour augmentation.
-func (d *Draw) colour(name string, level float64) {
-	d.values = append(d.values, drawn{name, level, &level})
+// colour records the value of a colour. With it the image counts as changed.
+func (d *Draw) colour(name string, value float64) {
+	d.values = append(d.values, drawn{name, value, true})
 }
 
-// level returns the value of a colour augmentation, or 0 if none was drawn.
-func (d Draw) level(name string) float32 {
+// value returns the value of a colour, or 0 if it has none for this image.
+func (d Draw) value(name string) float32 {
 	for _, v := range d.values {
-		if v.name == name && v.level != nil {
-			return float32(*v.level)
+		if v.name == name && v.colour {
+			return float32(v.value.(float64))
 		}
 	}
 	return 0
@@ -65,7 +65,7 @@ func (d Draw) level(name string) float32 {
 // none reports whether the draw leaves an image as it is, to the last bit.
 func (d Draw) none() bool {
 	for _, v := range d.values {
-		if v.level != nil {
+		if v.colour {
 			return false
 		}
 	}

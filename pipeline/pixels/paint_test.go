@@ -58,7 +58,7 @@ func TestPreview(t *testing.T) {
 		{brown, {R: 100, G: 50, B: 25, A: 255}, {R: 100, G: 50, B: 25, A: 255}},
 		{black, black, black},
 	} {
-		if id := []string{"1", "0"}[row]; rows[row].ID != id || len(rows[row].Epochs) != 2 || rows[row].Epochs[1].level("brightness") != 0.5 {
+		if id := []string{"1", "0"}[row]; rows[row].ID != id || len(rows[row].Epochs) != 2 || rows[row].Epochs[1].value("brightness") != 0.5 {
 			t.Errorf("row %d: %+v", row, rows[row])
 		}
 		for column, c := range want {

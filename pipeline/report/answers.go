@@ -34,7 +34,7 @@ func (a Answers) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range a.predictions {
 		fmt.Fprint(table, printable.Text(p.Sample.ID))
-		for _, class := range a.decision.Rank(p.Probabilities)[:max(a.top, 1)] {
+		for _, class := range a.decision.RankClasses(p.Probabilities)[:max(a.top, 1)] {
 			fmt.Fprintf(table, "\t%s\t%.4f", printable.Text(a.labels[class]), p.Probabilities[class])
 		}
 		fmt.Fprintln(table)
@@ -53,7 +53,7 @@ func (a Answers) WriteLines(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	for _, p := range a.predictions {
-		order := a.decision.Rank(p.Probabilities)
+		order := a.decision.RankClasses(p.Probabilities)
 		line := struct {
 			Path          string             `json:"path"`
 			Predicted     string             `json:"predicted"`

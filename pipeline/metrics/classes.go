@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Rank lists the classes for a row of probabilities: the predicted class first,
-// then the others by probability, and by index if that is equal.
-func (d Decision) Rank(probabilities []float32) []int {
+// RankClasses lists the classes for a row of probabilities: the predicted class
+// first, then the others by probability, and by index if that is equal.
+func (d Decision) RankClasses(probabilities []float32) []int {
 	first := d.Class(probabilities)
 	order := make([]int, len(probabilities))
 	for i := range order {
@@ -44,7 +44,7 @@ func (t Table) WriteTop(w io.Writer, d Decision, k int) error {
 	for _, p := range t.Predictions {
 		probabilities := d.calibrate(p).Probabilities
 		row := []string{inert(p.Sample.ID)}
-		for _, class := range d.Rank(probabilities)[:k] {
+		for _, class := range d.RankClasses(probabilities)[:k] {
 			row = append(row, inert(t.Classes[class]), shortest(probabilities[class]))
 		}
 		rows = append(rows, row)

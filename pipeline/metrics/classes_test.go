@@ -11,7 +11,7 @@ import (
 	"tftl/pipeline/metrics"
 )
 
-func TestRank(t *testing.T) {
+func TestRankClasses(t *testing.T) {
 	nan := float32(math.NaN())
 	for name, c := range map[string]struct {
 		decision metrics.Decision
@@ -25,7 +25,7 @@ func TestRank(t *testing.T) {
 		"what is not a number":   {metrics.Decision{}, []float32{0.2, nan, 0.8}, []int{1, 2, 0}},
 		"one class and no other": {metrics.Decision{}, []float32{1}, []int{0}},
 	} {
-		if got := c.decision.Rank(c.row); !slices.Equal(got, c.want) {
+		if got := c.decision.RankClasses(c.row); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -33,7 +33,7 @@ func TestRank(t *testing.T) {
 
 // Every class is listed once, the predicted one first, the rest by falling
 // probability.
-func TestRankIsAnOrder(t *testing.T) {
+func TestRankClassesListsEachOnce(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
 		row := make([]float32, 2+random.IntN(6))
@@ -41,7 +41,7 @@ func TestRankIsAnOrder(t *testing.T) {
 			row[i] = float32(random.IntN(5)) / 5 // with ties
 		}
 		d := metrics.Decision{Threshold: float64(random.IntN(3)) / 3}
-		order := d.Rank(row)
+		order := d.RankClasses(row)
 		if order[0] != d.Class(row) {
 			t.Fatalf("%v of %v begins with %d", order, row, order[0])
 		}
