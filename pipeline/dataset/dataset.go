@@ -37,10 +37,12 @@ type Set struct {
 	Layout Layout
 	// FoldCount is the manifest's number of folds if one was held out, else 0.
 	FoldCount int
-	// Ignored counts the files that are not images. Hidden files do not count.
+	// Ignored counts the files in the data's folder that are left out: those that
+	// are not images, and everything next to files of records. Hidden files do not
+	// count.
 	Ignored int
-	// NoImages counts the ignored files by extension, in lower case, without
-	// images in formats that are not supported.
+	// NoImages counts the ignored files that are not images by extension, in lower
+	// case.
 	NoImages Endings
 	// Warnings are what a person should know before trusting the set.
 	Warnings []pipeline.Message
@@ -61,7 +63,7 @@ func (s *Set) Part(name string) (Part, error) {
 		slices.SortFunc(all, byID)
 		return Part{all}, nil
 	}
-	return Part{}, pipeline.Errorf(pipeline.BadUsage, "unknown part %q: must be %s or %s", name, strings.Join(names[:], ", "), pipeline.AllParts)
+	return Part{}, pipeline.Errorf(pipeline.BadUsage, "%s %q: must be %s or %s", pipeline.Option("part"), name, strings.Join(names[:], ", "), pipeline.AllParts)
 }
 
 // class is the name of an image's class, or empty if it has none.

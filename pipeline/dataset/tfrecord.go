@@ -79,7 +79,7 @@ func isTFRecord(name string) (bool, error) {
 		}
 		in = bufio.NewReader(unzip)
 	}
-	head, _ := in.Peek(12) // fewer are no record
+	head, _ := in.Peek(12) // fewer bytes are not a record
 	return tfrecord.IsHeader(head), nil
 }
 

@@ -18,7 +18,7 @@ func TestBasicAgreesWithScikitLearn(t *testing.T) {
 		for i, name := range metrics.Monitored() {
 			want, ok := r.Want[name]
 			if !ok {
-				t.Fatalf("sklearn.py does not compute %s", name)
+				t.Fatalf("sklearn.json lacks %s: add it to sklearn.py and run that", name)
 			}
 			if got[i].Name != name || !near(got[i].Value, want) {
 				t.Errorf("%s: got %v, want %s of %v", r.Name, got[i], name, want)

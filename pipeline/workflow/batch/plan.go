@@ -84,9 +84,9 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 	return err
 }
 
-// inputs digests all that decides what a run learns: its options as they were
-// resolved, the model's files, and the images with their parts. legacy is the
-// digest that earlier versions made of the same.
+// inputs digests everything that decides what a run learns: its resolved options,
+// the model's files, and the images with their parts. legacy is the digest
+// computed by earlier versions.
 func (p *planner) inputs(ctx context.Context, j *Job, prepared *train.Prepared) (legacy string, err error) {
 	config, set := prepared.Config, prepared.Set
 	model, err := p.model(config.Model.Path)
@@ -131,8 +131,8 @@ func (p *planner) model(folder string) (string, error) {
 	return p.models[folder], err
 }
 
-// images digests what the images show. Each is read once for a batch. One that
-// cannot be read is an error, unless such images are skipped.
+// images digests the contents of the images. Each is read once per batch. An image
+// that cannot be read is an error, unless such images are skipped.
 func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) (string, error) {
 	all, err := prepared.Set.Part(pipeline.AllParts)
 	if err != nil {
@@ -154,7 +154,7 @@ func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) 
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// found is how far a run has come already.
+// found finds out how far a run has come.
 func (j *Job) found(legacy string) (State, error) {
 	run := j.dir()
 	foreign := func(format string) error {
@@ -172,7 +172,7 @@ func (j *Job) found(legacy string) (State, error) {
 		return "", foreign("%s: is a run that tftl run did not make")
 	}
 	if err != nil || config.Inputs != j.Inputs && config.Inputs != legacy {
-		return ToRedo, nil // one that cannot be read is as good as another
+		return ToRedo, nil // also if it cannot be read
 	}
 	j.Inputs = config.Inputs // the form in its record
 	if !run.Finished(len(config.Training.Stages)) {

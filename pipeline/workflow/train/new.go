@@ -115,7 +115,7 @@ func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 	}, nil
 }
 
-// fill writes what a run's folder has from its beginning.
+// fill writes the files that a run's folder has from the beginning.
 func (p *Prepared) fill(d rundir.Dir, all dataset.Part, skipped []rundir.BadImage) error {
 	contents := make([]rundir.Content, all.Len())
 	for i := range contents {

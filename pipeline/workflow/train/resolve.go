@@ -113,7 +113,7 @@ func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]
 		s := &stages[i]
 		at := slices.Index(info.Stages, s.Name)
 		if at < 0 {
-			return nil, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("stage"), s.Name, info.Path, strings.Join(info.Stages, ", "))
+			return nil, pipeline.Errorf(pipeline.BadUsage, "%s %q: the stages of model %s are %s", pipeline.Option("stage"), s.Name, info.Path, strings.Join(info.Stages, ", "))
 		}
 		if at < depth {
 			return nil, bad("stage", s.Name, "comes after a deeper stage, which trains layers that this one freezes: order stages from shallow to deep")
