@@ -30,11 +30,18 @@ func Env(version string) workflow.Env {
 			return load(path, r)
 		},
 		Decoder: func(in workflow.Input, workers int) (workflow.Decoder, error) {
-			return pixels.NewDecoder(decoding(in, workers))
+			d, err := pixels.NewDecoder(decoding(in, workers))
+			if err != nil {
+				return nil, err // and not a nil *Decoder, which would not be nil
+			}
+			return d, nil
 		},
 		Augmenter: func(a pipeline.Augmentation, seed uint64, in workflow.Input, threads int) (workflow.Augmenter, error) {
 			g, err := pixels.NewAugmenter(a, seed, in.Height, in.Width, threads)
-			return augmenter{g, a}, err
+			if err != nil {
+				return nil, err
+			}
+			return augmenter{g, a}, nil
 		},
 	}
 }
@@ -81,7 +88,13 @@ func (n network) Info() workflow.Info {
 }
 
 // Exporter implements workflow.Network.
-func (n network) Exporter() (workflow.Exporter, error) { return n.Model.Exporter() }
+func (n network) Exporter() (workflow.Exporter, error) {
+	e, err := n.Model.Exporter()
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 func input(in savedmodels.Input) workflow.Input {
 	return workflow.Input{Height: in.Size[0], Width: in.Size[1], Interpolation: in.Interpolation, Fit: in.Fit, Preprocess: in.Preprocess}

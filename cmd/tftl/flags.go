@@ -139,11 +139,18 @@ func newDecisionFlags() []cli.Flag {
 	}
 }
 
+// oldOutputFlag has no variable: TFTL_OUTPUT never set what the model returns.
+func oldOutputFlag() cli.Flag {
+	f := commandline.OldName("output", "model-output")
+	f.EnvVars = commandline.NoVariable()
+	return f
+}
+
 // plainModelFlags describe a plain Keras SavedModel, which does not describe itself.
 func plainModelFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "model-output", Usage: "what the model returns: probabilities or logits", Category: plainFlags},
-		commandline.OldName("output", "model-output"),
+		oldOutputFlag(),
 		&cli.StringFlag{Name: "rescale", Usage: "multiply pixels (0 to 255) by this number or fraction, such as 1/255", Category: plainFlags},
 		&cli.StringFlag{Name: "labels", Usage: "read the classes from `FILE`, one per line, in the order of the outputs", Category: plainFlags},
 	}

@@ -201,6 +201,11 @@ func checkOutput(name pipeline.Option, path string) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return pipeline.Errorf(pipeline.BadUsage, "%s: %w", name, err)
 	}
+	return checkFolder(name, path)
+}
+
+// checkFolder finds out in advance whether the folder of a file exists.
+func checkFolder(name pipeline.Option, path string) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return pipeline.Errorf(pipeline.BadUsage, "%s %s: its folder does not exist", name, path)
 	}

@@ -83,7 +83,7 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 	if strings.ToLower(filepath.Ext(o.output)) != ".png" {
 		return o, invalid("output", o.output, "must end in .png")
 	}
-	if err := checkOutput("output", o.output); err != nil {
+	if err := checkFolder("output", o.output); err != nil {
 		return o, err
 	}
 	if o.augmentation, err = newAugmentation(c); err != nil {

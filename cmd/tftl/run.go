@@ -148,14 +148,13 @@ func runRun(ctx context.Context, t terminal, r runRequest) error {
 	if lack := summary.Ranking.Lack; len(lack) > 0 {
 		t.warn("trained before tftl measured %s, so not ranked: %s. Delete their folders and run the file again to train them with it", r.rankedBy, printable.Few(lack))
 	}
+	verdict := b.Verdict(ctx)
 	for _, j := range b.Jobs {
-		if ctx.Err() == nil && j.Name == summary.Ranking.Best() {
-			if err := illustrateBest(ctx, b, j, env); err != nil {
-				return err
-			}
+		if ctx.Err() == nil && j.Err == nil && j.Name == summary.Ranking.Best() {
+			verdict = cmp.Or(verdict, illustrateBest(ctx, b, j, env)) // pictures matter less than failures
 		}
 	}
-	return b.Verdict(ctx)
+	return verdict
 }
 
 // illustrateBest makes the pictures of the best run's report, unless it has them.
@@ -167,7 +166,7 @@ func illustrateBest(ctx context.Context, b *batch.Batch, j *batch.Job, env workf
 	if err != nil {
 		return err
 	}
-	b.Close() // frees its models before this one is opened again
+	b.CloseModel() // frees its models before this one is opened again
 	model, err := tftl.Open(j.Train.Output, tftl.Options{Session: j.Train.Session, Workers: j.Evaluate.Workers})
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func newSplitOptions(c *cli.Context) (o splitOptions, err error) {
 	if o.folds != 0 && o.folds < 2 {
 		return o, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 2 or more", pipeline.Option("folds"), o.folds)
 	}
-	if err := checkOutput("output", o.output); err != nil {
+	if err := checkFolder("output", o.output); err != nil {
 		return o, err
 	}
 	o.dataset, err = newDatasetOptions(c)

@@ -12,6 +12,8 @@ type Bar struct {
 	terminal Terminal
 	bar      *progressbar.ProgressBar // nil while none is drawn
 	phase    string
+	done     int
+	total    int
 }
 
 // NewBar returns a bar that is not drawn yet.
@@ -22,14 +24,15 @@ func (b *Bar) Draw(phase, text string, done, total int) {
 	if !b.terminal.live || b.terminal.Quiet {
 		return
 	}
-	if b.bar == nil || b.phase != phase {
+	if b.bar == nil || b.phase != phase || b.total != total || done < b.done { // another loop may have the same phase
 		b.End()
-		b.phase = phase
+		b.phase, b.total = phase, total
 		b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(b.terminal.Err), progressbar.OptionClearOnFinish(),
 			progressbar.OptionShowIts(), progressbar.OptionSetItsString("images"), progressbar.OptionShowCount(),
 			progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond))
 	}
 	b.bar.Describe(text)
+	b.done = done
 	_ = b.bar.Set(done)
 }
 

@@ -272,8 +272,11 @@ func (s *Source) readOne(im *image) error {
 		return err
 	}
 	im.encoded = encoded
-	if s.Store == nil {
-		return nil // the digest is only for lookups
+	s.mu.Lock()
+	known := s.digests != nil
+	s.mu.Unlock()
+	if s.Store == nil && !known {
+		return nil // nothing is looked up or compared
 	}
 	im.digest = sha256.Sum256(encoded)
 	s.mu.Lock()

@@ -54,6 +54,12 @@ func (d *Digests) Hash(ctx context.Context, part dataset.Part, workers int, prog
 	return nil
 }
 
+// Read hashes image i of a part. The error says why it cannot be read.
+func (d *Digests) Read(part dataset.Part, i int) (Digest, error) {
+	_, err := hashing{part, d}.Bytes(i)
+	return d.Of(part.Sample(i).ID), err
+}
+
 // Changed lists the images of a part that have changed since a run began. It
 // finds none in old runs, which did not record contents.
 func (d *Digests) Changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int, progress pipeline.Progress) ([]string, error) {

@@ -9,7 +9,6 @@ package batch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -69,6 +68,7 @@ type Job struct {
 	Report  *metrics.Report
 
 	digests *workflow.Digests // of the images, as planning found them
+	best    *pipeline.Epoch   // of a run that is trained; Best once it is measured
 }
 
 // Missed lists the gates that a run did not pass.
@@ -90,17 +90,18 @@ type Batch struct {
 	request Request
 	env     workflow.Env
 	pool    *pool
+	planner *planner
+	unlock  func() // nil: Do has not begun
 }
 
 // Do does what is not done yet. It returns an error only if the batch's folder
 // cannot be used; each job has the result or the error of its run. When ctx ends,
-// the current run stops as if interrupted, and the rest are not started.
-func (b *Batch) Do(ctx context.Context) error {
-	unlock, err := b.lock()
-	if err != nil {
+// the current run stops as if interrupted, and the rest are not started. The
+// folder stays locked until Close, so that a summary can be written.
+func (b *Batch) Do(ctx context.Context) (err error) {
+	if b.unlock, err = b.lock(); err != nil {
 		return err
 	}
-	defer unlock()
 	stopped := false
 	for i, j := range b.Jobs {
 		if stopped = stopped || ctx.Err() != nil; stopped && j.State != Done {
@@ -134,13 +135,13 @@ func (b *Batch) do(ctx context.Context, j *Job) {
 		j.Err = j.read()
 	} else {
 		if j.State != ToMeasure {
-			j.Err = b.train(ctx, j)
+			j.best, j.Err = b.train(ctx, j)
 		}
 		if j.Err == nil {
 			j.Err = b.measure(ctx, j)
 		}
 		if j.Err == nil {
-			j.State = Done
+			j.State, j.Best = Done, j.best
 		}
 	}
 	j.Seconds = time.Since(began).Seconds()
@@ -148,30 +149,35 @@ func (b *Batch) do(ctx context.Context, j *Job) {
 
 // read reads the result of a finished run.
 func (j *Job) read() error {
-	history, err := j.dir().ReadHistory()
+	best, err := j.bestEpoch()
 	if err != nil {
 		return err
 	}
-	if best, ok := pipeline.BestOf(history); ok {
-		j.Best = &best
-	}
-	j.Report = new(metrics.Report)
+	j.Best, j.Report = best, new(metrics.Report)
 	return j.dir().ReadEvaluation(j.Report)
 }
 
+// bestEpoch reads the best epoch of a trained run, or nil if it has none.
+func (j *Job) bestEpoch() (*pipeline.Epoch, error) {
+	history, err := j.dir().ReadHistory()
+	if best, ok := pipeline.BestOf(history); ok && err == nil {
+		return &best, nil
+	}
+	return nil, err
+}
+
 // train begins or resumes a run, and trains it.
-func (b *Batch) train(ctx context.Context, j *Job) error {
+func (b *Batch) train(ctx context.Context, j *Job) (best *pipeline.Epoch, err error) {
 	run, err := b.open(ctx, j)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer run.Close()
 	result, err := run.Fit(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	j.Best = &result.Best
-	return nil
+	return &result.Best, nil
 }
 
 func (b *Batch) open(ctx context.Context, j *Job) (*train.Run, error) {
@@ -185,6 +191,11 @@ func (b *Batch) open(ctx context.Context, j *Job) (*train.Run, error) {
 	j.Train.Overwrite = j.State == ToRedo
 	p, err := train.Prepare(ctx, j.Train, b.envOf(j)) // again: planning keeps no data sets in memory
 	if err != nil {
+		return nil, err
+	}
+	// What the run begins with may have changed since: an earlier run of the batch,
+	// say, whose weights it takes.
+	if _, err := b.planner.inputs(ctx, j, p); err != nil {
 		return nil, err
 	}
 	p.Config.Inputs, p.Digests = j.Inputs, j.digests
@@ -226,24 +237,38 @@ func (b *Batch) measure(ctx context.Context, j *Job) error {
 	}
 	// Pictures would take longer than the rest of an evaluation. Only the best run
 	// gets them; tftl evaluate makes them for others.
-	if err := errors.Join(result.Keep(ctx), evaluate.WriteReport(j.dir())); err != nil {
+	if err := result.Keep(ctx); err != nil {
 		return err
 	}
-	if j.Best == nil { // it was trained earlier
-		if err := j.read(); err != nil {
-			return err
-		}
+	if err := result.Describe(ctx); err != nil {
+		return err
 	}
-	j.Report = &result.Report
 	record, err := j.dir().NewBatchRecord(j.Inputs, j.Terms)
 	if err != nil {
 		return err
 	}
-	return j.dir().WriteBatchRecord(record)
+	if err := j.dir().WriteBatchRecord(record); err != nil {
+		return err
+	}
+	j.Report = &result.Report
+	if j.best != nil {
+		return nil
+	}
+	j.best, err = j.bestEpoch() // it was trained earlier
+	return err
 }
 
-// Close closes the open model.
-func (b *Batch) Close() { b.pool.close() }
+// CloseModel closes the open model, to make room for another.
+func (b *Batch) CloseModel() { b.pool.close() }
+
+// Close closes the open model and unlocks the folder.
+func (b *Batch) Close() {
+	b.pool.close()
+	if b.unlock != nil {
+		b.unlock()
+		b.unlock = nil
+	}
+}
 
 // Verdict returns the error with which a batch ends: that of the first failed run,
 // or else one that names the failed gates. Failed runs come first, because a run

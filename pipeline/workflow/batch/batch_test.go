@@ -72,6 +72,7 @@ func (s *setting) plan() *batch.Batch {
 func (s *setting) do(ctx context.Context) (*batch.Batch, error) {
 	s.t.Helper()
 	b := s.plan()
+	defer b.Close()
 	if err := b.Do(ctx); err != nil {
 		s.t.Fatal(err)
 	}
@@ -250,5 +251,41 @@ func TestWarningsAreGivenOnce(t *testing.T) {
 	warnings := slices.DeleteFunc(s.Notes, func(n string) bool { return !strings.Contains(n, "are also in train") })
 	if len(warnings) != 1 {
 		t.Errorf("%q", warnings)
+	}
+}
+
+// What was trained and cannot be measured has failed: it is not the best run.
+func TestARunThatCannotBeMeasuredHasNoBestEpoch(t *testing.T) {
+	s := newSetting(t)
+	fake.Write(t, s.path("photos/test/cat/0.jpg"), "bad")
+	b, err := s.do(t.Context())
+	if j := b.Jobs[0]; pipeline.KindOf(err) != pipeline.BadData || j.Err == nil || j.Best != nil || j.Report != nil {
+		t.Errorf("%v: %+v", err, j)
+	}
+	s.wantStates(batch.ToMeasure, batch.ToBegin)
+}
+
+// A run that begins with another of its batch is of the weights that it began
+// with, even if that one was trained again meanwhile.
+func TestARunBeginsWithAnotherOfItsBatch(t *testing.T) {
+	s := newSetting(t)
+	s.batch.Runs[1].Train.Config.Model.Units = []int{16}
+	s.batch.Runs[1].Train.InitFrom = s.path("batch/a")
+	first := s.batch
+	first.Runs = first.Runs[:1]
+	whole := s.batch
+	for _, epochs := range []int{2, 3} {
+		whole.Runs[0].Train.Epochs, whole.Runs[1].Train.Epochs = epochs, epochs // both are done again
+		if epochs == 2 {                                                        // the earlier run has to be there for the other to be planned
+			s.batch = first
+			if _, err := s.do(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.batch = whole
+		if _, err := s.do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.wantStates(batch.Done, batch.Done)
 	}
 }

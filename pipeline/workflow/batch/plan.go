@@ -38,12 +38,12 @@ func Plan(ctx context.Context, r Request, env workflow.Env) (*Batch, error) {
 		warned[text] = n.Warning
 		env.Note(n)
 	}
-	p := planner{b.env, map[string]string{}, map[string]*workflow.Digests{}}
+	b.planner = &planner{b.env, map[string]string{}, map[string]*workflow.Digests{}}
 	for _, run := range r.Runs {
 		j := &Job{Run: run}
-		if err := p.plan(ctx, j); err != nil {
+		if err := b.planner.plan(ctx, j); err != nil {
 			b.Close()
-			if run.Place != nil {
+			if run.Place != nil && ctx.Err() == nil {
 				err = run.Place(err)
 			}
 			return nil, err
@@ -146,8 +146,9 @@ func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) 
 		id := all.Sample(i).ID
 		sum := j.digests.Of(id)
 		if sum == (workflow.Digest{}) && prepared.Config.Data.OnBadImage != train.SkipBadImages {
-			_, err := all.Bytes(i)
-			return "", pipeline.About("data", err)
+			if sum, err = j.digests.Read(all, i); err != nil {
+				return "", pipeline.About("data", err)
+			}
 		}
 		fmt.Fprintf(h, "%q %x\n", id, sum)
 	}

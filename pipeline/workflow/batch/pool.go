@@ -80,10 +80,11 @@ func (l *lent) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 		return l.Network.Open(ctx, name)
 	}
 	if l.pool.head == nil {
-		var err error
-		if l.pool.head, err = l.Network.Open(ctx, name); err != nil {
+		head, err := l.Network.Open(ctx, name)
+		if err != nil {
 			return nil, err
 		}
+		l.pool.head = head
 	}
 	return borrowed{l.pool.head}, nil
 }
@@ -94,10 +95,11 @@ func (l *lent) Exporter() (workflow.Exporter, error) {
 		return l.Network.Exporter()
 	}
 	if l.pool.exporter == nil {
-		var err error
-		if l.pool.exporter, err = l.Network.Exporter(); err != nil {
+		exporter, err := l.Network.Exporter()
+		if err != nil {
 			return nil, err
 		}
+		l.pool.exporter = exporter
 	}
 	return kept{l.pool.exporter}, nil
 }

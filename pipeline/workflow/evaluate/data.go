@@ -42,7 +42,7 @@ func (m *measurement) open(ctx context.Context) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	moved := path != config.Data.Path
+	moved := m.Data != "" && path != config.Data.Path
 	var ownErr error
 	own.set, ownErr = m.recorded(run, config, path, own.part)
 	if ownErr != nil && !moved {

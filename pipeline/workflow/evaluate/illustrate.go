@@ -120,6 +120,24 @@ func (r *Result) Illustrate(ctx context.Context, p Painter) error {
 	return nil
 }
 
+// Describe writes the run's report without pictures. Like Illustrate, it does
+// nothing if the measurement is not kept, or another one is by now.
+func (r *Result) Describe(ctx context.Context) error {
+	if !r.kept {
+		return nil
+	}
+	run := rundir.Dir{Path: r.request.Model}
+	unlock, err := run.LockEvaluation(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if now, err := report.PredictionsDigest(run); err != nil || now != r.digest {
+		return err
+	}
+	return WriteReport(run)
+}
+
 // union returns a, followed by what only b has.
 func union(a, b []int) []int {
 	seen, all := map[int]bool{}, []int(nil)

@@ -80,11 +80,7 @@ func augmented(t *testing.T, copies, workers int, cache Cache) *inputs {
 	if in.decoder, err = env.Decoder(workflow.Input{}, workers); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := in.close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(in.close)
 	return in
 }
 

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -95,9 +94,11 @@ func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *feature
 
 func (in *inputs) openStore(stage string) (err error) {
 	if in.decoder == nil {
-		if in.decoder, err = in.env.Decoder(in.network.Info().Input, in.options.Workers); err != nil {
+		decoder, err := in.env.Decoder(in.network.Info().Input, in.options.Workers)
+		if err != nil {
 			return err
 		}
+		in.decoder = decoder
 	}
 	cache := &in.options.Cache
 	if cache.Off {
@@ -128,17 +129,15 @@ func (in *inputs) closeStore() {
 	}
 }
 
-func (in *inputs) close() error {
+func (in *inputs) close() {
 	in.closeStore()
-	var err error
 	if in.decoder != nil {
-		err = in.decoder.Close()
+		_ = in.decoder.Close()
 	}
 	if in.augmenter != nil {
-		err = errors.Join(err, in.augmenter.Close())
+		_ = in.augmenter.Close()
 	}
 	if in.decoded != nil {
-		err = errors.Join(err, in.decoded.Close())
+		_ = in.decoded.Close()
 	}
-	return err
 }

@@ -63,7 +63,7 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 		return nil, err
 	}
 	in := *l.in
-	defer func() { err = errors.Join(err, in.close()) }()
+	defer in.close()
 	if err := in.openStore(l.stage); err != nil {
 		return nil, err
 	}

@@ -89,7 +89,10 @@ func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 	if err := p.Digests.Hash(ctx, all, p.Request.Workers, env.Progress); err != nil {
 		return nil, err
 	}
-	p.warnOfShared()
+	if p.Config.Training.ClassWeights == nil {
+		p.warnOfImbalance()
+	}
+	warnOfShared(env, set, p.Digests)
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
@@ -145,12 +148,9 @@ func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err e
 		if skipped, err = p.env.ScreenSet(ctx, p.Set, p.Digests, p.Request.Workers); err != nil {
 			return nil, err
 		}
-		if p.Config.Training.ClassWeights, err = classWeights(p.Request.ClassWeights, p.Set); err != nil {
-			return nil, err
+		if p.Request.ClassWeights == BalancedClassWeights { // those of a file do not depend on what is left
+			p.Config.Training.ClassWeights = balanced(p.Set)
 		}
-	}
-	if p.Config.Training.ClassWeights == nil {
-		p.warnOfImbalance()
 	}
 	return skipped, nil
 }
@@ -166,24 +166,24 @@ func (p *Prepared) warnOfImbalance() {
 }
 
 // warnOfShared warns of images that are both in train and in validation.
-func (p *Prepared) warnOfShared() {
+func warnOfShared(env workflow.Env, set *dataset.Set, digests *workflow.Digests) {
 	trained := map[workflow.Digest]string{}
-	for i := range p.Set.Train.Len() {
-		id := p.Set.Train.Sample(i).ID
-		trained[p.Digests.Of(id)] = id
+	for i := range set.Train.Len() {
+		id := set.Train.Sample(i).ID
+		trained[digests.Of(id)] = id
 	}
 	delete(trained, workflow.Digest{})
 	shared, example := 0, ""
-	for i := range p.Set.Validation.Len() {
-		id := p.Set.Validation.Sample(i).ID
-		if same, ok := trained[p.Digests.Of(id)]; ok {
+	for i := range set.Validation.Len() {
+		id := set.Validation.Sample(i).ID
+		if same, ok := trained[digests.Of(id)]; ok {
 			if shared++; shared == 1 {
 				example = same + " = " + id
 			}
 		}
 	}
 	if shared > 0 {
-		p.env.Warn("validation images that are also in train, so metrics are optimistic: %d, such as %s (tftl inspect lists them)", shared, example)
+		env.Warn("validation images that are also in train, so metrics are optimistic: %d, such as %s (tftl inspect lists them)", shared, example)
 	}
 }
 

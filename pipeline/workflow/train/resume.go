@@ -68,8 +68,11 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 		return nil, err
 	}
 	network, err := env.Load(config.Model.Path, session.Again(config.Runtime))
+	if pipeline.KindOf(err) == pipeline.BadModel {
+		err = pipeline.WithHint(err, "if the run's model has moved, give its path with %s", pipeline.Option("model"))
+	}
 	if err != nil {
-		return nil, pipeline.WithHint(err, "if the run's model has moved, give its path with %s", pipeline.Option("model"))
+		return nil, err
 	}
 	if err := sameModel(config, network.Info()); err != nil {
 		return nil, err
@@ -134,6 +137,7 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 		err := pipeline.Errorf(pipeline.BadData, "images have changed since the run began: %s", printable.Few(changed))
 		return pipeline.WithHint(err, "put them back, or begin a new run with the images as they are now")
 	}
+	warnOfShared(r.env, r.set, r.digests)
 	if !elsewhere {
 		return nil
 	}

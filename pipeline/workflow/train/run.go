@@ -3,9 +3,9 @@ package train
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
@@ -74,13 +74,17 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 		defer cancel()
 	}
 	in := r.inputs(progress)
-	defer func() { err = errors.Join(err, in.close()) }()
+	defer in.close()
 	history, err = pipeline.Fit(loop, pipeline.Job{
 		Plan: plan(r.Config, r.set.Classes, r.set.Train.Len()), Model: r.network, Inputs: in.open, Measure: measure,
 		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
 		State: r.state, History: r.history,
 	})
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	switch {
+	case !errors.Is(err, context.DeadlineExceeded):
+	case ctx.Err() != nil: // interrupted while the last checkpoint was written
+		err = ctx.Err()
+	default:
 		stopped, err = true, nil
 		recorder.TimeLimit(r.options.MaxTime)
 	}
@@ -101,8 +105,8 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	best, ok := pipeline.BestOf(history)
 	switch {
 	case !ok && stopped:
-		err := fmt.Errorf("%w", pipeline.Errorf(pipeline.Other, "%s %v: no epoch has ended", pipeline.Option("max-time"), r.options.MaxTime))
-		return nil, pipeline.WithHint(err, "continue with tftl fit %s %s", pipeline.Option("resume"), r.Dir.Path)
+		err := pipeline.Errorf(pipeline.Other, "%s %v: no epoch has ended", pipeline.Option("max-time"), r.options.MaxTime)
+		return nil, pipeline.WithHint(err, "continue with tftl fit %s %s", pipeline.Option("resume"), printable.Argument(r.Dir.Path))
 	case !ok:
 		return nil, pipeline.Errorf(pipeline.Diverged, "no epoch had a finite %s", t.Monitor)
 	}

@@ -40,8 +40,16 @@ func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoi
 	if _, err := p.settle(ctx); err != nil {
 		return nil, err
 	}
+	all, err := p.Set.Part(pipeline.AllParts)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Digests.Hash(ctx, all, p.Request.Workers, p.env.Progress); err != nil {
+		return nil, err
+	}
+	warnOfShared(p.env, p.Set, p.Digests)
 	in := &inputs{env: p.env, progress: rundir.Timed(p.env.Show), config: p.Config, options: p.Request.Options, network: p.Network, set: p.Set, digests: p.Digests}
-	defer func() { err = errors.Join(err, in.close()) }()
+	defer in.close()
 	name := p.Config.Training.Stages[0].Name
 	stage, err := p.Network.Open(ctx, name)
 	if err != nil {

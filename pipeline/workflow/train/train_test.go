@@ -364,3 +364,18 @@ func TestSharedImagesAreTold(t *testing.T) {
 		t.Error("nothing is said")
 	}
 }
+
+// Whatever cannot be opened is an error, and a folder without a step goes.
+func TestDecoderThatCannotBeOpened(t *testing.T) {
+	s := newSetting(t)
+	env := s.Env()
+	env.Decoder = func(workflow.Input, int) (workflow.Decoder, error) { return nil, errors.New("no such interpolation") }
+	run, err := train.New(t.Context(), s.request("run"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if _, err := run.Fit(t.Context()); err == nil || !strings.Contains(err.Error(), "no such interpolation") || rundir.Is(s.path("run")) {
+		t.Errorf("%v, and the folder is there: %t", err, rundir.Is(s.path("run")))
+	}
+}
