@@ -77,6 +77,7 @@ func (n network) Info() workflow.Info {
 	info := workflow.Info{
 		Path: n.Dir, Backbone: d.Backbone, WeightsOrigin: d.Weights.Origin, WeightsSHA256: d.Weights.NetworkSHA256,
 		Input: input(d.Input), Pooling: d.Head.Pooling, Hidden: d.Head.Hidden, Optimizers: d.Optimizers, LearningRate: d.LearningRate,
+		NewHead: d.Contract >= 3,
 		Runtime: rundir.Runtime{
 			TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,
 		},

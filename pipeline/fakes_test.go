@@ -82,9 +82,9 @@ type openNetwork struct {
 	memory
 }
 
-func (s *openNetwork) Init(_ context.Context, classes int, units []int, seed uint64) error {
-	s.memory = memory{weight: float64(seed)}
-	return s.call("init %d %v %d", classes, units, seed)
+func (s *openNetwork) Init(_ context.Context, h Head) error {
+	s.memory = memory{weight: float64(h.Seed)}
+	return s.call("init %d %v %d %g", h.Classes, h.Units, h.Seed, h.FeatureScale)
 }
 
 func (s *openNetwork) Begin(context.Context) error {
@@ -93,6 +93,10 @@ func (s *openNetwork) Begin(context.Context) error {
 }
 
 func (s *openNetwork) Features(_ context.Context, images Batch) (Batch, error) { return images, nil }
+
+func (s *openNetwork) HeadInputs(_ context.Context, features Batch) (Batch, error) {
+	return features, s.call("head inputs")
+}
 
 func (s *openNetwork) Step(ctx context.Context, b Batch, h Hyperparameters) (Result, error) {
 	if err := s.call("step"); err != nil {
@@ -182,7 +186,7 @@ func job(best ...int) (Job, *network, *recorder) {
 	r := &recorder{network: n, states: map[string]State{}}
 	return Job{
 		Plan: Plan{
-			Classes: 2, Units: []int{7}, Seed: 11, BatchSize: 2,
+			Classes: 2, Units: []int{7}, Seed: 11, FeatureScale: 1, BatchSize: 2,
 			Stages: []StagePlan{{Stage: "head", Epochs: 3, Schedule: func(step int) float64 { return 1 / float64(step+1) }}},
 			Watch: func(history []Epoch) Verdict {
 				return Verdict{Best: slices.Contains(best, history[len(history)-1].Epoch)}

@@ -10,12 +10,16 @@ import (
 // Plan is everything that decides what a run computes, apart from its data and
 // its model. The clock is not part of it.
 type Plan struct {
-	Classes   int
-	Units     []int // widths of the head's hidden layers
-	Seed      uint64
-	BatchSize int
-	Stages    []StagePlan
-	Watch     Watch
+	Classes int
+	Units   []int // widths of the head's hidden layers
+	Seed    uint64
+	// FeatureScale divides the inputs of a new head. 0 stands for their standard
+	// deviation over the training part, 1 leaves them as they are.
+	FeatureScale float64
+	ZeroOutput   bool // of a new head; see Head
+	BatchSize    int
+	Stages       []StagePlan
+	Watch        Watch
 	// Deeper decides after each stage whether to train the next one; nil trains
 	// them all. Like Watch, it must be a pure function.
 	Deeper func(history []Epoch) bool
@@ -96,6 +100,9 @@ type State struct {
 	Began   int  `json:"began"`    // step at which this stage began
 	Step    int  `json:"step"`     // steps of the whole run
 	Epochs  int  `json:"epochs"`   // finished epochs of the whole run: lines of the history
+	// FeatureScale is what the run's new head divides its inputs by; 0 if the run
+	// kept the head of an earlier one.
+	FeatureScale float64 `json:"feature_scale,omitempty"`
 	// The current epoch.
 	Batch   int     `json:"batch"`   // finished batches
 	Seen    int     `json:"seen"`    // samples in those batches
@@ -153,10 +160,13 @@ func (f *fit) stage(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.open.Close()) }()
-	if err := f.begin(ctx); err != nil {
+	if err := f.load(ctx); err != nil {
 		return err
 	}
 	train, validation, err := f.Inputs(ctx, f.stagePlan.Stage, f.open)
+	if err == nil {
+		err = f.begin(ctx, train)
+	}
 	if err != nil {
 		return f.leave(ctx, err)
 	}
@@ -169,49 +179,61 @@ func (f *fit) stage(ctx context.Context) (err error) {
 			break
 		}
 	}
-	f.State = State{Stage: f.State.Stage + 1, Step: f.State.Step, Epochs: f.State.Epochs}
+	f.State = State{Stage: f.State.Stage + 1, Step: f.State.Step, Epochs: f.State.Epochs, FeatureScale: f.State.FeatureScale}
 	if f.Plan.Deeper != nil && !f.Plan.Deeper(f.History) {
 		f.State.Stage = len(f.Plan.Stages)
 	}
 	return f.saveLast()
 }
 
-// begin loads the weights from which the open stage starts or continues.
-func (f *fit) begin(ctx context.Context) error {
-	if f.State.Begun {
+// load reads the weights from which the open stage starts or continues.
+func (f *fit) load(ctx context.Context) error {
+	switch _, ok := BestOf(f.History); {
+	case f.State.Begun:
 		return f.open.Restore(ctx, f.Recorder.Checkpoint(Last))
+	case f.State.Stage == 0 && f.Plan.InitFrom == "":
+		return nil
+	case f.State.Stage == 0:
+		return f.open.Restore(ctx, f.Plan.InitFrom)
+	case !ok:
+		return Errorf(Diverged, "stage %s: no earlier epoch is usable", f.stagePlan.Stage)
 	}
-	var err error
-	if f.State.Stage == 0 {
-		err = f.Plan.initialize(ctx, f.open)
-	} else if _, ok := BestOf(f.History); ok {
-		err = f.open.Restore(ctx, f.Recorder.Checkpoint(Best))
-	} else {
-		err = Errorf(Diverged, "stage %s: no earlier epoch is usable", f.stagePlan.Stage)
+	if err := f.open.Restore(ctx, f.Recorder.Checkpoint(Best)); err != nil {
+		return err
 	}
-	if err == nil {
-		err = f.open.Begin(ctx)
-	}
-	if err != nil {
+	if err := f.open.Begin(ctx); err != nil {
 		return err
 	}
 	f.State.Begun, f.State.Began = true, f.State.Step
-	if f.State.Stage == 0 {
-		return nil
-	}
 	// From now on the best checkpoint may come from this stage. A resumed run
 	// must not start the stage from it.
 	return f.saveLast()
 }
 
-// initialize sets the weights of a new run's first stage.
-func (p Plan) initialize(ctx context.Context, stage Stage) error {
-	if p.InitFrom != "" {
-		if err := stage.Restore(ctx, p.InitFrom); err != nil || !p.FreshHead {
-			return err
+// begin gives the first stage its head, which may depend on the features.
+func (f *fit) begin(ctx context.Context, train Source) (err error) {
+	if f.State.Begun {
+		return nil
+	}
+	if f.State.FeatureScale, err = f.Plan.initialize(ctx, f.open, train); err == nil {
+		err = f.open.Begin(ctx)
+	}
+	f.State.Begun = err == nil
+	return err
+}
+
+// initialize gives a new run's first stage its head, unless it keeps an earlier
+// one. It returns the feature scale of a new head.
+func (p Plan) initialize(ctx context.Context, stage Stage, train Source) (scale float64, err error) {
+	if p.InitFrom != "" && !p.FreshHead {
+		return 0, nil
+	}
+	if scale = p.FeatureScale; scale == 0 {
+		if scale, err = p.featureScale(ctx, stage, train); err != nil {
+			return 0, err
 		}
 	}
-	return stage.Init(ctx, p.Classes, p.Units, p.Seed)
+	return scale, stage.Init(ctx, Head{Classes: p.Classes, Units: p.Units, Seed: p.Seed, FeatureScale: scale, ZeroOutput: p.ZeroOutput})
 }
 
 // epoch trains the rest of an epoch, validates and records it.
@@ -318,9 +340,9 @@ func (f *fit) conclude(record Epoch) (Verdict, error) {
 	return verdict, nil
 }
 
-// leave writes the last checkpoint if the run was interrupted.
+// leave writes the last checkpoint if the run was interrupted after it began.
 func (f *fit) leave(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
+	if ctx.Err() == nil || !f.State.Begun {
 		return err
 	}
 	if err := f.saveLast(); err != nil {

@@ -45,7 +45,7 @@ func TestSweepTrainsAtEachRateFromTheSameWeights(t *testing.T) {
 		}
 	}
 	if calls := without(n.calls, "step", "open", "save", "restore", "begin"); !slices.Equal(calls, []string{
-		"init 2 [7] 11", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits",
+		"init 2 [7] 11 1", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits", "logits",
 	}) {
 		t.Errorf("calls %v: four batches of two are measured, three times", calls)
 	}
@@ -75,7 +75,7 @@ func TestFitBeginsFromAnEarlierRun(t *testing.T) {
 		calls []string
 	}{
 		{false, []string{"open head", "restore earlier", "begin"}},
-		{true, []string{"open head", "restore earlier", "init 2 [7] 11", "begin"}},
+		{true, []string{"open head", "restore earlier", "init 2 [7] 11 1", "begin"}},
 	} {
 		job, n, _ := job(1)
 		n.files["earlier"] = memory{weight: 5}

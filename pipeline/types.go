@@ -85,13 +85,24 @@ type Result struct {
 	Finite  bool      // false if a gradient or the loss was not finite; nothing was updated then
 }
 
+// Head describes a new head.
+type Head struct {
+	Classes int   // two or more
+	Units   []int // widths of its hidden layers
+	Seed    uint64
+	// FeatureScale divides the head's inputs. 1 leaves them as they are.
+	FeatureScale float64
+	// ZeroOutput starts with all classes equally likely, instead of random weights
+	// in the output layer.
+	ZeroOutput bool
+}
+
 // Stage is an exported network opened for training at one depth. Everything
 // below its cut is frozen. One goroutine at a time may call its methods, except
 // Features, which is safe for concurrent use.
 type Stage interface {
-	// Init gives the head new weights for the number of classes (two or more) and
-	// the widths of its hidden layers, and sets the step to 0.
-	Init(ctx context.Context, classes int, units []int, seed uint64) error
+	// Init gives the head new weights and sets the step to 0.
+	Init(ctx context.Context, head Head) error
 	// Begin resets the optimizer's state for this stage.
 	Begin(ctx context.Context) error
 	// Features runs the frozen part. It takes pixels and returns the same batch
@@ -99,6 +110,9 @@ type Stage interface {
 	Features(ctx context.Context, images Batch) (Batch, error)
 	// Step trains everything above the cut on activations.
 	Step(ctx context.Context, features Batch, h Hyperparameters) (Result, error)
+	// HeadInputs runs the layers between the cut and the head. It returns the same
+	// batch with the head's inputs, [N,I], before they are divided by the scale.
+	HeadInputs(ctx context.Context, features Batch) (Batch, error)
 	// Logits runs everything above the cut in inference mode: [N,C].
 	Logits(ctx context.Context, features Batch) ([]float32, error)
 	// Save and Restore write and read a checkpoint at a path prefix. The folder

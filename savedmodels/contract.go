@@ -11,9 +11,14 @@ import (
 	"tftl/pipeline"
 )
 
-// Contract is the version of the training contract that this package supports.
-// README.md in this folder specifies it.
-const Contract = 2
+// Contract is the version of the training contract that README.md in this folder
+// specifies. Models of version 2 can be used too: their heads have no feature scale
+// and always start with a random output layer.
+const Contract = 3
+
+// featuresVersion is the version of the contract in which features last changed.
+// Those that were cached since then are still valid.
+const featuresVersion = 2
 
 // The tags that distinguish MetaGraphs.
 const (
@@ -26,6 +31,12 @@ const (
 	signatureExplain   = "explain"
 	signatureConstant  = "constant_features"
 	signatureConstants = "constants_hold"
+)
+
+// What models of version 2 lack.
+const (
+	signatureHeadInputs = "head_inputs"
+	keyFeatureScale     = "head/feature_scale" // in a checkpoint
 )
 
 // Description is an exported model's description of itself,
@@ -98,9 +109,9 @@ func readDescription(dir string) (*Description, error) {
 	if d.Input.Fit == "" { // by an older exporter
 		d.Input.Fit = "stretch"
 	}
-	if d.Contract != Contract {
+	if d.Contract != Contract && d.Contract != 2 {
 		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs %d", dir, d.Contract, Contract),
+			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs 2 or %d", dir, d.Contract, Contract),
 			"export it again with this version's scripts/export.py")
 	}
 	if d.Input.Size[0] < 1 || d.Input.Size[1] < 1 {
@@ -140,6 +151,13 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 			},
 			[]Tensor{{"finite", "bool", scalar}, {"logits", float, matrix}, {"loss", float, scalar}, {"penalty", float, scalar}},
 		},
+	}
+	if d.Contract >= 3 {
+		want = append(want, Signature{"init", []Tensor{{"feature_scale", float, scalar}, {"output_scale", float, scalar}}, nil}, Signature{
+			signatureHeadInputs,
+			[]Tensor{{"features", float, features}},
+			[]Tensor{{"inputs", float, []int64{-1, int64(d.Head.Inputs)}}},
+		})
 	}
 	if has(have, signatureConstant) {
 		want = append(want,

@@ -79,8 +79,8 @@ func TestCheckTrainingAsksForAll(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 23 {
-		t.Errorf("%d inputs and outputs of five signatures, want 23", checked)
+	if checked != 27 {
+		t.Errorf("%d inputs and outputs of six signatures, want 27", checked)
 	}
 }
 

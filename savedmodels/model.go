@@ -143,7 +143,7 @@ func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name)}
+	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, dir: m.Dir}
 	if err := s.choose(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -193,7 +193,7 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		Device       string    `json:"device"`
 		Instructions string    `json:"instructions"`
 	}{
-		d.Contract, name, frozen, m.constants(name), d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
+		featuresVersion, name, frozen, m.constants(name), d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
 		strings.Join(slices.Sorted(slices.Values(m.Runtime.Devices)), " "), m.Runtime.Instructions,
 	})
 	return string(space), err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 
@@ -20,6 +21,15 @@ type stage struct {
 	optimizers []string
 	constants  bool   // the graph also has its frozen part with the export's weights as constants
 	features   string // the signature that runs the frozen part
+	version    int    // of the contract
+	dir        string // of the model
+}
+
+// older is the error for a model of version 2 of the contract.
+func (s *stage) older() error {
+	return pipeline.WithHint(
+		pipeline.Errorf(pipeline.BadModel, "model %s: has version 2 of the training contract, without a feature scale and a zero output layer", s.dir),
+		"export it again")
 }
 
 // choose uses the frozen part with constant weights, which is faster, if these
@@ -40,19 +50,29 @@ func (s *stage) choose(ctx context.Context) error {
 	return nil
 }
 
-func (s *stage) Init(ctx context.Context, classes int, units []int, seed uint64) error {
-	if classes < 2 {
-		return pipeline.Errorf(pipeline.BadUsage, "a head needs two or more classes, not %d", classes)
+func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
+	if h.Classes < 2 {
+		return pipeline.Errorf(pipeline.BadUsage, "a head needs two or more classes, not %d", h.Classes)
 	}
-	widths := make([]int32, len(units))
-	for i, width := range units {
+	widths := make([]int32, len(h.Units))
+	for i, width := range h.Units {
 		widths[i] = int32(width)
 	}
-	inputs, err := scalars(map[string]any{
-		"classes": int32(classes),
+	values := map[string]any{
+		"classes": int32(h.Classes),
 		"units":   widths,
-		"seed":    []int32{int32(seed), int32(seed >> 32)},
-	})
+		"seed":    []int32{int32(h.Seed), int32(h.Seed >> 32)},
+	}
+	switch {
+	case s.version >= 3:
+		values["feature_scale"], values["output_scale"] = float32(h.FeatureScale), float32(1)
+		if h.ZeroOutput {
+			values["output_scale"] = float32(0)
+		}
+	case h.FeatureScale != 1 || h.ZeroOutput:
+		return s.older()
+	}
+	inputs, err := scalars(values)
 	if err != nil {
 		return err
 	}
@@ -69,14 +89,27 @@ func (s *stage) do(ctx context.Context, signature string, inputs feeds) error {
 }
 
 func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-	results, err := s.feed(ctx, s.features, "images", images, "features")
+	return s.transform(ctx, s.features, "images", images, "features")
+}
+
+// transform calls a signature with a batch and returns the batch with its output
+// as the data.
+func (s *stage) transform(ctx context.Context, signature, input string, b pipeline.Batch, output string) (pipeline.Batch, error) {
+	results, err := s.feed(ctx, signature, input, b, output)
 	if err != nil {
 		return pipeline.Batch{}, err
 	}
 	defer tensor.Free(results...)
-	images.Shape = slices.Clone(results[0].Shape())
-	images.Data, images.Recycle = slices.Clone(tensor.View(results[0])), nil
-	return images, nil
+	b.Shape = slices.Clone(results[0].Shape())
+	b.Data, b.Recycle = slices.Clone(tensor.View(results[0])), nil
+	return b, nil
+}
+
+func (s *stage) HeadInputs(ctx context.Context, features pipeline.Batch) (pipeline.Batch, error) {
+	if s.version < 3 {
+		return features, s.older()
+	}
+	return s.transform(ctx, signatureHeadInputs, "features", features, "inputs")
 }
 
 func (s *stage) Logits(ctx context.Context, features pipeline.Batch) ([]float32, error) {
@@ -162,7 +195,13 @@ func (s *stage) Restore(ctx context.Context, prefix string) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if err := s.restore(ctx, prefix); err != nil {
-		return fmt.Errorf("checkpoint %s: %w", prefix, err)
+		err = fmt.Errorf("checkpoint %s: %w", prefix, err)
+		if s.version >= 3 && strings.Contains(err.Error(), keyFeatureScale) {
+			err = pipeline.WithHint(
+				pipeline.Errorf(pipeline.BadModel, "checkpoint %s: is of a model with version 2 of the training contract, but model %s has version %d", prefix, s.dir, Contract),
+				"use the model with which that run began (%s)", pipeline.Option("model"))
+		}
+		return err
 	}
 	return s.choose(ctx)
 }

@@ -4,6 +4,7 @@
     tiny/, tiny-gap/    the tiny backbone with random weights of seed 0 and a flatten or gap head
     tiny-two/           the same with a gmp head and two hidden layers
     normalized/         a Keras network with BatchNorm, so that its stage `head` has constants
+    older/              tiny/ with version 2 of the training contract
     broken/             copies of tiny/, each with one thing that breaks the contract
     keras-softmax/      a plain Keras `model.export`: the brightest of red, green and blue; expects
                         pixels from 0 to 1. Also as keras-softmax.keras
@@ -25,6 +26,7 @@ newer.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -73,6 +75,7 @@ def fill(work: Path) -> None:
     pixels.make(work / "pixels")
     spoilt.make(work / "spoilt", work / "photos" / "red" / "red-00.jpg")
     networks(work)
+    older(work)
     broken(work)
     keras_models(work)
 
@@ -166,6 +169,32 @@ def normalized() -> keras.Model:
         model.add(keras.layers.ReLU())
     model(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("f4"), training=True)
     return model
+
+
+def older(folder: Path) -> None:
+    """Make a copy of tiny/ as an exporter of version 2 wrote it: without a feature scale."""
+    import tensorflow as tf
+    from tensorflow.core.framework.attr_value_pb2 import AttrValue
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    model = folder / "older"
+    shutil.copytree(folder / "tiny", model)
+    saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    for graph in saved.meta_graphs:
+        if "train" not in graph.meta_info_def.tags:
+            continue
+        graph.signature_def.pop("head_inputs")
+        inputs = graph.signature_def["init"].inputs
+        for name in ("feature_scale", "output_scale"):
+            fed = inputs[name].name.partition(":")[0]
+            del inputs[name]
+            (node,) = (node for node in graph.graph_def.node if node.name == fed)
+            node.op = "Const"
+            node.attr["value"].CopyFrom(AttrValue(tensor=tf.make_tensor_proto(1.0)))
+            del node.attr["shape"]
+    (model / "saved_model.pb").write_bytes(saved.SerializeToString(deterministic=True))
+    about = model / "assets.extra" / "tftl.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "contract": 2}, indent=2) + "\n")
 
 
 def broken(folder: Path) -> None:

@@ -134,6 +134,17 @@ func configure(c *cli.Context, r *train.Request) (err error) {
 		return err
 	}
 	r.Config.Training.BatchSize, r.Config.Training.Hyper = c.Int("batch-size"), newHyper(c)
+	if r.Config.Training.FeatureScale = c.String("feature-scale"); r.Config.Training.FeatureScale == "none" {
+		r.Config.Training.FeatureScale = train.NoFeatureScale
+	}
+	switch start := c.String("output-init"); start {
+	case "zero":
+		r.Config.Training.OutputInit = train.ZeroOutput
+	case "glorot":
+		r.Config.Training.OutputInit = train.GlorotOutput
+	default:
+		return invalid("output-init", start, "must be zero or glorot")
+	}
 	return nil
 }
 

@@ -14,7 +14,7 @@ const defaultSaveEvery = 30 * time.Second
 // learningFlags are the flags of fit about epochs, stages and learning rates.
 func learningFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "epochs", Value: 10, Usage: "maximum number of epochs per stage", Category: trainFlags},
+		&cli.IntFlag{Name: "epochs", Value: 30, Usage: "maximum number of epochs per stage", Category: trainFlags},
 		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks at a small rate; auto goes deeper as long as --monitor, val_loss or val_accuracy, improves by more than its noise (default: head)", Category: trainFlags},
 		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
@@ -45,6 +45,8 @@ func newHyperFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "l2", Usage: "add the sum of squares of the head's kernels times this to the loss", Category: trainFlags},
 		&cli.Float64Flag{Name: "clip-norm", Usage: "clip gradients to this global norm; 0 for no clipping", Category: trainFlags},
 		&cli.Float64Flag{Name: "dropout", Usage: "dropout rate before the output layer", Category: trainFlags},
+		&cli.StringFlag{Name: "feature-scale", Value: "auto", Usage: "divide the head's inputs by `X`: a number, auto for their standard deviation over the training part, or none", Category: trainFlags},
+		&cli.StringFlag{Name: "output-init", Value: "zero", Usage: "how the output layer starts: zero, with all classes equally likely, or glorot, random as in Keras", Category: trainFlags},
 		&cli.StringFlag{Name: "units", Usage: "width of the head's hidden layers: one number for all, or one per layer, such as 512,256", DefaultText: "256", Category: trainFlags},
 	}
 }

@@ -54,7 +54,8 @@ func dataFacts(c contents) []fact {
 }
 
 // modelFacts describe the network and its training.
-func modelFacts(c rundir.Config) []fact {
+func modelFacts(of contents) []fact {
+	c := of.config
 	t := c.Training
 	var stages []string
 	for _, s := range t.Stages {
@@ -64,6 +65,7 @@ func modelFacts(c rundir.Config) []fact {
 		{"network", c.Model.Backbone},
 		{"weights", display(c.Model.WeightsOrigin)},
 		{"head", headOf(c.Model)},
+		{"feature scale", featureScale(of)},
 		{"stages", strings.Join(stages, "; ")},
 		{"optimizer", t.Hyper.Optimizer},
 		{"batch size", strconv.Itoa(t.BatchSize)},
@@ -74,6 +76,22 @@ func modelFacts(c rundir.Config) []fact {
 		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
 	}
 	return facts
+}
+
+// featureScale says by what the head divides its inputs.
+func featureScale(c contents) string {
+	option := c.config.Training.FeatureScale
+	switch from := c.config.Model.InitFrom; {
+	case from != nil && !from.FreshHead:
+		return "that of the earlier run's head"
+	case option == "":
+		return "none"
+	case c.state.FeatureScale == 0: // the run had no features yet
+		return option
+	case option == "auto":
+		return number(c.state.FeatureScale) + ", from the training part"
+	}
+	return option
 }
 
 func headOf(m rundir.Model) string {

@@ -24,6 +24,7 @@ type contents struct {
 	skipped int      // bad images that fit skipped
 	history []pipeline.Epoch
 	timing  []rundir.Timing
+	state   pipeline.State // of the last checkpoint
 
 	// From evaluate; nil if the run has not been evaluated.
 	evaluation *metrics.Report
@@ -101,7 +102,10 @@ func (c *contents) readTraining() (err error) {
 	if c.history, err = c.run.ReadHistory(); err != nil {
 		return err
 	}
-	c.timing, err = c.run.ReadTiming()
+	if c.timing, err = c.run.ReadTiming(); err != nil {
+		return err
+	}
+	c.state, err = c.run.State()
 	return err
 }
 

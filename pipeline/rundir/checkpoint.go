@@ -96,15 +96,25 @@ func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error
 	return s.State, have["ckpt.data-00000-of-00001"], nil
 }
 
+// State is where the run stands according to its last checkpoint. Without one it
+// is the zero State. Resume also checks that the checkpoint is whole.
+func (d Dir) State() (pipeline.State, error) {
+	var last seal
+	err := d.ReadJSON(filepath.Join(checkpointsDir, pipeline.Last, stateFile), &last)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return last.State, err
+}
+
 // Finished says whether a run with this number of stages has trained them all
 // and has a model. One that was interrupted or hit a time limit has not.
 func (d Dir) Finished(stages int) bool {
-	var last seal
-	if err := d.ReadJSON(filepath.Join(checkpointsDir, pipeline.Last, stateFile), &last); err != nil {
-		return false
+	last, err := d.State()
+	if err == nil {
+		_, err = os.Stat(d.Model())
 	}
-	_, err := os.Stat(d.Model())
-	return err == nil && last.State.Stage >= stages
+	return err == nil && last.Stage >= stages
 }
 
 // digests are the SHA-256 of a checkpoint's files by name.

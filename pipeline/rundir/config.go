@@ -74,6 +74,7 @@ type InitFrom struct {
 	Pooling       string   `json:"pooling"`
 	Units         []int    `json:"units"`
 	FreshHead     bool     `json:"fresh_head"` // whether the head was initialized again
+	FeatureScale  string   `json:"feature_scale,omitempty"`
 }
 
 // Training is how the run was trained.
@@ -85,7 +86,12 @@ type Training struct {
 	Stages       []Stage                  `json:"stages"`
 	StagesAuto   bool                     `json:"stages_auto"` // whether validation decided how deep to train
 	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
-	Augmentation pipeline.Augmentation    `json:"augmentation"` // of training images
+	// FeatureScale divides the inputs of a new head: a number, or auto for their
+	// standard deviation. Empty if they are left as they are.
+	FeatureScale string `json:"feature_scale,omitempty"`
+	// OutputInit is how a new output layer starts: zero, or empty for Glorot.
+	OutputInit   string                `json:"output_init,omitempty"`
+	Augmentation pipeline.Augmentation `json:"augmentation"` // of training images
 	// ClassWeights multiply the training loss of each class; empty for none.
 	ClassWeights   map[string]float64 `json:"class_weights,omitempty"`
 	LabelSmoothing float64            `json:"label_smoothing"`

@@ -110,7 +110,10 @@ type Info struct {
 	Stages        []string // shallow to deep
 	Optimizers    []string
 	LearningRate  float64 // default for the head
-	Runtime       rundir.Runtime
+	// NewHead is false for an export of an older version, whose head has no feature
+	// scale and cannot start at zero.
+	NewHead bool
+	Runtime rundir.Runtime
 }
 
 // Input says how an image becomes a network's input.

@@ -61,10 +61,24 @@ class Stage(MetaGraph):
     def __init__(self, model: Path, name: str, **options: bool):
         super().__init__(model, "train", name, **options)
 
-    def init(self, classes: int, *units: int, seed: Sequence[int] | np.ndarray = (1, 0)) -> Stage:
+    def init(
+        self,
+        classes: int,
+        *units: int,
+        seed: Sequence[int] | np.ndarray = (1, 0),
+        feature_scale: float = 1.0,
+        output_scale: float = 1.0,
+    ) -> Stage:
         """Initialize the head and begin the stage; hidden layers have 16 units by default."""
         inputs = self._def.signature_def["init"].inputs["units"].tensor_shape.dim[0].size
-        self.call("init", classes=classes, units=units or (16,) * inputs, seed=seed)
+        self.call(
+            "init",
+            classes=classes,
+            units=units or (16,) * inputs,
+            seed=seed,
+            feature_scale=feature_scale,
+            output_scale=output_scale,
+        )
         self.call("begin")
         return self
 

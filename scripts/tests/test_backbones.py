@@ -115,7 +115,7 @@ def exported(request, tmp_path_factory):
     base, network, head = cut(request.param)
     alone = Network(base, {}, network.image)
     folder = tmp_path_factory.mktemp(request.param) / "model"
-    contract.export(str(folder), alone, head, contract.About(request.param, "", 1e-3))
+    contract.export(str(folder), alone, head, contract.About(request.param, ""))
     yield request.param, base, folder
     # A dozen networks with their graphs do not fit in memory.
     shutil.rmtree(folder)

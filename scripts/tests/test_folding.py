@@ -30,7 +30,7 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small") / "m"
     network = Network(base, {"all": None}, Input((32, 32), "bilinear", "tf"))
     head = Head(HeadKind("gap", 0), network.feature_shape)
-    contract.export(str(folder), network, head, contract.About("small", "", 1e-3))
+    contract.export(str(folder), network, head, contract.About("small", ""))
     return folder, base
 
 

@@ -50,8 +50,9 @@ class Reference:
         x = POOLINGS[pooling]()(Inference(base)(images))
         for variable in base.weights:
             variable.assign(weights[f"network/{variable.path.replace('/', '_')}"])
-        heads = sorted(name for name in weights if name.startswith("head/"))
-        for name in sorted({name.rsplit("_", 1)[0] for name in heads}):
+        x = keras.layers.Rescaling(1.0 / float(weights["head/feature_scale"]))(x)
+        layers = [name.removesuffix("_bias") for name in weights if name.endswith("_bias")]
+        for name in sorted(name for name in layers if name.startswith("head/")):
             dense = keras.layers.Dense(
                 len(weights[f"{name}_bias"]),
                 name=name.removeprefix("head/"),
@@ -143,13 +144,16 @@ class Case:
     hyper: dict[str, float] = field(default_factory=dict)  # the same settings for the exported step
     weights: np.ndarray | None = None
     soft: bool = False
+    feature_scale: float = 1.0
+    output_scale: float = 1.0
     eager: bool = False  # run Keras eagerly, if there are too few steps to pay for a graph
     updates: float = 1e-3  # the largest relative error of a variable's update
 
 
 def follow(case, model, reference, tmp_path, size=32):
     """Train both and compare them."""
-    stage = Stage(model, case.stage).init(case.classes)
+    scales = {"feature_scale": case.feature_scale, "output_scale": case.output_scale}
+    stage = Stage(model, case.stage).init(case.classes, **scales)
     keras_model = reference(case.pooling, stage.save(tmp_path / "start"), case.hyper.get("l2"))
     keras_model.begin(case.first, case.optimizer, case.eager)
     before = keras_model.trained()
@@ -169,8 +173,11 @@ def follow(case, model, reference, tmp_path, size=32):
         Case("block2", "block2_conv1", "gmp", classes=5),
         Case("block1", "block1_conv1", "flatten", classes=2),
         Case("block1", "block1_conv1", "gap", classes=5),
+        Case("head", pooling="flatten", classes=3, steps=20, feature_scale=0.25),
+        Case("head", pooling="flatten", classes=2, steps=20, output_scale=0.0),
+        Case("block2", "block2_conv1", "gap", classes=2, feature_scale=3.0),
     ],
-    ids=lambda case: f"{case.stage}-{case.pooling}-{case.classes}",
+    ids=lambda case: f"{case.stage}-{case.pooling}-{case.classes}-{case.feature_scale:g}",
 )
 def test_losses_and_weights_follow_keras(tiny, tmp_path, case):
     follow(case, tiny(case.pooling), tiny_reference, tmp_path)

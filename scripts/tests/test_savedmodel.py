@@ -10,6 +10,7 @@ import tensorflow as tf
 from driver import MetaGraph, Stage, variables
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tftl_export import contract
 from tftl_export.backbones.build import build_backbone
 from tftl_export.commands import export as command
 
@@ -63,9 +64,16 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
         cached = {"features": ("float32", [None, *shape])}
         want = {
             "init": (
-                {"classes": ("int32", []), "units": ("int32", [hidden]), "seed": ("int32", [2])},
+                {
+                    "classes": ("int32", []),
+                    "units": ("int32", [hidden]),
+                    "seed": ("int32", [2]),
+                    "feature_scale": ("float32", []),
+                    "output_scale": ("float32", []),
+                },
                 {"step": ("int64", [])},
             ),
+            "head_inputs": (cached, {"inputs": ("float32", [None, *features["head"]])}),
             "begin": ({}, {"step": ("int64", [])}),
             "features": (images, cached),
             "step": (
@@ -111,6 +119,7 @@ def test_every_training_metagraph_saves_the_same_variables(tiny, tmp_path):
     want = {
         *(f"network/{name}" for name in NETWORK),
         *(f"head/{name}" for name in HEAD),
+        "head/feature_scale",
         *(f"slots/{moment}/{n}" for moment in ("first", "second") for n in NETWORK + HEAD),
         "step",
         "iterations",
@@ -143,7 +152,7 @@ def test_stages_divide_the_layers(tiny, head, hidden):
 def test_the_description_says_what_was_exported(tiny):
     options = ("--interpolation", "area", "--fit", "crop", "--image-size", "48")
     about = description(tiny("gap", *options))
-    assert about["contract"] == 2
+    assert about["contract"] == 3
     assert about["backbone"] == "tiny"
     assert about["weights"]["origin"] == "random, seed 0"
     assert about["input"] == {
@@ -156,7 +165,7 @@ def test_the_description_says_what_was_exported(tiny):
     assert [stage["name"] for stage in about["stages"]] == STAGES
     assert [stage["features"] for stage in about["stages"]] == [[8], [12, 12, 4], [48, 48, 3]]
     assert about["optimizers"] == ["adam", "sgd", "rmsprop", "adamw", "nesterov"]
-    assert about["learning_rate"] == 1e-3
+    assert about["learning_rate"] == 0.01
     assert about["versions"]["tensorflow"] == tf.__version__
 
 
@@ -203,3 +212,10 @@ def test_the_frozen_digest_depends_on_size_and_preprocessing(tiny, change):
 def test_the_frozen_digest_depends_on_pooling_below_the_cut(tiny):
     same = [a == b for a, b in zip(frozen(tiny("gap")), frozen(tiny("flatten")), strict=True)]
     assert same == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "inputs, rate", [(25088, 8e-5), (2048, 1e-3), (1280, 2e-3), (512, 4e-3), (8, 0.01)]
+)
+def test_the_default_rate_falls_with_the_number_of_inputs(inputs, rate):
+    assert contract.learning_rate(inputs) == rate

@@ -96,7 +96,7 @@ def test_begin_resets_the_slots_but_not_the_step(tiny, tmp_path):
 
 def test_a_step_before_begin_is_an_error(tiny):
     stage = Stage(tiny(), "head")
-    stage.call("init", classes=3, units=[16], seed=(1, 0))
+    stage.call("init", classes=3, units=[16], seed=(1, 0), feature_scale=1, output_scale=1)
     ((images, targets),) = batches(1, 1, 8, 32, 3)
     features = stage.features(images)
     for optimizer in (ADAM, SGD):

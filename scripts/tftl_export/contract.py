@@ -26,7 +26,8 @@ from .graph.optimizers import OPTIMIZERS
 from .graph.signatures import Signature, serving_signatures, training_signatures
 from .graph.variables import ServingVariables, TrainingVariables
 
-CONTRACT = 2  # the version; Go refuses any other
+CONTRACT = 3  # the version; Go reads this and 2
+_FROZEN_PARTS = 2  # the version of frozen_digest: as long as it stays, cached features stay valid
 DESCRIPTION = ("assets.extra", "tftl.json")  # path below the model's folder
 _DATA = ("variables", "variables.data-00000-of-00001")
 
@@ -37,7 +38,6 @@ class About:
 
     backbone: str
     origin: str  # of the weights, for people
-    learning_rate: float
 
 
 def export(output: str, network: Network, head: Head, about: About) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def export(output: str, network: Network, head: Head, about: About) -> dict[str,
             "head": head.to_json(),
             "stages": [_stage(stage) for stage in stages],
             "optimizers": list(OPTIMIZERS),
-            "learning_rate": about.learning_rate,
+            "learning_rate": learning_rate(head.inputs),
             "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
         }
         with open(os.path.join(model, *DESCRIPTION), "w", encoding="utf-8") as file:
@@ -72,6 +72,16 @@ def export(output: str, network: Network, head: Head, about: About) -> dict[str,
             os.rename(output, os.path.join(work, "replaced"))
         os.rename(model, output)
     return description
+
+
+def learning_rate(inputs: int) -> float:
+    """The default rate of Adam for a head with this number of inputs, scaled to a deviation of 1.
+
+    Adam's first steps change each weight by the rate, and so the output by the rate times the sum
+    of the inputs. Best is a change of about 1, whichever the network and the head; the sum of the
+    inputs is about half their number, as most are zero and none is negative.
+    """
+    return float(f"{min(2 / inputs, 0.01):.0e}")
 
 
 def _save(model: str, network: Network, head: Head, stages: list[Stage]) -> None:
@@ -128,7 +138,7 @@ def frozen_digest(stage: Stage) -> str:
     """The sha256 of everything that decides a stage's features, except the machine."""
     what = json.dumps(
         {
-            "contract": CONTRACT,
+            "contract": _FROZEN_PARTS,
             "size": stage.image.size,
             "preprocess": stage.image.preprocess,
             "layers": stage.stem.get_config() if stage.stem else None,

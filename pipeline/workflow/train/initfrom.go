@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +43,7 @@ func initFrom(r Request) (rundir.Config, error) {
 	if state.Stage >= len(its.Training.Stages) {
 		return fail(pipeline.BadModel, "config.json has %d stages, but the best checkpoint is from another one", len(its.Training.Stages))
 	}
-	from := &rundir.InitFrom{SHA256: sha256, WeightsSHA256: its.Model.WeightsSHA256, Pooling: its.Model.Pooling, Units: its.Model.Units}
+	from := &rundir.InitFrom{SHA256: sha256, WeightsSHA256: its.Model.WeightsSHA256, Pooling: its.Model.Pooling, Units: its.Model.Units, FeatureScale: its.Training.FeatureScale}
 	if from.Path, err = filepath.Abs(path); err != nil {
 		return config, err
 	}
@@ -93,12 +94,16 @@ func checkInitFrom(config rundir.Config, classes []string) (fresh bool, err erro
 }
 
 // sayInitFrom notes from which weights a run starts.
-func sayInitFrom(env workflow.Env, from rundir.InitFrom) {
+func sayInitFrom(env workflow.Env, config rundir.Config) {
+	from := config.Model.InitFrom
 	if from.FreshHead {
 		env.Say("starting from the weights of %s with a fresh head: its classes, width or pooling differ", from.Path)
 		return
 	}
 	env.Say("starting from the weights of %s, head included", from.Path)
+	if from.FeatureScale != config.Training.FeatureScale {
+		env.Warn("the head of %s keeps its feature scale: %s %s has no effect", from.Path, pipeline.Option("feature-scale"), cmp.Or(config.Training.FeatureScale, "none"))
+	}
 }
 
 // frozenWeights returns the digest of the weights below a stage's cut, or empty

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ type Request struct {
 	Options
 }
 
-// NewRequest returns a request with the defaults of tftl fit: up to 10 epochs of
+// NewRequest returns a request with the defaults of tftl fit: up to 30 epochs of
 // the head, with Adam, early stopping on val_loss, and frozen features in memory.
 // data and model are absolute paths.
 func NewRequest(data, model, output string) Request {
@@ -55,12 +56,13 @@ func NewRequest(data, model, output string) Request {
 			Training: rundir.Training{
 				BatchSize: 32, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5}, Plateau: rundir.Plateau{Patience: 3},
 				Hyper:        pipeline.Hyperparameters{Optimizer: "adam"},
+				FeatureScale: AutoFeatureScale, OutputInit: ZeroOutput,
 				Augmentation: pipeline.Augmentation{FillMode: "nearest"},
 				Monitor:      "val_loss", Patience: 5,
 			},
 		},
 		Session: workflow.Session{Precision: "auto", Device: "auto"},
-		Output:  output, Epochs: 10, ClassWeights: NoClassWeights,
+		Output:  output, Epochs: 30, ClassWeights: NoClassWeights,
 		Options: Options{Cache: Cache{Options: features.Options{MaxBytes: 10e9}}, SaveEvery: 30 * time.Second},
 	}
 }
@@ -94,6 +96,18 @@ const (
 	BalancedClassWeights = "balanced"
 )
 
+// Values of Training.FeatureScale that are not a number.
+const (
+	NoFeatureScale   = ""
+	AutoFeatureScale = "auto"
+)
+
+// Values of Training.OutputInit: how the output layer of a new head starts.
+const (
+	ZeroOutput   = "zero" // all classes equally likely
+	GlorotOutput = ""     // random, as in Keras
+)
+
 // Check returns an error if a value makes no sense for any data and model.
 func (r Request) Check() error {
 	t := r.Config.Training
@@ -111,6 +125,9 @@ func (r Request) Check() error {
 		return bad("lr", t.LearningRate, "must be a number above 0")
 	}
 	if err := checkHyper(t.Hyper, t.MinDelta); err != nil {
+		return err
+	}
+	if _, err := featureScale(t.FeatureScale); err != nil {
 		return err
 	}
 	if err := checkMonitor(t.Monitor); err != nil {
@@ -178,6 +195,22 @@ func checkHyper(h pipeline.Hyperparameters, minDelta float64) error {
 		return bad(f.name, f.value, "must be 0 or more")
 	}
 	return nil
+}
+
+// featureScale returns the number that Plan.FeatureScale means: 0 for auto, 1 for
+// none.
+func featureScale(text string) (float64, error) {
+	switch text {
+	case AutoFeatureScale:
+		return 0, nil
+	case NoFeatureScale:
+		return 1, nil
+	}
+	scale, err := strconv.ParseFloat(text, 32)
+	if err != nil || !(scale > 0) || math.IsInf(scale, 0) {
+		return 0, bad("feature-scale", text, "must be auto, none or a number above 0")
+	}
+	return scale, nil
 }
 
 // checkMonitor returns an error if the history has no such metric. It would never

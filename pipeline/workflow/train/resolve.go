@@ -23,6 +23,11 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 		return config, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("optimizer"), t.Hyper.Optimizer, info.Path, strings.Join(info.Optimizers, ", "))
 	}
 	t.LearningRate = cmp.Or(t.LearningRate, info.LearningRate)
+	if !info.NewHead {
+		if err := olderHead(t, info.Path); err != nil {
+			return config, err
+		}
+	}
 	m := &config.Model
 	var err error
 	if m.Units, err = resolveUnits(m.Units, info); err != nil {
@@ -33,6 +38,19 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 	config.Runtime = info.Runtime
 	t.Stages, err = resolveStages(*t, info, epochs)
 	return config, err
+}
+
+// olderHead takes what an older export can do instead of the defaults.
+func olderHead(t *rundir.Training, path string) error {
+	if t.FeatureScale == AutoFeatureScale {
+		t.FeatureScale = NoFeatureScale
+	}
+	if t.FeatureScale != NoFeatureScale {
+		err := pipeline.Errorf(pipeline.BadModel, "%s %s: model %s cannot scale features: it was exported by an older version", pipeline.Option("feature-scale"), t.FeatureScale, path)
+		return pipeline.WithHint(err, "export it again")
+	}
+	t.OutputInit = GlorotOutput
+	return nil
 }
 
 // describeInput describes a network's input in words.
@@ -138,6 +156,8 @@ func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan
 		Classes: len(classes), Units: config.Model.Units, Seed: config.Seed, BatchSize: t.BatchSize, Watch: watch.Watch,
 		ClassWeights: byLabel(t.ClassWeights, classes), LabelSmoothing: t.LabelSmoothing,
 	}
+	plan.FeatureScale, _ = featureScale(t.FeatureScale) // was checked
+	plan.ZeroOutput = t.OutputInit == ZeroOutput
 	if from := config.Model.InitFrom; from != nil {
 		plan.InitFrom, plan.FreshHead = rundir.Dir{Path: from.Path}.Checkpoint(pipeline.Best), from.FreshHead
 	}

@@ -175,7 +175,7 @@ func (r *Run) takeUp() error {
 		if from.FreshHead, err = checkInitFrom(r.Config, r.set.Classes); err != nil {
 			return err
 		}
-		sayInitFrom(r.env, *from)
+		sayInitFrom(r.env, r.Config)
 	}
 	if err := r.Dir.RestartScalars(history); err != nil {
 		return err

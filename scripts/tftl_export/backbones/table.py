@@ -28,7 +28,6 @@ class Backbone:
     minimum_size: int = 32
     imagenet: bool = True  # Keras has ImageNet weights to download
     files: bool = True  # Keras builds the same layers with its ImageNet weights as without
-    learning_rate: float = 1e-3  # of the head: Keras' default for Adam
 
 
 def _tiny(images: keras.KerasTensor, weights: str | None) -> keras.KerasTensor:
@@ -76,8 +75,6 @@ def _vgg(name: str) -> Backbone:
         size=224,
         preprocess="caffe",
         cuts={f"block{i}": f"block{i - 1}_pool" for i in (5, 4, 3, 2)} | {"block1": None},
-        # No BatchNorm keeps the features small: at 1e-3 the loss jumps up before it falls.
-        learning_rate=1e-4,
     )
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from .. import contract
 from ..backbones import keras_model
 from ..backbones.build import build_backbone
-from ..backbones.table import BACKBONES, Backbone
+from ..backbones.table import BACKBONES
 from ..contract import About
 from ..errors import ScriptError, message
 from ..graph.head import HEADS, Head, HeadKind
@@ -183,7 +183,7 @@ def _backbone(options: argparse.Namespace) -> tuple[Network, About]:
             file=sys.stderr,
         )
     image = Input((size, size), options.interpolation, preprocess, options.fit)
-    return Network(base, backbone.cuts, image), About(name, origin, backbone.learning_rate)
+    return Network(base, backbone.cuts, image), About(name, origin)
 
 
 def _own(options: argparse.Namespace) -> tuple[Network, About]:
@@ -193,7 +193,7 @@ def _own(options: argparse.Namespace) -> tuple[Network, About]:
     preprocess = options.preprocess or "none"
     image = Input(base.input.shape[1:3], options.interpolation, preprocess, options.fit)
     origin = f"file {os.path.basename(path)}"
-    return Network(base, cuts, image), About(base.name, origin, Backbone.learning_rate)
+    return Network(base, cuts, image), About(base.name, origin)
 
 
 def _check_output(path: str) -> None:

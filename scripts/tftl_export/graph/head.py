@@ -34,14 +34,18 @@ class Head:
         height, width, channels = feature_shape
         self.inputs = height * width * channels if kind.pooling == "flatten" else channels
         self.layers = [f"hidden{i + 1}" for i in range(kind.hidden)] + ["output"]
-        self.variables: dict[str, tf.Variable] = {}
+        self.trainable: dict[str, tf.Variable] = {}
         rows: int | None = self.inputs
         for name in self.layers:
             for part, shape in (("kernel", [rows, None]), ("bias", [None])):
-                self.variables[f"{name}_{part}"] = tf.Variable(
+                self.trainable[f"{name}_{part}"] = tf.Variable(
                     tf.zeros([n or 1 for n in shape]), shape=shape, name=f"{name}_{part}"
                 )
             rows = None
+        # One number that divides the inputs. Pretrained features are large and uneven, and a head
+        # on raw ones starts at a high loss and ends overconfident.
+        self.feature_scale = tf.Variable(1.0, trainable=False, name="feature_scale")
+        self.variables = {**self.trainable, "feature_scale": self.feature_scale}
 
     @property
     def kernels(self) -> list[str]:
@@ -59,8 +63,20 @@ class Head:
         reduce = {"gap": tf.reduce_mean, "gmp": tf.reduce_max}[self.kind.pooling]
         return reduce(features, [1, 2])
 
-    def initialize(self, classes: tf.Tensor, units: tf.Tensor, seed: tf.Tensor) -> None:
-        """Draw Glorot uniform kernels and zero biases, as Keras' Dense; units is [hidden]."""
+    def initialize(
+        self,
+        classes: tf.Tensor,
+        units: tf.Tensor,
+        seed: tf.Tensor,
+        feature_scale: tf.Tensor,
+        output_scale: tf.Tensor,
+    ) -> None:
+        """Draw Glorot uniform kernels and zero biases, as Keras' Dense; units is [hidden].
+
+        The output's kernel is multiplied by output_scale. With 0 the head starts without an
+        opinion; random logits are noise that training never quite removes.
+        """
+        self.feature_scale.assign(feature_scale)
         rows = tf.constant(self.inputs)
         outputs = tf.where(tf.equal(classes, 2), 1, classes)
         seeds = tf.random.split(seed, len(self.layers))
@@ -68,8 +84,10 @@ class Head:
             columns = outputs if name == "output" else units[i]
             limit = tf.sqrt(6.0 / tf.cast(rows + columns, tf.float32))
             kernel = tf.random.stateless_uniform([rows, columns], seeds[i], -limit, limit)
-            self.variables[f"{name}_kernel"].assign(kernel)
-            self.variables[f"{name}_bias"].assign(tf.zeros([columns]))
+            if name == "output":
+                kernel *= output_scale
+            self.trainable[f"{name}_kernel"].assign(kernel)
+            self.trainable[f"{name}_bias"].assign(tf.zeros([columns]))
             rows = columns
 
     def logits(
@@ -104,7 +122,7 @@ class Head:
         dropout: tf.Tensor | None = None,
         seed: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        x = pooled
+        x = pooled / self.feature_scale
         for name in self.layers[:-1]:
             x = tf.nn.relu(self._dense(name, x))
         if dropout is not None:
@@ -112,7 +130,7 @@ class Head:
         return self._dense("output", x)
 
     def _dense(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(x, self.variables[f"{name}_kernel"]) + self.variables[f"{name}_bias"]
+        return tf.matmul(x, self.trainable[f"{name}_kernel"]) + self.trainable[f"{name}_bias"]
 
 
 def _dropout(x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -25,10 +25,10 @@ def _images(image: Input) -> tf.TensorSpec:
 
 
 def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Signature]:
-    """init, begin, features, step and logits of one stage."""
+    """init, begin, features, head_inputs, step and logits of one stage."""
     head = stage.head
     features_spec = tf.TensorSpec([None, *stage.feature_shape], tf.float32, "features")
-    trained = {**stage.network, **head.variables}
+    trained = {**stage.network, **head.trainable}
 
     @tf.function(
         autograph=False,
@@ -36,10 +36,18 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
             _scalar("classes", tf.int32),
             tf.TensorSpec([head.kind.hidden], tf.int32, "units"),
             tf.TensorSpec([2], tf.int32, "seed"),
+            _scalar("feature_scale"),
+            _scalar("output_scale"),
         ],
     )
-    def init(classes: tf.Tensor, units: tf.Tensor, seed: tf.Tensor) -> Outputs:
-        head.initialize(classes, units, seed)
+    def init(
+        classes: tf.Tensor,
+        units: tf.Tensor,
+        seed: tf.Tensor,
+        feature_scale: tf.Tensor,
+        output_scale: tf.Tensor,
+    ) -> Outputs:
+        head.initialize(classes, units, seed, feature_scale, output_scale)
         state.seed.assign(seed)
         return {"step": state.step.assign(0)}
 
@@ -52,6 +60,10 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
     @tf.function(autograph=False, input_signature=[_images(stage.image)])
     def features(images: tf.Tensor) -> Outputs:
         return {"features": stage.features(images)}
+
+    @tf.function(autograph=False, input_signature=[features_spec])
+    def head_inputs(features: tf.Tensor) -> Outputs:
+        return {"inputs": stage.pooled(features)}
 
     @tf.function(autograph=False, input_signature=[features_spec])
     def logits(features: tf.Tensor) -> Outputs:
@@ -112,7 +124,14 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
         tf.cond(finite, update, lambda: tf.constant(0))
         return {"loss": loss, "penalty": penalty, "logits": z, "finite": finite}
 
-    return {"init": init, "begin": begin, "features": features, "step": step, "logits": logits}
+    return {
+        "init": init,
+        "begin": begin,
+        "features": features,
+        "head_inputs": head_inputs,
+        "step": step,
+        "logits": logits,
+    }
 
 
 def _penalize(

@@ -25,7 +25,7 @@ class TrainingVariables(ServingVariables):
     def __init__(self, network: Network, head: Head) -> None:
         """Add the optimizer slots of all stages, and the counters."""
         super().__init__(network, head)
-        self.slots = Slots([*network.trainable, *head.variables])
+        self.slots = Slots([*network.trainable, *head.trainable])
         self.step = _counter("step")
         self.iterations = _counter("iterations")
         self.seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False, name="seed")

@@ -79,7 +79,7 @@ func info(path, weights string, s workflow.Session) workflow.Info {
 	return workflow.Info{
 		Path: path, Backbone: "fake", WeightsSHA256: weights, Pooling: "gap", Hidden: 1,
 		Input:  workflow.Input{Height: 1, Width: 1, Interpolation: "nearest", Preprocess: "none"},
-		Stages: []string{"head", "block2", "block1"}, Optimizers: []string{"sgd"}, LearningRate: 0.5,
+		Stages: []string{"head", "block2", "block1"}, Optimizers: []string{"sgd"}, LearningRate: 0.5, NewHead: true,
 		Runtime: rundir.Runtime{TensorFlow: "0", Precision: "float32", Threads: s.Threads},
 	}
 }
@@ -148,8 +148,11 @@ type stage struct {
 	memory
 }
 
-func (s *stage) Init(_ context.Context, classes int, units []int, seed uint64) error {
-	s.memory = memory{Block: s.Block, Weight: float64(seed) + float64(classes) + float64(units[0])/1000}
+func (s *stage) Init(_ context.Context, h pipeline.Head) error {
+	s.memory = memory{Block: s.Block, Weight: float64(h.Seed) + float64(h.Classes) + float64(h.Units[0])/1000 + 1/h.FeatureScale}
+	if !h.ZeroOutput {
+		s.Weight += 0.5
+	}
 	return nil
 }
 
@@ -166,6 +169,13 @@ func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Bat
 		}
 	}
 	return images, nil
+}
+
+func (s *stage) HeadInputs(_ context.Context, features pipeline.Batch) (pipeline.Batch, error) {
+	for i, v := range features.Data {
+		features.Data[i] = s.above(v)
+	}
+	return features, nil
 }
 
 // above runs the layers above the cut and below the head.

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+r"""Measures what an option of `tftl fit` gains: trains with and without it, over several seeds.
+
+    scripts/bench/recipe.py photos --model savedmodels/vgg16 --train 320 --val 100 \
+        --without '--feature-scale none --lr 1e-4' --with ''
+
+Each seed draws training, validation and test images anew, the same for both sides. Prints a row of
+a Markdown table per metric of the test part: the means without and with the options, and the mean
+of the differences with its 95% interval (Student's t, over the seeds).
+
+`--without keras` trains the usual Keras program for transfer learning instead: the same frozen
+network, head, images and batch size, with Keras' layers, initial weights, optimizer and shuffling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, stdev
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("train", "val", "test")
+METRICS = ("loss", "accuracy", "balanced_accuracy", "f1")
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+Split = dict[str, list[tuple[Path, str]]]  # images with their classes, by part
+
+
+def main() -> None:
+    """Train both sides with each seed and print the rows."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("data", type=Path, help="folder with one folder of photographs per class")
+    add("--model", type=Path, required=True, help="exported network")
+    add("--without", default="", metavar="OPTIONS", help="options of tftl fit, or keras")
+    add("--with", dest="with_", default="", metavar="OPTIONS", help="options of tftl fit")
+    add("--both", default="--epochs 30", metavar="OPTIONS", help="(default: %(default)s)")
+    add("--train", type=counts, help="training images: of all classes together, or of each: 300,50")
+    add("--val", type=int, help="validation images")
+    add("--test", type=int, help="test images (default of the three: 70%%, 15%%, 15%%)")
+    add("--keras-lr", type=float, default=1e-4, metavar="RATE", help="(default: %(default)s)")
+    add("--seeds", type=int, default=5, metavar="N", help="use seeds 1 to N (default: 5)")
+    add("--name", help="what to call the rows (default: the options)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tftl-recipe-") as work:
+        sides: list[list[dict[str, float]]] = [[], []]
+        for seed in range(1, options.seeds + 1):
+            split = draw(options, seed)
+            for side, text in zip(sides, (options.without, options.with_), strict=True):
+                if text == "keras":
+                    side.append(keras(options, split, seed, Path(work)))
+                else:
+                    side.append(tftl(options, split, seed, text, Path(work)))
+                print(f"seed {seed}: {text or 'default'}: {side[-1]}", file=sys.stderr)
+    name = options.name or f"`{options.with_}` over `{options.without}`"
+    for metric in METRICS:
+        print(row(name, metric, *([run[metric] for run in side] for side in sides)))
+
+
+def counts(text: str) -> list[int]:
+    """One number, or one per class."""
+    return [int(number) for number in text.split(",")]
+
+
+def row(name: str, metric: str, without: list[float], with_: list[float]) -> str:
+    """A row of the table."""
+    from scipy.stats import t
+
+    gains = [b - a for a, b in zip(without, with_, strict=True)]
+    n = len(gains)
+    half = t.ppf(0.975, n - 1) * stdev(gains) / n**0.5 if n > 1 else float("nan")
+    gain = mean(gains)
+    interval = f"{gain:+.3f} ({gain - half:+.3f} to {gain + half:+.3f})"
+    return f"| {name} | {metric} | {mean(without):.3f} | {mean(with_):.3f} | {interval} |"
+
+
+def draw(options: argparse.Namespace, seed: int) -> Split:
+    """Draw the parts, each with the proportions of the whole set, or with given sizes per class."""
+    classes = {
+        folder.name: sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+        for folder in sorted(options.data.iterdir())
+        if folder.is_dir()
+    }
+    total = sum(map(len, classes.values()))
+    chance = random.Random(seed)
+    per_class = options.train if options.train and len(options.train) > 1 else None
+    if per_class:  # which class gets which size depends on the seed
+        per_class = chance.sample(per_class, len(per_class))
+    split: Split = {part: [] for part in PARTS}
+    for i, (label, images) in enumerate(classes.items()):
+        chance.shuffle(images)
+        share = len(images) / total if not per_class else 1 / len(classes)
+        sizes = [
+            per_class[i]
+            if per_class
+            else size(options.train and options.train[0], share, total, 0.7),
+            size(options.val, share, total, 0.15),
+        ]
+        sizes.append(round(options.test * share) if options.test else len(images) - sum(sizes))
+        rest: Iterator[Path] = iter(images)
+        for part, n in zip(PARTS, sizes, strict=True):
+            split[part] += [(next(rest), label) for _ in range(n)]
+    return split
+
+
+def size(given: int | None, share: float, total: int, fraction: float) -> int:
+    """The number of images of a class in a part."""
+    return round((given or fraction * total) * share)
+
+
+def tftl(
+    options: argparse.Namespace, split: Split, seed: int, text: str, work: Path
+) -> dict[str, float]:
+    """Train and evaluate with tftl; returns the metrics of the test part."""
+    manifest = work / "data.csv"
+    with manifest.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["path", "label", "split"])
+        out.writerows((p.resolve(), c, part) for part in PARTS for p, c in split[part])
+    run = work / "run"
+    command = ["fit", "--data", manifest, "--allow-outside", "--model", options.model]
+    command += ["--seed", seed, "--output", run, "--overwrite", "--quiet"]
+    call(*command, *shlex.split(options.both), *shlex.split(text))
+    call("evaluate", "--model", run, "--quiet")
+    return read(json.loads((run / "evaluation.json").read_text()))
+
+
+def read(evaluation: dict[str, float]) -> dict[str, float]:
+    """The metrics of an evaluation.json that the table shows."""
+    return {metric: evaluation[metric] for metric in METRICS}
+
+
+def call(*command: object) -> None:
+    """Run bin/tftl, or end with its message."""
+    done = subprocess.run([ROOT / "bin/tftl", *map(str, command)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"recipe: {' '.join(map(str, command))}: {done.stderr}")
+
+
+def keras(options: argparse.Namespace, split: Split, seed: int, work: Path) -> dict[str, float]:
+    """Train and evaluate as the usual Keras program does, on the features of the same network."""
+    file = work / f"keras-{seed}.json"
+    file.write_text(json.dumps({p: [(str(i.resolve()), c) for i, c in split[p]] for p in PARTS}))
+    script = Path(__file__).with_name("recipe_keras.py")
+    command = [sys.executable, script, file, "--model", options.model, "--seed", seed]
+    command += ["--lr", options.keras_lr, "--features", work / "features"]
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    if done.returncode != 0:
+        sys.exit(f"recipe: keras: exit status {done.returncode}")
+    return read(json.loads(done.stdout.splitlines()[-1]))
+
+
+if __name__ == "__main__":
+    main()
