@@ -94,12 +94,21 @@ func writeFitJSON(t terminal, r *train.Result) error {
 func writeFitTable(t terminal, r *train.Result) error {
 	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	if len(r.Depth) > 1 {
-		fmt.Fprintf(table, "stage\t%s\tnoise\tgain\n", r.Monitor)
-		for _, point := range r.Depth {
-			fmt.Fprintf(table, "%s\t%.4f\t%.4f\t%.4f\n", point.Stage, point.Value, point.Noise, point.Gain)
+		fmt.Fprintf(table, "stage\tepoch\t%s\tnoise\tgain\tnoise of gain\tkept\n", r.Monitor)
+		for _, s := range r.Depth {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", s.Stage, s.Epoch,
+				decimals(s.Value), decimals(s.Noise), decimals(s.Gain), decimals(s.GainNoise), map[bool]string{true: "yes", false: "no"}[s.Kept])
 		}
 	}
 	value, _ := r.Best.Value(r.Monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", r.Best.Epoch, len(r.History), r.Monitor, value, r.Run.Model())
 	return table.Flush()
+}
+
+// decimals writes a number for a table, or - if it is not known.
+func decimals(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return fmt.Sprintf("%.4f", v)
 }

@@ -267,20 +267,16 @@ func historyGrid(history []pipeline.Epoch) grid {
 		g.Header = append(g.Header, "stage")
 		g.Words = 2
 	}
-	names := history[0].Metrics()
-	g.Header = append(g.Header, "lr")
-	for _, m := range names {
-		g.Header = append(g.Header, m.Name)
-	}
-	g.Header = append(g.Header, "best")
+	names := pipeline.MetricNames(history)
+	g.Header = append(append(append(g.Header, "lr"), names...), "best")
 	for _, e := range history {
 		row := []string{strconv.Itoa(e.Epoch)}
 		if stages {
 			row = append(row, display(e.Stage))
 		}
 		row = append(row, number(e.LearningRate))
-		for _, m := range names {
-			value, ok := e.Value(m.Name)
+		for _, name := range names {
+			value, ok := e.Value(name)
 			if !ok {
 				value = math.NaN()
 			}
