@@ -98,8 +98,11 @@ type State struct {
 	Begun   bool `json:"begun"`    // whether the checkpoint has this stage's weights
 	InStage int  `json:"in_stage"` // finished epochs of this stage
 	Began   int  `json:"began"`    // step at which this stage began
-	Step    int  `json:"step"`     // steps of the whole run
-	Epochs  int  `json:"epochs"`   // finished epochs of the whole run: lines of the history
+	// Start has the Terms of the weights that this stage started from, for each
+	// validation sample. It is empty in the first stage.
+	Start  []float64 `json:"start,omitempty"`
+	Step   int       `json:"step"`   // steps of the whole run
+	Epochs int       `json:"epochs"` // finished epochs of the whole run: lines of the history
 	// FeatureScale is what the run's new head divides its inputs by; 0 if the run
 	// kept the head of an earlier one.
 	FeatureScale float64 `json:"feature_scale,omitempty"`
@@ -116,6 +119,7 @@ type Job struct {
 	Model    Opener
 	Inputs   Inputs
 	Measure  Measure
+	Terms    Terms // of the monitored metric; nil if that is no mean over the validation samples
 	Recorder Recorder
 	Progress Progress
 	// SaveEvery is the time between two last checkpoints; 0 writes one after each
@@ -131,7 +135,8 @@ type Job struct {
 //
 // It decides when things happen. An epoch is every batch of Order, then
 // validation, the best checkpoint if Watch says so, and one line of history.
-// Every stage but the first starts from the best weights so far. When ctx ends,
+// Every stage but the first starts from the best weights so far, which it
+// validates first, and each of its epochs records its gain over them. When ctx ends,
 // Fit finishes the current step and writes the last checkpoint. It then returns
 // ctx's error, or the error of that checkpoint. An error of kind Diverged leaves
 // the best checkpoint as it was.
@@ -166,6 +171,9 @@ func (f *fit) stage(ctx context.Context) (err error) {
 	train, validation, err := f.Inputs(ctx, f.stagePlan.Stage, f.open)
 	if err == nil {
 		err = f.begin(ctx, train)
+	}
+	if err == nil {
+		err = f.start(ctx, validation)
 	}
 	if err != nil {
 		return f.leave(ctx, err)
@@ -205,9 +213,7 @@ func (f *fit) load(ctx context.Context) error {
 		return err
 	}
 	f.State.Begun, f.State.Began = true, f.State.Step
-	// From now on the best checkpoint may come from this stage. A resumed run
-	// must not start the stage from it.
-	return f.saveLast()
+	return nil
 }
 
 // begin gives the first stage its head, which may depend on the features.
@@ -267,7 +273,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 	verdict, err := f.conclude(Epoch{
 		Stage: f.stagePlan.Stage, Epoch: number, Step: s.Step, LearningRate: f.rate(s.Step - 1),
 		Train:      []Metric{{"loss", s.Loss / float64(s.Seen)}, {"accuracy", float64(s.Correct) / float64(s.Seen)}},
-		Validation: f.Measure(predictions),
+		Validation: append(f.Measure(predictions), f.gain(predictions)...),
 	})
 	if err != nil {
 		return Verdict{}, err

@@ -219,7 +219,17 @@ func twoStages() (Job, *network, *recorder) {
 	second := job.Plan.Stages[0]
 	second.Stage = "block2"
 	job.Plan.Stages = append(job.Plan.Stages, second)
+	job.Terms = weighted
 	return job, n, r
+}
+
+// weighted is a Terms that differs for each sample and after each step.
+func weighted(predictions []Prediction) []float64 {
+	var terms []float64
+	for _, p := range predictions {
+		terms = append(terms, float64(p.Logits[1])*float64(p.Logits[0]))
+	}
+	return terms
 }
 
 // A run that was interrupted at any call and resumed ends with the same history,

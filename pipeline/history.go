@@ -17,7 +17,7 @@ type Epoch struct {
 	LearningRate float64  // of the last step
 	Train        []Metric // over the epoch's batches, each before its update
 	Validation   []Metric // after the epoch; names have no val_
-	Best         bool     // better than all epochs before
+	Best         bool     // whether Watch took it for the best so far, and its weights were kept
 }
 
 // BestOf returns the best epoch of a history, if there is one.
@@ -48,6 +48,21 @@ func (e Epoch) Metrics() []Metric {
 		list = append(list, Metric{"val_" + m.Name, m.Value})
 	}
 	return list
+}
+
+// MetricNames lists the metrics of a history, in the order in which they first
+// appear: deeper stages have more than the first.
+func MetricNames(history []Epoch) []string {
+	var names []string
+	known := map[string]bool{}
+	for _, e := range history {
+		for _, m := range e.Metrics() {
+			if !known[m.Name] {
+				names, known[m.Name] = append(names, m.Name), true
+			}
+		}
+	}
+	return names
 }
 
 // MarshalJSON writes one flat object with the metrics under Keras' names, in the

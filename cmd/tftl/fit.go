@@ -61,7 +61,9 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	}
 	shown.end()
 	if result.Stopped {
-		t.say("stopped after %v (--max-time); continue with tftl fit --resume %s", r.MaxTime, printable.Argument(run.Dir.Path))
+		at, _ := run.Dir.Unfinished()
+		at.Limit = 0
+		t.say("stopped after %v (--max-time) %v; continue with tftl fit --resume %s", r.MaxTime, at, printable.Argument(run.Dir.Path))
 	}
 	if r.json {
 		return writeFitJSON(t, result)
@@ -94,12 +96,24 @@ func writeFitJSON(t terminal, r *train.Result) error {
 func writeFitTable(t terminal, r *train.Result) error {
 	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	if len(r.Depth) > 1 {
-		fmt.Fprintf(table, "stage\t%s\tnoise\tgain\n", r.Monitor)
-		for _, point := range r.Depth {
-			fmt.Fprintf(table, "%s\t%.4f\t%.4f\t%.4f\n", point.Stage, point.Value, point.Noise, point.Gain)
+		fmt.Fprintf(table, "stage\tkept\tepoch\t%s\t±\tgain\t±\n", r.Monitor)
+		for _, s := range r.Depth {
+			kept := "no"
+			if s.Kept {
+				kept = "yes"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Stage, kept, s.Epoch, decimals(s.Value), decimals(s.Noise), decimals(s.Gain), decimals(s.GainNoise))
 		}
 	}
 	value, _ := r.Best.Value(r.Monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", r.Best.Epoch, len(r.History), r.Monitor, value, r.Run.Model())
 	return table.Flush()
+}
+
+// decimals writes a number for a table, or - if it is not known.
+func decimals(v float64) string {
+	if math.IsNaN(v) {
+		return "-"
+	}
+	return fmt.Sprintf("%.4f", v)
 }

@@ -157,7 +157,12 @@ func configureTraining(c *cli.Context, r *train.Request) (err error) {
 		return pipeline.Errorf(pipeline.BadUsage, "%s %v: must be a number above 0", pipeline.Option("lr"), t.LearningRate)
 	}
 	t.Rate = rundir.Rate{
-		Schedule: c.String("schedule"), DecayRate: c.Float64("decay-rate"), DecayEpochs: c.Int("decay-epochs"), WarmupEpochs: c.Int("warmup-epochs"),
+		Schedule: c.String("schedule"), DecayRate: c.Float64("decay-rate"), DecayEpochs: c.Int("decay-epochs"), WarmupEpochs: train.DefaultWarmup,
+	}
+	if c.IsSet("warmup-epochs") {
+		if t.Rate.WarmupEpochs = c.Int("warmup-epochs"); t.Rate.WarmupEpochs < 0 {
+			return pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 0 or more", pipeline.Option("warmup-epochs"), t.Rate.WarmupEpochs)
+		}
 	}
 	t.Plateau = rundir.Plateau{Factor: c.Float64("plateau-factor"), Patience: c.Int("plateau-patience")}
 	t.Monitor, t.MinDelta, t.Patience, t.StartFromEpoch = c.String("monitor"), c.Float64("min-delta"), c.Int("patience"), c.Int("start-from-epoch")
@@ -165,16 +170,8 @@ func configureTraining(c *cli.Context, r *train.Request) (err error) {
 	if t.Augmentation, err = newAugmentation(c); err != nil {
 		return err
 	}
-	stages := c.StringSlice("stage")
-	if slices.Equal(stages, []string{"auto"}) {
-		t.StagesAuto, stages = true, nil
-	}
-	for _, text := range stages {
-		stage, err := train.ParseStage(text, t.Rate)
-		if err != nil {
-			return err
-		}
-		t.Stages = append(t.Stages, stage)
+	if t.Stages, t.StagesAuto, err = train.ParseStages(c.StringSlice("stage"), t.Rate); err != nil {
+		return err
 	}
 	return r.Check()
 }

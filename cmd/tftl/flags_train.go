@@ -15,17 +15,17 @@ const defaultSaveEvery = 30 * time.Second
 func learningFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "epochs", Value: 30, Usage: "maximum number of epochs per stage", Category: trainFlags},
-		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks at a small rate; auto goes deeper as long as --monitor, val_loss or val_accuracy, improves by more than its noise (default: head)", Category: trainFlags},
-		&cli.Float64Flag{Name: "lr", Usage: "learning rate", DefaultText: "the model's", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks. auto goes deeper as long as --monitor, val_loss or val_accuracy, improves by more than its noise; its options are for the stages below the head (default: head)", Category: trainFlags},
+		&cli.Float64Flag{Name: "lr", Usage: "learning rate of the head; a stage below it has 1e-5 unless --stage sets another", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
 		&cli.Float64Flag{Name: "decay-rate", Value: 0.1, Usage: "multiply the learning rate by this every --decay-epochs, for step and exponential", Category: trainFlags},
 		&cli.IntFlag{Name: "decay-epochs", Value: 5, Usage: "apply --decay-rate once per this many epochs, for step and exponential", Category: trainFlags},
-		&cli.IntFlag{Name: "warmup-epochs", Usage: "epochs of linear warm-up", Category: trainFlags},
+		&cli.IntFlag{Name: "warmup-epochs", Usage: "epochs of linear warm-up at the start of each stage", DefaultText: "1 below the head, else 0", Category: trainFlags},
 		&cli.Float64Flag{Name: "plateau-factor", Usage: "multiply the learning rate by this when --monitor stops improving; 0 for never", Category: trainFlags},
 		&cli.IntFlag{Name: "plateau-patience", Value: 3, Usage: "epochs without improvement before --plateau-factor applies", Category: trainFlags},
 		trainingSeedFlag(),
 		&cli.StringFlag{Name: "monitor", Value: "val_loss", Usage: "metric that selects the best epoch: val_" + strings.Join(metrics.Monitored(), ", val_"), Category: trainFlags},
-		&cli.IntFlag{Name: "patience", Value: 5, Usage: "stop after this many epochs without improvement; 0 for never", Category: trainFlags},
+		&cli.IntFlag{Name: "patience", Value: 5, Usage: "end a stage after this many epochs without improvement; 0 for never", Category: trainFlags},
 		&cli.Float64Flag{Name: "min-delta", Usage: "smallest change of --monitor that counts as improvement", Category: trainFlags},
 		&cli.IntFlag{Name: "start-from-epoch", Usage: "ignore this many epochs at the start of a stage, for --patience", Category: trainFlags},
 	}

@@ -68,6 +68,10 @@ func (p *progress) epochDone(e pipeline.Event, timing rundir.Timing) {
 			fmt.Fprintf(&line, "  %s %.4f", name, value)
 		}
 	}
+	if gain, ok := e.Record.Value("val_gain"); ok {
+		noise, _ := e.Record.Value("val_gain_se")
+		fmt.Fprintf(&line, "  gain %.4f ± %.4f", gain, noise)
+	}
 	if speed := timing.ImagesPerSecond(); speed > 0 { // a resumed epoch may only have been validated
 		fmt.Fprintf(&line, "  %.0f images/s", speed)
 	}

@@ -34,6 +34,9 @@ func runReport(t terminal, run rundir.Dir) error {
 	if err := evaluate.WriteReport(run); err != nil {
 		return err
 	}
+	if message, ok := evaluate.Unfinished(run.Path); ok {
+		t.warn("%v", message)
+	}
 	_, err := fmt.Fprintf(t.Out, "%s\n%s\n", run.ReportPage(), run.ReportBrief())
 	return err
 }

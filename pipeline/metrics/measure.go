@@ -47,20 +47,44 @@ func Basic(predictions []pipeline.Prediction) []pipeline.Metric {
 // loss_se and accuracy_se are the standard deviation over the samples (with
 // n-1) divided by the root of n; NaN for fewer than two samples.
 func StandardErrors(predictions []pipeline.Prediction) []pipeline.Metric {
-	losses, hits := make([]float64, len(predictions)), make([]float64, len(predictions))
-	for i, p := range predictions {
-		var err error
-		if losses[i], err = Loss(p); err != nil {
-			losses[i] = math.NaN()
-		}
-		if argmax(p.Probabilities) == p.Sample.Label {
-			hits[i] = 1
-		}
-	}
 	return []pipeline.Metric{
-		{Name: "loss_se", Value: standardError(losses)},
-		{Name: "accuracy_se", Value: standardError(hits)},
+		{Name: "loss_se", Value: standardError(negativeLosses(predictions))},
+		{Name: "accuracy_se", Value: standardError(hits(predictions))},
 	}
+}
+
+// Terms returns the terms of a metric that is a mean over the samples, for
+// pipeline.Fit. It is nil for other metrics.
+func Terms(metric string) pipeline.Terms {
+	switch metric {
+	case "loss":
+		return negativeLosses
+	case "accuracy":
+		return hits
+	}
+	return nil
+}
+
+func negativeLosses(predictions []pipeline.Prediction) []float64 {
+	terms := make([]float64, len(predictions))
+	for i, p := range predictions {
+		loss, err := Loss(p)
+		if err != nil {
+			loss = math.NaN()
+		}
+		terms[i] = -loss
+	}
+	return terms
+}
+
+func hits(predictions []pipeline.Prediction) []float64 {
+	terms := make([]float64, len(predictions))
+	for i, p := range predictions {
+		if argmax(p.Probabilities) == p.Sample.Label {
+			terms[i] = 1
+		}
+	}
+	return terms
 }
 
 func standardError(values []float64) float64 {

@@ -84,3 +84,24 @@ func TestStandardErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestTermsAddUpToTheirMetric(t *testing.T) {
+	predictions := []pipeline.Prediction{
+		{Sample: pipeline.Sample{Label: 0}, Logits: []float32{2, 1}, Probabilities: pipeline.Softmax([]float32{2, 1})},
+		{Sample: pipeline.Sample{Label: 1}, Logits: []float32{3, 1}, Probabilities: pipeline.Softmax([]float32{3, 1})},
+		{Sample: pipeline.Sample{Label: 1}, Logits: []float32{0, 5}, Probabilities: pipeline.Softmax([]float32{0, 5})},
+	}
+	for i, sign := range []float64{-1, 1} {
+		m := metrics.Basic(predictions)[i]
+		sum := 0.0
+		for _, term := range metrics.Terms(m.Name)(predictions) {
+			sum += sign * term
+		}
+		if math.Abs(sum/3-m.Value) > 1e-12 {
+			t.Errorf("%s is %g, the mean of its terms %g", m.Name, m.Value, sum/3)
+		}
+	}
+	if metrics.Terms("f1") != nil {
+		t.Error("F1 is no mean over samples")
+	}
+}

@@ -59,7 +59,11 @@ func modelFacts(of contents) []fact {
 	t := c.Training
 	var stages []string
 	for _, s := range t.Stages {
-		stages = append(stages, fmt.Sprintf("%s: %s, rate %s, %s", display(s.Name), count(s.Epochs, "epoch"), number(s.LearningRate), s.Schedule))
+		stage := fmt.Sprintf("%s: %s, rate %s, %s", display(s.Name), count(s.Epochs, "epoch"), number(s.LearningRate), s.Schedule)
+		if s.WarmupEpochs > 0 {
+			stage += " after a warm-up of " + count(s.WarmupEpochs, "epoch")
+		}
+		stages = append(stages, stage)
 	}
 	facts := []fact{
 		{"network", c.Model.Backbone},

@@ -25,6 +25,9 @@ func Markdown(w io.Writer, run rundir.Dir) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n%s\n", code(c.name), subtitle(c, code))
+	if c.unfinished != "" {
+		fmt.Fprintf(&b, "\n> **Note** %s\n", plain(c.unfinished))
+	}
 	if c.evaluation == nil {
 		fmt.Fprintf(&b, "\nThis run has not been evaluated. Run: %s\n", code("tftl evaluate "+c.run.Path))
 	} else {
@@ -90,6 +93,9 @@ func writeTraining(b *strings.Builder, c contents) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s.\n", plain(summarize(c.history, c.config.Training.Monitor)))
+	if stages := stagesGrid(c.history, c.config.Training.Monitor); len(stages.Rows) > 0 {
+		writeGrid(b, stages, plain)
+	}
 	writeGrid(b, historyGrid(someEpochs(c.history)), plain)
 }
 

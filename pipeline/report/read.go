@@ -23,8 +23,10 @@ type contents struct {
 	parts   [3][]int // images of each class in train, validation and test
 	skipped int      // bad images that fit skipped
 	history []pipeline.Epoch
-	timing  []rundir.Timing
-	state   pipeline.State // of the last checkpoint
+	// unfinished says how far training got; empty if it has ended.
+	unfinished string
+	timing     []rundir.Timing
+	state      pipeline.State // of the last checkpoint
 
 	// From evaluate; nil if the run has not been evaluated.
 	evaluation *metrics.Report
@@ -101,6 +103,9 @@ func (c *contents) readSkipped() error {
 func (c *contents) readTraining() (err error) {
 	if c.history, err = c.run.ReadHistory(); err != nil {
 		return err
+	}
+	if at, ok := c.run.Unfinished(); ok {
+		c.unfinished = "Training is not finished: " + display(at.String()) + ". tftl fit can resume it."
 	}
 	if c.timing, err = c.run.ReadTiming(); err != nil {
 		return err

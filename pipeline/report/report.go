@@ -57,6 +57,7 @@ type page struct {
 	Training   *training   // nil before the first epoch
 	Evaluation *evaluation // nil before evaluate
 	Evaluate   string      // the command to evaluate the run
+	Unfinished string      // how far training got; empty if it has ended
 
 	Data    []fact
 	Parts   grid
@@ -109,7 +110,7 @@ type shownPicture struct {
 
 func newPage(c contents) (p page, err error) {
 	p = page{
-		Name: display(c.name), Subtitle: subtitle(c, display), Evaluate: "tftl evaluate " + display(c.run.Path),
+		Name: display(c.name), Subtitle: subtitle(c, display), Evaluate: "tftl evaluate " + display(c.run.Path), Unfinished: c.unfinished,
 		Data: dataFacts(c), Parts: partsGrid(c), Model: modelFacts(c), Machine: machineFacts(c.config),
 		Timing: timingGrid(c.timing), Config: c.raw,
 	}

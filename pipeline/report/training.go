@@ -12,11 +12,13 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"tftl/pipeline"
+	"tftl/pipeline/metrics"
 )
 
 // training describes the course of the training.
 type training struct {
 	Summary string
+	Stages  grid // no rows if there is only one
 	Plots   []drawing
 	History grid
 }
@@ -27,7 +29,7 @@ func newTraining(c contents) (*training, error) {
 		return nil, nil
 	}
 	monitor := c.config.Training.Monitor
-	t := &training{Summary: summarize(c.history, monitor), History: historyGrid(c.history)}
+	t := &training{Summary: summarize(c.history, monitor), Stages: stagesGrid(c.history, monitor), History: historyGrid(c.history)}
 	metric := strings.TrimPrefix(monitor, "val_")
 	if metric == "loss" || metric == "" {
 		metric = "accuracy"
@@ -259,6 +261,30 @@ func markStages(p *plot.Plot, history []pipeline.Epoch) error {
 	return nil
 }
 
+// stagesGrid compares the stages, if there are several.
+func stagesGrid(history []pipeline.Epoch, monitor string) grid {
+	g := grid{Caption: "Best epoch of each stage", Words: 2, Header: []string{"stage", "kept", "epoch", monitor, "±", "gain", "±"}}
+	results := pipeline.StageResults(history, monitor, !metrics.LowerIsBetter(strings.TrimPrefix(monitor, "val_")))
+	if len(results) < 2 {
+		return g
+	}
+	for _, r := range results {
+		kept, epoch := "no", undefined
+		if r.Kept {
+			kept = "yes"
+		}
+		if r.Epoch > 0 {
+			epoch = strconv.Itoa(r.Epoch)
+		}
+		row := []string{display(r.Stage), kept, epoch}
+		for _, v := range []float64{r.Value, r.Noise, r.Gain, r.GainNoise} {
+			row = append(row, decimals(v))
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
 // historyGrid is the history as a table, like history.csv.
 func historyGrid(history []pipeline.Epoch) grid {
 	g := grid{Caption: "All epochs", Words: 1, Header: []string{"epoch"}}
@@ -267,20 +293,16 @@ func historyGrid(history []pipeline.Epoch) grid {
 		g.Header = append(g.Header, "stage")
 		g.Words = 2
 	}
-	names := history[0].Metrics()
-	g.Header = append(g.Header, "lr")
-	for _, m := range names {
-		g.Header = append(g.Header, m.Name)
-	}
-	g.Header = append(g.Header, "best")
+	names := pipeline.MetricNames(history)
+	g.Header = append(append(append(g.Header, "lr"), names...), "best")
 	for _, e := range history {
 		row := []string{strconv.Itoa(e.Epoch)}
 		if stages {
 			row = append(row, display(e.Stage))
 		}
 		row = append(row, number(e.LearningRate))
-		for _, m := range names {
-			value, ok := e.Value(m.Name)
+		for _, name := range names {
+			value, ok := e.Value(name)
 			if !ok {
 				value = math.NaN()
 			}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func wantResume(t *testing.T, d Dir, epochs int, text, warning string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (map[bool]pipeline.State{true: at(epochs)})[epochs > 0]; state != want {
+	if want := (map[bool]pipeline.State{true: at(epochs)})[epochs > 0]; !reflect.DeepEqual(state, want) {
 		t.Errorf("state %+v, want %+v", state, want)
 	}
 	if text != "" {

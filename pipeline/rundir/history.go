@@ -3,28 +3,30 @@ package rundir
 import (
 	"encoding/csv"
 	"io"
+	"math"
 	"strconv"
 
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
 )
 
-// WriteHistoryCSV writes history.csv: a row per epoch, a column per metric of the
-// first epoch. A value that is not finite is left empty.
+// WriteHistoryCSV writes history.csv: a row per epoch, a column per metric. A value
+// that is missing or not finite is left empty.
 func (d Dir) WriteHistoryCSV(history []pipeline.Epoch) error {
 	if len(history) == 0 {
 		return nil
 	}
 	header := []string{"stage", "epoch", "step", "lr"}
-	names := history[0].Metrics()
-	for _, metric := range names {
-		header = append(header, metric.Name)
-	}
+	names := pipeline.MetricNames(history)
+	header = append(header, names...)
 	rows := [][]string{append(header, "best")}
 	for _, e := range history {
 		row := []string{e.Stage, strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), exact(e.LearningRate)}
-		for _, metric := range names {
-			value, _ := e.Value(metric.Name)
+		for _, name := range names {
+			value, ok := e.Value(name)
+			if !ok {
+				value = math.NaN()
+			}
 			row = append(row, exact(value))
 		}
 		rows = append(rows, append(row, strconv.FormatBool(e.Best)))

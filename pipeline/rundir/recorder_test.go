@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"tftl/pipeline"
@@ -45,7 +46,7 @@ func TestRecorder(t *testing.T) {
 	if got := read(t, d.Checkpoint(pipeline.Best)+".index"); got != "two" {
 		t.Errorf("beside the last checkpoint, the best is %q", got)
 	}
-	if state, _, err := d.Verify(pipeline.Best); err != nil || state != at(2) {
+	if state, _, err := d.Verify(pipeline.Best); err != nil || !reflect.DeepEqual(state, at(2)) {
 		t.Errorf("its state is %+v, %v", state, err)
 	}
 

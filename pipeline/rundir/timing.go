@@ -14,7 +14,7 @@ const (
 	maxTimePhase  = "max-time" // the time limit that stopped training
 )
 
-// Timing is a line of timing.jsonl: a frozen pass or an epoch.
+// Timing is a line of timing.jsonl: a frozen pass, an epoch or a time limit.
 type Timing struct {
 	Phase      string  `json:"phase"`
 	Stage      string  `json:"stage"`
@@ -25,6 +25,7 @@ type Timing struct {
 	Train      float64 `json:"train"`      // seconds of an epoch
 	Validate   float64 `json:"validate"`   // seconds of an epoch
 	Checkpoint float64 `json:"checkpoint"` // seconds of an epoch
+	Limit      float64 `json:"limit"`      // seconds, of a time limit that stopped training
 }
 
 // ImagesPerSecond is the speed of a frozen pass or of an epoch's training, or 0

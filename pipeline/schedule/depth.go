@@ -1,10 +1,6 @@
 package schedule
 
-import (
-	"math"
-
-	"tftl/pipeline"
-)
+import "tftl/pipeline"
 
 // Depth decides how deep to fine-tune: block by block, as long as the monitored
 // metric improves by more than its noise.
@@ -13,53 +9,38 @@ type Depth struct {
 	Higher  bool
 }
 
-// Point is the best epoch up to the end of a stage.
-type Point struct {
-	Stage string  `json:"stage"`
-	Value float64 `json:"value"` // of the monitored metric
-	// Noise is the standard error of Value over the validation samples, or 0 if
-	// it has none: another metric, or a single sample.
-	Noise float64 `json:"noise"`
-	Gain  float64 `json:"gain"` // improvement over the previous stage, positive if better; 0 for the first
-}
+// gainErrors is how many standard errors an epoch of a deeper stage must gain to
+// be kept. Two are a one-sided test at about 2.5%. Each stage tries several epochs
+// and offers its luckiest, so fewer would keep noise.
+const gainErrors = 2
 
-// Curve is the metric against the depth: a point for each stage of a history.
-func (d Depth) Curve(history []pipeline.Epoch) []Point {
-	var curve []Point
-	best := math.Inf(1)
-	for i, e := range history {
-		if i == 0 || e.Stage != history[i-1].Stage {
-			point := Point{Stage: e.Stage, Value: math.NaN()}
-			if len(curve) > 0 { // a stage starts from the best weights so far
-				before := curve[len(curve)-1]
-				point.Value, point.Noise = before.Value, before.Noise
-			}
-			curve = append(curve, point)
+// Watch returns a rule like watch, except that an epoch of a deeper stage is the
+// best only if it gains more than noise over the weights that its stage started
+// from.
+func (d Depth) Watch(watch pipeline.Watch) pipeline.Watch {
+	return func(history []pipeline.Epoch) pipeline.Verdict {
+		verdict := watch(history)
+		if first := stageStart(history); verdict.Best && first > 0 {
+			gain, noise := history[len(history)-1].GainOver(history[:first], d.Monitor, d.Higher)
+			verdict.Best = gain > gainErrors*noise
 		}
-		at := &curve[len(curve)-1]
-		value := signed(e, d.Monitor, d.Higher)
-		if !(value < best) {
-			continue
-		}
-		if len(curve) > 1 {
-			at.Gain += best - value
-		}
-		best = value
-		at.Value, _ = e.Value(d.Monitor)
-		if at.Noise, _ = e.Value(d.Monitor + "_se"); math.IsNaN(at.Noise) {
-			at.Noise = 0
-		}
+		return verdict
 	}
-	return curve
 }
 
-// Deeper says whether to train the next stage: whether the newest one gained more
-// than the noise. After the first stage the answer is yes.
+// Deeper says whether to train the next stage: whether an epoch of the newest one
+// was kept. After the first stage the answer is yes.
 func (d Depth) Deeper(history []pipeline.Epoch) bool {
-	curve := d.Curve(history)
-	if len(curve) < 2 {
-		return true
+	first := stageStart(history)
+	_, kept := pipeline.BestOf(history[first:])
+	return first == 0 || kept
+}
+
+// stageStart is the index of the first epoch of the newest stage.
+func stageStart(history []pipeline.Epoch) int {
+	first := max(len(history)-1, 0)
+	for first > 0 && history[first-1].Stage == history[first].Stage {
+		first--
 	}
-	last := curve[len(curve)-1]
-	return last.Gain > last.Noise
+	return first
 }

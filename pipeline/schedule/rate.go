@@ -58,7 +58,7 @@ type Plateau struct {
 func (p Plateau) Scale(history []pipeline.Epoch) float64 {
 	scale, best, wait := 1.0, math.Inf(1), 0
 	for _, epoch := range history {
-		value := signed(epoch, p.Monitor, p.Higher)
+		value := epoch.Signed(p.Monitor, p.Higher)
 		if value < best-p.MinDelta || math.IsInf(best, 1) && value < best {
 			best, wait = value, 0
 			continue
@@ -68,17 +68,4 @@ func (p Plateau) Scale(history []pipeline.Epoch) float64 {
 		}
 	}
 	return scale
-}
-
-// signed is an epoch's metric, negated if higher is better, so that less is
-// always better. It is NaN if the epoch lacks the metric.
-func signed(e pipeline.Epoch, name string, higher bool) float64 {
-	value, ok := e.Value(name)
-	switch {
-	case !ok:
-		return math.NaN()
-	case higher:
-		return -value
-	}
-	return value
 }

@@ -23,30 +23,31 @@ type EarlyStopping struct {
 }
 
 // Watch is a pipeline.Watch. An epoch is the best if it is strictly better than
-// all before it in the whole run, by however little. Patience counts within the
-// newest epoch's stage. NaN is never better.
+// the best before it in the whole run, by however little. Patience counts within
+// the newest epoch's stage, against the best of that stage: a deeper stage may
+// begin worse than the one before. NaN is never better.
 func (e EarlyStopping) Watch(history []pipeline.Epoch) pipeline.Verdict {
 	if len(history) == 0 {
 		return pipeline.Verdict{}
 	}
-	worst := math.Inf(1)
-	best, reference, wait, inStage, isBest := worst, worst, 0, 0, false
+	reference, wait, inStage := math.Inf(1), 0, 0
 	for i, epoch := range history {
 		if i > 0 && epoch.Stage != history[i-1].Stage {
-			wait, inStage = 0, 0
-		}
-		value := signed(epoch, e.Monitor, e.Higher)
-		if isBest = value < best; isBest {
-			best = value
+			reference, wait, inStage = math.Inf(1), 0, 0
 		}
 		if inStage++; inStage <= e.StartFromEpoch {
 			continue
 		}
-		if value+e.MinDelta < reference || math.IsInf(reference, 1) && value < worst {
+		value := epoch.Signed(e.Monitor, e.Higher)
+		if value+e.MinDelta < reference || math.IsInf(reference, 1) && value < reference {
 			reference, wait = value, 0
 		} else {
 			wait++
 		}
 	}
-	return pipeline.Verdict{Best: isBest, Stop: e.Patience > 0 && wait >= e.Patience}
+	newest, best := history[len(history)-1].Signed(e.Monitor, e.Higher), math.Inf(1)
+	if before, ok := pipeline.BestOf(history[:len(history)-1]); ok {
+		best = before.Signed(e.Monitor, e.Higher)
+	}
+	return pipeline.Verdict{Best: newest < best, Stop: e.Patience > 0 && wait >= e.Patience}
 }

@@ -16,7 +16,7 @@ func run(e EarlyStopping, values ...float64) (best []int, stop int) {
 	for i, v := range values {
 		history = append(history, pipeline.Epoch{Stage: "head", Validation: []pipeline.Metric{{Name: "loss", Value: v}}})
 		verdict := e.Watch(history)
-		if verdict.Best {
+		if history[i].Best = verdict.Best; verdict.Best {
 			best = append(best, i+1)
 		}
 		if verdict.Stop && stop == 0 {
@@ -60,17 +60,23 @@ func TestEarlyStopping(t *testing.T) {
 	}
 }
 
-func TestPatienceStartsAnewWithAStage(t *testing.T) {
+func TestPatienceCountsAgainstTheStagesOwnBest(t *testing.T) {
 	epoch := func(stage string, v float64) pipeline.Epoch {
 		return pipeline.Epoch{Stage: stage, Validation: []pipeline.Metric{{Name: "loss", Value: v}}}
 	}
 	e := EarlyStopping{Monitor: "val_loss", Patience: 2}
-	history := []pipeline.Epoch{epoch("head", 1), epoch("head", 2), epoch("block5", 3)}
-	if v := e.Watch(history); v.Stop || v.Best {
-		t.Errorf("%+v: a worse first epoch of a stage neither ends it nor is the best", v)
-	}
-	if v := e.Watch(append(history, epoch("block5", 3))); !v.Stop {
-		t.Error("the second one does not end it")
+	history := []pipeline.Epoch{epoch("head", 1), epoch("head", 2)}
+	history[0].Best = true
+	for i, test := range []struct {
+		value      float64
+		best, stop bool
+	}{{4, false, false}, {3, false, false}, {2, false, false}, {2, false, false}, {0.9, true, false}, {1, false, false}, {0.95, false, true}} {
+		history = append(history, epoch("block5", test.value))
+		v := e.Watch(history)
+		if v.Best != test.best || v.Stop != test.stop {
+			t.Errorf("epoch %d of the stage: %+v", i+1, v)
+		}
+		history[len(history)-1].Best = v.Best
 	}
 }
 

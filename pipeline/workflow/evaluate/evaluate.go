@@ -98,6 +98,9 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := r.Decision.check(stored, r.Model); err != nil {
 		return nil, err
 	}
+	if message, ok := Unfinished(r.Model); ok {
+		env.Warn("%v", message)
+	}
 	m := &measurement{Request: r, network: n, env: env, digests: new(workflow.Digests)}
 	data, err := m.open(ctx)
 	if err != nil {

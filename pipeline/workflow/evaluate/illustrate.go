@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
@@ -193,4 +194,15 @@ func WriteReport(run rundir.Dir) error {
 		return err
 	}
 	return run.WriteReport(page.Bytes(), brief.Bytes())
+}
+
+// Unfinished says how far the training of a run got and how to continue it. ok is
+// false if path is no run, or one that is finished.
+func Unfinished(path string) (m pipeline.Message, ok bool) {
+	at, ok := rundir.Dir{Path: path}.Unfinished()
+	if !ok || !rundir.Is(path) {
+		return m, false
+	}
+	return pipeline.Messagef("run %s is not finished: %v; continue with tftl fit %s %s",
+		printable.Text(path), at, pipeline.Option("resume"), printable.Argument(path)), true
 }

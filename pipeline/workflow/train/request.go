@@ -54,7 +54,7 @@ func NewRequest(data, model, output string) Request {
 			Data:  rundir.Data{Path: data, Split: [3]float64{0.7, 0.15, 0.15}, OnBadImage: FailOnBadImage},
 			Model: rundir.Model{Path: model},
 			Training: rundir.Training{
-				BatchSize: 32, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5}, Plateau: rundir.Plateau{Patience: 3},
+				BatchSize: 32, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5, WarmupEpochs: DefaultWarmup}, Plateau: rundir.Plateau{Patience: 3},
 				Hyper:        pipeline.Hyperparameters{Optimizer: "adam"},
 				FeatureScale: AutoFeatureScale, OutputInit: ZeroOutput,
 				Augmentation: pipeline.Augmentation{FillMode: "nearest"},
@@ -233,12 +233,6 @@ func stopping(t rundir.Training) schedule.EarlyStopping {
 		Monitor: t.Monitor, Higher: !metrics.LowerIsBetter(strings.TrimPrefix(t.Monitor, "val_")), MinDelta: t.MinDelta, Patience: t.Patience,
 		StartFromEpoch: t.StartFromEpoch,
 	}
-}
-
-// depth returns the rule that decides how deep to train.
-func depth(t rundir.Training) schedule.Depth {
-	s := stopping(t)
-	return schedule.Depth{Monitor: s.Monitor, Higher: s.Higher}
 }
 
 // DataOptions returns the options with which a run opens its data.

@@ -16,13 +16,23 @@ import (
 // it.
 const HeadStage = "head"
 
+// DeeperRate is the learning rate of stages below the head that do not set their
+// own. Keras' guide to transfer learning fine-tunes with it: larger steps would
+// destroy pretrained weights.
+const DeeperRate = 1e-5
+
+// DefaultWarmup as the WarmupEpochs of a request lets each stage choose: none for
+// the head, and one epoch for stages below it. Their optimizer starts with empty
+// moments, so its first steps are as long as the rate allows, on weights that are
+// already good.
+const DefaultWarmup = -1
+
 // resolve returns a config completed with what the network decides.
 func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Config, error) {
 	t := &config.Training
 	if !slices.Contains(info.Optimizers, t.Hyper.Optimizer) {
 		return config, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("optimizer"), t.Hyper.Optimizer, info.Path, strings.Join(info.Optimizers, ", "))
 	}
-	t.LearningRate = cmp.Or(t.LearningRate, info.LearningRate)
 	if !info.NewHead {
 		if err := olderHead(t, info.Path); err != nil {
 			return config, err
@@ -36,8 +46,12 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 	m.Backbone, m.WeightsOrigin, m.WeightsSHA256, m.Pooling = info.Backbone, info.WeightsOrigin, info.WeightsSHA256, info.Pooling
 	m.Input = describeInput(info.Input)
 	config.Runtime = info.Runtime
-	t.Stages, err = resolveStages(*t, info, epochs)
-	return config, err
+	if t.Stages, err = resolveStages(*t, info, epochs); err != nil {
+		return config, err
+	}
+	t.LearningRate = cmp.Or(t.LearningRate, info.LearningRate)
+	t.Rate.WarmupEpochs = max(t.Rate.WarmupEpochs, 0)
+	return config, nil
 }
 
 // olderHead takes what an older export can do instead of the defaults.
@@ -86,7 +100,7 @@ func CheckRate(r rundir.Rate) error {
 		return bad("decay-rate", r.DecayRate, "must be above 0 and at most 1")
 	case r.DecayEpochs < 1:
 		return bad("decay-epochs", r.DecayEpochs, "must be 1 or more")
-	case r.WarmupEpochs < 0:
+	case r.WarmupEpochs < DefaultWarmup:
 		return bad("warmup-epochs", r.WarmupEpochs, "must be 0 or more")
 	}
 	return nil
@@ -112,18 +126,12 @@ func rate(s rundir.Stage, stepsPerEpoch int) pipeline.Schedule {
 
 // resolveStages fills in epochs and rates, and checks that the network has the
 // stages and that each is at least as deep as the one before.
-//
-// A stage below the head starts at a tenth of the default rate, because large
-// steps would destroy its pretrained weights.
 func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]rundir.Stage, error) {
 	stages := slices.Clone(training.Stages)
 	switch {
-	case len(stages) > 0: // given, or from the resumed run
-	case training.StagesAuto:
-		for _, name := range info.Stages {
-			stages = append(stages, rundir.Stage{Name: name, Rate: training.Rate})
-		}
-	default:
+	case training.StagesAuto && (len(stages) == 0 || stages[0].Name == AutoStage):
+		stages = autoStages(append(stages, rundir.Stage{Rate: training.Rate})[0], training.Rate, info.Stages)
+	case len(stages) == 0:
 		stages = []rundir.Stage{{Name: HeadStage, Rate: training.Rate}}
 	}
 	depth := -1
@@ -138,14 +146,33 @@ func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]
 		}
 		depth = at
 		s.Epochs = cmp.Or(s.Epochs, epochs)
-		if s.LearningRate == 0 {
-			s.LearningRate = training.LearningRate
-			if s.Name != HeadStage {
-				s.LearningRate /= 10
-			}
+		rate, warmup := DeeperRate, 1
+		if s.Name == HeadStage {
+			rate, warmup = cmp.Or(training.LearningRate, info.LearningRate), 0
+		}
+		if s.LearningRate == 0 && training.LearningRate > 0 && stages[0].Name != HeadStage {
+			err := bad("lr", training.LearningRate, "is the rate of the head, which no stage trains by itself")
+			return nil, pipeline.WithHint(err, "set the rate of a deeper stage with %s %s:lr=%v", pipeline.Option("stage"), s.Name, training.LearningRate)
+		}
+		s.LearningRate = cmp.Or(s.LearningRate, rate)
+		if s.WarmupEpochs < 0 {
+			s.WarmupEpochs = warmup
 		}
 	}
 	return stages, nil
+}
+
+// autoStages returns a stage for each depth of a network: the head with the run's
+// rate, the others like deeper.
+func autoStages(deeper rundir.Stage, head rundir.Rate, names []string) []rundir.Stage {
+	stages := make([]rundir.Stage, len(names))
+	for i, name := range names {
+		if stages[i] = deeper; name == HeadStage {
+			stages[i] = rundir.Stage{Rate: head}
+		}
+		stages[i].Name = name
+	}
+	return stages
 }
 
 // plan returns the plan of the training loop for a run's config.
@@ -162,7 +189,8 @@ func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan
 		plan.InitFrom, plan.FreshHead = rundir.Dir{Path: from.Path}.Checkpoint(pipeline.Best), from.FreshHead
 	}
 	if t.StagesAuto {
-		plan.Deeper = depth(t).Deeper
+		depth := schedule.Depth{Monitor: watch.Monitor, Higher: watch.Higher}
+		plan.Watch, plan.Deeper = depth.Watch(watch.Watch), depth.Deeper
 	}
 	for _, s := range t.Stages {
 		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: t.Hyper}

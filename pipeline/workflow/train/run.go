@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
-	"tftl/pipeline/schedule"
 	"tftl/pipeline/workflow"
 )
 
@@ -41,8 +41,8 @@ type Result struct {
 	// GuessLoss is the val_loss of a guess that ignores the image: see
 	// metrics.GuessLoss. It may be infinite.
 	GuessLoss float64
-	Depth     []schedule.Point // what each stage gained
-	Stopped   bool             // by MaxTime, before all was done
+	Depth     []pipeline.StageResult // what each stage gained
+	Stopped   bool                   // by MaxTime, before all was done
 	Skipped   []rundir.BadImage
 }
 
@@ -76,7 +76,7 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 	in := r.inputs(progress)
 	defer in.close()
 	history, err = pipeline.Fit(loop, pipeline.Job{
-		Plan: plan(r.Config, r.set.Classes, r.set.Train.Len()), Model: r.network, Inputs: in.open, Measure: measure,
+		Plan: plan(r.Config, r.set.Classes, r.set.Train.Len()), Model: r.network, Inputs: in.open, Measure: measure, Terms: terms(r.Config.Training.Monitor),
 		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
 		State: r.state, History: r.history,
 	})
@@ -97,6 +97,15 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 // measure returns the validation metrics of an epoch and their standard errors.
 func measure(predictions []pipeline.Prediction) []pipeline.Metric {
 	return append(metrics.Basic(predictions), metrics.StandardErrors(predictions)...)
+}
+
+// terms returns the terms of the monitored metric, or nil if it is no mean over
+// the validation part.
+func terms(monitor string) pipeline.Terms {
+	if metric, ok := strings.CutPrefix(monitor, "val_"); ok {
+		return metrics.Terms(metric)
+	}
+	return nil
 }
 
 // finish writes the model of the best epoch and returns the result.
@@ -122,7 +131,7 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 		return nil, err
 	}
 	result := &Result{
-		Run: r.Dir, Monitor: t.Monitor, History: history, Best: best, Depth: depth(t).Curve(history), Stopped: stopped, Skipped: r.Skipped,
+		Run: r.Dir, Monitor: t.Monitor, History: history, Best: best, Depth: pipeline.StageResults(history, t.Monitor, stopping(t).Higher), Stopped: stopped, Skipped: r.Skipped,
 		GuessLoss: metrics.GuessLoss(workflow.Samples(r.set.Train), workflow.Samples(r.set.Validation), len(r.set.Classes), t.ClassWeights != nil),
 	}
 	r.warnOfGuessing(best, result.GuessLoss)

@@ -12,6 +12,29 @@ import (
 	"tftl/pipeline/rundir"
 )
 
+// AutoStage as the only stage of a request stands for the head and all deeper
+// stages, as far as they help. Its options are those of the deeper ones.
+const AutoStage = "auto"
+
+// ParseStages reads the stages of a run. auto is true if validation decides how
+// deep to train.
+func ParseStages(texts []string, run rundir.Rate) (stages []rundir.Stage, auto bool, err error) {
+	for _, text := range texts {
+		stage, err := ParseStage(text, run)
+		if err != nil {
+			return nil, false, err
+		}
+		stages = append(stages, stage)
+		auto = auto || stage.Name == AutoStage
+	}
+	if auto && len(stages) > 1 {
+		err := pipeline.Errorf(pipeline.BadUsage, "%s %s: must be the only stage", pipeline.Option("stage"), AutoStage)
+		return nil, false, pipeline.WithHint(err, "it trains the head with %s and %s; the options after %s: are for deeper stages",
+			pipeline.Option("lr"), pipeline.Option("epochs"), AutoStage)
+	}
+	return stages, auto, nil
+}
+
 // ParseStage reads a stage in the form NAME[:epochs=N][,lr=RATE] and so on. What
 // the text does not set comes from run.
 func ParseStage(text string, run rundir.Rate) (rundir.Stage, error) {
@@ -25,8 +48,6 @@ func ParseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 		err = setStageOption(&stage, option)
 	}
 	switch {
-	case name == "auto":
-		err = errors.New("auto takes no options")
 	case name == "":
 		err = errors.New("has no stage name")
 	case err == nil:
@@ -54,10 +75,10 @@ func setStageOption(stage *rundir.Stage, option string) error {
 		stage.DecayRate = number
 	case key == "decay-epochs" && notWhole == nil:
 		stage.DecayEpochs = whole
-	case key == "warmup-epochs" && notWhole == nil:
+	case key == "warmup-epochs" && notWhole == nil && whole >= 0:
 		stage.WarmupEpochs = whole
 	case slices.Contains(stageOptions(), key):
-		return fmt.Errorf("%q: bad value: epochs must be whole numbers of 1 or more, rates numbers above 0", option)
+		return fmt.Errorf("%q: bad value: epochs must be whole numbers of 1 or more (0 for no warm-up), rates numbers above 0", option)
 	default:
 		return fmt.Errorf("%q: must be one of %s", option, strings.Join(stageOptions(), ", "))
 	}
