@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/pipeline"
 	"tftl/pipeline/rundir"
 )
 
@@ -54,26 +55,39 @@ func dataFacts(c contents) []fact {
 }
 
 // modelFacts describe the network and its training.
-func modelFacts(c rundir.Config) []fact {
-	t := c.Training
+func modelFacts(c contents) []fact {
+	t, model := c.config.Training, c.config.Model
 	var stages []string
 	for _, s := range t.Stages {
 		stages = append(stages, fmt.Sprintf("%s: %s, rate %s, %s", display(s.Name), count(s.Epochs, "epoch"), number(s.LearningRate), s.Schedule))
 	}
 	facts := []fact{
-		{"network", c.Model.Backbone},
-		{"weights", display(c.Model.WeightsOrigin)},
-		{"head", headOf(c.Model)},
+		{"network", model.Backbone},
+		{"weights", display(model.WeightsOrigin)},
+		{"head", headOf(model)},
 		{"stages", strings.Join(stages, "; ")},
 		{"optimizer", t.Hyper.Optimizer},
 		{"batch size", strconv.Itoa(t.BatchSize)},
 		{"monitor", fmt.Sprintf("%s, patience %d", t.Monitor, t.Patience)},
-		{"seed", strconv.FormatUint(c.Seed, 10)},
+		{"seed", strconv.FormatUint(c.config.Seed, 10)},
+	}
+	if t.Sampler != "" {
+		facts = append(facts, fact{"sampler", t.Sampler + ": " + count(drawsPerClass(c.parts[0]), "draw") + " of each class per epoch"})
 	}
 	if t.StagesAuto {
 		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
 	}
 	return facts
+}
+
+// drawsPerClass returns how often the balanced sampler draws each class per epoch.
+func drawsPerClass(images []int) int {
+	samples, classes := 0, 0
+	for _, n := range images {
+		samples += n
+		classes += min(n, 1)
+	}
+	return pipeline.DrawsPerClass(samples, classes)
 }
 
 func headOf(m rundir.Model) string {

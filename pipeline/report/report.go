@@ -110,7 +110,7 @@ type shownPicture struct {
 func newPage(c contents) (p page, err error) {
 	p = page{
 		Name: display(c.name), Subtitle: subtitle(c, display), Evaluate: "tftl evaluate " + display(c.run.Path),
-		Data: dataFacts(c), Parts: partsGrid(c), Model: modelFacts(c.config), Machine: machineFacts(c.config),
+		Data: dataFacts(c), Parts: partsGrid(c), Model: modelFacts(c), Machine: machineFacts(c.config),
 		Timing: timingGrid(c.timing), Config: c.raw,
 	}
 	if p.Training, err = newTraining(c); err != nil {

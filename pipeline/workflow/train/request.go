@@ -56,6 +56,7 @@ func NewRequest(data, model, output string) Request {
 				BatchSize: 32, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5}, Plateau: rundir.Plateau{Patience: 3},
 				Hyper:        pipeline.Hyperparameters{Optimizer: "adam"},
 				Augmentation: pipeline.Augmentation{FillMode: "nearest"},
+				Sampler:      ShuffleSampler,
 				Monitor:      "val_loss", Patience: 5,
 			},
 		},
@@ -133,6 +134,9 @@ func (r Request) Check() error {
 	}
 	if copies := t.Augmentation.Copies; copies > 0 && r.Cache.Off {
 		return bad("augment-copies", copies, "needs the feature cache, which is off")
+	}
+	if err := checkSampling(t); err != nil {
+		return err
 	}
 	return r.Options.check()
 }

@@ -23,6 +23,9 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 		return config, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("optimizer"), t.Hyper.Optimizer, info.Path, strings.Join(info.Optimizers, ", "))
 	}
 	t.LearningRate = cmp.Or(t.LearningRate, info.LearningRate)
+	if t.Sampler == ShuffleSampler {
+		t.Sampler = "" // as in configurations of older runs
+	}
 	m := &config.Model
 	var err error
 	if m.Units, err = resolveUnits(m.Units, info); err != nil {
@@ -130,8 +133,9 @@ func resolveStages(training rundir.Training, info workflow.Info, epochs int) ([]
 	return stages, nil
 }
 
-// plan returns the plan of the training loop for a run's config.
-func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan {
+// plan returns the plan of the training loop for a run's config. epochLength is the
+// number of images that an epoch trains on.
+func plan(config rundir.Config, classes []string, epochLength int) pipeline.Plan {
 	t := config.Training
 	watch := stopping(t)
 	plan := pipeline.Plan{
@@ -146,7 +150,7 @@ func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan
 	}
 	for _, s := range t.Stages {
 		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: t.Hyper}
-		stage.Schedule = rate(s, (trainImages+t.BatchSize-1)/t.BatchSize)
+		stage.Schedule = rate(s, (epochLength+t.BatchSize-1)/t.BatchSize)
 		if t.Plateau.Factor > 0 {
 			stage.Scale = schedule.Plateau{
 				Monitor: watch.Monitor, Higher: watch.Higher, MinDelta: watch.MinDelta, Patience: t.Plateau.Patience, Factor: t.Plateau.Factor,
