@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"context"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -48,4 +50,37 @@ func TestHitsOfMixedSamples(t *testing.T) {
 	if got := hits(targets, []float32{1, 0, 5, 4, 2, 1}, 2); got != 2 {
 		t.Errorf("%d hits, want 2", got)
 	}
+}
+
+// How a source mixed its samples reaches the step as targets.
+func TestFitTrainsOnMixedTargets(t *testing.T) {
+	job, n, _ := job(1)
+	job.Inputs = func(context.Context, string, Stage) (train, validation Source, err error) {
+		return halves{numbers{n: 5}}, numbers{n: 4}, nil
+	}
+	if _, err := Fit(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range n.steps {
+		for i, s := range step.batch.Samples {
+			partner := step.batch.Samples[(i+1)%len(step.batch.Samples)]
+			want := []float32{0, 0}
+			want[s.Label] += 0.5
+			want[partner.Label] += 0.5
+			if got := step.batch.Targets[2*i : 2*i+2]; !slices.Equal(got, want) {
+				t.Errorf("samples %v: targets %v, want %v", step.index, got, want)
+			}
+		}
+	}
+}
+
+// halves is a source that says that each sample is half of the next one.
+type halves struct{ numbers }
+
+func (s halves) Batch(ctx context.Context, epoch int, index []int) (Batch, error) {
+	b, err := s.numbers.Batch(ctx, epoch, index)
+	for i := range b.Samples {
+		b.Mixed = append(b.Mixed, Mixed{b.Samples[(i+1)%len(b.Samples)], 0.5})
+	}
+	return b, err
 }

@@ -66,7 +66,8 @@ type Mixed struct {
 }
 
 // Source gives random access to batches, so that a run can resume at any batch
-// and only Order decides their order. The epoch matters only for augmentation.
+// and only Order decides their order. The epoch matters only for augmentation, and
+// if the source is sampled: then an index is a draw, not always the same sample.
 // It is safe for concurrent use, and all callers get the same batches.
 type Source interface {
 	Len() int
