@@ -23,8 +23,11 @@ func TestTargetsAreSmoothedAndWeighted(t *testing.T) {
 		// 0.75 of a loss of weight 1 and 0.25 of one of weight 0.5, and halves of both
 		{"mixed", Plan{Classes: 3}, mixed, []float32{1. / 7, 0, 6. / 7, 1. / 3, 0, 2. / 3}, []float32{0.875, 0.75}},
 		{
-			"mixed, smoothed and weighted", Plan{Classes: 3, LabelSmoothing: 0.3, ClassWeights: []float64{2, 5, 1}}, mixed,
-			[]float32{0.275, 0.1, 0.625, 0.45, 0.1, 0.45}, []float32{1, 1},
+			"mixed, smoothed and weighted",
+			Plan{Classes: 3, LabelSmoothing: 0.3, ClassWeights: []float64{2, 5, 1}},
+			mixed,
+			[]float32{0.275, 0.1, 0.625, 0.45, 0.1, 0.45},
+			[]float32{1, 1},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
