@@ -31,7 +31,7 @@ func checkSampling(t rundir.Training) error {
 	}
 	if t.CutMix > 0 && t.Augmentation.Copies > 0 {
 		err := pipeline.Errorf(pipeline.BadUsage, "%s %v: needs the pixels, but %s %d caches features", pipeline.Option("cutmix"), t.CutMix, pipeline.Option("augment-copies"), t.Augmentation.Copies)
-		return pipeline.WithHint(err, "%s mixes features, too", pipeline.Option("mixup"))
+		return pipeline.WithHint(err, "%s can mix cached features", pipeline.Option("mixup"))
 	}
 	return nil
 }
@@ -61,12 +61,10 @@ func (p *Prepared) describeBalance() {
 	counts := check.Counts(p.Set)
 	if t.Sampler == BalancedSampler {
 		p.describeSampler(counts.Classes)
-	}
-	if t.Sampler == BalancedSampler || t.ClassWeights != nil {
 		return
 	}
 	for _, f := range counts.Findings {
-		if f.Kind == check.Imbalance {
+		if f.Kind == check.Imbalance && t.ClassWeights == nil {
 			p.env.Warn("%s (%s balanced, or %s balanced)", f.Detail, pipeline.Option("class-weights"), pipeline.Option("sampler"))
 		}
 	}
