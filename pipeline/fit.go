@@ -309,7 +309,7 @@ func (f *fit) step(ctx context.Context, batch Batch) error {
 	s.Batch++
 	s.Seen += len(batch.Samples)
 	s.Loss += result.Loss * float64(len(batch.Samples))
-	s.Correct += hits(batch.Samples, result.Logits)
+	s.Correct += hits(batch.Targets, result.Logits, f.Plan.Classes)
 	if time.Since(f.saved) >= f.SaveEvery {
 		return f.saveLast()
 	}
@@ -367,40 +367,4 @@ func (f *fit) save(name string, state State) error {
 	return f.Recorder.Save(name, state, func(prefix string) error {
 		return f.open.Save(context.Background(), prefix)
 	})
-}
-
-// target fills in the smoothed targets of a training step, and its weights: each
-// sample's own times that of its class.
-func (b *Batch) target(p Plan) {
-	b.Targets = make([]float32, len(b.Samples)*p.Classes)
-	b.Weights = make([]float32, len(b.Samples))
-	others := p.LabelSmoothing / float64(p.Classes)
-	for i, s := range b.Samples {
-		row := b.Targets[i*p.Classes : (i+1)*p.Classes]
-		for c := range row {
-			row[c] = float32(others)
-		}
-		row[s.Label] = float32(1 - p.LabelSmoothing + others)
-		b.Weights[i] = s.Weight
-		if p.ClassWeights != nil {
-			b.Weights[i] *= float32(p.ClassWeights[s.Label])
-		}
-	}
-}
-
-// hits counts the rows whose largest logit is the sample's class.
-func hits(samples []Sample, logits []float32) int {
-	classes, count := len(logits)/len(samples), 0
-	for i, s := range samples {
-		row, best := logits[i*classes:(i+1)*classes], 0
-		for c, z := range row {
-			if z > row[best] {
-				best = c
-			}
-		}
-		if best == s.Label {
-			count++
-		}
-	}
-	return count
 }

@@ -37,21 +37,40 @@ func TestFeatureScaleIsTheStandardDeviation(t *testing.T) {
 		{[2][]float32{{0, 100}, {0, 100}}, 64}, // of all inputs together
 		{[2][]float32{{7}, {7}}, 1},
 	} {
-		job, n, r := job(1)
-		job.Plan.FeatureScale = 0
-		job.Inputs = func(context.Context, string, Stage) (train, validation Source, err error) {
-			return constants{6, test.values}, constants{6, [2][]float32{{1}, {1}}}, nil
-		}
-		if _, err := Fit(t.Context(), job); err != nil {
+		job, n, _ := job()
+		open, err := n.Open(t.Context(), "head")
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got := r.states[Last].FeatureScale; got != test.want {
-			t.Errorf("%v: scale %v, want %v", test.values, got, test.want)
-		}
-		if !slices.Contains(n.calls, "init 2 [7] 11 "+string(number(test.want))) {
-			t.Errorf("%v: calls %v", test.values, n.calls)
+		if got, err := job.Plan.featureScale(t.Context(), open, constants{6, test.values}); err != nil || got != test.want {
+			t.Errorf("%v: scale %v, %v, want %v", test.values, got, err, test.want)
 		}
 	}
+}
+
+func TestFitMeasuresTheFeatureScale(t *testing.T) {
+	job, n, r := job(1)
+	job.Plan.FeatureScale = 0
+	if _, err := Fit(t.Context(), job); err != nil { // on samples 0 to 4
+		t.Fatal(err)
+	}
+	if got := r.states[Last].FeatureScale; got != 1 || !slices.Contains(n.calls, "init 2 [7] 11 1") || !slices.Contains(n.calls, "head inputs") {
+		t.Errorf("scale %v, calls %v", got, n.calls)
+	}
+	job, n, r = jobWithScale(4)
+	if _, err := Fit(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.states[Last].FeatureScale; got != 4 || !slices.Contains(n.calls, "init 2 [7] 11 4") || slices.Contains(n.calls, "head inputs") {
+		t.Errorf("given: scale %v, calls %v", got, n.calls)
+	}
+}
+
+// jobWithScale is a job with a given scale.
+func jobWithScale(scale float64) (Job, *network, *recorder) {
+	job, n, r := job(1)
+	job.Plan.FeatureScale = scale
+	return job, n, r
 }
 
 func TestFeatureScaleLooksAtSomeImagesOfALargeSet(t *testing.T) {

@@ -51,13 +51,23 @@ type Batch struct {
 	Data    []float32 // as many values as the product of Shape
 	Targets []float32 // [N,C], one distribution over the classes per row; empty unless training
 	Weights []float32 // [N]; empty unless training
+	// Mixed says with what each sample's Data is mixed; nil for nothing.
+	Mixed []Mixed // [N]
 	// Recycle, if not nil, gives the memory of Data to a later batch. The owner
 	// may call it once, after the last use of Data, but does not have to.
 	Recycle func()
 }
 
+// Mixed says that a sample's data is not its own alone: mixup adds that of a
+// partner, CutMix puts a part of the partner's image in its place.
+type Mixed struct {
+	Partner Sample
+	Share   float64 // of the sample itself, from 0 to 1; the rest is the partner's
+}
+
 // Source gives random access to batches, so that a run can resume at any batch
-// and only Order decides their order. The epoch matters only for augmentation.
+// and only Order decides their order. The epoch matters only for augmentation, and
+// if the source is sampled: then an index is a draw, not always the same sample.
 // It is safe for concurrent use, and all callers get the same batches.
 type Source interface {
 	Len() int

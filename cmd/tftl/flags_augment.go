@@ -37,6 +37,14 @@ func newAugmentFlags() []cli.Flag {
 	return flags
 }
 
+// mixFlags are for training only, because an image's partner depends on its batch.
+func mixFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.Float64Flag{Name: "mixup", Usage: "mix each image and its target with another image of its batch, in shares from Beta(`ALPHA`, ALPHA); 0 for off. Mixes pixels if they are augmented in every epoch, otherwise cached features", Category: augmentFlags},
+		&cli.Float64Flag{Name: "cutmix", Usage: "put a box of another image of its batch into each image, and mix the targets by area; the area is from Beta(`ALPHA`, ALPHA); 0 for off. Runs the frozen part in every epoch. With --mixup, one of the two is drawn for each image", Category: augmentFlags},
+	}
+}
+
 // newAugmentation reads the flags. Those that are set override the preset.
 func newAugmentation(c *cli.Context) (pipeline.Augmentation, error) {
 	a, err := pixels.PresetAugmentation(c.String("augment"))

@@ -21,7 +21,7 @@ func fitFlags() []cli.Flag {
 	return slices.Concat(
 		[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
 		networkFlags(), runFlags(), learningFlags(), newHyperFlags(), newBalanceFlags(),
-		newAugmentFlags(), newCacheFlags(), batchFlags(), runtimeFlags(),
+		newAugmentFlags(), mixFlags(), newCacheFlags(), batchFlags(), runtimeFlags(),
 	)
 }
 
@@ -166,7 +166,8 @@ func configureTraining(c *cli.Context, r *train.Request) (err error) {
 	}
 	t.Plateau = rundir.Plateau{Factor: c.Float64("plateau-factor"), Patience: c.Int("plateau-patience")}
 	t.Monitor, t.MinDelta, t.Patience, t.StartFromEpoch = c.String("monitor"), c.Float64("min-delta"), c.Int("patience"), c.Int("start-from-epoch")
-	t.LabelSmoothing = c.Float64("label-smoothing")
+	t.LabelSmoothing, t.Sampler = c.Float64("label-smoothing"), c.String("sampler")
+	t.MixUp, t.CutMix = c.Float64("mixup"), c.Float64("cutmix")
 	if t.Augmentation, err = newAugmentation(c); err != nil {
 		return err
 	}

@@ -51,9 +51,10 @@ func newHyperFlags() []cli.Flag {
 	}
 }
 
-// newBalanceFlags change the training loss of an image.
+// newBalanceFlags change how often an image is trained on, and its training loss.
 func newBalanceFlags() []cli.Flag {
 	return []cli.Flag{
+		&cli.StringFlag{Name: "sampler", Value: "shuffle", Usage: "images of an epoch: shuffle, each once; or balanced, each class equally often, as many images in all", Category: trainFlags},
 		&cli.StringFlag{Name: "class-weights", Value: "none", Usage: "weight of each class in the training loss: none; balanced, which is images / (classes x images of the class); or a CSV `FILE` of label,weight. Validation is never weighted", Category: trainFlags},
 		&cli.Float64Flag{Name: "label-smoothing", Usage: "smooth training targets by `S`: 1-S+S/classes for the true class and S/classes for the others. Validation is never smoothed", Category: trainFlags},
 	}

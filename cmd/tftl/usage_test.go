@@ -69,6 +69,12 @@ func TestUsage(t *testing.T) {
 		"evaluate --model m --rescale -1":                     `--rescale "-1"`,
 		"evaluate --model m --labels none":                    "--labels: open none: no such file or directory",
 
+		"fit --data p --model m --sampler even":                                `--sampler "even": must be shuffle or balanced`,
+		"fit --data p --model m --mixup -0.1":                                  "--mixup -0.1: must be 0, or from 0.01 to 2",
+		"fit --data p --model m --mixup NaN":                                   "--mixup NaN: must be 0, or from 0.01 to 2",
+		"fit --data p --model m --cutmix 3":                                    "--cutmix 3: must be 0, or from 0.01 to 2",
+		"fit --data p --model m --cutmix 1 --augment light --augment-copies 3": "--cutmix 1: needs the pixels, but --augment-copies 3 caches features",
+
 		"fit --data p --model m --monitor val_los":  `--monitor "val_los": must be one of loss, accuracy, val_`,
 		"fit --data p --model m --cache tape":       `--cache "tape": must be disk, ram or off`,
 		"fit --data p --model m --precision half":   `--precision "half": must be auto, float32 or bfloat16`,

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/pipeline"
 	"tftl/pipeline/rundir"
 )
 
@@ -54,9 +55,8 @@ func dataFacts(c contents) []fact {
 }
 
 // modelFacts describe the network and its training.
-func modelFacts(of contents) []fact {
-	c := of.config
-	t := c.Training
+func modelFacts(c contents) []fact {
+	t, model := c.config.Training, c.config.Model
 	var stages []string
 	for _, s := range t.Stages {
 		stage := fmt.Sprintf("%s: %s, rate %s, %s", display(s.Name), count(s.Epochs, "epoch"), number(s.LearningRate), s.Schedule)
@@ -66,15 +66,18 @@ func modelFacts(of contents) []fact {
 		stages = append(stages, stage)
 	}
 	facts := []fact{
-		{"network", c.Model.Backbone},
-		{"weights", display(c.Model.WeightsOrigin)},
-		{"head", headOf(c.Model)},
-		{"feature scale", featureScale(of)},
+		{"network", model.Backbone},
+		{"weights", display(model.WeightsOrigin)},
+		{"head", headOf(model)},
+		{"feature scale", featureScale(c)},
 		{"stages", strings.Join(stages, "; ")},
 		{"optimizer", t.Hyper.Optimizer},
 		{"batch size", strconv.Itoa(t.BatchSize)},
 		{"monitor", fmt.Sprintf("%s, patience %d", t.Monitor, t.Patience)},
-		{"seed", strconv.FormatUint(c.Seed, 10)},
+		{"seed", strconv.FormatUint(c.config.Seed, 10)},
+	}
+	if t.Sampler != "" {
+		facts = append(facts, fact{"sampler", t.Sampler + ": " + count(drawsPerClass(c.parts[0]), "draw") + " of each class per epoch"})
 	}
 	if t.StagesAuto {
 		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
@@ -96,6 +99,16 @@ func featureScale(c contents) string {
 		return number(c.state.FeatureScale) + ", from the training part"
 	}
 	return option
+}
+
+// drawsPerClass returns how often the balanced sampler draws each class per epoch.
+func drawsPerClass(images []int) int {
+	samples, classes := 0, 0
+	for _, n := range images {
+		samples += n
+		classes += min(n, 1)
+	}
+	return pipeline.DrawsPerClass(samples, classes)
 }
 
 func headOf(m rundir.Model) string {

@@ -92,6 +92,13 @@ type Training struct {
 	// OutputInit is how a new output layer starts: zero, or empty for Glorot.
 	OutputInit   string                `json:"output_init,omitempty"`
 	Augmentation pipeline.Augmentation `json:"augmentation"` // of training images
+	// MixUp and CutMix are the alphas with which training images are mixed; 0 for
+	// not at all.
+	MixUp  float64 `json:"mixup,omitempty"`
+	CutMix float64 `json:"cutmix,omitempty"`
+	// Sampler draws the images of an epoch: shuffle, or balanced, which draws each
+	// class equally often. Empty means shuffle.
+	Sampler string `json:"sampler,omitempty"`
 	// ClassWeights multiply the training loss of each class; empty for none.
 	ClassWeights   map[string]float64 `json:"class_weights,omitempty"`
 	LabelSmoothing float64            `json:"label_smoothing"`

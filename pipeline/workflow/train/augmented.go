@@ -10,18 +10,32 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/features"
-	"tftl/pipeline/workflow"
 )
 
 // training returns the source of the training part, and the sources on which the
 // frozen pass must run first.
 func (in *inputs) training(stage pipeline.Stage) (pipeline.Source, []*features.Source, error) {
-	a := in.config.Training.Augmentation
-	if !a.Enabled() {
-		s := in.features(stage, in.set.Train)
-		return s, []*features.Source{s}, nil
+	part, missing, err := in.images(stage)
+	if err != nil {
+		return nil, nil, err
 	}
-	if in.augmenter == nil { // one for all stages
+	if in.config.Training.Sampler == BalancedSampler {
+		return balancedSource{part, balancedDraws(in.config.Seed, in.set)}, missing, nil
+	}
+	return shuffled{part}, missing, nil
+}
+
+// images returns the training part, augmented and mixed, and the sources on which
+// the frozen pass must run first. Pixels are mixed if they pass through the frozen
+// part in each epoch, features otherwise.
+func (in *inputs) images(stage pipeline.Stage) (images, []*features.Source, error) {
+	t := in.config.Training
+	a, m := t.Augmentation, mixer{mixup: t.MixUp, cutmix: t.CutMix, seed: in.config.Seed}
+	if !a.Enabled() && t.CutMix == 0 {
+		s := in.features(stage, in.set.Train)
+		return mixed{unchanged{s}, m}, []*features.Source{s}, nil
+	}
+	if a.Enabled() && in.augmenter == nil { // one for all stages
 		augmenter, err := in.env.Augmenter(a, in.config.Seed, in.network.Info().Input, in.config.Runtime.Threads)
 		if err != nil {
 			return nil, nil, err
@@ -31,9 +45,20 @@ func (in *inputs) training(stage pipeline.Stage) (pipeline.Source, []*features.S
 	}
 	if a.Copies == 0 {
 		pixels, err := in.pixels(in.features(stage, in.set.Train))
-		return fresh{pixels, in.augmenter, stage.Features}, nil, err
+		part := fresh{Source: pixels, mixer: m, frozen: stage.Features}
+		if in.augmenter != nil {
+			part.change = in.augmenter.Apply
+		}
+		return part, nil, err
 	}
-	made := make(copies, a.Copies)
+	made, needed := in.copies(stage)
+	return mixed{made, m}, needed, nil
+}
+
+// copies returns sources of augmented copies, and those that the run needs.
+func (in *inputs) copies(stage pipeline.Stage) (made copies, needed []*features.Source) {
+	t := in.config.Training
+	made = make(copies, t.Augmentation.Copies)
 	for i := range made {
 		epoch := i + 1
 		s := in.features(stage, in.set.Train)
@@ -47,14 +72,17 @@ func (in *inputs) training(stage pipeline.Stage) (pipeline.Source, []*features.S
 		s.Variant = func(sample pipeline.Sample) string { return in.augmenter.Variant(epoch, sample) }
 		made[i] = s
 	}
-	var epochs int
-	for _, s := range in.config.Training.Stages {
-		epochs += s.Epochs
+	needed = slices.Clone(made)       // the caller appends to it
+	if t.Sampler != BalancedSampler { // which needs more copies of a rare image than there are epochs
+		var epochs int
+		for _, s := range t.Stages {
+			epochs += s.Epochs
+		}
+		needed = needed[:min(len(made), epochs)]
 	}
-	needed := made[:min(len(made), epochs)]
 	in.env.Say("augmented copies: %d of each of %d images are cached; this takes up to %d frozen passes, and epochs take none",
 		len(needed), in.set.Train.Len(), len(needed))
-	return made, slices.Clone(needed), nil // the caller appends to it
+	return made, needed
 }
 
 // pixels turns a source of features into one of decoded images. It keeps as many
@@ -84,8 +112,11 @@ func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 }
 
 func (in *inputs) sayFresh(images int, kept string) {
-	in.env.Say("new augmentation every epoch: %d images are %s and pass through the frozen part in each epoch (%s K caches K passes)",
-		images, kept, pipeline.Option("augment-copies"))
+	instead := pipeline.Messagef("%s K caches K passes", pipeline.Option("augment-copies"))
+	if in.config.Training.CutMix > 0 {
+		instead = pipeline.Messagef("%s needs pixels", pipeline.Option("cutmix"))
+	}
+	in.env.Say("new augmentation every epoch: %d images are %s and pass through the frozen part in each epoch (%v)", images, kept, instead)
 }
 
 // pixelRoom returns how many bytes decoded images may take: the cache's limit, but
@@ -116,33 +147,4 @@ func pixelRoom(limit int64) int64 {
 		}
 	}
 	return limit
-}
-
-// fresh is a pipeline.Source that augments images and computes features again
-// every epoch.
-type fresh struct {
-	*features.Source // of pixels
-	augmenter        workflow.Augmenter
-	frozen           func(context.Context, pipeline.Batch) (pipeline.Batch, error)
-}
-
-func (s fresh) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batch, error) {
-	pixels, err := s.Source.Batch(ctx, epoch, index)
-	if err != nil {
-		return pixels, err
-	}
-	if pixels, err = s.augmenter.Apply(ctx, epoch, pixels); err != nil {
-		return pixels, err
-	}
-	return s.frozen(ctx, pixels)
-}
-
-// copies is a pipeline.Source of augmented copies. Epochs use them in turn.
-type copies []*features.Source
-
-func (c copies) Len() int                     { return c[0].Len() }
-func (c copies) Sample(i int) pipeline.Sample { return c[0].Sample(i) }
-
-func (c copies) Batch(ctx context.Context, epoch int, index []int) (pipeline.Batch, error) {
-	return c[(epoch-1)%len(c)].Batch(ctx, epoch, index)
 }

@@ -9,7 +9,6 @@ import (
 	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/dataset/check"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
 )
@@ -89,9 +88,7 @@ func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 	if err := p.Digests.Hash(ctx, all, p.Request.Workers, env.Progress); err != nil {
 		return nil, err
 	}
-	if p.Config.Training.ClassWeights == nil {
-		p.warnOfImbalance()
-	}
+	p.describeBalance()
 	warnOfShared(env, set, p.Digests)
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
@@ -156,16 +153,6 @@ func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err e
 		}
 	}
 	return skipped, nil
-}
-
-// warnOfImbalance warns if the classes are imbalanced. Opening the data has
-// already warned of classes missing in a part.
-func (p *Prepared) warnOfImbalance() {
-	for _, f := range check.Counts(p.Set).Findings {
-		if f.Kind == check.Imbalance {
-			p.env.Warn("%s (%s balanced)", f.Detail, pipeline.Option("class-weights"))
-		}
-	}
 }
 
 // warnOfShared warns of images that are both in train and in validation.

@@ -58,6 +58,7 @@ func NewRequest(data, model, output string) Request {
 				Hyper:        pipeline.Hyperparameters{Optimizer: "adam"},
 				FeatureScale: AutoFeatureScale, OutputInit: ZeroOutput,
 				Augmentation: pipeline.Augmentation{FillMode: "nearest"},
+				Sampler:      ShuffleSampler,
 				Monitor:      "val_loss", Patience: 5,
 			},
 		},
@@ -150,6 +151,9 @@ func (r Request) Check() error {
 	}
 	if copies := t.Augmentation.Copies; copies > 0 && r.Cache.Off {
 		return bad("augment-copies", copies, "needs the feature cache, which is off")
+	}
+	if err := checkSampling(t); err != nil {
+		return err
 	}
 	return r.Options.check()
 }

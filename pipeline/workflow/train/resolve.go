@@ -33,6 +33,9 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 	if !slices.Contains(info.Optimizers, t.Hyper.Optimizer) {
 		return config, pipeline.Errorf(pipeline.BadUsage, "%s %q: model %s has %s", pipeline.Option("optimizer"), t.Hyper.Optimizer, info.Path, strings.Join(info.Optimizers, ", "))
 	}
+	if t.Sampler == ShuffleSampler {
+		t.Sampler = "" // as in configurations of older runs
+	}
 	if !info.NewHead {
 		if err := olderHead(t, info.Path); err != nil {
 			return config, err
@@ -175,8 +178,9 @@ func autoStages(deeper rundir.Stage, head rundir.Rate, names []string) []rundir.
 	return stages
 }
 
-// plan returns the plan of the training loop for a run's config.
-func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan {
+// plan returns the plan of the training loop for a run's config. epochLength is the
+// number of images that an epoch trains on.
+func plan(config rundir.Config, classes []string, epochLength int) pipeline.Plan {
 	t := config.Training
 	watch := stopping(t)
 	plan := pipeline.Plan{
@@ -194,7 +198,7 @@ func plan(config rundir.Config, classes []string, trainImages int) pipeline.Plan
 	}
 	for _, s := range t.Stages {
 		stage := pipeline.StagePlan{Stage: s.Name, Epochs: s.Epochs, Hyper: t.Hyper}
-		stage.Schedule = rate(s, (trainImages+t.BatchSize-1)/t.BatchSize)
+		stage.Schedule = rate(s, (epochLength+t.BatchSize-1)/t.BatchSize)
 		if t.Plateau.Factor > 0 {
 			stage.Scale = schedule.Plateau{
 				Monitor: watch.Monitor, Higher: watch.Higher, MinDelta: watch.MinDelta, Patience: t.Plateau.Patience, Factor: t.Plateau.Factor,

@@ -76,7 +76,7 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 	in := r.inputs(progress)
 	defer in.close()
 	history, err = pipeline.Fit(loop, pipeline.Job{
-		Plan: plan(r.Config, r.set.Classes, r.set.Train.Len()), Model: r.network, Inputs: in.open, Measure: measure, Terms: terms(r.Config.Training.Monitor),
+		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: r.network, Inputs: in.open, Measure: measure, Terms: terms(r.Config.Training.Monitor),
 		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
 		State: r.state, History: r.history,
 	})
@@ -132,7 +132,7 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	}
 	result := &Result{
 		Run: r.Dir, Monitor: t.Monitor, History: history, Best: best, Depth: pipeline.StageResults(history, t.Monitor, stopping(t).Higher), Stopped: stopped, Skipped: r.Skipped,
-		GuessLoss: metrics.GuessLoss(workflow.Samples(r.set.Train), workflow.Samples(r.set.Validation), len(r.set.Classes), t.ClassWeights != nil),
+		GuessLoss: metrics.GuessLoss(workflow.Samples(r.set.Train), workflow.Samples(r.set.Validation), len(r.set.Classes), t.ClassWeights != nil || t.Sampler == BalancedSampler),
 	}
 	r.warnOfGuessing(best, result.GuessLoss)
 	return result, nil

@@ -66,7 +66,7 @@ func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoi
 	}
 	defer os.RemoveAll(work)
 	return pipeline.Sweep{
-		Plan: plan(p.Config, p.Set.Classes, p.Set.Train.Len()), Hyper: p.Config.Training.Hyper,
+		Plan: plan(p.Config, p.Set.Classes, epochLength(p.Config.Training, p.Set)), Hyper: p.Config.Training.Hyper,
 		Rates: schedule.Range(s.Least, s.Most, s.Rates), Steps: s.Steps,
 		Checkpoint: filepath.Join(work, "ckpt"), Progress: p.env.Progress,
 		Loss: func(predictions []pipeline.Prediction) float64 { return metrics.Basic(predictions)[0].Value },
