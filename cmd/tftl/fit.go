@@ -10,6 +10,7 @@ import (
 
 	"tftl/internal/printable"
 	"tftl/internal/ui"
+	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/train"
 )
@@ -86,9 +87,13 @@ func writeFitJSON(t terminal, r *train.Result) error {
 	if !math.IsInf(r.GuessLoss, 0) {
 		guess = r.GuessLoss
 	}
-	return ui.WriteJSON(t.Out, map[string]any{
+	document := map[string]any{
 		"run": r.Run.Path, "model": r.Run.Model(), "epochs": len(r.History), "best": r.Best, "guess_loss": guess, "depth": r.Depth, "finished": !r.Stopped,
-	})
+	}
+	if tuning := r.Tuning; tuning != nil {
+		document["tune"] = map[string]any{"monitor": tuning.Monitor, "settings": len(tuning.Settings), "chosen": tuning.Best(), "default": tuning.Default()}
+	}
+	return ui.WriteJSON(t.Out, document)
 }
 
 func writeFitTable(t terminal, r *train.Result) error {
@@ -99,7 +104,19 @@ func writeFitTable(t terminal, r *train.Result) error {
 			fmt.Fprintf(table, "%s\t%.4f\t%.4f\t%.4f\n", point.Stage, point.Value, point.Noise, point.Gain)
 		}
 	}
+	if tuning := r.Tuning; tuning != nil {
+		fmt.Fprintf(table, "setting\t%s\n", tuning.Monitor)
+		fmt.Fprintf(table, "chosen: %s\t%s\n", tuning.Best().Message().Text(flag), scoreText(tuning.Best()))
+		fmt.Fprintf(table, "default: %s\t%s\n", tuning.Default().Message().Text(flag), scoreText(tuning.Default()))
+	}
 	value, _ := r.Best.Value(r.Monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", r.Best.Epoch, len(r.History), r.Monitor, value, r.Run.Model())
 	return table.Flush()
+}
+
+func scoreText(trial rundir.Trial) string {
+	if trial.Score == nil {
+		return "diverged"
+	}
+	return fmt.Sprintf("%.4f", *trial.Score)
 }

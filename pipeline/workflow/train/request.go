@@ -134,6 +134,9 @@ func (r Request) Check() error {
 	if copies := t.Augmentation.Copies; copies > 0 && r.Cache.Off {
 		return bad("augment-copies", copies, "needs the feature cache, which is off")
 	}
+	if err := r.checkTune(); err != nil {
+		return err
+	}
 	return r.Options.check()
 }
 
