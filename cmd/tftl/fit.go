@@ -105,9 +105,11 @@ func writeFitTable(t terminal, r *train.Result) error {
 		}
 	}
 	if tuning := r.Tuning; tuning != nil {
-		fmt.Fprintf(table, "setting\t%s\n", tuning.Monitor)
-		fmt.Fprintf(table, "chosen: %s\t%s\n", tuning.Best().Message().Text(flag), scoreText(tuning.Best()))
-		fmt.Fprintf(table, "default: %s\t%s\n", tuning.Default().Message().Text(flag), scoreText(tuning.Default()))
+		fmt.Fprintf(table, "setting\t\t%s\n", tuning.Monitor)
+		if tuning.Chosen != 0 {
+			fmt.Fprintf(table, "chosen\t%s\t%s\n", tuning.Best().Message().Text(flag), scoreText(tuning.Best()))
+		}
+		fmt.Fprintf(table, "default\t%s\t%s\n", tuning.Default().Message().Text(flag), scoreText(tuning.Default()))
 	}
 	value, _ := r.Best.Value(r.Monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", r.Best.Epoch, len(r.History), r.Monitor, value, r.Run.Model())

@@ -70,6 +70,17 @@ func modelFacts(c rundir.Config) []fact {
 		{"monitor", fmt.Sprintf("%s, patience %d", t.Monitor, t.Patience)},
 		{"seed", strconv.FormatUint(c.Seed, 10)},
 	}
+	if tune := t.Tune; tune != nil {
+		var names []string
+		for _, option := range tune.Search {
+			names = append(names, option.String())
+		}
+		searched := fmt.Sprintf("%s of %s", count(tune.Settings, "setting"), list(names))
+		if tune.Folds > 0 {
+			searched += ", compared over " + count(tune.Folds, "fold")
+		}
+		facts = append(facts, fact{"tuned", searched})
+	}
 	if t.StagesAuto {
 		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
 	}

@@ -90,6 +90,9 @@ func writeTraining(b *strings.Builder, c contents) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s.\n", plain(summarize(c.history, c.config.Training.Monitor)))
+	if c.tuning != nil {
+		fmt.Fprintf(b, "\n%s.\n", plain(summarizeTuning(c.tuning)))
+	}
 	writeGrid(b, historyGrid(someEpochs(c.history)), plain)
 }
 

@@ -24,6 +24,7 @@ type contents struct {
 	skipped int      // bad images that fit skipped
 	history []pipeline.Epoch
 	timing  []rundir.Timing
+	tuning  *rundir.Tuning // nil if the run was not tuned
 
 	// From evaluate; nil if the run has not been evaluated.
 	evaluation *metrics.Report
@@ -99,6 +100,9 @@ func (c *contents) readSkipped() error {
 
 func (c *contents) readTraining() (err error) {
 	if c.history, err = c.run.ReadHistory(); err != nil {
+		return err
+	}
+	if c.tuning, err = c.run.ReadTuning(); err != nil {
 		return err
 	}
 	c.timing, err = c.run.ReadTiming()

@@ -19,6 +19,7 @@ type training struct {
 	Summary string
 	Plots   []drawing
 	History grid
+	Tuning  grid // without rows if the run was not tuned
 }
 
 // newTraining draws a history, or is nil if there is no epoch yet.
@@ -38,6 +39,14 @@ func newTraining(c contents) (*training, error) {
 			return nil, err
 		}
 		t.Plots = append(t.Plots, d)
+	}
+	if c.tuning != nil {
+		d, err := drawTuning(c.tuning)
+		if err != nil {
+			return nil, err
+		}
+		t.Plots = append(t.Plots, d)
+		t.Summary, t.Tuning = t.Summary+". "+summarizeTuning(c.tuning), tuningGrid(c.tuning)
 	}
 	return t, nil
 }

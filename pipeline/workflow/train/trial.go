@@ -69,7 +69,7 @@ func (p *Prepared) folds(in *inputs, stage pipeline.Stage) ([]split, error) {
 		}
 	}
 	if slices.ContainsFunc(held, func(index []int) bool { return len(index) == 0 }) {
-		return nil, bad("tune-folds", k, "there are too few images for so many folds")
+		return nil, bad(optionFolds, k, "there are too few images for so many folds")
 	}
 	splits := make([]split, k)
 	for f := range splits {

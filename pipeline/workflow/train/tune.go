@@ -21,17 +21,19 @@ func (r Request) checkTune() error {
 	}
 	n, augment := t.Tune.Settings, t.Augmentation
 	switch {
+	case n == 0:
+		return pipeline.Errorf(pipeline.BadUsage, "%s %d: needs %s", optionFolds, t.Tune.Folds, optionTune)
 	case n < 2:
 		return bad(optionTune, n, "must be 2 or more")
 	case t.Tune.Folds < 0 || t.Tune.Folds == 1:
-		return bad("tune-folds", t.Tune.Folds, "must be 0, or 2 or more")
+		return bad(optionFolds, t.Tune.Folds, "must be 0, or 2 or more")
 	case r.Cache.Off:
 		return bad(optionTune, n, "needs the feature cache, which is off")
 	case augment.Enabled() && augment.Copies == 0:
 		err := bad(optionTune, n, "images that are augmented anew in each epoch have no cached features to search on")
 		return pipeline.WithHint(err, "%s caches augmented copies", pipeline.Option("augment-copies"))
 	case augment.Enabled() && t.Tune.Folds > 0:
-		return bad("tune-folds", t.Tune.Folds, "does not work with augmentation, which is for the training part only")
+		return bad(optionFolds, t.Tune.Folds, "does not work with augmentation, which is for the training part only")
 	case !strings.HasPrefix(t.Monitor, "val_"):
 		return pipeline.Errorf(pipeline.BadUsage, "%s %d %s %s: settings are compared by a metric of the validation part", optionTune, n, pipeline.Option("monitor"), t.Monitor)
 	case len(t.Stages) > 0 && t.Stages[0].Name != HeadStage:
@@ -45,8 +47,11 @@ func (r Request) checkTune() error {
 	return nil
 }
 
-// optionTune is the option that this file's errors are about.
-const optionTune = pipeline.Option("tune")
+// The options that this file's errors are about.
+const (
+	optionTune  = pipeline.Option("tune")
+	optionFolds = pipeline.Option("tune-folds")
+)
 
 // resolveTune leaves out of the search what the request has decided: a learning
 // rate of the stage head, and the width if the head has none or comes from an
@@ -109,7 +114,7 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 	}
 	if stats := in.store.Stats(); stats.Refused > 0 {
 		err := bad(optionTune, p.Config.Training.Tune.Settings, "features that are not cached would be computed again for every setting")
-		return pipeline.WithHint(err, "%s and %s make room for them", pipeline.Option("cache-size"), pipeline.Option("cache-dir"))
+		return pipeline.WithHint(err, "make room with %s, or keep them elsewhere with %s", pipeline.Option("cache-size"), pipeline.Option("cache-dir"))
 	}
 	if t.folds, err = p.folds(in, stage); err != nil {
 		return err
