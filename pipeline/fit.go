@@ -40,11 +40,14 @@ type Plan struct {
 
 // StagePlan says how to train one stage.
 type StagePlan struct {
-	Stage    string // one of the model's stages
-	Epochs   int    // at most
-	Schedule Schedule
-	Scale    Scale           // nil for none
-	Hyper    Hyperparameters // LearningRate is set to Schedule times Scale
+	Stage  string // one of the model's stages
+	Epochs int    // at most
+	// StepsPerEpoch ends each epoch after so many steps, as in Keras; 0 takes every
+	// batch.
+	StepsPerEpoch int
+	Schedule      Schedule
+	Scale         Scale           // nil for none
+	Hyper         Hyperparameters // LearningRate is set to Schedule times Scale
 }
 
 // Schedule returns the learning rate of a step, counted from 0 within the stage.
@@ -247,6 +250,9 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 	s, number := &f.State, f.State.Epochs+1
 	event := Event{Stage: f.stagePlan.Stage, Epoch: s.InStage + 1, Epochs: f.stagePlan.Epochs}
 	order := Order(f.Plan.Seed, number, train.Len())
+	if steps := f.stagePlan.StepsPerEpoch; steps > 0 {
+		order = order[:min(steps*f.Plan.BatchSize, len(order))]
+	}
 	rest := order[min(s.Batch*f.Plan.BatchSize, len(order)):]
 	for batch, err := range batches(ctx, train, number, rest, f.Plan.BatchSize) {
 		if err == nil {

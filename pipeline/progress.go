@@ -2,7 +2,7 @@ package pipeline
 
 // Event reports the progress of a loop.
 type Event struct {
-	Phase    string // "read", "check", "features", "train", "validate", "evaluate", "sweep", or "epoch" when one has ended
+	Phase    string // "read", "check", "features", "train", "validate", "evaluate", "sweep", "tune", or "epoch" when one has ended
 	Stage    string
 	Epoch    int // from 1 within the stage
 	Epochs   int // most epochs of the stage

@@ -54,7 +54,7 @@ func TestFitMeasuresTheFeatureScale(t *testing.T) {
 	if _, err := Fit(t.Context(), job); err != nil { // on samples 0 to 4
 		t.Fatal(err)
 	}
-	if got := r.states[Last].FeatureScale; got != 1 || !slices.Contains(n.calls, "init 2 [7] 11 1") || !slices.Contains(n.calls, "head inputs") {
+	if got := r.states[Last].FeatureScale; got != 2 || !slices.Contains(n.calls, "init 2 [7] 11 2") || !slices.Contains(n.calls, "head inputs") {
 		t.Errorf("scale %v, calls %v", got, n.calls)
 	}
 	job, n, r = jobWithScale(4)

@@ -10,6 +10,7 @@ import (
 
 	"tftl/internal/printable"
 	"tftl/internal/ui"
+	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/train"
 )
@@ -88,9 +89,13 @@ func writeFitJSON(t terminal, r *train.Result) error {
 	if !math.IsInf(r.GuessLoss, 0) {
 		guess = r.GuessLoss
 	}
-	return ui.WriteJSON(t.Out, map[string]any{
+	document := map[string]any{
 		"run": r.Run.Path, "model": r.Run.Model(), "epochs": len(r.History), "best": r.Best, "guess_loss": guess, "depth": r.Depth, "finished": !r.Stopped,
-	})
+	}
+	if tuning := r.Tuning; tuning != nil {
+		document["tune"] = map[string]any{"monitor": tuning.Monitor, "settings": len(tuning.Settings), "chosen": tuning.Best(), "default": tuning.Default()}
+	}
+	return ui.WriteJSON(t.Out, document)
 }
 
 func writeFitTable(t terminal, r *train.Result) error {
@@ -105,6 +110,13 @@ func writeFitTable(t terminal, r *train.Result) error {
 			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Stage, kept, s.Epoch, decimals(s.Value), decimals(s.Noise), decimals(s.Gain), decimals(s.GainNoise))
 		}
 	}
+	if tuning := r.Tuning; tuning != nil {
+		fmt.Fprintf(table, "setting\t\t%s\n", tuning.Monitor)
+		if tuning.Chosen != 0 {
+			fmt.Fprintf(table, "chosen\t%s\t%s\n", tuning.Best().Message().Text(flag), scoreText(tuning.Best()))
+		}
+		fmt.Fprintf(table, "default\t%s\t%s\n", tuning.Default().Message().Text(flag), scoreText(tuning.Default()))
+	}
 	value, _ := r.Best.Value(r.Monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", r.Best.Epoch, len(r.History), r.Monitor, value, r.Run.Model())
 	return table.Flush()
@@ -116,4 +128,11 @@ func decimals(v float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.4f", v)
+}
+
+func scoreText(trial rundir.Trial) string {
+	if trial.Score == nil {
+		return "diverged"
+	}
+	return fmt.Sprintf("%.4f", *trial.Score)
 }

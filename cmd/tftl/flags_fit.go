@@ -13,6 +13,7 @@ import (
 	commandline "tftl/internal/cli"
 	"tftl/pipeline"
 	"tftl/pipeline/rundir"
+	"tftl/pipeline/schedule"
 	"tftl/pipeline/workflow/train"
 )
 
@@ -167,7 +168,7 @@ func configureTraining(c *cli.Context, r *train.Request) (err error) {
 	t.Plateau = rundir.Plateau{Factor: c.Float64("plateau-factor"), Patience: c.Int("plateau-patience")}
 	t.Monitor, t.MinDelta, t.Patience, t.StartFromEpoch = c.String("monitor"), c.Float64("min-delta"), c.Int("patience"), c.Int("start-from-epoch")
 	t.LabelSmoothing, t.Sampler = c.Float64("label-smoothing"), c.String("sampler")
-	t.MixUp, t.CutMix = c.Float64("mixup"), c.Float64("cutmix")
+	t.MixUp, t.CutMix, t.Tune = c.Float64("mixup"), c.Float64("cutmix"), newTune(c)
 	if t.Augmentation, err = newAugmentation(c); err != nil {
 		return err
 	}
@@ -175,6 +176,20 @@ func configureTraining(c *cli.Context, r *train.Request) (err error) {
 		return err
 	}
 	return r.Check()
+}
+
+// newTune reads the search before training. It is nil if there is none.
+func newTune(c *cli.Context) *rundir.Tune {
+	if c.Int("tune") == 0 && c.Int("tune-folds") == 0 {
+		return nil
+	}
+	tune := &rundir.Tune{Settings: c.Int("tune"), Folds: c.Int("tune-folds")}
+	for _, option := range schedule.Searched() {
+		if !c.IsSet(option.String()) {
+			tune.Search = append(tune.Search, option)
+		}
+	}
+	return tune
 }
 
 // configureData reads the data flags. Paths become absolute, so that a run can be

@@ -53,15 +53,21 @@ func TestEveryFlagDoesSomething(t *testing.T) {
 		"sampler": "balanced",
 	}
 	prints := []string{"quiet", "verbose", "config", "log-file", "resume", "cache-dir"} // cache-dir is of cache disk
-	request := func(name, value string) fitRequest {
+	with := map[string]map[string]string{                                               // what a flag needs
+		"tune":       {"horizontal-flip": "false"},
+		"tune-folds": {"horizontal-flip": "false", "tune": "7"},
+	}
+	request := func(needs map[string]string, name, value string) fitRequest {
 		t.Helper()
 		c, err := withOptions(runfile.File{}, &cli.Command{Name: "fit", Flags: fitFlags()}, nil, "output", "run")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, value := range base {
-			if err := c.Set(name, value); err != nil {
-				t.Fatal(err)
+		for _, values := range []map[string]string{base, needs} {
+			for name, value := range values {
+				if err := c.Set(name, value); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		if name != "" {
@@ -75,7 +81,6 @@ func TestEveryFlagDoesSomething(t *testing.T) {
 		}
 		return r
 	}
-	want := request("", "")
 	for _, f := range fitFlags() {
 		name := f.Names()[0]
 		value, ok := other[name]
@@ -96,7 +101,7 @@ func TestEveryFlagDoesSomething(t *testing.T) {
 		if slices.Contains(prints, name) {
 			continue
 		}
-		if reflect.DeepEqual(request(name, value), want) {
+		if reflect.DeepEqual(request(with[name], name, value), request(with[name], "", "")) {
 			t.Errorf("--%s %s changes nothing", name, value)
 		}
 	}

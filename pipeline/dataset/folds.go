@@ -29,11 +29,13 @@ func (s *Set) Folds(k int, options Options) (map[string]int, error) {
 		}
 		return folds, nil
 	}
-	at := 0
+	dealt := map[string]int{} // by key
 	for _, p := range [...][]entry{slices.Concat(s.Train.entries, s.Validation.entries), s.Test.entries} {
 		for _, e := range drawn(p, options.Seed) {
-			folds[e.sample.ID] = at % k
-			at++
+			if _, ok := dealt[e.key]; !ok {
+				dealt[e.key] = len(dealt) % k
+			}
+			folds[e.sample.ID] = dealt[e.key]
 		}
 	}
 	return folds, nil

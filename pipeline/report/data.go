@@ -79,6 +79,17 @@ func modelFacts(c contents) []fact {
 	if t.Sampler != "" {
 		facts = append(facts, fact{"sampler", t.Sampler + ": " + count(drawsPerClass(c.parts[0]), "draw") + " of each class per epoch"})
 	}
+	if tune := t.Tune; tune != nil {
+		var names []string
+		for _, option := range tune.Search {
+			names = append(names, option.String())
+		}
+		searched := fmt.Sprintf("%s of %s", count(tune.Settings, "setting"), list(names))
+		if tune.Folds > 0 {
+			searched += ", compared over " + count(tune.Folds, "fold")
+		}
+		facts = append(facts, fact{"tuned", searched})
+	}
 	if t.StagesAuto {
 		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
 	}

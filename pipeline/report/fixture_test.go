@@ -31,6 +31,7 @@ type sketch struct {
 	slices   map[string][]string // values to draw from
 	gates    []string
 	gallery  bool
+	tuned    int     // settings tried
 	skill    float64 // how far the logit of the true class is above the others
 }
 
@@ -72,6 +73,9 @@ func makeRun(t testing.TB, dir string, s sketch) rundir.Dir {
 		timing = append(timing, rundir.Timing{Phase: "epoch", Epoch: i + 1, Images: 100, Train: 1.5, Validate: 0.25, Checkpoint: 0.1})
 	}
 	writeLines(t, run.File("history.jsonl"), history)
+	if s.tuned > 0 {
+		check(t, run.WriteTuning(tuning(s.tuned)))
+	}
 	writeLines(t, run.File("timing.jsonl"), timing)
 	if s.samples > 0 {
 		evaluate(t, run, s, random)
@@ -103,6 +107,35 @@ func epoch(s sketch, i int, random *rand.Rand) pipeline.Epoch {
 		Stage: stage, Epoch: i + 1, Step: 10 * (i + 1), LearningRate: 1e-3 * math.Exp(-float64(i)/10),
 		Train: both(loss), Validation: both(loss + 0.02*float64(i)), Best: i < 8,
 	}
+}
+
+// tuning is a search in which a rate of 5e-3 is best.
+func tuning(n int) *rundir.Tuning {
+	random := rand.New(rand.NewPCG(5, 6))
+	t := &rundir.Tuning{
+		Monitor: "val_loss", Chosen: n / 2,
+		Rungs: []rundir.Rung{{Settings: n, Epochs: 1, StepsPerEpoch: 20}, {Settings: n / 3, Epochs: 1}, {Settings: n / 9, Epochs: 3}, {Settings: 3, Epochs: 10}},
+	}
+	for i := range n {
+		rung := 1
+		for ; rung < len(t.Rungs) && i%int(math.Pow(3, float64(rung))) == 1; rung++ {
+		}
+		rate := 1e-3 * math.Pow(30, 2*random.Float64()-1)
+		loss := 0.4 + 0.3*math.Pow(math.Log10(rate/5e-3), 2) + 0.1*random.Float64() - 0.05*float64(rung)
+		trial := rundir.Trial{Setting: pipeline.Setting{LearningRate: rate, L2: 1e-4, Dropout: 0.5, Units: []int{256}}, Rung: rung, Score: &loss}
+		switch i {
+		case 0:
+			trial.LearningRate, loss, trial.Rung = 1e-3, 0.32, len(t.Rungs)
+		case t.Chosen:
+			trial.LearningRate, loss, trial.Rung = 5e-3, 0.05, len(t.Rungs)
+		case 2:
+			trial.Score = nil
+		case 3:
+			loss = 41.5
+		}
+		t.Settings = append(t.Settings, trial)
+	}
+	return t
 }
 
 // evaluate writes what tftl evaluate writes.

@@ -93,6 +93,9 @@ func writeTraining(b *strings.Builder, c contents) {
 		return
 	}
 	fmt.Fprintf(b, "\n%s.\n", plain(summarize(c.history, c.config.Training.Monitor)))
+	if c.tuning != nil {
+		fmt.Fprintf(b, "\n%s.\n", plain(summarizeTuning(c.tuning)))
+	}
 	if stages := stagesGrid(c.history, c.config.Training.Monitor); len(stages.Rows) > 0 {
 		writeGrid(b, stages, plain)
 	}

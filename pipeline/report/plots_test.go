@@ -11,6 +11,7 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/rundir"
 )
 
 func TestTicksAreRoundNumbersOfTheirRange(t *testing.T) {
@@ -147,6 +148,34 @@ func TestSpanCoversWhatIsDrawn(t *testing.T) {
 		span(&axis, limits[0], limits[1])
 		if !(axis.Min <= limits[0] && axis.Max >= limits[1] && axis.Min < axis.Max) {
 			t.Errorf("%v: the axis goes from %v to %v", limits, axis.Min, axis.Max)
+		}
+	}
+}
+
+func TestTuningsThatAreHardToDraw(t *testing.T) {
+	one, much := 1.0, 1e300
+	for name, scores := range map[string][]*float64{
+		"all diverged but the default": {&one, nil, nil}, "the default diverged": {nil, &one}, "flat": {&one, &one, &one}, "huge": {&one, &much, &one},
+	} {
+		for _, rate := range []float64{1e-3, 2e-3} {
+			tuning := &rundir.Tuning{Monitor: "val_loss", Rungs: []rundir.Rung{{Settings: len(scores), Epochs: 3}}}
+			for i, score := range scores {
+				s := rundir.Trial{Setting: pipeline.Setting{LearningRate: 1e-3}, Rung: 1, Score: score}
+				if i > 0 {
+					s.LearningRate = rate
+				}
+				if score != nil && scores[tuning.Chosen] == nil {
+					tuning.Chosen = i
+				}
+				tuning.Settings = append(tuning.Settings, s)
+			}
+			d, err := drawTuning(tuning)
+			if err != nil || strings.Contains(string(d.SVG), "NaN") || strings.Contains(string(d.SVG), "Inf") {
+				t.Errorf("%s: %v %s", name, err, d.SVG)
+			}
+			if rows := tuningGrid(tuning).Rows; len(rows) != len(scores) || !strings.HasSuffix(rows[0][0], "chosen") {
+				t.Errorf("%s: rows %q", name, rows)
+			}
 		}
 	}
 }

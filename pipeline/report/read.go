@@ -26,6 +26,7 @@ type contents struct {
 	// unfinished says how far training got; empty if it has ended.
 	unfinished string
 	timing     []rundir.Timing
+	tuning     *rundir.Tuning // nil if the run was not tuned
 	state      pipeline.State // of the last checkpoint
 
 	// From evaluate; nil if the run has not been evaluated.
@@ -106,6 +107,9 @@ func (c *contents) readTraining() (err error) {
 	}
 	if at, ok := c.run.Unfinished(); ok {
 		c.unfinished = "Training is not finished: " + display(at.String()) + ". tftl fit can resume it."
+	}
+	if c.tuning, err = c.run.ReadTuning(); err != nil {
+		return err
 	}
 	if c.timing, err = c.run.ReadTiming(); err != nil {
 		return err

@@ -26,7 +26,7 @@ func sketches() map[string]sketch {
 	}
 	return map[string]sketch{
 		"two": {
-			classes: []string{"cat", "dog"}, samples: 60, epochs: 23, stages: []string{"head", "block5"}, skill: 1.5, gallery: true,
+			classes: []string{"cat", "dog"}, samples: 60, epochs: 23, stages: []string{"head", "block5"}, skill: 1.5, gallery: true, tuned: 50,
 			decision: metrics.Decision{Threshold: 0.62, ThresholdFrom: "f1 on validation", Temperature: 1.3, TemperatureFrom: "validation"},
 			slices:   map[string][]string{"camera": {"front", "rear", "<i>"}},
 			gates:    []string{"accuracy=0.8", "recall[dog]=0.99"},
@@ -339,6 +339,7 @@ func TestDamagedFolderIsAnErrorThatNamesTheFile(t *testing.T) {
 		"data.csv":               {"gone", "path,label,split\na,b\n", "path,label,split\na.jpg,cat,dev\n", "\"", "path,label,split\na.jpg,cow,train\n"},
 		"history.jsonl":          {"{\"epoch\":\n", "nonsense\n"},
 		"timing.jsonl":           {"[]\n"},
+		"tune.json":              {"{", `{"settings": [], "chosen": 0}`},
 		"evaluation.json":        {"{", "null x", `{"samples": 3}`},
 		"predictions.csv":        {"gone", "", "path\n", "path,label,predicted,probability,p(cat),p(dog)\na,cat,cat,1,1,0\n"},
 		"gallery/gallery.json":   {"{"},

@@ -21,6 +21,7 @@ type training struct {
 	Stages  grid // no rows if there is only one
 	Plots   []drawing
 	History grid
+	Tuning  grid // without rows if the run was not tuned
 }
 
 // newTraining draws a history, or is nil if there is no epoch yet.
@@ -40,6 +41,14 @@ func newTraining(c contents) (*training, error) {
 			return nil, err
 		}
 		t.Plots = append(t.Plots, d)
+	}
+	if c.tuning != nil {
+		d, err := drawTuning(c.tuning)
+		if err != nil {
+			return nil, err
+		}
+		t.Plots = append(t.Plots, d)
+		t.Summary, t.Tuning = t.Summary+". "+summarizeTuning(c.tuning), tuningGrid(c.tuning)
 	}
 	return t, nil
 }

@@ -106,6 +106,16 @@ type Training struct {
 	MinDelta       float64            `json:"min_delta"`
 	Patience       int                `json:"patience"`
 	StartFromEpoch int                `json:"start_from_epoch"` // epochs of a stage before patience counts
+	// Tune is the search that chose the rate of the stage head, L2, dropout and
+	// units; nil for none.
+	Tune *Tune `json:"tune,omitempty"`
+}
+
+// Tune is a search for hyperparameters before training.
+type Tune struct {
+	Settings int               `json:"settings"` // how many are tried
+	Folds    int               `json:"folds,omitempty"`
+	Search   []pipeline.Option `json:"search"` // what varies
 }
 
 // Plateau lowers the learning rate when the monitored metric stops improving.

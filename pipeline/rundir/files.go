@@ -13,6 +13,7 @@ const (
 	dataFile                = "data.csv"
 	contentsFile            = "contents.csv"
 	badImagesFile           = "bad-images.csv"
+	tuneFile                = "tune.json"
 	historyFile             = "history.jsonl"
 	historyTable            = "history.csv"
 	timingFile              = "timing.jsonl"
@@ -54,6 +55,7 @@ func files() []file {
 		{pattern: dataFile},
 		{pattern: contentsFile},
 		{pattern: badImagesFile},
+		{pattern: tuneFile},
 		{pattern: historyFile},
 		{pattern: historyTable},
 		{pattern: timingFile},

@@ -153,6 +153,39 @@ func TestWhatChangedIsDoneAgain(t *testing.T) {
 	s.wantStates(batch.ToRedo, batch.ToRedo)
 }
 
+// What a run was asked for identifies it, not the setting that tuning chose.
+func TestTunedRunsAreRecognised(t *testing.T) {
+	s := newSetting(t)
+	for i := range s.batch.Runs {
+		r := &s.batch.Runs[i].Train
+		r.Config.Training.Tune = &rundir.Tune{Settings: 10 + i, Search: []pipeline.Option{"lr", "l2"}}
+	}
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStates(batch.Done, batch.Done)
+	s.batch.Runs[0].Train.Config.Training.Tune = &rundir.Tune{Settings: 12, Search: []pipeline.Option{"lr", "l2"}}
+	s.wantStates(batch.ToRedo, batch.Done)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	first := s.Steps
+	s.OnStep = func(step int) error {
+		if step == first+4 { // while it is tuned again
+			cancel()
+		}
+		return nil
+	}
+	if _, err := s.do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("ends with %v, not as interrupted", err)
+	}
+	s.OnStep = nil
+	s.wantStates(batch.ToRedo, batch.Done)
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStates(batch.Done, batch.Done)
+}
+
 func TestInterruptedBatchIsResumed(t *testing.T) {
 	s := newSetting(t)
 	if _, err := s.do(t.Context()); err != nil {

@@ -22,13 +22,23 @@ type inputs struct {
 	digests  *workflow.Digests
 
 	decoder   workflow.Decoder
-	store     *features.Store
+	store     *features.Store    // nil without a cache, or before it is needed
+	space     string             // of the store
 	augmenter workflow.Augmenter // nil without augmentation
 	decoded   *features.Store    // pixels that are augmented again every epoch
 }
 
+// inputs are those that tuning opened, or new ones.
 func (r *Run) inputs(progress pipeline.Progress) *inputs {
+	if in := r.opened; in != nil {
+		r.opened, in.progress = nil, progress
+		return in
+	}
 	return &inputs{env: r.env, progress: progress, config: r.Config, options: r.options, network: r.network, set: r.set, digests: r.digests}
+}
+
+func (p *Prepared) inputs(progress pipeline.Progress) *inputs {
+	return &inputs{env: p.env, progress: progress, config: p.Config, options: p.Request.Options, network: p.Network, set: p.Set, digests: p.Digests}
 }
 
 // open is a pipeline.Inputs. It runs the frozen pass on both parts.
@@ -108,7 +118,11 @@ func (in *inputs) openStore(stage string) (err error) {
 	if err != nil {
 		return err
 	}
+	if in.store != nil && in.space == space {
+		return nil
+	}
 	in.closeStore()
+	in.space = space
 	unwritable := cache.Homeless
 	if in.store, err = features.Open(cache.Options, space); err != nil && cache.Dir != "" {
 		unwritable = err

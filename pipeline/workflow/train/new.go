@@ -23,7 +23,9 @@ type Prepared struct {
 	Set     *dataset.Set
 	Digests *workflow.Digests // of the set's images read so far
 
-	env workflow.Env
+	env    workflow.Env
+	tuning *rundir.Tuning // what tuning found; nil without
+	opened *inputs        // by tuning, for the run
 }
 
 // Prepare loads the model, opens the data, and checks all that can be checked
@@ -42,6 +44,9 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	}
 	config.Tftl = env.Version
 	if config, err = resolve(config, r.Epochs, network.Info()); err != nil {
+		return nil, err
+	}
+	if config.Training.Tune, err = resolveTune(config, r.Config); err != nil {
 		return nil, err
 	}
 	set, err := dataset.Open(config.Data.Path, DataOptions(config))
@@ -72,7 +77,12 @@ func New(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
 
 // Begin creates the run's folder with its configuration and its data. The caller
 // closes the run.
-func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
+func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
+	defer func() {
+		if err != nil && p.opened != nil {
+			p.opened.close()
+		}
+	}()
 	if err := rundir.Free(p.Request.Output, p.Request.Overwrite); err != nil {
 		return nil, err
 	}
@@ -90,6 +100,9 @@ func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 	}
 	p.describeBalance()
 	warnOfShared(env, set, p.Digests)
+	if err := p.tune(ctx); err != nil {
+		return nil, err
+	}
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
@@ -111,7 +124,7 @@ func (p *Prepared) Begin(ctx context.Context) (*Run, error) {
 	}
 	return &Run{
 		Dir: dir, Config: p.Config, Skipped: skipped,
-		env: env, network: p.Network, set: set, digests: p.Digests, options: p.Request.Options, unlock: unlock,
+		env: env, network: p.Network, set: set, digests: p.Digests, options: p.Request.Options, unlock: unlock, opened: p.opened,
 	}, nil
 }
 
@@ -125,6 +138,9 @@ func (p *Prepared) fill(d rundir.Dir, all dataset.Part, skipped []rundir.BadImag
 	err := errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents))
 	if p.Config.Data.OnBadImage == SkipBadImages { // even without bad images, so that an older file is not mistaken for this run's
 		err = errors.Join(err, d.WriteBadImages(skipped))
+	}
+	if p.tuning != nil {
+		err = errors.Join(err, d.WriteTuning(p.tuning))
 	}
 	return errors.Join(err, d.WriteConfig(p.Config))
 }

@@ -155,6 +155,9 @@ func (r Request) Check() error {
 	if err := checkSampling(t); err != nil {
 		return err
 	}
+	if err := r.checkTune(); err != nil {
+		return err
+	}
 	return r.Options.check()
 }
 

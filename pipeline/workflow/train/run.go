@@ -27,6 +27,7 @@ type Run struct {
 	digests *workflow.Digests
 	options Options
 	unlock  func()
+	opened  *inputs // by tuning; nil without
 	resumed bool
 	state   pipeline.State // where to continue
 	history []pipeline.Epoch
@@ -42,12 +43,18 @@ type Result struct {
 	// metrics.GuessLoss. It may be infinite.
 	GuessLoss float64
 	Depth     []pipeline.StageResult // what each stage gained
+	Tuning    *rundir.Tuning         // what was tried before; nil without
 	Stopped   bool                   // by MaxTime, before all was done
 	Skipped   []rundir.BadImage
 }
 
 // Close unlocks the run's folder.
-func (r *Run) Close() { r.unlock() }
+func (r *Run) Close() {
+	if r.opened != nil { // it was not trained
+		r.opened.close()
+	}
+	r.unlock()
+}
 
 // Fit trains the rest of the run and writes the model of its best epoch. A new
 // run that fails before its first step leaves no folder.
@@ -130,8 +137,12 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	if err != nil {
 		return nil, err
 	}
+	tuning, err := r.Dir.ReadTuning()
+	if err != nil {
+		return nil, err
+	}
 	result := &Result{
-		Run: r.Dir, Monitor: t.Monitor, History: history, Best: best, Depth: pipeline.StageResults(history, t.Monitor, stopping(t).Higher), Stopped: stopped, Skipped: r.Skipped,
+		Run: r.Dir, Monitor: t.Monitor, History: history, Best: best, Depth: pipeline.StageResults(history, t.Monitor, stopping(t).Higher), Tuning: tuning, Stopped: stopped, Skipped: r.Skipped,
 		GuessLoss: metrics.GuessLoss(workflow.Samples(r.set.Train), workflow.Samples(r.set.Validation), len(r.set.Classes), t.ClassWeights != nil || t.Sampler == BalancedSampler),
 	}
 	r.warnOfGuessing(best, result.GuessLoss)

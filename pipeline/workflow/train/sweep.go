@@ -48,7 +48,7 @@ func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoi
 		return nil, err
 	}
 	warnOfShared(p.env, p.Set, p.Digests)
-	in := &inputs{env: p.env, progress: rundir.Timed(p.env.Show), config: p.Config, options: p.Request.Options, network: p.Network, set: p.Set, digests: p.Digests}
+	in := p.inputs(rundir.Timed(p.env.Show))
 	defer in.close()
 	name := p.Config.Training.Stages[0].Name
 	stage, err := p.Network.Open(ctx, name)

@@ -28,6 +28,7 @@ import (
 type World struct {
 	Loads, Opens, Exports int
 	Steps                 int // of all networks
+	Passes                int // forward passes of all heads, apart from steps
 	Notes                 []string
 	// OnStep, if set, is called before each step and may fail it.
 	OnStep func(step int) error
@@ -209,6 +210,7 @@ func (s *stage) Step(_ context.Context, b pipeline.Batch, h pipeline.Hyperparame
 }
 
 func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
+	s.world.Passes++
 	var logits []float32
 	for _, v := range b.Data {
 		logits = append(logits, 0, s.above(v)*float32(s.Weight)/1000)

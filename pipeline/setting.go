@@ -1,0 +1,24 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Setting is one choice of the hyperparameters that tuning searches.
+type Setting struct {
+	LearningRate float64 `json:"lr"` // of the stage head
+	L2           float64 `json:"l2"`
+	Dropout      float64 `json:"dropout"`
+	Units        []int   `json:"units"` // of each hidden layer of the head
+}
+
+// Message is the setting as options with their values, ready to be used again.
+func (s Setting) Message() Message {
+	text := Messagef("%s %g %s %g %s %g", Option("lr"), s.LearningRate, Option("l2"), s.L2, Option("dropout"), s.Dropout)
+	if len(s.Units) == 0 {
+		return text
+	}
+	widths := strings.ReplaceAll(strings.Trim(fmt.Sprint(s.Units), "[]"), " ", ",")
+	return Messagef("%s %s %s", text, Option("units"), widths)
+}
