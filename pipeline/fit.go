@@ -237,10 +237,8 @@ func (p Plan) initialize(ctx context.Context, stage Stage, train Source) (scale 
 	if p.InitFrom != "" && !p.FreshHead {
 		return 0, nil
 	}
-	if scale = p.FeatureScale; scale == 0 {
-		if scale, err = p.featureScale(ctx, stage, train); err != nil {
-			return 0, err
-		}
+	if scale, err = p.Scale(ctx, stage, train); err != nil {
+		return 0, err
 	}
 	return scale, stage.Init(ctx, Head{Classes: p.Classes, Units: p.Units, Seed: p.Seed, FeatureScale: scale, ZeroOutput: p.ZeroOutput})
 }

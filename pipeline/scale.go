@@ -9,13 +9,17 @@ import (
 // is rounded to a power of two, so more would not change it.
 const scaleImages = 1024
 
-// featureScale returns the number by which a new head divides its inputs: their
-// standard deviation over the training part, all inputs together.
+// Scale returns the number by which a new head divides its inputs: FeatureScale,
+// or if that is 0 their standard deviation over the training part, all inputs
+// together.
 //
 // It is rounded to a power of two. Dividing by one is exact in every precision,
 // and the number is the same wherever features are equal within rounding. It is 1
 // if all inputs are equal.
-func (p Plan) featureScale(ctx context.Context, stage Stage, train Source) (float64, error) {
+func (p Plan) Scale(ctx context.Context, stage Stage, train Source) (float64, error) {
+	if p.FeatureScale != 0 {
+		return p.FeatureScale, nil
+	}
 	order := Order(p.Seed, 0, train.Len())
 	var count, sum, squares float64
 	for batch, err := range batches(ctx, train, 1, order[:min(len(order), scaleImages)], p.BatchSize) {

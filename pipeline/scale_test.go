@@ -37,12 +37,12 @@ func TestFeatureScaleIsTheStandardDeviation(t *testing.T) {
 		{[2][]float32{{0, 100}, {0, 100}}, 64}, // of all inputs together
 		{[2][]float32{{7}, {7}}, 1},
 	} {
-		job, n, _ := job()
+		job, n, _ := jobWithScale(0)
 		open, err := n.Open(t.Context(), "head")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := job.Plan.featureScale(t.Context(), open, constants{6, test.values}); err != nil || got != test.want {
+		if got, err := job.Plan.Scale(t.Context(), open, constants{6, test.values}); err != nil || got != test.want {
 			t.Errorf("%v: scale %v, %v, want %v", test.values, got, err, test.want)
 		}
 	}
@@ -74,7 +74,7 @@ func jobWithScale(scale float64) (Job, *network, *recorder) {
 }
 
 func TestFeatureScaleLooksAtSomeImagesOfALargeSet(t *testing.T) {
-	job, n, _ := job()
+	job, n, _ := jobWithScale(0)
 	seen := map[int]int{}
 	source := numbers{n: 10 * scaleImages, before: func(_ context.Context, _ int, index []int) error {
 		for _, i := range index {
@@ -86,7 +86,7 @@ func TestFeatureScaleLooksAtSomeImagesOfALargeSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scale, err := job.Plan.featureScale(t.Context(), open, source)
+	scale, err := job.Plan.Scale(t.Context(), open, source)
 	if err != nil || len(seen) != scaleImages || scale != 4096 { // 10240/sqrt(12) = 2956
 		t.Errorf("scale %v from %d images, %v", scale, len(seen), err)
 	}

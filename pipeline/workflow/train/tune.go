@@ -32,8 +32,11 @@ func (r Request) checkTune() error {
 	case augment.Enabled() && augment.Copies == 0:
 		err := bad(optionTune, n, "images that are augmented anew in each epoch have no cached features to search on")
 		return pipeline.WithHint(err, "%s caches augmented copies", pipeline.Option("augment-copies"))
-	case augment.Enabled() && t.Tune.Folds > 0:
-		return bad(optionFolds, t.Tune.Folds, "does not work with augmentation, which is for the training part only")
+	case t.CutMix > 0:
+		return pipeline.Errorf(pipeline.BadUsage, "%s %d: %s changes pixels anew in each epoch, so there are no cached features to search on", optionTune, n, pipeline.Option("cutmix"))
+	case t.Tune.Folds > 0 && (augment.Enabled() || t.MixUp > 0 || t.Sampler == BalancedSampler):
+		return pipeline.Errorf(pipeline.BadUsage, "%s %d: does not work with augmentation, %s or %s balanced, which are for the training part only",
+			optionFolds, t.Tune.Folds, pipeline.Option("mixup"), pipeline.Option("sampler"))
 	case !strings.HasPrefix(t.Monitor, "val_"):
 		return pipeline.Errorf(pipeline.BadUsage, "%s %d %s %s: settings are compared by a metric of the validation part", optionTune, n, pipeline.Option("monitor"), t.Monitor)
 	case len(t.Stages) > 0 && t.Stages[0].Name != HeadStage:
@@ -119,6 +122,9 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 	if t.folds, err = p.folds(in, stage); err != nil {
 		return err
 	}
+	if t.scale, err = plan(p.Config, p.Set.Classes, 1).Scale(ctx, stage, t.own.train); err != nil {
+		return err
+	}
 	if p.tuning, err = t.search(ctx); err != nil {
 		return err
 	}
@@ -145,6 +151,7 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 type tuner struct {
 	*Prepared
 	stage pipeline.Stage
+	scale float64 // of the features
 	own   split   // the run's
 	folds []split // for all rungs but the last; empty for the run's own split
 }
@@ -250,7 +257,7 @@ func (t *tuner) score(ctx context.Context, s pipeline.Setting, rung schedule.Run
 // NaN if it diverged.
 func (t *tuner) trial(ctx context.Context, s pipeline.Setting, rung schedule.Rung, data split) (float64, error) {
 	plan := plan(with(t.Config, s), t.Set.Classes, data.train.Len())
-	plan.Stages, plan.Deeper = plan.Stages[:1], nil
+	plan.Stages, plan.Deeper, plan.FeatureScale = plan.Stages[:1], nil, t.scale
 	plan.Stages[0].Epochs, plan.Stages[0].StepsPerEpoch = rung.Epochs, rung.StepsPerEpoch
 	history, err := pipeline.Fit(ctx, pipeline.Job{
 		Plan: plan, Model: reopened{t.stage}, Measure: measure, Recorder: unrecorded{},

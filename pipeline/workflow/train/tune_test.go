@@ -168,7 +168,7 @@ func TestTunedRatesAreThoseOfTheHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	chosen := result.Tuning.Best().LearningRate
-	if rates := config.Training.Stages; chosen == 0.5 || rates[0].LearningRate != chosen || rates[1].LearningRate != 0.05 || config.Training.LearningRate != chosen {
+	if rates := config.Training.Stages; chosen == 0.5 || rates[0].LearningRate != chosen || rates[1].LearningRate != train.DeeperRate || config.Training.LearningRate != chosen {
 		t.Errorf("chosen %g, rates %+v", chosen, rates)
 	}
 }
