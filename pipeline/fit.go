@@ -51,8 +51,8 @@ type Schedule func(step int) float64
 type Scale func(stage []Epoch) float64
 
 // Watch looks at the history so far, newest epoch last, and says whether that
-// epoch is the best and whether to end the stage. It must be a pure function,
-// because a resumed run calls it again.
+// epoch is the best and whether to end the stage. Epochs before it have their Best.
+// It must be a pure function, because a resumed run calls it again.
 type Watch func(history []Epoch) Verdict
 
 // Verdict is the result of Watch.
