@@ -128,11 +128,11 @@ type Job struct {
 //
 // It decides when things happen. An epoch is every batch of Order, then
 // validation, the best checkpoint if Watch says so, and one line of history.
-// Every stage but the first starts from the best weights so far, which it
-// validates first, and each of its epochs records its gain over them. When ctx ends,
-// Fit finishes the current step and writes the last checkpoint. It then returns
-// ctx's error, or the error of that checkpoint. An error of kind Diverged leaves
-// the best checkpoint as it was.
+// Every stage but the first starts from the best weights so far. It validates
+// them, and each of its epochs records its gain over them. When ctx ends, Fit
+// finishes the current step and writes the last checkpoint. It then returns ctx's
+// error, or the error of that checkpoint. An error of kind Diverged leaves the
+// best checkpoint as it was.
 func Fit(ctx context.Context, job Job) ([]Epoch, error) {
 	f := &fit{Job: job, saved: time.Now()}
 	for f.State.Stage < len(f.Plan.Stages) {
