@@ -58,8 +58,8 @@ type Schedule func(step int) float64
 type Scale func(stage []Epoch) float64
 
 // Watch looks at the history so far, newest epoch last, and says whether that
-// epoch is the best and whether to end the stage. It must be a pure function,
-// because a resumed run calls it again.
+// epoch is the best and whether to end the stage. Epochs before it have their Best.
+// It must be a pure function, because a resumed run calls it again.
 type Watch func(history []Epoch) Verdict
 
 // Verdict is the result of Watch.
@@ -138,11 +138,11 @@ type Job struct {
 //
 // It decides when things happen. An epoch is every batch of Order, then
 // validation, the best checkpoint if Watch says so, and one line of history.
-// Every stage but the first starts from the best weights so far, which it
-// validates first, and each of its epochs records its gain over them. When ctx ends,
-// Fit finishes the current step and writes the last checkpoint. It then returns
-// ctx's error, or the error of that checkpoint. An error of kind Diverged leaves
-// the best checkpoint as it was.
+// Every stage but the first starts from the best weights so far. It validates
+// them, and each of its epochs records its gain over them. When ctx ends, Fit
+// finishes the current step and writes the last checkpoint. It then returns ctx's
+// error, or the error of that checkpoint. An error of kind Diverged leaves the
+// best checkpoint as it was.
 func Fit(ctx context.Context, job Job) ([]Epoch, error) {
 	f := &fit{Job: job, saved: time.Now()}
 	for f.State.Stage < len(f.Plan.Stages) {

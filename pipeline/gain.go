@@ -34,7 +34,7 @@ func (f *fit) start(ctx context.Context, validation Source) error {
 		if err != nil {
 			return err
 		}
-		if s.Start = f.Terms(predictions); slices.ContainsFunc(s.Start, infinite) {
+		if s.Start = f.Terms(predictions); slices.ContainsFunc(s.Start, notFinite) {
 			s.Start = nil // there is nothing to compare with
 		}
 	}
@@ -43,7 +43,7 @@ func (f *fit) start(ctx context.Context, validation Source) error {
 	return f.saveLast()
 }
 
-func infinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
+func notFinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
 
 // gain compares predictions with the weights that the stage started from. It has
 // no metrics if these were not measured, as in the first stage.

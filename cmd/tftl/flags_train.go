@@ -15,8 +15,8 @@ const defaultSaveEvery = 30 * time.Second
 func learningFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "epochs", Value: 30, Usage: "maximum number of epochs per stage", Category: trainFlags},
-		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks. auto goes deeper as long as --monitor, val_loss or val_accuracy, improves by more than its noise; its options are for the stages below the head (default: head)", Category: trainFlags},
-		&cli.Float64Flag{Name: "lr", Usage: "learning rate of the head; a stage below it has 1e-5 unless --stage sets another", DefaultText: "the model's", Category: trainFlags},
+		&cli.StringSliceFlag{Name: "stage", Usage: "train a stage, `SPEC`: NAME[:epochs=N][,lr=RATE][,schedule=…]; repeat it to train deeper, first the head, then upper blocks, whose rate is 1e-5 unless given. auto goes deeper as long as --monitor, val_loss or val_accuracy, improves by more than its noise; its options are for the stages below the head (default: head)", Category: trainFlags},
+		&cli.Float64Flag{Name: "lr", Usage: "learning rate of the head", DefaultText: "the model's", Category: trainFlags},
 		&cli.StringFlag{Name: "schedule", Value: "constant", Usage: "learning rate over a stage: constant, step, exponential or cosine", Category: trainFlags},
 		&cli.Float64Flag{Name: "decay-rate", Value: 0.1, Usage: "multiply the learning rate by this every --decay-epochs, for step and exponential", Category: trainFlags},
 		&cli.IntFlag{Name: "decay-epochs", Value: 5, Usage: "apply --decay-rate once per this many epochs, for step and exponential", Category: trainFlags},

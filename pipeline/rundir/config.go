@@ -137,7 +137,7 @@ type Rate struct {
 	Schedule     string  `json:"schedule"`      // constant, step, exponential or cosine
 	DecayRate    float64 `json:"decay_rate"`    // step, exponential: factor per DecayEpochs
 	DecayEpochs  int     `json:"decay_epochs"`  // step, exponential
-	WarmupEpochs int     `json:"warmup_epochs"` // of linear warm-up
+	WarmupEpochs int     `json:"warmup_epochs"` // of linear warm-up; negative only in a request
 }
 
 // WriteConfig writes config.json.

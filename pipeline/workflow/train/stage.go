@@ -16,11 +16,12 @@ import (
 // stages, as far as they help. Its options are those of the deeper ones.
 const AutoStage = "auto"
 
-// ParseStages reads the stages of a run. auto is true if validation decides how
-// deep to train.
+// ParseStages reads the stages of a run, each in the form
+// NAME[:epochs=N][,lr=RATE] and so on. What a text does not set comes from run.
+// auto is true if validation decides how deep to train.
 func ParseStages(texts []string, run rundir.Rate) (stages []rundir.Stage, auto bool, err error) {
 	for _, text := range texts {
-		stage, err := ParseStage(text, run)
+		stage, err := parseStage(text, run)
 		if err != nil {
 			return nil, false, err
 		}
@@ -35,9 +36,7 @@ func ParseStages(texts []string, run rundir.Rate) (stages []rundir.Stage, auto b
 	return stages, auto, nil
 }
 
-// ParseStage reads a stage in the form NAME[:epochs=N][,lr=RATE] and so on. What
-// the text does not set comes from run.
-func ParseStage(text string, run rundir.Rate) (rundir.Stage, error) {
+func parseStage(text string, run rundir.Rate) (rundir.Stage, error) {
 	name, options, _ := strings.Cut(text, ":")
 	stage := rundir.Stage{Name: name, Rate: run}
 	var err error
