@@ -53,6 +53,27 @@ func TestFitTrainsEveryBatchOfTheOrder(t *testing.T) {
 	}
 }
 
+// An epoch cut short takes the first batches of its order.
+func TestFitCutsEpochsShort(t *testing.T) {
+	job, n, _ := job(1, 2, 3)
+	job.Plan.Stages[0].StepsPerEpoch = 2
+	history, err := Fit(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var taken, want [][]int
+	for _, step := range n.steps {
+		taken = append(taken, step.index)
+	}
+	for epoch := 1; epoch <= 3; epoch++ {
+		order := Order(11, epoch, 5)
+		want = append(want, order[:2], order[2:4])
+	}
+	if !slices.EqualFunc(taken, want, slices.Equal) || history[2].Step != 6 {
+		t.Errorf("steps on %v, want %v; the history has %d", taken, want, history[2].Step)
+	}
+}
+
 func TestFitRecordsTheHistory(t *testing.T) {
 	job, n, r := job(2)
 	history, err := Fit(t.Context(), job)

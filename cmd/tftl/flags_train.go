@@ -24,7 +24,7 @@ func learningFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "plateau-factor", Usage: "multiply the learning rate by this when --monitor stops improving; 0 for never", Category: trainFlags},
 		&cli.IntFlag{Name: "plateau-patience", Value: 3, Usage: "epochs without improvement before --plateau-factor applies", Category: trainFlags},
 		&cli.IntFlag{Name: "tune", Usage: "before training, try `N` settings of --lr, --l2, --dropout and --units with the head, and train with the one that has the best --monitor; what is given is not searched; 0 for no search", Category: trainFlags},
-		&cli.IntFlag{Name: "tune-folds", Usage: "for --tune, compare settings by the mean over `K` folds of the training and validation parts together, and only the last few on the validation part; takes K times as long; 0 for no folds", Category: trainFlags},
+		&cli.IntFlag{Name: "tune-folds", Usage: "for --tune, compare settings by the mean over `K` folds of the training and validation parts together, except the last few; takes K times as long; 0 for no folds", Category: trainFlags},
 		trainingSeedFlag(),
 		&cli.StringFlag{Name: "monitor", Value: "val_loss", Usage: "metric that selects the best epoch: val_" + strings.Join(metrics.Monitored(), ", val_"), Category: trainFlags},
 		&cli.IntFlag{Name: "patience", Value: 5, Usage: "end a stage after this many epochs without improvement; 0 for never", Category: trainFlags},

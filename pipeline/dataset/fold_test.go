@@ -68,6 +68,15 @@ func TestFoldsKeepCopiesTogether(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	exact, err := s.Folds(3, dataset.Options{Exact: true, Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, first := range original {
+		if exact[name] != exact[first] {
+			t.Errorf("exact folds have %s in %d, %s in %d", first, exact[first], name, exact[name])
+		}
+	}
 	path := filepath.Join(root, "m.csv")
 	writeManifest(t, s, path, folds)
 	for fold := range 3 {

@@ -14,7 +14,7 @@ import (
 // Folds go by what the parts go by: images that stay together share a fold, and
 // no image changes its fold when others are added. With options.Exact they are
 // not stable, but as equal as possible in each class, both within the test part
-// and outside it.
+// and outside it, as far as images that stay together allow.
 func (s *Set) Folds(k int, options Options) (map[string]int, error) {
 	if k < 2 {
 		return nil, pipeline.Errorf(pipeline.BadUsage, "%d folds: must be 2 or more", k)

@@ -102,15 +102,12 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 		return nil
 	}
 	in := p.inputs(rundir.Timed(p.env.Show))
+	p.opened = in // Begin closes them after an error
 	stage, err := p.Network.Open(ctx, HeadStage)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, stage.Close()); err != nil {
-			in.close()
-		}
-	}()
+	defer func() { err = errors.Join(err, stage.Close()) }()
 	t := &tuner{Prepared: p, stage: stage}
 	if t.own.train, t.own.validation, err = in.open(ctx, HeadStage, stage); err != nil {
 		return err
@@ -128,7 +125,7 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 	if p.tuning, err = t.search(ctx); err != nil {
 		return err
 	}
-	p.opened, p.Config = in, with(p.Config, p.tuning.Best().Setting)
+	p.Config = with(p.Config, p.tuning.Best().Setting)
 	return nil
 }
 
