@@ -50,7 +50,7 @@ func TestEveryFlagDoesSomething(t *testing.T) {
 		"on-bad-image": "skip", "split": "0.5,0.25,0.25", "layout": "classes", "schedule": "cosine", "monitor": "val_accuracy", "stage": "block2",
 		"cache": "off", "cache-size": "3GB", "precision": "float32", "device": "cpu", "augment": "strong", "fill-mode": "wrap", "units": "7",
 		"zoom-range": "0.5", "random-resized-crop": "0.5", "brightness-range": "0.5,2", "contrast-range": "0.5,2", "decay-rate": "0.5",
-		"sampler": "balanced",
+		"sampler": "balanced", "feature-scale": "none", "output-init": "glorot",
 	}
 	prints := []string{"quiet", "verbose", "config", "log-file", "resume", "cache-dir"} // cache-dir is of cache disk
 	with := map[string]map[string]string{                                               // what a flag needs

@@ -19,7 +19,8 @@ type Unfinished struct {
 }
 
 // Unfinished reads how far a run got. ok is false if the run is finished, or if it
-// has no readable last checkpoint.
+// cannot go on because its last checkpoint, or the best one after training, is
+// gone.
 func (d Dir) Unfinished() (u Unfinished, ok bool) {
 	config, err := d.ReadConfig()
 	var last seal
@@ -28,8 +29,9 @@ func (d Dir) Unfinished() (u Unfinished, ok bool) {
 	}
 	stages, s := config.Training.Stages, last.State
 	if s.Stage >= len(stages) {
-		_, err := os.Stat(d.Model())
-		return u, err != nil
+		_, model := os.Stat(d.Model())
+		_, best := os.Stat(d.checkpoint(pipeline.Best)) // of which the model is made
+		return u, model != nil && best == nil
 	}
 	if timing, err := d.ReadTiming(); err == nil && len(timing) > 0 {
 		// Whatever ran after a time limit was timed after it.

@@ -21,6 +21,17 @@ func TestUnfinished(t *testing.T) {
 	if u, ok := r.Unfinished(); ok {
 		t.Errorf("without a checkpoint: %v", u)
 	}
+	save := func(name string, state pipeline.State) {
+		t.Helper()
+		if err := r.Save(name, state, func(prefix string) error { return os.WriteFile(prefix+".index", nil, 0o666) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(pipeline.Last, pipeline.State{Stage: 3, Step: 100})
+	if u, ok := r.Unfinished(); ok {
+		t.Errorf("without the best checkpoint: %v", u)
+	}
+	save(pipeline.Best, pipeline.State{})
 	for _, test := range []struct {
 		state pipeline.State
 		limit time.Duration
@@ -40,10 +51,7 @@ func TestUnfinished(t *testing.T) {
 		if test.limit > 0 {
 			r.TimeLimit(test.limit)
 		}
-		err := r.Save(pipeline.Last, test.state, func(prefix string) error { return os.WriteFile(prefix+".index", nil, 0o666) })
-		if err != nil {
-			t.Fatal(err)
-		}
+		save(pipeline.Last, test.state)
 		if u, ok := r.Unfinished(); !ok || u.String() != test.want {
 			t.Errorf("%+v: %q, %t", test.state, u, ok)
 		}

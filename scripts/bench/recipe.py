@@ -133,11 +133,8 @@ def tftl(
     command += ["--seed", seed, "--output", run, "--overwrite", "--quiet"]
     call(*command, *shlex.split(options.both), *shlex.split(text))
     call("evaluate", "--model", run, "--quiet")
-    return read(json.loads((run / "evaluation.json").read_text()))
-
-
-def read(evaluation: dict[str, float]) -> dict[str, float]:
-    """The metrics of an evaluation.json that the table shows."""
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    evaluation["f1"] = evaluation["macro"]["f1"]
     return {metric: evaluation[metric] for metric in METRICS}
 
 
@@ -163,7 +160,8 @@ def keras(options: argparse.Namespace, split: Split, seed: int, work: Path) -> d
     )
     if done.returncode != 0:
         sys.exit(f"recipe: keras: exit status {done.returncode}")
-    return read(json.loads(done.stdout.splitlines()[-1]))
+    metrics: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return metrics
 
 
 if __name__ == "__main__":

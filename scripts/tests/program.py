@@ -15,6 +15,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = ROOT / "bin" / "tftl"
 
+# The head as Keras users write it: raw features, and random weights in the output layer.
+AS_IN_KERAS = ("--feature-scale", "none", "--output-init", "glorot")
+
 
 def tftl(*arguments: object) -> str:
     """Run a command that must succeed; returns its standard output."""

@@ -187,7 +187,7 @@ def test_the_program_trains_it_and_predicts_what_keras_does(exported, tmp_path):
     files = [tf.io.decode_image(tf.io.read_file(str(data / path))) for path in table.paths]
     images = np.array([tf.image.resize(file, base.input.shape[1:3]) for file in files])
     weights = variables(run / "model" / "variables" / "variables")
-    features = of_keras(name, base)(images)
+    features = of_keras(name, base)(images) / weights["head/feature_scale"]
     logits = features @ weights["head/output_kernel"] + weights["head/output_bias"]
     want = 1 / (1 + np.exp(-logits[:, 0]))
     np.testing.assert_allclose(table.probabilities[:, 1], want, rtol=0, atol=1e-4)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from driver import variables
-from program import history, parts, tftl
+from program import AS_IN_KERAS, history, parts, tftl
 from sklearn.utils.class_weight import compute_class_weight
 from test_end_to_end import COLOURS, Run, keras_network, photographs, pixels
 
@@ -94,8 +94,9 @@ def test_training_matches_keras(photos, fit, tmp_path, kind, smoothing):
 
 
 def test_validation_is_neither_weighted_nor_smoothed(photos, fit):
-    one = fit("one", 1e-30)
-    other = fit("other", 1e-30, "--class-weights", "balanced", "--label-smoothing", SMOOTHING)
+    one = fit("one", 1e-30, *AS_IN_KERAS)
+    flags = ["--class-weights", "balanced", "--label-smoothing", SMOOTHING]
+    other = fit("other", 1e-30, *AS_IN_KERAS, *flags)
     for a, b in zip(history(one.folder), history(other.folder), strict=True):
         assert a["val_loss"] == b["val_loss"]
         assert a["loss"] != b["loss"]

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from driver import Stage, variables
 from PIL import Image
-from program import Predictions, history, order, parts, predict, tftl
+from program import AS_IN_KERAS, Predictions, history, order, parts, predict, tftl
 from sklearn import metrics
 
 SEED = 7 << 33 | 5  # more than 32 bits, so that both halves count
@@ -85,14 +85,14 @@ class Run:
     ids=["flatten-4", "gap-2"],
 )
 def run(request, photos, export, tmp_path_factory):
-    """A run trained in float32."""
+    """A run trained in float32, with the head of Keras' tutorials and with the default one."""
     pooling, classes, rate = request.param
     model = export("--backbone", "tiny", "--weights", "none", "--head", pooling)
     work = tmp_path_factory.mktemp("run")
     arguments = ["--data", photos[classes], "--model", model, "--output", work / "run"]
     arguments += ["--cache-dir", work / "cache", "--precision", "float32", "--seed", SEED]
     arguments += ["--epochs", EPOCHS, "--patience", 0, "--lr", rate, "--batch-size", BATCH]
-    tftl("fit", *arguments, *(["--units", 12] if pooling == "flatten" else []))
+    tftl("fit", *arguments, *(["--units", 12, *AS_IN_KERAS] if pooling == "flatten" else []))
     return Run(work / "run", model, photos[classes], pooling, rate)
 
 
@@ -229,6 +229,7 @@ def keras_network(run: Run) -> keras.Model:
             "flatten": [keras.layers.Flatten()],
             "gap": [keras.layers.GlobalAveragePooling2D()],
         }[run.pooling],
+        keras.layers.Rescaling(1 / weights["head/feature_scale"]),
         *head_layers(weights),
     ]
     model = keras.Sequential(layers)
@@ -313,7 +314,7 @@ def test_tensorflow_reads_the_checkpoints(run, name):
     checkpoint = variables(run.folder / "checkpoints" / name / "ckpt")
     head = HEADS[run.pooling]
     served = {f"network/{k}": v for k, v in NETWORK.items()} | {
-        f"head/{k}": v for k, v in head.items()
+        f"head/{k}": v for k, v in ({"feature_scale": ()} | head).items()
     }
     slots = {
         f"slots/{moment}/{k}": shape
@@ -338,13 +339,21 @@ def test_tensorflow_reads_the_checkpoints(run, name):
         assert set(variables(run.trained / "variables/variables")) == set(served)
 
 
+def new_head(run: Run) -> dict[str, float]:
+    """How the run's head started: what its inputs are divided by, and its output layer."""
+    scale = float(variables(run.folder / "checkpoints/last/ckpt")["head/feature_scale"])
+    as_in_keras = run.pooling == "flatten"
+    assert (scale == 1) == as_in_keras
+    return {"feature_scale": scale, "output_scale": float(as_in_keras)}
+
+
 def test_fit_trains_as_keras_does(run, tmp_path):
     """The whole loop: the seeded head, decoding, features, order, steps and validation."""
     split, labels = parts(run.folder), (run.folder / "labels.txt").read_text().split()
     stage = Stage(run.model, "head")
     seed = np.array([SEED & 0xFFFFFFFF, SEED >> 32], np.uint32).view(np.int32)
     hidden = json.loads((run.model / "assets.extra/tftl.json").read_text())["head"]["hidden"]
-    stage.init(len(labels), *[12] * hidden, seed=seed)
+    stage.init(len(labels), *[12] * hidden, seed=seed, **new_head(run))
     inputs, targets = {}, {}
     for part in ("train", "val"):
         inputs[part] = stage.features(pixels([run.photos / path for path, _ in split[part]]))
@@ -352,7 +361,8 @@ def test_fit_trains_as_keras_does(run, tmp_path):
             [labels.index(label) for _, label in split[part]]
         ]
     weights = variables(stage.save(tmp_path / "start"))
-    model = keras.Sequential([keras.Input(inputs["train"].shape[1:]), *head_layers(weights)])
+    layers = [keras.layers.Rescaling(1 / weights["head/feature_scale"]), *head_layers(weights)]
+    model = keras.Sequential([keras.Input(inputs["train"].shape[1:]), *layers])
     set_weights(model, weights)
     loss, accuracy = (
         keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -387,7 +397,7 @@ def test_fit_trains_as_keras_does(run, tmp_path):
     assert np.ptp(want[:, 0]) > 0.01 * want[:, 0].max(), "hardly anything changed"
 
     after = variables(run.folder / "checkpoints/last/ckpt")
-    for layer in model.layers:
+    for layer in model.layers[1:]:
         for variable, kind in zip(layer.weights, ("kernel", "bias"), strict=True):
             trained, reference = after[f"head/{layer.name}_{kind}"], variable.numpy()
             moved = np.linalg.norm(reference - weights[f"head/{layer.name}_{kind}"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from driver import Stage, variables
-from program import ROOT, history, order, parts, tftl
+from program import AS_IN_KERAS, ROOT, history, order, parts, tftl
 
 DATA, MODEL = ROOT / "build/testdata/photos", ROOT / "build/testdata/tiny-gap"
 SEED, BATCH, EPOCHS, RATE = 3, 12, 10, 0.3
@@ -78,7 +78,7 @@ def test_a_run_follows_keras_schedule(name, tmp_path):
     options = ["--data", DATA, "--model", MODEL, "--output", run, "--seed", SEED, "--lr", RATE]
     options += ["--epochs", EPOCHS, "--patience", 0, "--batch-size", BATCH, "--cache", "off"]
     schedule = ["--schedule", name.split()[0]] if name != "plateau" else []
-    tftl("fit", *options, *schedule, *more, "--precision", "float32")
+    tftl("fit", *options, *schedule, *more, *AS_IN_KERAS, "--precision", "float32")
 
     data = load(run)
     assert EPOCHS * data.steps >= 50
