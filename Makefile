@@ -156,7 +156,7 @@ check-report: setup
 .PHONY: report-picture
 report-picture: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 	bin/tftl fit --data $(PLANTS) --model savedmodels/vgg16-gap --split 0.5,0.15,0.35 --split-exact --seed 2 \
-		--epochs 30 --patience 10 -b 16 --lr 3e-3 --output runs/plants --overwrite --quiet
+		-b 16 --output runs/plants --overwrite --quiet
 	bin/tftl evaluate --model runs/plants --quiet
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 \
 		--window-size=1200,1240 --screenshot=docs/report.png runs/plants/report.html

@@ -17,8 +17,8 @@ show() {
 }
 
 for seed in "$@"; do
-	show bin/tftl fit --data "$data" --model "$model" --split-exact --seed "$seed" \
-		--epochs 30 --patience 10 -b 16 --lr 3e-3 --output "$run" --overwrite
+	show bin/tftl fit --data "$data" --model "$model" --split-exact --seed "$seed" -b 16 \
+		--output "$run" --overwrite
 	show bin/tftl evaluate --model "$run" >"$run/evaluation.txt"
 	cat "$run/evaluation.txt"
 	sed -n 's/^balanced accuracy *\([0-9.]*\).*/\1/p' "$run/evaluation.txt" >>"$accuracies"

@@ -23,8 +23,8 @@ func newFitCommand() *cli.Command {
 epoch takes a fraction of that time, in later runs too. The weights of the best epoch
 become OUTPUT/model, a SavedModel ready to serve.
 
-   tftl fit --data photos --model savedmodels/vgg16 --epochs 10 --lr 1e-4 \
-      --output runs/first
+   tftl fit --data photos --model savedmodels/vgg16 --output runs/first
+   tftl fit --data photos --model savedmodels/vgg16 --tune 50 --stage auto
 
 Augmented images run through the frozen part in every epoch, unless --augment-copies
 caches a few augmented copies of each image. tftl preview shows what they look like.

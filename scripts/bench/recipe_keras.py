@@ -33,13 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", type=Path)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True, help="folder that keeps features")
     parser.add_argument("--lr", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
     options = parser.parse_args()
     parts = json.loads(options.parts.read_text())
     about = json.loads((options.model / "assets.extra" / "tftl.json").read_text())
-    frozen = Frozen(about, options.features)
+    frozen = Frozen(about)
     labels = sorted({label for images in parts.values() for _, label in images})
     x = {part: np.stack([frozen(path) for path, _ in images]) for part, images in parts.items()}
     y = {
@@ -85,27 +84,29 @@ def metrics(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
 
 
 class Frozen:
-    """The last feature maps of the exported network, computed by Keras and kept in a folder."""
+    """The last feature maps of the exported network, computed by Keras and kept in files."""
 
-    def __init__(self, about: dict[str, dict[str, Any]], folder: Path) -> None:
-        """Build the network that tftl.json describes, with the weights of its package."""
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, about: dict[str, Any]) -> None:
+        """Take the network that tftl.json describes, with the weights of its package."""
         image = about["input"]
         size = tuple(image["size"])
         self.input = Input(size, image["interpolation"], image["preprocess"], image["fit"])
         self.name = str(about["backbone"])
         self.base: keras.Model | None = None
+        self.folder = ROOT / "build/bench/features" / self.name
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, path: str) -> np.ndarray:
         """The features of one image, [H,W,C]."""
-        file = self.folder / f"{hashlib.sha256(path.encode()).hexdigest()}.npy"
+        encoded = Path(path).read_bytes()
+        file = self.folder / f"{hashlib.sha256(encoded).hexdigest()}.npy"
         if file.exists():
-            return np.load(file)
+            kept: np.ndarray = np.load(file)
+            return kept
         if self.base is None:
             self.base, _ = build_backbone(self.name, self.input.size[0], "registry", 0)
-        pixels = self.input.decode(tf.constant(Path(path).read_bytes()))[None]
-        features = self.base(self.input.preprocess_pixels(pixels), training=False)[0].numpy()
+        pixels = self.input.decode(tf.constant(encoded))[None]
+        features = np.array(self.base(self.input.preprocess_pixels(pixels), training=False)[0])
         np.save(file, features)
         return features
 

@@ -101,8 +101,8 @@ func sayInitFrom(env workflow.Env, config rundir.Config) {
 		return
 	}
 	env.Say("starting from the weights of %s, head included", from.Path)
-	if from.FeatureScale != config.Training.FeatureScale {
-		env.Warn("the head of %s keeps its feature scale: %s %s has no effect", from.Path, pipeline.Option("feature-scale"), cmp.Or(config.Training.FeatureScale, "none"))
+	if asked := config.Training.FeatureScale; asked != AutoFeatureScale && asked != from.FeatureScale {
+		env.Warn("the head of %s keeps its feature scale: %s %s has no effect", from.Path, pipeline.Option("feature-scale"), cmp.Or(asked, "none"))
 	}
 }
 
