@@ -111,6 +111,9 @@ func writeFitTable(t terminal, r *train.Result) error {
 		}
 	}
 	if tuning := r.Tuning; tuning != nil {
+		if err := table.Flush(); err != nil { // so that its columns are as wide as they need
+			return err
+		}
 		fmt.Fprintf(table, "setting\t\t%s\n", tuning.Monitor)
 		if tuning.Chosen != 0 {
 			fmt.Fprintf(table, "chosen\t%s\t%s\n", tuning.Best().Message().Text(flag), scoreText(tuning.Best()))

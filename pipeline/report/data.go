@@ -65,12 +65,16 @@ func modelFacts(c contents) []fact {
 		}
 		stages = append(stages, stage)
 	}
+	depth := ""
+	if t.StagesAuto {
+		depth = "depth chosen on the validation part: "
+	}
 	facts := []fact{
 		{"network", model.Backbone},
 		{"weights", display(model.WeightsOrigin)},
 		{"head", headOf(model)},
 		{"feature scale", featureScale(c)},
-		{"stages", strings.Join(stages, "; ")},
+		{"stages", depth + strings.Join(stages, "; ")},
 		{"optimizer", t.Hyper.Optimizer},
 		{"batch size", strconv.Itoa(t.BatchSize)},
 		{"monitor", fmt.Sprintf("%s, patience %d", t.Monitor, t.Patience)},
@@ -89,9 +93,6 @@ func modelFacts(c contents) []fact {
 			searched += ", compared over " + count(tune.Folds, "fold")
 		}
 		facts = append(facts, fact{"tuned", searched})
-	}
-	if t.StagesAuto {
-		facts[3].Value = "depth chosen on the validation part: " + facts[3].Value
 	}
 	return facts
 }

@@ -39,7 +39,7 @@ func (r Request) checkTune() error {
 			optionFolds, t.Tune.Folds, pipeline.Option("mixup"), pipeline.Option("sampler"))
 	case !strings.HasPrefix(t.Monitor, "val_"):
 		return pipeline.Errorf(pipeline.BadUsage, "%s %d %s %s: settings are compared by a metric of the validation part", optionTune, n, pipeline.Option("monitor"), t.Monitor)
-	case len(t.Stages) > 0 && t.Stages[0].Name != HeadStage:
+	case len(t.Stages) > 0 && t.Stages[0].Name != HeadStage && t.Stages[0].Name != AutoStage:
 		return pipeline.Errorf(pipeline.BadUsage, "%s %d: searches with the stage %s, but the first stage is %s", optionTune, n, HeadStage, t.Stages[0].Name)
 	}
 	for _, option := range t.Tune.Search {
@@ -66,7 +66,7 @@ func resolveTune(config rundir.Config, request rundir.Config) (*rundir.Tune, err
 	tune := *config.Training.Tune // a copy, because the request's may be shared
 	stages := request.Training.Stages
 	decided := map[pipeline.Option]bool{
-		"lr":    request.Training.LearningRate != 0 || len(stages) > 0 && stages[0].LearningRate != 0,
+		"lr":    request.Training.LearningRate != 0 || len(stages) > 0 && stages[0].Name == HeadStage && stages[0].LearningRate != 0,
 		"units": len(request.Model.Units) > 0 || len(config.Model.Units) == 0 || config.Model.InitFrom != nil,
 	}
 	tune.Search = slices.DeleteFunc(slices.Clone(tune.Search), func(o pipeline.Option) bool { return decided[o] })

@@ -159,17 +159,23 @@ func TestTuningSharesItsFeatures(t *testing.T) {
 // Deeper stages keep their rates.
 func TestTunedRatesAreThoseOfTheHead(t *testing.T) {
 	s := newSetting(t)
-	request := s.tuned("run", 10)
-	rate := request.Config.Training.Rate
-	request.Config.Training.Stages = []rundir.Stage{{Name: "head", Rate: rate}, {Name: "block2", Epochs: 1, Rate: rate}}
-	result := s.fit(request)
-	config, err := result.Run.ReadConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	chosen := result.Tuning.Best().LearningRate
-	if rates := config.Training.Stages; chosen == 0.5 || rates[0].LearningRate != chosen || rates[1].LearningRate != train.DeeperRate || config.Training.LearningRate != chosen {
-		t.Errorf("chosen %g, rates %+v", chosen, rates)
+	for name, deeper := range map[string]float64{"listed": train.DeeperRate, "auto": 3e-5} {
+		request := s.tuned(name, 10)
+		rate := request.Config.Training.Rate
+		request.Config.Training.Stages = []rundir.Stage{{Name: "head", Rate: rate}, {Name: "block2", Epochs: 1, Rate: rate}}
+		if name == "auto" {
+			request.Config.Training.StagesAuto = true
+			request.Config.Training.Stages = []rundir.Stage{{Name: train.AutoStage, Epochs: 1, LearningRate: deeper, Rate: rate}}
+		}
+		result := s.fit(request)
+		config, err := result.Run.ReadConfig()
+		if err != nil {
+			t.Fatal(err)
+		}
+		chosen := result.Tuning.Best().LearningRate
+		if rates := config.Training.Stages; chosen == 0.5 || rates[0].LearningRate != chosen || rates[1].LearningRate != deeper || config.Training.LearningRate != chosen {
+			t.Errorf("%s: chosen %g, rates %+v", name, chosen, rates)
+		}
 	}
 }
 
