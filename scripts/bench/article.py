@@ -74,7 +74,8 @@ def tftl(options: argparse.Namespace, precision: str) -> dict[str, float]:
         command = [ROOT / "bin/tftl", "fit", "--data", options.data, "--model", options.model]
         command += ["--augment", "article", "--precision", precision, "--output", run]
         command += ["--epochs", EPOCHS, "--patience", 0, "--batch-size", BATCH, "--lr", RATE]
-        command += ["--units", UNITS, "--cache-dir", Path(work) / "cache", "--quiet"]
+        command += ["--units", UNITS, "--feature-scale", "none", "--output-init", "glorot"]
+        command += ["--cache-dir", Path(work) / "cache", "--quiet"]
         taken = timed([str(word) for word in command])
         lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
         epochs = [line["train"] for line in lines if line["phase"] == "epoch"]
