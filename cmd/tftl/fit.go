@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/printable"
 	"tftl/internal/ui"
-	"tftl/pipeline/rundir"
+	"tftl/pipeline/report"
 	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/train"
 )
@@ -69,7 +67,8 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	if r.json {
 		return writeFitJSON(t, result)
 	}
-	if err := writeFitTable(t, result); err != nil {
+	fit := report.Fit{Monitor: result.Monitor, History: result.History, Best: result.Best, Stages: result.Depth, Tuning: result.Tuning, Model: result.Run.Model()}
+	if err := fit.WriteTable(t.Out, flag); err != nil {
 		return err
 	}
 	t.say("next: tftl evaluate --model %s", printable.Argument(run.Dir.Path))
@@ -96,46 +95,4 @@ func writeFitJSON(t terminal, r *train.Result) error {
 		document["tune"] = map[string]any{"monitor": tuning.Monitor, "settings": len(tuning.Settings), "chosen": tuning.Best(), "default": tuning.Default()}
 	}
 	return ui.WriteJSON(t.Out, document)
-}
-
-func writeFitTable(t terminal, r *train.Result) error {
-	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	if len(r.Depth) > 1 {
-		fmt.Fprintf(table, "stage\tkept\tepoch\t%s\t±\tgain\t±\n", r.Monitor)
-		for _, s := range r.Depth {
-			kept := "no"
-			if s.Kept {
-				kept = "yes"
-			}
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Stage, kept, s.Epoch, decimals(s.Value), decimals(s.Noise), decimals(s.Gain), decimals(s.GainNoise))
-		}
-	}
-	if tuning := r.Tuning; tuning != nil {
-		if err := table.Flush(); err != nil { // so that its columns are as wide as they need
-			return err
-		}
-		fmt.Fprintf(table, "setting\t\t%s\n", tuning.Monitor)
-		if tuning.Chosen != 0 {
-			fmt.Fprintf(table, "chosen\t%s\t%s\n", tuning.Best().Message().Text(flag), scoreText(tuning.Best()))
-		}
-		fmt.Fprintf(table, "default\t%s\t%s\n", tuning.Default().Message().Text(flag), scoreText(tuning.Default()))
-	}
-	value, _ := r.Best.Value(r.Monitor)
-	fmt.Fprintf(table, "best epoch %d of %d: %s %.4f\nmodel: %s\n", r.Best.Epoch, len(r.History), r.Monitor, value, r.Run.Model())
-	return table.Flush()
-}
-
-// decimals writes a number for a table, or - if it is not known.
-func decimals(v float64) string {
-	if math.IsNaN(v) {
-		return "-"
-	}
-	return fmt.Sprintf("%.4f", v)
-}
-
-func scoreText(trial rundir.Trial) string {
-	if trial.Score == nil {
-		return "diverged"
-	}
-	return fmt.Sprintf("%.4f", *trial.Score)
 }

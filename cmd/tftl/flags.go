@@ -1,12 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -228,43 +223,6 @@ func atLeast(c *cli.Context, least int, names ...string) error {
 		}
 	}
 	return nil
-}
-
-// parseBytes reads the value of --cache-size: 500MB, 2GiB, 1000000.
-func parseBytes(text string) (int64, error) {
-	number := strings.TrimRight(text, "KMGTiBb ")
-	unit := strings.ToUpper(strings.TrimSpace(text[len(number):]))
-	scale := map[string]float64{
-		"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-		"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
-	}[unit]
-	value, err := strconv.ParseFloat(number, 64)
-	if err != nil || scale == 0 || !(value >= 0 && value*scale < 1<<62) {
-		return 0, invalid("cache-size", text, "must be a size such as 500MB or 2GiB, or a number of bytes")
-	}
-	return int64(value * scale), nil
-}
-
-// patternless removes the characters that make a name a pattern.
-func patternless(r rune) rune {
-	if strings.ContainsRune("*?[]", r) {
-		return -1
-	}
-	return r
-}
-
-// defaultOutput is the first of runs/NAME-1, runs/NAME-2 … that does not exist.
-func defaultOutput(data string) string {
-	name := "run"
-	if absolute, err := filepath.Abs(data); err == nil {
-		name = cmp.Or(strings.Trim(strings.Map(patternless, filepath.Base(absolute)), "-"), name)
-	}
-	for i := 1; ; i++ {
-		path := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
-		if _, err := os.Stat(path); err != nil {
-			return path
-		}
-	}
 }
 
 // invalid is the error about a flag's value.

@@ -50,7 +50,7 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 		return r, err
 	}
 	if r.Output = c.String("output"); r.Output == "" {
-		r.Output = defaultOutput(c.String("data"))
+		r.Output = rundir.Unused(c.String("data"))
 	}
 	r.Overwrite = c.Bool("overwrite")
 	if err := configure(c, &r.Request); err != nil {
@@ -67,8 +67,8 @@ func newTrainOptions(c *cli.Context) (o train.Options, err error) {
 }
 
 func newCache(c *cli.Context) (o train.Cache, err error) {
-	if o.MaxBytes, err = parseBytes(c.String("cache-size")); err != nil {
-		return o, err
+	if o.MaxBytes, err = commandline.Bytes(c.String("cache-size")); err != nil {
+		return o, invalid("cache-size", c.String("cache-size"), err.Error())
 	}
 	switch where := c.String("cache"); where {
 	case "off":

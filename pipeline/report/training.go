@@ -278,14 +278,8 @@ func stagesGrid(history []pipeline.Epoch, monitor string) grid {
 		return g
 	}
 	for _, r := range results {
-		kept, epoch := "no", undefined
-		if r.Kept {
-			kept = "yes"
-		}
-		if r.Epoch > 0 {
-			epoch = strconv.Itoa(r.Epoch)
-		}
-		row := []string{display(r.Stage), kept, epoch}
+		verdict, epoch := outcome(r)
+		row := []string{display(r.Stage), verdict, epoch}
 		for _, v := range []float64{r.Value, r.Noise, r.Gain, r.GainNoise} {
 			row = append(row, decimals(v))
 		}

@@ -8,6 +8,7 @@
 package rundir
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
@@ -50,6 +52,22 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 		return fill(Dir{tmp})
 	}, d.retire)
 	return d, err
+}
+
+// Unused returns the first of runs/NAME-1, runs/NAME-2 … that does not exist, named
+// after the data.
+func Unused(data string) string {
+	name := "run"
+	if absolute, err := filepath.Abs(data); err == nil {
+		plain := strings.NewReplacer("*", "", "?", "", "[", "", "]", "") // no pattern of files
+		name = cmp.Or(strings.Trim(plain.Replace(filepath.Base(absolute)), "-"), name)
+	}
+	for i := 1; ; i++ {
+		path := filepath.Join("runs", fmt.Sprintf("%s-%d", name, i))
+		if _, err := os.Stat(path); err != nil {
+			return path
+		}
+	}
 }
 
 // Free returns an error if Create would refuse the folder.
