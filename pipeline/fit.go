@@ -16,7 +16,7 @@ type Plan struct {
 	// FeatureScale divides the inputs of a new head. 0 stands for their standard
 	// deviation over the training part, 1 leaves them as they are.
 	FeatureScale float64
-	ZeroOutput   bool // of a new head; see Head
+	OutputScale  float64 // of a new head; see Head
 	BatchSize    int
 	Stages       []StagePlan
 	Watch        Watch
@@ -240,7 +240,7 @@ func (p Plan) initialize(ctx context.Context, stage Stage, train Source) (scale 
 	if scale, err = p.Scale(ctx, stage, train); err != nil {
 		return 0, err
 	}
-	return scale, stage.Init(ctx, Head{Classes: p.Classes, Units: p.Units, Seed: p.Seed, FeatureScale: scale, ZeroOutput: p.ZeroOutput})
+	return scale, stage.Init(ctx, Head{Classes: p.Classes, Units: p.Units, Seed: p.Seed, FeatureScale: scale, OutputScale: p.OutputScale})
 }
 
 // epoch trains the rest of an epoch, validates and records it.

@@ -102,9 +102,9 @@ type Head struct {
 	Seed    uint64
 	// FeatureScale divides the head's inputs. 1 leaves them as they are.
 	FeatureScale float64
-	// ZeroOutput starts with all classes equally likely, instead of random weights
-	// in the output layer.
-	ZeroOutput bool
+	// OutputScale multiplies the random weights of the output layer. 1 leaves them
+	// as in Keras, 0 starts with all classes equally likely.
+	OutputScale float64
 }
 
 // Stage is an exported network opened for training at one depth. Everything

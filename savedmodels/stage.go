@@ -28,7 +28,7 @@ type stage struct {
 // older is the error for a model of version 2 of the contract.
 func (s *stage) older() error {
 	return pipeline.WithHint(
-		pipeline.Errorf(pipeline.BadModel, "model %s: has version 2 of the training contract, without a feature scale and a zero output layer", s.dir),
+		pipeline.Errorf(pipeline.BadModel, "model %s: has version 2 of the training contract, whose heads have neither a feature scale nor an output scale", s.dir),
 		"export it again")
 }
 
@@ -65,11 +65,8 @@ func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
 	}
 	switch {
 	case s.version >= 3:
-		values["feature_scale"], values["output_scale"] = float32(h.FeatureScale), float32(1)
-		if h.ZeroOutput {
-			values["output_scale"] = float32(0)
-		}
-	case h.FeatureScale != 1 || h.ZeroOutput:
+		values["feature_scale"], values["output_scale"] = float32(h.FeatureScale), float32(h.OutputScale)
+	case h.FeatureScale != 1 || h.OutputScale != 1:
 		return s.older()
 	}
 	inputs, err := scalars(values)

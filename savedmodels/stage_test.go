@@ -31,7 +31,7 @@ func openStage(t *testing.T, m *Model, name string, classes int) pipeline.Stage 
 			t.Error(err)
 		}
 	})
-	if err := errors.Join(s.Init(t.Context(), pipeline.Head{Classes: classes, Units: slices.Repeat([]int{16}, m.Description.Head.Hidden), Seed: 1, FeatureScale: 1}), s.Begin(t.Context())); err != nil {
+	if err := errors.Join(s.Init(t.Context(), pipeline.Head{Classes: classes, Units: slices.Repeat([]int{16}, m.Description.Head.Hidden), Seed: 1, FeatureScale: 1, OutputScale: 1}), s.Begin(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -112,7 +112,7 @@ func TestHeadIsOfAnyNumberOfClasses(t *testing.T) {
 		}
 	}
 	s := openStage(t, m, "head", 2)
-	if err := s.Init(t.Context(), pipeline.Head{Classes: 1, Units: []int{16}, FeatureScale: 1}); pipeline.KindOf(err) != pipeline.BadUsage {
+	if err := s.Init(t.Context(), pipeline.Head{Classes: 1, Units: []int{16}, FeatureScale: 1, OutputScale: 1}); pipeline.KindOf(err) != pipeline.BadUsage {
 		t.Errorf("one class: %v", err)
 	}
 }
@@ -124,7 +124,7 @@ func TestInitFollowsTheSeed(t *testing.T) {
 	for _, seed := range []uint64{0, 1, 2, 1 << 32, 1 << 63} { // both halves count
 		var runs [2][]float32
 		for i := range runs {
-			if err := s.Init(t.Context(), pipeline.Head{Classes: 3, Units: []int{16}, Seed: seed, FeatureScale: 1}); err != nil {
+			if err := s.Init(t.Context(), pipeline.Head{Classes: 3, Units: []int{16}, Seed: seed, FeatureScale: 1, OutputScale: 1}); err != nil {
 				t.Fatal(err)
 			}
 			runs[i] = logits(t, s, f)

@@ -139,12 +139,12 @@ func configure(c *cli.Context, r *train.Request) (err error) {
 		r.Config.Training.FeatureScale = train.NoFeatureScale
 	}
 	switch start := c.String("output-init"); start {
-	case "zero":
-		r.Config.Training.OutputInit = train.ZeroOutput
+	case "small":
+		r.Config.Training.OutputInit = train.SmallOutput
 	case "glorot":
 		r.Config.Training.OutputInit = train.GlorotOutput
 	default:
-		return invalid("output-init", start, "must be zero or glorot")
+		return invalid("output-init", start, "must be small or glorot")
 	}
 	return nil
 }

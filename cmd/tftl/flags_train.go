@@ -48,7 +48,7 @@ func newHyperFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "clip-norm", Usage: "clip gradients to this global norm; 0 for no clipping", Category: trainFlags},
 		&cli.Float64Flag{Name: "dropout", Usage: "dropout rate before the output layer", Category: trainFlags},
 		&cli.StringFlag{Name: "feature-scale", Value: "auto", Usage: "divide the head's inputs by `X`: a number, auto for their standard deviation over the training part, or none", Category: trainFlags},
-		&cli.StringFlag{Name: "output-init", Value: "zero", Usage: "how the output layer starts: zero, with all classes equally likely, or glorot, random as in Keras", Category: trainFlags},
+		&cli.StringFlag{Name: "output-init", Value: "small", Usage: "how the output layer starts: small, with all classes about equally likely, or glorot, random as in Keras", Category: trainFlags},
 		&cli.StringFlag{Name: "units", Usage: "width of the head's hidden layers: one number for all, or one per layer, such as 512,256", DefaultText: "256", Category: trainFlags},
 	}
 }

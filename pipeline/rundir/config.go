@@ -89,7 +89,7 @@ type Training struct {
 	// FeatureScale divides the inputs of a new head: a number, or auto for their
 	// standard deviation. Empty if they are left as they are.
 	FeatureScale string `json:"feature_scale,omitempty"`
-	// OutputInit is how a new output layer starts: zero, or empty for Glorot.
+	// OutputInit is how a new output layer starts: small, or empty for Glorot.
 	OutputInit   string                `json:"output_init,omitempty"`
 	Augmentation pipeline.Augmentation `json:"augmentation"` // of training images
 	// MixUp and CutMix are the alphas with which training images are mixed; 0 for

@@ -111,7 +111,7 @@ type Info struct {
 	Optimizers    []string
 	LearningRate  float64 // default for the head
 	// NewHead is false for an export of an older version, whose head has no feature
-	// scale and cannot start at zero.
+	// scale and cannot start small.
 	NewHead bool
 	Runtime rundir.Runtime
 }

@@ -158,7 +158,7 @@ func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err e
 		sayInitFrom(p.env, p.Config)
 	}
 	if asked := p.Request.Config.Training; asked.FeatureScale != p.Config.Training.FeatureScale || asked.OutputInit != p.Config.Training.OutputInit {
-		p.env.Say("model %s was exported by an older version, whose heads neither scale features nor start at zero: export it again for better results", p.Config.Model.Path)
+		p.env.Say("model %s was exported by an older version, whose heads neither scale features nor start small: export it again for better results", p.Config.Model.Path)
 	}
 	if p.Config.Data.OnBadImage == SkipBadImages {
 		if skipped, err = p.env.ScreenSet(ctx, p.Set, p.Digests, p.Request.Workers); err != nil {

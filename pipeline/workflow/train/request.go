@@ -56,7 +56,7 @@ func NewRequest(data, model, output string) Request {
 			Training: rundir.Training{
 				BatchSize: 32, Rate: rundir.Rate{Schedule: "constant", DecayRate: 0.1, DecayEpochs: 5, WarmupEpochs: DefaultWarmup}, Plateau: rundir.Plateau{Patience: 3},
 				Hyper:        pipeline.Hyperparameters{Optimizer: "adam"},
-				FeatureScale: AutoFeatureScale, OutputInit: ZeroOutput,
+				FeatureScale: AutoFeatureScale, OutputInit: SmallOutput,
 				Augmentation: pipeline.Augmentation{FillMode: "nearest"},
 				Sampler:      ShuffleSampler,
 				Monitor:      "val_loss", Patience: 5,
@@ -105,8 +105,8 @@ const (
 
 // Values of Training.OutputInit: how the output layer of a new head starts.
 const (
-	ZeroOutput   = "zero" // all classes equally likely
-	GlorotOutput = ""     // random, as in Keras
+	SmallOutput  = "small" // all classes about equally likely
+	GlorotOutput = ""      // random, as in Keras
 )
 
 // Check returns an error if a value makes no sense for any data and model.

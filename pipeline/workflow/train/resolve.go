@@ -188,7 +188,10 @@ func plan(config rundir.Config, classes []string, epochLength int) pipeline.Plan
 		ClassWeights: byLabel(t.ClassWeights, classes), LabelSmoothing: t.LabelSmoothing,
 	}
 	plan.FeatureScale, _ = featureScale(t.FeatureScale) // was checked
-	plan.ZeroOutput = t.OutputInit == ZeroOutput
+	plan.OutputScale = 1
+	if t.OutputInit == SmallOutput {
+		plan.OutputScale = smallOutput(config.Model.Units)
+	}
 	if from := config.Model.InitFrom; from != nil {
 		plan.InitFrom, plan.FreshHead = rundir.Dir{Path: from.Path}.Checkpoint(pipeline.Best), from.FreshHead
 	}
@@ -207,4 +210,13 @@ func plan(config rundir.Config, classes []string, epochLength int) pipeline.Plan
 		plan.Stages = append(plan.Stages, stage)
 	}
 	return plan
+}
+
+// smallOutput is the output scale of a head that starts small. Behind an output
+// layer of zeros, hidden layers would learn next to nothing at first.
+func smallOutput(units []int) float64 {
+	if len(units) > 0 {
+		return 0.1
+	}
+	return 0
 }

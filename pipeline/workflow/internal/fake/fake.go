@@ -151,9 +151,7 @@ type stage struct {
 
 func (s *stage) Init(_ context.Context, h pipeline.Head) error {
 	s.memory = memory{Block: s.Block, Weight: float64(h.Seed) + float64(h.Classes) + float64(h.Units[0])/1000 + 1/h.FeatureScale}
-	if !h.ZeroOutput {
-		s.Weight += 0.5
-	}
+	s.Weight += 0.5 * h.OutputScale
 	return nil
 }
 
