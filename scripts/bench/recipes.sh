@@ -57,17 +57,16 @@ for set in cats-dogs flowers; do
 	row vgg16 flatten "$set" '--feature-scale none' ''
 	row vgg16 flatten "$set" '--output-init glorot' ''
 	row vgg16 flatten "$set" '' '--tune 50'
-	row vgg16 flatten "$set" '' '--stage auto'
 	for backbone in vgg16 efficientnet_lite0 xception; do
 		row "$backbone" gap "$set" '--feature-scale none' ''
 		row "$backbone" gap "$set" '--output-init glorot' ''
 		row "$backbone" gap "$set" '' '--tune 50'
-		row "$backbone" gap "$set" '' '--stage auto'
-		row "$backbone" gap "$set" '' '--label-smoothing 0.1'
-		row "$backbone" gap "$set" '' '--mixup 0.2'
 	done
-	row efficientnet_lite0 gap "$set" '' '--cutmix 1'
+	row vgg16 gap "$set" '' '--stage auto'
+	row efficientnet_lite0 gap "$set" '' '--stage auto'
 	row efficientnet_lite0 gap "$set" '' '--augment light --augment-copies 5'
+	row efficientnet_lite0 gap "$set" '' '--label-smoothing 0.1'
+	row efficientnet_lite0 gap "$set" '' '--mixup 0.2'
 done
 
 echo
