@@ -52,13 +52,20 @@ func (f *fit) gain(predictions []Prediction) []Metric {
 	if f.Terms == nil || len(start) == 0 || len(start) != len(predictions) {
 		return nil
 	}
-	mean, squares := 0.0, 0.0 // Welford's algorithm
-	for i, term := range f.Terms(predictions) {
-		gain := term - start[i]
-		off := gain - mean
-		mean += off / float64(i+1)
-		squares += off * (gain - mean)
+	gain, noise := MeanGain(start, f.Terms(predictions))
+	return []Metric{{gainMetric, gain}, {gainErrorMetric, noise}}
+}
+
+// MeanGain returns the mean difference of Terms of the same samples, positive if
+// after is better, and its standard error.
+func MeanGain(before, after []float64) (gain, noise float64) {
+	squares := 0.0 // Welford's algorithm
+	for i, term := range after {
+		difference := term - before[i]
+		off := difference - gain
+		gain += off / float64(i+1)
+		squares += off * (difference - gain)
 	}
-	n := float64(len(start))
-	return []Metric{{gainMetric, mean}, {gainErrorMetric, math.Sqrt(squares / (n - 1) / n)}}
+	n := float64(len(after))
+	return gain, math.Sqrt(squares / (n - 1) / n)
 }

@@ -21,7 +21,7 @@ import (
 func summarizeTuning(t *rundir.Tuning) string {
 	text := count(len(t.Settings), "setting") + " were tried before training"
 	if t.Chosen == 0 {
-		return text + ": none was better than the default"
+		return text + ": none was better than the default by more than noise"
 	}
 	return fmt.Sprintf("%s: the chosen one had %s %s, the default %s", text, t.Monitor, score(t.Best()), score(t.Default()))
 }

@@ -10,9 +10,12 @@ type Depth struct {
 }
 
 // gainErrors is how many standard errors an epoch of a deeper stage must gain to
-// be kept. Two are a one-sided test at about 2.5%. Each stage tries several epochs
-// and offers its luckiest, so fewer would keep noise.
+// be kept, or a setting over the default. Two are a one-sided test at about 2.5%.
+// What is compared is the luckiest of several, so fewer would keep noise.
 const gainErrors = 2
+
+// MoreThanNoise says whether a gain is more than chance, given its standard error.
+func MoreThanNoise(gain, noise float64) bool { return gain > gainErrors*noise }
 
 // Watch returns a rule like watch, except that an epoch of a deeper stage is the
 // best only if it gains more than noise over the weights that its stage started
@@ -22,7 +25,7 @@ func (d Depth) Watch(watch pipeline.Watch) pipeline.Watch {
 		verdict := watch(history)
 		if first := stageStart(history); verdict.Best && first > 0 {
 			gain, noise := history[len(history)-1].GainOver(history[:first], d.Monitor, d.Higher)
-			verdict.Best = gain > gainErrors*noise
+			verdict.Best = MoreThanNoise(gain, noise)
 		}
 		return verdict
 	}

@@ -83,7 +83,7 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 	in := r.inputs(progress)
 	defer in.close()
 	history, err = pipeline.Fit(loop, pipeline.Job{
-		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: r.network, Inputs: in.open, Measure: measure, Terms: terms(r.Config.Training.Monitor),
+		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: r.network, Inputs: in.open, Measure: measure, Terms: termsOf(r.Config.Training.Monitor),
 		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
 		State: r.state, History: r.history,
 	})
@@ -106,9 +106,9 @@ func measure(predictions []pipeline.Prediction) []pipeline.Metric {
 	return append(metrics.Basic(predictions), metrics.StandardErrors(predictions)...)
 }
 
-// terms returns the terms of the monitored metric, or nil if it is no mean over
+// termsOf returns the terms of the monitored metric, or nil if it is no mean over
 // the validation part.
-func terms(monitor string) pipeline.Terms {
+func termsOf(monitor string) pipeline.Terms {
 	if metric, ok := strings.CutPrefix(monitor, "val_"); ok {
 		return metrics.Terms(metric)
 	}

@@ -51,3 +51,25 @@ func TestFoldsHoldOutEachImageOnce(t *testing.T) {
 		}
 	}
 }
+
+// The best of many settings is partly luck, so a gain that may be chance leaves the
+// default.
+func TestTheDefaultStaysUnlessTheGainIsMoreThanNoise(t *testing.T) {
+	standard := []float64{-1, -2, -3, -4}
+	for name, test := range map[string]struct {
+		best int
+		with []float64
+		want bool
+	}{
+		"all images gain alike":       {3, []float64{-0.5, -1.5, -2.4, -3.5}, true},
+		"one image gains, others not": {3, []float64{-1, -2, -3, -1}, false},
+		"a loss":                      {3, []float64{-2, -3, -4, -5}, false},
+		"the default itself":          {0, standard, true},
+		"a metric without terms":      {3, nil, true},
+	} {
+		tuner := &tuner{Prepared: &Prepared{}, terms: map[int][]float64{0: standard, test.best: test.with}}
+		if got := tuner.surpassesDefault(test.best); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

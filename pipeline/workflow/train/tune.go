@@ -137,9 +137,10 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 // A trial is the beginning of the run as it would be with that setting: the same
 // weights, order, schedule and stopping. It starts anew on each rung, which costs
 // half as much again and saves keeping a network per setting. The last rung is
-// whole trainings that always include the default. So the setting that wins there
-// is at least as good as the default on the validation part, and the run that is
-// then trained repeats its trial.
+// whole trainings that always include the default. A setting replaces the default
+// if it wins there by more than noise, because the best of many is partly luck. So
+// the chosen setting is at least as good as the default on the validation part, and
+// the run that is then trained repeats its trial.
 //
 // Training several heads side by side in one graph would share the reading of
 // features, which is cheap beside a step. The steps themselves would cost the
@@ -148,9 +149,10 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 type tuner struct {
 	*Prepared
 	stage pipeline.Stage
-	scale float64 // of the features
-	own   split   // the run's
-	folds []split // for all rungs but the last; empty for the run's own split
+	scale float64           // of the features
+	own   split             // the run's
+	folds []split           // for all rungs but the last; empty for the run's own split
+	terms map[int][]float64 // of the newest rung's settings, where a setting has them
 }
 
 // split is what a trial trains on and is measured on.
@@ -178,13 +180,14 @@ func (t *tuner) search(ctx context.Context) (*rundir.Tuning, error) {
 		}
 		rung.Settings = len(left)
 		found.Rungs = append(found.Rungs, rundir.Rung(rung))
+		t.terms = map[int][]float64{}
 		for done, k := range left {
 			t.env.Progress(pipeline.Event{Phase: "tune", Done: done, Total: len(left)})
-			score, err := t.score(ctx, found.Settings[k].Setting, rung, splits)
+			score, terms, err := t.score(ctx, found.Settings[k].Setting, rung, splits)
 			if err != nil {
 				return nil, err
 			}
-			found.Settings[k].Rung, found.Settings[k].Score = i+1, score
+			found.Settings[k].Rung, found.Settings[k].Score, t.terms[k] = i+1, score, terms
 		}
 		if left = t.ranked(found, left); len(left) == 0 {
 			return nil, pipeline.WithHint(pipeline.Errorf(pipeline.Diverged, "%s %d: training diverged with every setting", optionTune, n),
@@ -192,8 +195,26 @@ func (t *tuner) search(ctx context.Context) (*rundir.Tuning, error) {
 		}
 		t.say(found, rung, left[0], i == len(rungs)-1)
 	}
-	found.Chosen = left[0]
+	if t.surpassesDefault(left[0]) {
+		found.Chosen = left[0]
+	}
 	return found, nil
+}
+
+// surpassesDefault says whether the best setting gained more than noise over the
+// default, image by image. A metric that is no mean over images, or a default that
+// diverged, leaves only the scores to compare.
+func (t *tuner) surpassesDefault(best int) bool {
+	standard, terms := t.terms[0], t.terms[best]
+	if best == 0 || standard == nil || terms == nil {
+		return true
+	}
+	gain, noise := pipeline.MeanGain(standard, terms)
+	if schedule.MoreThanNoise(gain, noise) {
+		return true
+	}
+	t.env.Say("tune: the gain of %.4f ± %.4f over the default may be chance, so the default stays", gain, noise)
+	return false
 }
 
 // ranked are the settings with a score, best first. Of equal ones the earlier in
@@ -234,42 +255,54 @@ func (t *tuner) say(found *rundir.Tuning, rung schedule.Rung, best int, last boo
 	}
 }
 
-// score is the mean score of a setting over splits, or nil if training diverged.
-func (t *tuner) score(ctx context.Context, s pipeline.Setting, rung schedule.Rung, splits []split) (*float64, error) {
-	mean := 0.0
+// score is the mean score of a setting over splits, or nil if training diverged,
+// and the terms of the last split.
+func (t *tuner) score(ctx context.Context, s pipeline.Setting, rung schedule.Rung, splits []split) (_ *float64, terms []float64, err error) {
+	mean, score := 0.0, 0.0
 	for _, data := range splits {
-		score, err := t.trial(ctx, s, rung, data)
-		if err != nil {
-			return nil, err
+		if score, terms, err = t.trial(ctx, s, rung, data); err != nil {
+			return nil, nil, err
 		}
 		mean += score / float64(len(splits))
 	}
 	if math.IsNaN(mean) || math.IsInf(mean, 0) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return &mean, nil
+	return &mean, terms, nil
 }
 
 // trial trains a setting and returns the monitored metric of its best epoch, or
-// NaN if it diverged.
-func (t *tuner) trial(ctx context.Context, s pipeline.Setting, rung schedule.Rung, data split) (float64, error) {
+// NaN if it diverged. The terms are that metric's, for each validation image; nil
+// if it has none.
+func (t *tuner) trial(ctx context.Context, s pipeline.Setting, rung schedule.Rung, data split) (score float64, terms []float64, err error) {
+	monitored := termsOf(t.Config.Training.Monitor)
+	var epochs [][]float64
 	plan := plan(with(t.Config, s), t.Set.Classes, data.train.Len())
 	plan.Stages, plan.Deeper, plan.FeatureScale = plan.Stages[:1], nil, t.scale
 	plan.Stages[0].Epochs, plan.Stages[0].StepsPerEpoch = rung.Epochs, rung.StepsPerEpoch
 	history, err := pipeline.Fit(ctx, pipeline.Job{
-		Plan: plan, Model: reopened{t.stage}, Measure: measure, Recorder: unrecorded{},
+		Plan: plan, Model: reopened{t.stage}, Recorder: unrecorded{},
+		Measure: func(predictions []pipeline.Prediction) []pipeline.Metric {
+			if monitored != nil {
+				epochs = append(epochs, monitored(predictions))
+			}
+			return measure(predictions)
+		},
 		Inputs: func(context.Context, string, pipeline.Stage) (train, validation pipeline.Source, err error) {
 			return data.train, data.validation, nil
 		},
 	})
 	switch best, ok := pipeline.BestOf(history); {
 	case pipeline.KindOf(err) == pipeline.Diverged:
-		return math.NaN(), nil
+		return math.NaN(), nil, nil
 	case err != nil:
-		return 0, err
+		return 0, nil, err
+	case ok && monitored != nil:
+		terms = epochs[best.Epoch-1]
+		fallthrough
 	case ok:
-		score, _ := best.Value(t.Config.Training.Monitor)
-		return score, nil
+		score, _ = best.Value(t.Config.Training.Monitor)
+		return score, terms, nil
 	}
-	return math.NaN(), nil
+	return math.NaN(), nil, nil
 }
