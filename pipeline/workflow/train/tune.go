@@ -258,8 +258,9 @@ func (t *tuner) say(found *rundir.Tuning, rung schedule.Rung, best int, last boo
 // score is the mean score of a setting over splits, or nil if training diverged,
 // and the terms of the last split.
 func (t *tuner) score(ctx context.Context, s pipeline.Setting, rung schedule.Rung, splits []split) (_ *float64, terms []float64, err error) {
-	mean, score := 0.0, 0.0
+	mean := 0.0
 	for _, data := range splits {
+		var score float64
 		if score, terms, err = t.trial(ctx, s, rung, data); err != nil {
 			return nil, nil, err
 		}
