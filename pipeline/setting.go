@@ -19,6 +19,10 @@ func (s Setting) Message() Message {
 	if len(s.Units) == 0 {
 		return text
 	}
-	widths := strings.ReplaceAll(strings.Trim(fmt.Sprint(s.Units), "[]"), " ", ",")
-	return Messagef("%s %s %s", text, Option("units"), widths)
+	return Messagef("%s %s %s", text, Option("units"), Widths(s.Units))
+}
+
+// Widths writes the widths of hidden layers as the option units has them: 512,256.
+func Widths(units []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(units), "[]"), " ", ",")
 }

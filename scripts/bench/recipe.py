@@ -4,9 +4,9 @@ r"""Measures what an option of `tftl fit` gains: trains with and without it, ove
     scripts/bench/recipe.py photos --model savedmodels/vgg16 --train 320 --val 100 \
         --without keras --with '--stage auto'
 
-Each seed draws training, validation and test images anew, the same for both sides. Prints a row of
-a Markdown table: for each metric of the test part the means without and with the options, and the
-mean of the differences with its 95% interval (Student's t, over the seeds).
+Each seed draws its own training, validation and test images, the same for both sides. Prints a row
+of a Markdown table: for each metric of the test part the means without and with the options, and
+the mean of the differences with its 95% interval (Student's t, over the seeds).
 
 `--without keras` trains the usual Keras program for transfer learning instead: the same frozen
 network, head, images and batch size, with Keras' layers, initial weights, optimizer and shuffling.

@@ -339,21 +339,17 @@ def test_tensorflow_reads_the_checkpoints(run, name):
         assert set(variables(run.trained / "variables/variables")) == set(served)
 
 
-def new_head(run: Run) -> dict[str, float]:
-    """How the run's head started: what its inputs are divided by, and its output layer."""
-    scale = float(variables(run.folder / "checkpoints/last/ckpt")["head/feature_scale"])
-    as_in_keras = run.pooling == "flatten"
-    assert (scale == 1) == as_in_keras
-    return {"feature_scale": scale, "output_scale": float(as_in_keras)}
-
-
 def test_fit_trains_as_keras_does(run, tmp_path):
     """The whole loop: the seeded head, decoding, features, order, steps and validation."""
     split, labels = parts(run.folder), (run.folder / "labels.txt").read_text().split()
     stage = Stage(run.model, "head")
     seed = np.array([SEED & 0xFFFFFFFF, SEED >> 32], np.uint32).view(np.int32)
     hidden = json.loads((run.model / "assets.extra/tftl.json").read_text())["head"]["hidden"]
-    stage.init(len(labels), *[12] * hidden, seed=seed, **new_head(run))
+    scale = float(variables(run.folder / "checkpoints/last/ckpt")["head/feature_scale"])
+    as_in_keras = run.pooling == "flatten"
+    assert (scale == 1) == as_in_keras
+    head = {"feature_scale": scale, "output_scale": float(as_in_keras)}
+    stage.init(len(labels), *[12] * hidden, seed=seed, **head)
     inputs, targets = {}, {}
     for part in ("train", "val"):
         inputs[part] = stage.features(pixels([run.photos / path for path, _ in split[part]]))

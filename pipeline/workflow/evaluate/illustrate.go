@@ -84,20 +84,12 @@ func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err erro
 // folder, and the report that shows them. It does nothing if the result was not
 // kept, or if another evaluation has been kept since.
 func (r *Result) Illustrate(ctx context.Context, p Painter) error {
-	if !r.kept {
-		return nil
-	}
-	run := rundir.Dir{Path: r.request.Model}
-	unlock, err := run.LockEvaluation(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if now, err := report.PredictionsDigest(run); err != nil || now != r.digest {
-		return err
-	}
+	return r.ifCurrent(ctx, func(run rundir.Dir) error { return r.illustrate(ctx, run, p) })
+}
+
+func (r *Result) illustrate(ctx context.Context, run rundir.Dir, p Painter) error {
 	mistakes, uncertain := r.Table.Choose(r.Report.Decision)
-	err = run.ReplaceGallery(func(dir string) error {
+	err := run.ReplaceGallery(func(dir string) error {
 		pictures, err := r.paint(ctx, dir, union(mistakes, uncertain), p)
 		if err != nil {
 			return err
@@ -123,7 +115,11 @@ func (r *Result) Illustrate(ctx context.Context, p Painter) error {
 
 // Describe writes the run's report without pictures. Like Illustrate, it does
 // nothing if the measurement is not kept, or another one is by now.
-func (r *Result) Describe(ctx context.Context) error {
+func (r *Result) Describe(ctx context.Context) error { return r.ifCurrent(ctx, WriteReport) }
+
+// ifCurrent calls do with the run's folder locked, if the result was kept and no
+// other evaluation has been kept since.
+func (r *Result) ifCurrent(ctx context.Context, do func(rundir.Dir) error) error {
 	if !r.kept {
 		return nil
 	}
@@ -136,7 +132,7 @@ func (r *Result) Describe(ctx context.Context) error {
 	if now, err := report.PredictionsDigest(run); err != nil || now != r.digest {
 		return err
 	}
-	return WriteReport(run)
+	return do(run)
 }
 
 // union returns a, followed by what only b has.

@@ -9,7 +9,7 @@ import (
 
 // images is the training part as features, each image in an epoch of its own. The
 // balanced sampler draws a rare image more than once per epoch: its own epoch is
-// then how often it was drawn by now, so that it is augmented anew each time.
+// then how often it was drawn by now, so that it gets new augmentation each time.
 type images interface {
 	Len() int
 	Sample(i int) pipeline.Sample

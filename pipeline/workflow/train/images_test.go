@@ -62,7 +62,7 @@ func TestBalancedSamplerAugmentsRareImagesAnew(t *testing.T) {
 	}
 }
 
-// Cached copies are those that augmenting anew makes, as long as there is one for
+// Cached copies are those that new augmentation makes, as long as there is one for
 // each time.
 func TestBalancedSamplerUsesCopiesInTurn(t *testing.T) {
 	fresh := unevenInputs(t, 0).openTraining(t, &counting{})

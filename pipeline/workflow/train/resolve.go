@@ -78,7 +78,7 @@ func describeInput(in workflow.Input) string {
 // resolveUnits returns the width of each hidden layer of the head. A single given
 // width is used for all layers.
 func resolveUnits(units []int, info workflow.Info) ([]int, error) {
-	given := strings.ReplaceAll(strings.Trim(fmt.Sprint(units), "[]"), " ", ",")
+	given := pipeline.Widths(units)
 	switch {
 	case info.Hidden == 0 && len(units) > 0:
 		return nil, bad("units", given, fmt.Sprintf("model %s has a head without hidden layers (%s)", info.Path, info.Pooling))

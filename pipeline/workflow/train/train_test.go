@@ -79,11 +79,10 @@ func (s *setting) end(run *train.Run) *train.Result {
 	return result
 }
 
-// interrupted begins a run that is interrupted at a step, as if by Ctrl-C.
-func (s *setting) interrupted(r train.Request, at int) {
-	s.t.Helper()
+// cancelledAt is a context that ends at a step from now on.
+func (s *setting) cancelledAt(at int) context.Context {
 	ctx, cancel := context.WithCancel(s.t.Context())
-	defer cancel()
+	s.t.Cleanup(cancel)
 	first := s.Steps
 	s.OnStep = func(step int) error {
 		if step == first+at {
@@ -91,6 +90,26 @@ func (s *setting) interrupted(r train.Request, at int) {
 		}
 		return nil
 	}
+	return ctx
+}
+
+// resumedAt checks that a run that is interrupted at a step, and resumed, has the
+// files of the whole run.
+func (s *setting) resumedAt(r train.Request, at int) {
+	s.t.Helper()
+	r.Output = s.path("stopped")
+	s.interrupted(r, at)
+	s.resume("stopped", train.Moved{})
+	s.same("whole", "stopped", repeated...)
+	if err := os.RemoveAll(s.path("stopped")); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// interrupted begins a run that is interrupted at a step, as if by Ctrl-C.
+func (s *setting) interrupted(r train.Request, at int) {
+	s.t.Helper()
+	ctx := s.cancelledAt(at)
 	run, err := train.New(ctx, r, s.Env())
 	if err != nil {
 		s.t.Fatal(err)
@@ -170,13 +189,7 @@ func TestInterruptedRunIsResumedToTheSameFiles(t *testing.T) {
 	}
 	s.fit(request)
 	for _, at := range []int{1, 4, 9, 12, 15} {
-		request.Output = s.path("stopped")
-		s.interrupted(request, at)
-		s.resume("stopped", train.Moved{})
-		s.same("whole", "stopped", repeated...)
-		if err := os.RemoveAll(s.path("stopped")); err != nil {
-			t.Fatal(err)
-		}
+		s.resumedAt(request, at)
 	}
 	if s.resume("whole", train.Moved{}); s.read("whole/history.jsonl") == "" {
 		t.Error("a finished run that is resumed loses its history")

@@ -30,10 +30,10 @@ func (r Request) checkTune() error {
 	case r.Cache.Off:
 		return bad(optionTune, n, "needs the feature cache, which is off")
 	case augment.Enabled() && augment.Copies == 0:
-		err := bad(optionTune, n, "images that are augmented anew in each epoch have no cached features to search on")
+		err := bad(optionTune, n, "images with new augmentation in each epoch have no cached features to search on")
 		return pipeline.WithHint(err, "%s caches augmented copies", pipeline.Option("augment-copies"))
 	case t.CutMix > 0:
-		return pipeline.Errorf(pipeline.BadUsage, "%s %d: %s changes pixels anew in each epoch, so there are no cached features to search on", optionTune, n, pipeline.Option("cutmix"))
+		return pipeline.Errorf(pipeline.BadUsage, "%s %d: %s changes pixels in each epoch, so there are no cached features to search on", optionTune, n, pipeline.Option("cutmix"))
 	case t.Tune.Folds > 0 && (augment.Enabled() || t.MixUp > 0 || t.Sampler == BalancedSampler):
 		return pipeline.Errorf(pipeline.BadUsage, "%s %d: does not work with augmentation, %s or %s balanced, which are for the training part only",
 			optionFolds, t.Tune.Folds, pipeline.Option("mixup"), pipeline.Option("sampler"))
@@ -135,7 +135,7 @@ func (p *Prepared) tune(ctx context.Context) (err error) {
 // last ones to the end.
 //
 // A trial is the beginning of the run as it would be with that setting: the same
-// weights, order, schedule and stopping. It starts anew on each rung, which costs
+// weights, order, schedule and stopping. It starts over on each rung, which costs
 // half as much again and saves keeping a network per setting. The last rung is
 // whole trainings that always include the default. A setting replaces the default
 // if it wins there by more than noise, because the best of many is partly luck. So
@@ -298,12 +298,13 @@ func (t *tuner) trial(ctx context.Context, s pipeline.Setting, rung schedule.Run
 		return math.NaN(), nil, nil
 	case err != nil:
 		return 0, nil, err
-	case ok && monitored != nil:
-		terms = epochs[best.Epoch-1]
-		fallthrough
-	case ok:
+	case !ok:
+		return math.NaN(), nil, nil
+	default:
+		if monitored != nil {
+			terms = epochs[best.Epoch-1]
+		}
 		score, _ = best.Value(t.Config.Training.Monitor)
 		return score, terms, nil
 	}
-	return math.NaN(), nil, nil
 }

@@ -85,16 +85,7 @@ func TestInterruptedTuningLeavesNothing(t *testing.T) {
 	all := s.Steps
 	stop := func(at int) {
 		t.Helper()
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		first := s.Steps
-		s.OnStep = func(step int) error {
-			if step == first+at {
-				cancel()
-			}
-			return nil
-		}
-		run, err := train.New(ctx, s.tuned("run", 10), s.Env())
+		run, err := train.New(s.cancelledAt(at), s.tuned("run", 10), s.Env())
 		s.OnStep = nil
 		if err == nil {
 			run.Close()
@@ -230,7 +221,7 @@ func TestSearchesThatMakeNoSense(t *testing.T) {
 		"tune 1: must be 2 or more":             func(r *train.Request) { r.Config.Training.Tune.Settings = 1 },
 		"tune-folds 1: must be 0, or 2 or more": func(r *train.Request) { r.Config.Training.Tune.Folds = 1 },
 		"tune 10: needs the feature cache":      func(r *train.Request) { r.Cache.Off = true },
-		"augmented anew in each epoch":          func(r *train.Request) { r.Config.Training.Augmentation.HorizontalFlip = true },
+		"new augmentation in each epoch":        func(r *train.Request) { r.Config.Training.Augmentation.HorizontalFlip = true },
 		"does not work with augmentation": func(r *train.Request) {
 			r.Config.Training.Augmentation = pipeline.Augmentation{HorizontalFlip: true, Copies: 2}
 			r.Config.Training.Tune.Folds = 3
