@@ -26,7 +26,7 @@ data() { # SET: prints the folder and the number of images to use
 	cats-dogs) echo "$cats_dogs --train 320 --val 100 --test 180" ;;
 	flowers) echo "$flowers --train 500 --val 200 --test 500" ;;
 	uneven) echo "$flowers --train 300,150,80,40,20 --val 200 --test 500 --metrics loss,balanced_accuracy" ;;
-	*) echo "build/demo/$1" ;; # 70%, 15% and 15% of all
+	*) echo "build/demo/$1 --seeds 20" ;; # 70%, 15% and 15% of all: few, hence more seeds
 	esac
 }
 
