@@ -35,7 +35,7 @@ RPATH := $$ORIGIN/../build/libtensorflow/lib
 endif
 export LIBTENSORFLOW
 export CGO_CFLAGS := '-I$(LIB)/include'
-export CGO_LDFLAGS := '-L$(LIB)/lib' -ltensorflow_framework
+export CGO_LDFLAGS := -Wl,--as-needed '-L$(LIB)/lib' -ltensorflow_framework
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: build

@@ -15,15 +15,10 @@ import (
 )
 
 // oneDNN reports whether TensorFlow's oneDNN kernels are on. TensorFlow reads the
-// variable when it loads, and otherwise has this default.
+// variable when it loads; internal/libtensorflow sets it to 1 if it is not set.
 func oneDNN() bool {
-	switch strings.ToLower(os.Getenv("TF_ENABLE_ONEDNN_OPTS")) {
-	case "1", "true":
-		return true
-	case "0", "false":
-		return false
-	}
-	return cpu.X86.HasAVX512VNNI || cpu.X86.HasAVX512BF16 || cpu.X86.HasAMXBF16
+	value := strings.ToLower(os.Getenv("TF_ENABLE_ONEDNN_OPTS"))
+	return value != "0" && value != "false"
 }
 
 // oneDNNLimit returns the instruction set to which the user limits oneDNN, or

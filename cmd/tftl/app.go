@@ -11,6 +11,7 @@ import (
 
 	commandline "tftl/internal/cli"
 	"tftl/internal/printable"
+	"tftl/internal/quiet"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 )
@@ -91,6 +92,9 @@ func prepare(c *cli.Context) error {
 	}
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadUsage, "%w", err)
+	}
+	if c.Bool("verbose") {
+		quiet.Off()
 	}
 	return nil
 }

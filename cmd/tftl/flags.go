@@ -25,9 +25,7 @@ const (
 	plainFlags    = "for a model without assets.extra/tftl.json"
 )
 
-// commonFlags are the flags of every command. internal/quiet reads --verbose
-// and its variable before any Go code runs: TensorFlow's libraries write their
-// first lines while they are loaded.
+// commonFlags are the flags of every command.
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show only warnings and errors"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,10 +57,11 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FIXTURES", fixtures)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, ".home"))
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
-			// So that no program re-executes itself; see internal/quiet.
-			env.Setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-			env.Setenv("TF_ENABLE_ONEDNN_OPTS", cmp.Or(os.Getenv("TF_ENABLE_ONEDNN_OPTS"), "1"))
-			env.Setenv("ONEDNN_MAX_CPU_ISA", cmp.Or(os.Getenv("ONEDNN_MAX_CPU_ISA"), "DEFAULT"))
+			for _, kernels := range []string{"TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"} {
+				if value := os.Getenv(kernels); value != "" {
+					env.Setenv(kernels, value)
+				}
+			}
 			return nil
 		},
 		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "junit": checkJUnit, "tmpfs": tmpfs},

@@ -53,6 +53,13 @@ static const char *after(const char *phrase, size_t *rest) {
 	return found;
 }
 
+// informs says whether a line is no reason: "I0000 …] …", or the warning that comes
+// before TensorFlow's first line.
+static int informs(const char *text, size_t n) {
+	static const char first[] = "WARNING: All log messages";
+	return n > 1 && ((text[0] == 'I' && text[1] >= '0' && text[1] <= '9') || (n >= sizeof first && !memcmp(text, first, sizeof first - 1)));
+}
+
 // reason adds the reason that the library printed: C++'s message for an uncaught
 // exception, its line "F0000 …] …", or else its last line.
 static int reason(void) {
@@ -62,12 +69,12 @@ static int reason(void) {
 	if ((text = after("terminate called after throwing an instance of '", &n)))
 		return add(text, until(text, n, '\'')), 1;
 	while (length && heard[length - 1] == '\n') length--;
-	if (!length) return 0;
-	const char *line_end = heard + length, *start = heard;
+	const char *line_end = heard + length, *start = NULL;
 	for (text = heard; text < line_end; text += until(text, (size_t)(line_end - text), '\n') + 1) {
-		start = text;
+		if (!informs(text, (size_t)(line_end - text))) start = text;
 		if (line_end - text > 1 && text[0] == 'F' && text[1] >= '0' && text[1] <= '9') break;
 	}
+	if (!start) return 0;
 	n = until(start, (size_t)(line_end - start), '\n');
 	text = memchr(start, ']', n);
 	if (start[0] == 'F' && text && text + 2 < start + n) n -= (size_t)(text + 2 - start), start = text + 2;
@@ -95,7 +102,7 @@ static void last_words(int signal, siginfo_t *info, void *context) {
 	if (memmem(line, end, "alloc", 5) || memmem(line, end, "pthread_create", 14) || memmem(line, end, "no reason", 9))
 		say(" (is memory short, or limited with ulimit?)");
 	line[end++] = '\n';
-	if (write(quiet_kept >= 0 ? quiet_kept : STDERR_FILENO, line, end) < 0) _exit(1);
+	if (write(STDERR_FILENO, line, end) < 0) _exit(1);
 	_exit(1);
 }
 
@@ -105,9 +112,8 @@ enum { all = sizeof ends / sizeof *ends, forwarded = 3 };
 static void answer(int signal, void (*with)(int, siginfo_t *, void *)) {
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
 	action.sa_sigaction = with;
-	if (!with) action.sa_handler = SIG_DFL, action.sa_flags = 0;
 	sigemptyset(&action.sa_mask);
-	for (int i = 0; with && i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault in the handler ends the process at once
+	for (int i = 0; i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault in the handler ends the process at once
 	sigaction(signal, &action, NULL);
 }
 
@@ -117,11 +123,7 @@ static int dump_wanted(void) {
 }
 
 void quiet_guard(void) {
-	for (int i = 0; i < all; i++) answer(ends[i], last_words);
-}
-
-void quiet_unguard(void) {
-	for (int i = 0; dump_wanted() && i < all; i++) answer(ends[i], NULL);
+	for (int i = 0; !dump_wanted() && i < all; i++) answer(ends[i], last_words);
 }
 
 // If the first few signals are raised in C code, Go's runtime forwards them to the

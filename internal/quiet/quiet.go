@@ -1,19 +1,18 @@
-// Package quiet keeps log lines of TensorFlow and its libraries off stderr, and
-// turns on oneDNN, which TensorFlow leaves off on older processors. Importing the
-// package is enough.
+// Package quiet keeps log lines of TensorFlow and its libraries off stderr.
+// Importing the package is enough: when TensorFlow loads, it sets
+// TF_CPP_MIN_LOG_LEVEL to 3 unless it is set, and drops what C code prints.
 //
-// The library's constructors write the first lines before any Go code runs, so
-// this is C code that runs before them. It sets TF_CPP_MIN_LOG_LEVEL to 3 and
-// TF_ENABLE_ONEDNN_OPTS to 1, unless they are set, and redirects stderr while the
-// libraries start. After that it drops what C code prints. With --verbose on the
-// command line or TFTL_VERBOSE=true it drops nothing.
-//
-// If C code ends the process, Guard prints one line that says why.
+// If C code ends the process, Guard prints one line that says why. The package
+// also ends the program with one line if there is too little address space for
+// Go's runtime to start.
 package quiet
 
 // #cgo CFLAGS: -Wall
 // #include "last.h"
 import "C"
+
+// Off leaves the log lines on stderr. Call it before TensorFlow is used.
+func Off() { C.quiet_off() }
 
 // Guard turns a crash in C code (abort, an uncaught exception, a fault) into one
 // line on stderr with the reason, and exit code 1. Go's dump of goroutines would

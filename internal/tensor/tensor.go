@@ -22,6 +22,8 @@ import (
 	"unsafe"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
+
+	_ "tftl/internal/libtensorflow" // loads it when it is first called
 )
 
 // Floats makes a float32 tensor with a copy of values, row-major. The number of

@@ -1,0 +1,47 @@
+#define _GNU_SOURCE // RTLD_DEFAULT
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+// A slot is where a stub jumps to: back to itself until the function is found.
+struct slot {
+	void *address;
+	const char *name;
+};
+
+// before_libtensorflow, if a program defines it, runs just before the library loads.
+void before_libtensorflow(void) __attribute__((weak));
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+// fail ends the program, because no function of the library can return an error of
+// this kind.
+static void fail(const char *why) {
+	char text[1024];
+	int n = snprintf(text, sizeof text, "tftl: cannot load TensorFlow: %s\n", why);
+	if (n > (int)sizeof text - 1) n = sizeof text - 1;
+	if (write(STDERR_FILENO, text, (size_t)n) < 0) _exit(1);
+	_exit(1);
+}
+
+static void load(void) {
+	if (before_libtensorflow) before_libtensorflow();
+	setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
+	if (dlopen("libtensorflow.so", RTLD_NOW | RTLD_GLOBAL)) return; // in the program's rpath, or the system's folders
+	char why[900];
+	snprintf(why, sizeof why, "%s", dlerror());
+	if (!dlopen("libtensorflow.so.2", RTLD_NOW | RTLD_GLOBAL)) fail(why); // where only the runtime is installed
+}
+
+// libtensorflow_find fills a slot. Threads that do so at once write the same. What
+// LD_PRELOAD defines comes first, as with any library.
+__attribute__((visibility("hidden")))
+void libtensorflow_find(struct slot *slot) {
+	pthread_once(&once, load);
+	void *address = dlsym(RTLD_DEFAULT, slot->name);
+	if (!address) fail(dlerror());
+	__atomic_store_n(&slot->address, address, __ATOMIC_RELEASE);
+}
