@@ -10,26 +10,81 @@ import (
 	"sync/atomic"
 )
 
-// resample draws n samples out of n with replacement, resamples times, and lists
-// the results of measure, which is told how often each sample was drawn. A draw
-// depends only on the seed and its own number, so the number of processors changes
-// nothing. Several goroutines call measure, which must not keep times. Cancelling
-// ctx stops after the draws under way.
-func resample(ctx context.Context, n, resamples int, seed uint64, measure func(times []uint8) []float64) ([][]float64, error) {
-	drawn := make([][]float64, resamples)
+// measure lists the values of the sheets' columns, one sheet after the other: first
+// with every sample counted once, then for each resample, which draws n samples
+// out of n with replacement. All sheets get the same draws. A draw depends only
+// on the seed and its own number, so the number of processors changes nothing.
+// Cancelling ctx stops after what is under way.
+func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) ([][]float64, error) {
+	n := len(sheets[0].label)
+	rows := make([][]float64, 1+resamples)
+	for first := 0; first < len(rows); {
+		some := rows[first:min(first+atOnce(n), len(rows))]
+		blocks, counts := make([]block, (len(some)+lanes-1)/lanes), make([][]*count, len(sheets))
+		for k := range counts {
+			counts[k] = make([]*count, len(some))
+		}
+		err := spread(ctx, len(blocks), func() func(int) {
+			times := make([]uint8, n)
+			return func(b int) {
+				blocks[b] = newBlock(n)
+				for lane := range min(lanes, len(some)-b*lanes) {
+					i := b*lanes + lane
+					drawNumber(times, first+i, seed)
+					blocks[b].put(lane, times)
+					for k, s := range sheets {
+						counts[k][i] = s.count(times)
+					}
+				}
+			}
+		})
+		for k, s := range sheets {
+			if err == nil {
+				err = s.measureAreas(ctx, blocks, counts[k])
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range some {
+			for k := range sheets {
+				some[i] = append(some[i], counts[k][i].values()...)
+			}
+		}
+		first += len(some)
+	}
+	return rows, nil
+}
+
+// atOnce is how many draws of n samples are kept at a time: 64 MB of them, or a
+// block.
+func atOnce(n int) int { return max(64<<20/n/lanes, 1) * lanes }
+
+// spread calls the functions that worker returns with the numbers below n, from as
+// many goroutines as there are processors. Each has a function of its own, so
+// worker can allocate what only one call at a time may use.
+func spread(ctx context.Context, n int, worker func() func(int)) error {
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), resamples) {
+	for range min(runtime.GOMAXPROCS(0), n) {
 		group.Go(func() {
-			times := make([]uint8, n)
-			for b := int(next.Add(1)) - 1; b < resamples && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
-				draw(times, rand.NewPCG(seed, uint64(b)))
-				drawn[b] = measure(times)
+			do := worker()
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				do(i)
 			}
 		})
 	}
 	group.Wait()
-	return drawn, ctx.Err()
+	return ctx.Err()
+}
+
+// drawNumber fills times: number 0 is every sample once, the others are random.
+func drawNumber(times []uint8, number int, seed uint64) {
+	if number == 0 {
+		copy(times, once(len(times)))
+		return
+	}
+	draw(times, rand.NewPCG(seed, uint64(number-1)))
 }
 
 // draw fills times. A sample is drawn once on average, so a byte is enough: more
@@ -41,6 +96,15 @@ func draw(times []uint8, random *rand.PCG) {
 		i, _ := bits.Mul64(random.Uint64(), uint64(len(times)))
 		times[i]++
 	}
+}
+
+// once counts every sample once.
+func once(n int) []uint8 {
+	times := make([]uint8, n)
+	for i := range times {
+		times[i] = 1
+	}
+	return times
 }
 
 // drawnOf is one column of the resamples without NaN: a class that was not drawn

@@ -61,24 +61,19 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 	if err != nil {
 		return Comparison{}, err
 	}
-	sa.sort()
-	sb.sort()
+	rows, err := measure(ctx, []*sheet{sa, sb}, o.Resamples, o.Seed)
+	if err != nil {
+		return Comparison{}, err
+	}
 	ca, cb := sa.count(once(len(sa.label))), sb.count(once(len(sb.label)))
-	va, vb := ca.values(), cb.values()
+	va, vb, drawn := rows[0][:len(sa.columns)], rows[0][len(sa.columns):], rows[1:]
 	c := Comparison{Samples: len(a.Predictions), A: sa.report(ca, va), B: sb.report(cb, vb)}
 	c.A.Decision, c.B.Decision = da, db
-	c.flips(sa, sb)
+	c.flips(a, sa, sb)
 	c.McNemar = mcNemar(c.OnlyA, c.OnlyB)
 	c.Warnings = warnings(c.A)
-	var drawn [][]float64
 	if o.Resamples > 0 {
 		c.Resamples, c.Seed = o.Resamples, o.Seed
-		drawn, err = resample(ctx, c.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
-			return append(sa.count(times).values(), sb.count(times).values()...)
-		})
-		if err != nil {
-			return Comparison{}, err
-		}
 		c.A.Intervals, c.B.Intervals = ca.intervals(va, drawn), cb.intervals(vb, second(drawn))
 	}
 	for i, column := range sa.columns {
@@ -115,7 +110,7 @@ func between(drawn [][]float64, i int) (differences []float64) {
 }
 
 // flips finds the samples on which the two models disagree.
-func (c *Comparison) flips(a, b *sheet) {
+func (c *Comparison) flips(t Table, a, b *sheet) {
 	for i, label := range a.label {
 		classA, classB := a.choice[i], b.choice[i]
 		if classA == classB {
@@ -127,11 +122,10 @@ func (c *Comparison) flips(a, b *sheet) {
 		if classB == label {
 			c.OnlyB++
 		}
-		p, q := a.predictions[i], b.predictions[i]
 		c.Flipped = append(c.Flipped, Flip{
-			ID: p.Sample.ID, Label: a.classes[label],
-			A: a.classes[classA], ProbabilityA: p.Probabilities[classA],
-			B: a.classes[classB], ProbabilityB: q.Probabilities[classB],
+			ID: t.Predictions[i].Sample.ID, Label: a.classes[label],
+			A: a.classes[classA], ProbabilityA: a.rows[i][classA],
+			B: a.classes[classB], ProbabilityB: b.rows[i][classB],
 		})
 	}
 }

@@ -6,23 +6,21 @@ import "math"
 // it.
 type count struct {
 	*sheet
-	times       []uint8
 	samples     int
 	correct     int
 	top         int // samples whose class is among the topK most likely
 	present     int // classes that have samples
 	loss, brier float64
+	ece         float64
 	// By class: how many samples are of it, were predicted to be, and both.
 	support, predicted, hits []int
-	areas                    []areas // by class; nil until one is asked for
+	areas                    []areas // by class; nil unless measureAreas has set them
 }
-
-type areas struct{ roc, average float64 }
 
 // count counts sample i times[i] times.
 func (s *sheet) count(times []uint8) *count {
 	n := len(s.classes)
-	c := &count{sheet: s, times: times, support: make([]int, n), predicted: make([]int, n), hits: make([]int, n)}
+	c := &count{sheet: s, support: make([]int, n), predicted: make([]int, n), hits: make([]int, n)}
 	for i, t := range times {
 		if t == 0 {
 			continue
@@ -46,6 +44,7 @@ func (s *sheet) count(times []uint8) *count {
 			c.present++
 		}
 	}
+	c.ece = calibrationError(s.belief, times)
 	return c
 }
 
@@ -60,7 +59,7 @@ func (c *count) values() []float64 {
 
 func meanLoss(c *count) float64    { return c.loss / float64(c.samples) }
 func meanBrier(c *count) float64   { return c.brier / float64(c.samples) }
-func ece(c *count) float64         { return calibrationError(c.belief, c.times) }
+func ece(c *count) float64         { return c.ece }
 func accuracy(c *count) float64    { return ratio(c.correct, c.samples) }
 func topAccuracy(c *count) float64 { return ratio(c.top, c.samples) }
 
@@ -143,19 +142,8 @@ func mcc(c *count) float64 {
 	return 0
 }
 
-func rocAUC(c *count, class int) float64           { return c.area(class).roc }
-func averagePrecision(c *count, class int) float64 { return c.area(class).average }
-
-// area computes both areas of all classes at once, when one is first asked for.
-func (c *count) area(class int) areas {
-	if c.areas == nil {
-		c.areas = make([]areas, len(c.classes))
-		for i := range c.areas {
-			c.areas[i] = c.ordering(i).areas(c.times)
-		}
-	}
-	return c.areas[class]
-}
+func rocAUC(c *count, class int) float64           { return c.areas[class].roc }
+func averagePrecision(c *count, class int) float64 { return c.areas[class].average }
 
 func timesPredicted(c *count, class int) float64 { return float64(c.predicted[class]) }
 

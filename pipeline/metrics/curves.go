@@ -1,9 +1,7 @@
 package metrics
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"tftl/pipeline"
 )
@@ -18,13 +16,11 @@ type Curve struct {
 // ROC is the true positive rate of a class against the rest, over the false
 // positive rate. It leaves out points on a straight line between others.
 func ROC(predictions []pipeline.Prediction, class int) Curve {
-	o := newOrdering(predictions, class)
-	curve := Curve{}
-	curve.Area = o.areas(once(len(predictions))).roc
+	points, area := points(predictions, class)
+	curve := Curve{Area: area.roc}
 	if math.IsNaN(curve.Area) {
 		return curve
 	}
-	points := o.points()
 	last := points[len(points)-1]
 	for i, p := range points {
 		if i > 1 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
@@ -41,13 +37,11 @@ func ROC(predictions []pipeline.Prediction, class int) Curve {
 // threshold. The area is the average precision: the sum over the thresholds of
 // the precision times the recall gained.
 func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
-	o := newOrdering(predictions, class)
-	curve := Curve{}
-	curve.Area = o.areas(once(len(predictions))).average
+	points, area := points(predictions, class)
+	curve := Curve{Area: area.average}
 	if math.IsNaN(curve.Area) {
 		return curve
 	}
-	points := o.points()
 	last := points[len(points)-1]
 	for _, p := range points[1:] {
 		if curve.X == nil {
@@ -62,71 +56,6 @@ func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
 	return curve
 }
 
-// ordering is the samples sorted by the probability of one class, highest first.
-type ordering struct {
-	order    []int32
-	positive []bool // in that order: is of this class
-	tied     []bool // in that order: the next has the same probability
-	broken   bool   // a probability is NaN, so there is no order
-}
-
-// newOrdering sorts by the probability of the class. The first of two classes is
-// ranked by the second's probability, because float32 has little precision near
-// 1; that way both have the same curve, as they do on paper.
-func newOrdering(predictions []pipeline.Prediction, class int) ordering {
-	scores := make([]float32, len(predictions))
-	o := ordering{order: make([]int32, len(predictions))}
-	for i, p := range predictions {
-		scores[i] = p.Probabilities[class]
-		if len(p.Probabilities) == 2 && class == 0 {
-			scores[i] = -p.Probabilities[1]
-		}
-		o.order[i] = int32(i)
-		o.broken = o.broken || math.IsNaN(float64(scores[i]))
-	}
-	slices.SortStableFunc(o.order, func(a, b int32) int { return cmp.Compare(scores[b], scores[a]) })
-	for k, i := range o.order {
-		o.positive = append(o.positive, predictions[i].Sample.Label == class)
-		o.tied = append(o.tied, k+1 < len(o.order) && scores[o.order[k+1]] == scores[i])
-	}
-	return o
-}
-
-// areas are ROC AUC and average precision if sample i counts times[i] times. A
-// tie between a sample of the class and one of the rest counts half.
-func (o ordering) areas(times []uint8) areas {
-	a := areas{math.NaN(), math.NaN()}
-	if o.broken {
-		return a
-	}
-	var pairs, positives, negatives int // pairs in the right order, each twice
-	var tiedPositives, tiedNegatives int
-	var sum float64
-	for k, i := range o.order {
-		if o.positive[k] {
-			tiedPositives += int(times[i])
-		} else {
-			tiedNegatives += int(times[i])
-		}
-		if o.tied[k] {
-			continue
-		}
-		pairs += tiedNegatives * (2*positives + tiedPositives)
-		positives, negatives = positives+tiedPositives, negatives+tiedNegatives
-		if tiedPositives > 0 {
-			sum += float64(tiedPositives) * float64(positives) / float64(positives+negatives)
-		}
-		tiedPositives, tiedNegatives = 0, 0
-	}
-	if positives > 0 {
-		a.average = sum / float64(positives)
-	}
-	if positives > 0 && negatives > 0 {
-		a.roc = float64(pairs) / 2 / float64(positives) / float64(negatives)
-	}
-	return a
-}
-
 // point is how many samples of the class, and of the rest, reach a threshold.
 type point struct{ positives, negatives int }
 
@@ -135,26 +64,28 @@ func (p point) step(q point) point {
 }
 
 // points has one for every threshold, starting with one that no sample reaches.
-func (o ordering) points() []point {
-	points, p := []point{{}}, point{}
-	for k, positive := range o.positive {
-		if positive {
-			p.positives++
+func points(predictions []pipeline.Prediction, class int) ([]point, areas) {
+	rows, label := make([][]float32, len(predictions)), make([]int, len(predictions))
+	for i, p := range predictions {
+		rows[i], label[i] = p.Probabilities, p.Sample.Label
+	}
+	var s sorter
+	s.sort(rows, label, class)
+	if s.broken {
+		return nil, areas{math.NaN(), math.NaN()}
+	}
+	all, last, t := []point{{}}, point{}, tally{}
+	for k, key := range s.keys {
+		if key.positive() {
+			last.positives++
 		} else {
-			p.negatives++
+			last.negatives++
 		}
-		if !o.tied[k] {
-			points = append(points, p)
+		if !s.tied(k) {
+			step := all[len(all)-1].step(last)
+			t.add(step.positives, step.negatives)
+			all = append(all, last)
 		}
 	}
-	return points
-}
-
-// once counts every sample once.
-func once(n int) []uint8 {
-	times := make([]uint8, n)
-	for i := range times {
-		times[i] = 1
-	}
-	return times
+	return all, t.areas()
 }

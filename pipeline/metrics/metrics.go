@@ -78,20 +78,16 @@ func Evaluate(ctx context.Context, t Table, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	s.sort()
-	c := s.count(once(len(s.label)))
-	values := c.values()
+	rows, err := measure(ctx, []*sheet{s}, o.Resamples, o.Seed)
+	if err != nil {
+		return Report{}, err
+	}
+	c, values := s.count(once(len(s.label))), rows[0]
 	r := s.report(c, values)
 	r.Decision = o.Decision
 	if o.Resamples > 0 {
 		r.Resamples, r.Seed = o.Resamples, o.Seed
-		drawn, err := resample(ctx, r.Samples, o.Resamples, o.Seed, func(times []uint8) []float64 {
-			return s.count(times).values()
-		})
-		if err != nil {
-			return Report{}, err
-		}
-		r.Intervals = c.intervals(values, drawn)
+		r.Intervals = c.intervals(values, rows[1:])
 	}
 	r.Warnings = warnings(r)
 	if r.Slices, err = sliceReports(ctx, t, o); err != nil {

@@ -9,17 +9,16 @@ import (
 // sheet is a table with everything that stays the same however often each
 // sample is counted, so that a resample costs one recount and no more.
 type sheet struct {
-	classes     []string
-	columns     []column
-	predictions []pipeline.Prediction // at the decision's temperature
-	topK        int                   // 0: there is no top-k accuracy
-	label       []int
-	choice      []int // the predicted class
-	loss        []float64
-	brier       []float64
-	top         []bool // the class is among the topK most likely; nil if topK is 0
-	belief      []belief
-	orderings   []ordering // by class; nil: made when asked for
+	classes []string
+	columns []column
+	rows    [][]float32 // probabilities at the decision's temperature
+	topK    int         // 0: there is no top-k accuracy
+	label   []int
+	choice  []int // the predicted class
+	loss    []float64
+	brier   []float64
+	top     []bool // the class is among the topK most likely; nil if topK is 0
+	belief  []belief
 }
 
 func newSheet(t Table, o Options) (*sheet, error) {
@@ -40,7 +39,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.predictions = append(s.predictions, p)
+		s.rows = append(s.rows, p.Probabilities)
 		s.label = append(s.label, p.Sample.Label)
 		s.choice = append(s.choice, o.Decision.Class(p.Probabilities))
 		s.loss = append(s.loss, loss)
@@ -61,20 +60,6 @@ func checkRows(p pipeline.Prediction, classes int) error {
 		return pipeline.Errorf(pipeline.BadModel, "sample %q: %d logits for %d classes", p.Sample.ID, n, classes)
 	}
 	return nil
-}
-
-// sort orders the samples by each class once, for all counts.
-func (s *sheet) sort() {
-	for class := range s.classes {
-		s.orderings = append(s.orderings, newOrdering(s.predictions, class))
-	}
-}
-
-func (s *sheet) ordering(class int) ordering {
-	if s.orderings == nil {
-		return newOrdering(s.predictions, class)
-	}
-	return s.orderings[class]
 }
 
 // effectiveTopK is Options.TopK for a number of classes; 0 if it would count all
