@@ -15,7 +15,7 @@ const most = 24
 // or between the probability and the threshold if there is one. At most half of a
 // small set counts as uncertain.
 func (t Table) Choose(d Decision) (mistakes, uncertain []int) {
-	predictions := d.Calibrate(t.Predictions)
+	predictions := t.Calibrate(d)
 	sure := make([]float32, len(predictions)) // probability of the predicted class
 	gap := make([]float32, len(predictions))
 	for i, p := range predictions {

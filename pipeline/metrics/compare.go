@@ -47,8 +47,14 @@ type Flip struct {
 // draws samples, so each draw measures both models on the same ones. Cancelling
 // ctx stops it.
 func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Comparison, error) {
-	b, err := pair(a, b)
+	a, err := a.Decide(da)
 	if err != nil {
+		return Comparison{}, err
+	}
+	if b, err = b.Decide(db); err != nil {
+		return Comparison{}, err
+	}
+	if b, err = pair(a, b); err != nil {
 		return Comparison{}, err
 	}
 	oa, ob := o, o
@@ -130,7 +136,7 @@ func (c *Comparison) flips(t Table, a, b *sheet) {
 	}
 }
 
-// pair is b with its samples in a's order.
+// pair is b with its samples in a's order. Both are decided.
 func pair(a, b Table) (Table, error) {
 	if !slices.Equal(a.Classes, b.Classes) {
 		return Table{}, pipeline.Errorf(pipeline.BadData, "the two models differ in their classes or in the order of these: %s; %s", quoted(a.Classes), quoted(b.Classes))
@@ -154,7 +160,7 @@ func pair(a, b Table) (Table, error) {
 		if b.Predictions[i].Sample.Label != p.Sample.Label {
 			relabelled = append(relabelled, p.Sample.ID)
 		}
-		paired.Predictions = append(paired.Predictions, b.Predictions[i])
+		paired.Predictions, paired.Loss = append(paired.Predictions, b.Predictions[i]), append(paired.Loss, b.Loss[i])
 	}
 	const others = "the two models were not measured on the same samples: "
 	switch {

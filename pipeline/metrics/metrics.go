@@ -74,6 +74,10 @@ type Options struct {
 // probability per class are errors. Cancelling ctx stops the bootstrap, which
 // takes most of the time.
 func Evaluate(ctx context.Context, t Table, o Options) (Report, error) {
+	t, err := t.Decide(o.Decision)
+	if err != nil {
+		return Report{}, err
+	}
 	s, err := newSheet(t, o)
 	if err != nil {
 		return Report{}, err

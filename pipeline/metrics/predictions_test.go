@@ -1,14 +1,18 @@
 package metrics_test
 
 import (
+	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
+	"tftl/internal/gz"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 )
@@ -28,6 +32,11 @@ func written(t *testing.T, table metrics.Table, d metrics.Decision) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// coarse shortens losses, whose last digits depend on the processor.
+func coarse(text string) string {
+	return regexp.MustCompile(`(\.[0-9]{6})[0-9]{5,}`).ReplaceAllString(text, "$1…")
 }
 
 func TestTableIsReadAsItWasWritten(t *testing.T) {
@@ -61,13 +70,24 @@ func TestTableIsReadAsItWasWritten(t *testing.T) {
 	for i := range without.Predictions {
 		without.Predictions[i].Logits = nil
 	}
-	for name, want := range map[string]metrics.Table{"all of it": table, "probabilities alone": without} {
-		got, err := metrics.ReadTable(strings.NewReader(written(t, want, metrics.Decision{})), "predictions.csv")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: the table is not as it was", name)
+	for name, table := range map[string]metrics.Table{"all of it": table, "probabilities alone": without} {
+		for _, d := range []metrics.Decision{{}, {Temperature: 1.5}} {
+			want, err := table.Decide(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.Decision = d
+			text := written(t, table, d)
+			if again := written(t, want, d); again != text {
+				t.Errorf("%s: a decided table is written differently", name)
+			}
+			got, err := metrics.ReadTable(strings.NewReader(text), "predictions.csv")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: the table is not as it was", name)
+			}
 		}
 	}
 }
@@ -116,9 +136,9 @@ func TestTableHasWhatTheDecisionMakesOfIt(t *testing.T) {
 		Classes:     []string{"cat", "dog"},
 		Predictions: []pipeline.Prediction{predict(0, 0.4, 0.6), predict(1, 0.2, 0.8)},
 	}
-	const want = "path,label,predicted,probability,p(cat),p(dog)\n" +
-		"of class 0.jpg,cat,cat,0.4,0.4,0.6\nof class 1.jpg,dog,dog,0.8,0.2,0.8\n"
-	if got := written(t, table, metrics.Decision{Threshold: 0.7}); got != want {
+	const want = "path,label,predicted,probability,loss,p(cat),p(dog),temperature,threshold\n" +
+		"of class 0.jpg,cat,cat,0.4,0.916290…,0.4,0.6,1,0.7\nof class 1.jpg,dog,dog,0.8,0.223143…,0.2,0.8,1,0.7\n"
+	if got := coarse(written(t, table, metrics.Decision{Threshold: 0.7})); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for i := range table.Predictions {
@@ -137,18 +157,88 @@ func TestTableKeepsItsDecision(t *testing.T) {
 	p.Probabilities = pipeline.Softmax(p.Logits)
 	table := metrics.Table{Classes: []string{"cat", "dog"}, Predictions: []pipeline.Prediction{p}, Slices: map[string][]string{"size": {"big"}}}
 	d := metrics.Decision{Temperature: 2, Threshold: 0.8}
-	text := written(t, table, d)
-	const want = "path,label,predicted,probability,p(cat),p(dog),logit(cat),logit(dog),slice(size),temperature,threshold\n" +
+	const old = "path,label,predicted,probability,p(cat),p(dog),logit(cat),logit(dog),slice(size),temperature,threshold\n" +
 		"of class 1.jpg,dog,cat,0.26894143,0.26894143,0.7310586,-1,1,big,2,0.8\n"
-	if text != want {
+	const want = "path,label,predicted,probability,loss,p(cat),p(dog),slice(size),temperature,threshold\n" +
+		"of class 1.jpg,dog,cat,0.26894143,0.313261…,0.26894143,0.7310586,big,2,0.8\n"
+	text := written(t, table, d)
+	if coarse(text) != want {
 		t.Errorf("got %s, want %s", text, want)
 	}
-	got, err := metrics.ReadTable(strings.NewReader(text), "predictions.csv")
-	if err != nil || got.Decision != d || !reflect.DeepEqual(d.Calibrate(got.Predictions), d.Calibrate(table.Predictions)) {
-		t.Errorf("got %+v, %v", got, err)
+	for _, text := range []string{old, text} {
+		got, err := metrics.ReadTable(strings.NewReader(text), "predictions.csv")
+		if err != nil || got.Decision != d || !reflect.DeepEqual(got.Slices, table.Slices) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if again := coarse(written(t, got, d)); again != want {
+			t.Errorf("got %s, want %s", again, want)
+		}
+		if _, err := metrics.ReadTable(strings.NewReader(strings.Replace(text, ",2,0.8", ",0,7", 1)), "predictions.csv"); err == nil || pipeline.KindOf(err) == pipeline.BadModel {
+			t.Errorf("a threshold of 7: %v", err)
+		}
 	}
-	if _, err := metrics.ReadTable(strings.NewReader(strings.Replace(text, ",2,0.8", ",0,7", 1)), "predictions.csv"); err == nil || pipeline.KindOf(err) == pipeline.BadModel {
-		t.Errorf("a threshold of 7: %v", err)
+}
+
+// What is read from a file has the same metrics as what was measured, to the last
+// bit, with a model too certain for its float32 probabilities too.
+func TestMetricsOfATableThatWasRead(t *testing.T) {
+	table := synthetic(60, 5)
+	for i := range table.Predictions {
+		p := &table.Predictions[i]
+		for k := range p.Logits {
+			p.Logits[k] *= 20
+		}
+		p.Probabilities = pipeline.Softmax(p.Logits)
+	}
+	for _, d := range []metrics.Decision{{}, {Temperature: 0.3}, {Temperature: 40}} {
+		o := metrics.Options{Decision: d, Seed: 1, Resamples: 50}
+		want, err := metrics.Evaluate(t.Context(), table, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		z := gz.NewWriter(&packed)
+		if err := errors.Join(table.Write(z, d), z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		read, err := metrics.ReadTable(&packed, "predictions.csv.gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := metrics.Evaluate(t.Context(), read, o)
+		if err != nil || asJSON(t, got) != asJSON(t, want) {
+			t.Errorf("%+v: got %s, %v, want %s", d, asJSON(t, got), err, asJSON(t, want))
+		}
+	}
+}
+
+// A table of the most likely classes still says which images were confused.
+func TestConfused(t *testing.T) {
+	table := metrics.Table{Classes: []string{"cat", "=dog", "cow"}, Predictions: []pipeline.Prediction{
+		predict(0, 0.1, 0.7, 0.2), predict(1, 0.25, 0.5, 0.25), predict(0, 0.2, 0.5, 0.3), predict(2, 0.5, 0.2, 0.3),
+	}}
+	for i := range table.Predictions {
+		table.Predictions[i].Sample.ID = fmt.Sprint(i)
+	}
+	want := metrics.Images{{"cat", "=dog"}: {"0", "2"}, {"cow", "cat"}: {"3"}}
+	var b strings.Builder
+	if err := table.WriteTop(&b, metrics.Decision{}, 2); err != nil {
+		t.Fatal(err)
+	}
+	const file = "path,label,predicted,probability,loss,predicted_2,probability_2\n" +
+		"0,cat,'=dog,0.7,2.302585…,cow,0.2\n1,'=dog,'=dog,0.5,0.693147…,cat,0.25\n" +
+		"2,cat,'=dog,0.5,1.609437…,cow,0.3\n3,cow,cat,0.5,1.203972…,cow,0.3\n"
+	if coarse(b.String()) != file {
+		t.Errorf("got %s, want %s", b.String(), file)
+	}
+	top, err := metrics.ReadTable(strings.NewReader(b.String()), "predictions.csv")
+	if err != nil || top.Top != 2 {
+		t.Fatalf("top %d, %v", top.Top, err)
+	}
+	for _, got := range []metrics.Images{table.Confused(metrics.Decision{}), top.Confused(metrics.Decision{})} {
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
 	}
 }
 

@@ -25,24 +25,16 @@ func newSheet(t Table, o Options) (*sheet, error) {
 	if len(t.Predictions) == 0 {
 		return nil, pipeline.Errorf(pipeline.BadData, "no samples to evaluate")
 	}
-	if err := o.Decision.Check(len(t.Classes)); err != nil {
+	t, err := t.Decide(o.Decision)
+	if err != nil {
 		return nil, err
 	}
-	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes))}
+	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes)), loss: t.Loss}
 	s.columns = columns(s.classes, s.topK)
 	for _, p := range t.Predictions {
-		if err := checkRows(p, len(t.Classes)); err != nil {
-			return nil, err
-		}
-		p = o.Decision.calibrate(p)
-		loss, err := Loss(p)
-		if err != nil {
-			return nil, err
-		}
 		s.rows = append(s.rows, p.Probabilities)
 		s.label = append(s.label, p.Sample.Label)
 		s.choice = append(s.choice, o.Decision.Class(p.Probabilities))
-		s.loss = append(s.loss, loss)
 		s.brier = append(s.brier, brier(p))
 		s.belief = append(s.belief, newBelief(p, Bins))
 		if s.topK > 0 {
