@@ -105,6 +105,11 @@ func measureFlags() []cli.Flag {
 	}
 }
 
+// predictionsFlag says what evaluate keeps in the run's folder.
+func predictionsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "predictions", Value: "full", Usage: "keep this much of each image's predictions in the run's folder: full; top:`K`, the K most likely classes; or none. compare needs them all, and so do the report's curves"}
+}
+
 func newGateFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "min", Usage: "exit with code 5 if a metric is below X: `NAME=X`; may be repeated", Category: gateFlags},

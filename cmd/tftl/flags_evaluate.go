@@ -28,7 +28,7 @@ import (
 // of runs.
 func evaluateFlags() []cli.Flag {
 	return slices.Concat(
-		evaluatedFlags(), measureFlags(), []cli.Flag{jsonFlag(resultAsJSON)}, newGateFlags(), newDecisionFlags(),
+		evaluatedFlags(), measureFlags(), []cli.Flag{predictionsFlag(), jsonFlag(resultAsJSON)}, newGateFlags(), newDecisionFlags(),
 		sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags(),
 	)
 }
@@ -67,6 +67,9 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 		return r, err
 	}
 	if r.OnBadImage, err = onBadImage(c); err != nil {
+		return r, err
+	}
+	if r.Predictions, err = evaluate.ParseKept(c.String("predictions")); err != nil {
 		return r, err
 	}
 	if r.Dataset, err = newDatasetOptions(c); err != nil {

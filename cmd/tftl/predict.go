@@ -11,6 +11,7 @@ import (
 	"tftl"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
 	"tftl/pipeline/workflow/evaluate"
 	"tftl/pipeline/workflow/train"
@@ -131,6 +132,6 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 		return err
 	}
 	shown.end()
-	t.warnOfProbabilities(r.open.Plain, predictions)
+	t.warnOfProbabilities(r.open.Plain, metrics.LikeProbabilities(predictions))
 	return r.write(report.NewAnswers(predictions, model.Classes(), model.Decision, r.top), t.Out)
 }

@@ -121,6 +121,9 @@ func valuesDigest(c *cli.Context) string {
 		}
 		name := f.Names()[0]
 		value := fmt.Sprint(c.Value(name))
+		if name == "predictions" && value == "full" { // as before there was a choice
+			continue
+		}
 		if _, repeats := f.(*cli.StringSliceFlag); repeats { // as an earlier version of the cli library printed it
 			value = fmt.Sprintf("{%v { true true} %t false}", c.StringSlice(name), c.IsSet(name))
 		}

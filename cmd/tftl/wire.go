@@ -5,7 +5,6 @@ import (
 
 	"tftl"
 	"tftl/pipeline"
-	"tftl/pipeline/metrics"
 	"tftl/pipeline/pixels"
 	"tftl/pipeline/workflow"
 	"tftl/savedmodels"
@@ -49,10 +48,10 @@ func newDecoder(in savedmodels.Input, workers int) (*pixels.Decoder, error) {
 // flag spells an option as it is typed.
 func flag(o pipeline.Option) string { return "--" + o.String() }
 
-// warnOfProbabilities warns if logits look like probabilities, because a second
+// warnOfProbabilities warns if logits are like probabilities, because a second
 // softmax would make them too even.
-func (t terminal) warnOfProbabilities(plain savedmodels.Plain, predictions []pipeline.Prediction) {
-	if plain.Output == "logits" && metrics.LikeProbabilities(predictions) {
+func (t terminal) warnOfProbabilities(plain savedmodels.Plain, like bool) {
+	if plain.Output == "logits" && like {
 		t.warn("--model-output logits: everything the model returns looks like probabilities; if it ends with softmax or sigmoid, use --model-output probabilities")
 	}
 }

@@ -52,6 +52,9 @@ type Report struct {
 	Slices          []Slice             `json:"slices,omitempty"`
 	Gates           []Outcome           `json:"gates,omitempty"`    // set by whoever holds the report to gates
 	Warnings        []string            `json:"warnings,omitempty"` // why metrics may mean little, a sentence each
+	// Predictions says how much of them the run's folder keeps: "top:5", "none", or
+	// empty for all. Set by whoever keeps them.
+	Predictions string `json:"predictions,omitempty"`
 }
 
 // Slice is the report on the samples that have one value in a slice's column.

@@ -19,23 +19,40 @@ import (
 // people can tell apart. The others are faint.
 const highlighted = 4
 
-// classCurve is one class's curve against all other classes.
+// classCurve is what a plot shows of one class's curve against all other classes. A
+// curve itself may have a point for each image.
 type classCurve struct {
 	class int
-	metrics.Curve
+	area  float64
+	at    []float64 // the values for the table
+	x, y  []float64 // as fine as a faint line shows
 }
 
-// curvesOf lists the curves of all classes that have one. For two classes it is
-// only the second's, because the first's adds nothing.
-func curvesOf(predictions []pipeline.Prediction, classes int, curve func([]pipeline.Prediction, int) metrics.Curve) []classCurve {
+// curveKind is ROC or precision-recall.
+type curveKind struct {
+	of    func([]pipeline.Prediction, int) metrics.Curve
+	some  []float64                            // the x of the table's columns
+	value func(metrics.Curve, float64) float64 // at each of them
+}
+
+// curves lists the curves of all classes that have one. For two classes it is only
+// the second's, because the first's adds nothing.
+func (k curveKind) curves(predictions []pipeline.Prediction, classes int) []classCurve {
 	var all []classCurve
 	for class := range classes {
 		if classes == 2 && class == 0 {
 			continue
 		}
-		if c := curve(predictions, class); finite(c.Area) && len(c.X) > 1 {
-			all = append(all, classCurve{class, c})
+		curve := k.of(predictions, class)
+		if !finite(curve.Area) || len(curve.X) < 2 {
+			continue
 		}
+		c := classCurve{class: class, area: curve.Area}
+		for _, x := range k.some {
+			c.at = append(c.at, k.value(curve, x))
+		}
+		c.x, c.y = thin(curve, 0.01)
+		all = append(all, c)
 	}
 	return all
 }
@@ -48,7 +65,8 @@ func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, erro
 		return d, err
 	}
 	d.Data = grid{Caption: "ROC curve: area, and true positive rate by false positive rate", Header: []string{"class", "area"}}
-	d, err := drawCurves(d, p, curvesOf(predictions, len(classes), metrics.ROC), classes, []float64{0.01, 0.05, 0.1, 0.2}, reached)
+	kind := curveKind{metrics.ROC, []float64{0.01, 0.05, 0.1, 0.2}, reached}
+	d, err := drawCurves(d, p, kind, predictions, classes)
 	d.Legend = append(d.Legend, key{"faint dashed", "chance"})
 	return d, err
 }
@@ -57,8 +75,8 @@ func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, erro
 func drawPrecisionRecall(predictions []pipeline.Prediction, classes []string) (drawing, error) {
 	d := drawing{ID: "plot-pr", Title: "Precision-recall curve"}
 	d.Data = grid{Caption: "Precision-recall curve: average precision, and precision by recall", Header: []string{"class", "average precision"}}
-	curves := curvesOf(predictions, len(classes), metrics.PrecisionRecall)
-	return drawCurves(d, newPlot("recall", "precision"), curves, classes, []float64{0.5, 0.8, 0.9, 0.95}, kept)
+	kind := curveKind{metrics.PrecisionRecall, []float64{0.5, 0.8, 0.9, 0.95}, kept}
+	return drawCurves(d, newPlot("recall", "precision"), kind, predictions, classes)
 }
 
 // thin drops points that are too close to the previous one to be seen: a curve may
@@ -98,40 +116,40 @@ func kept(c metrics.Curve, x float64) float64 {
 
 // drawCurves draws one curve per class. The curves with the smallest area get a
 // colour because they deserve attention. The table of d, whose second column is
-// the area, gets a column with value for each of some x.
-func drawCurves(d drawing, p *plot.Plot, curves []classCurve, classes []string, some []float64, value func(metrics.Curve, float64) float64) (drawing, error) {
+// the area, gets a column for each of some x.
+func drawCurves(d drawing, p *plot.Plot, kind curveKind, predictions []pipeline.Prediction, classes []string) (drawing, error) {
 	unit(p)
 	area := d.Data.Header[1]
+	curves := kind.curves(predictions, len(classes))
 	worst := slices.Clone(curves)
-	slices.SortStableFunc(worst, func(a, b classCurve) int { return cmp.Compare(a.Area, b.Area) })
+	slices.SortStableFunc(worst, func(a, b classCurve) int { return cmp.Compare(a.area, b.area) })
 	worst = worst[:min(len(worst), highlighted)]
 	d.Data.Words = 1
-	for _, x := range some {
+	for _, x := range kind.some {
 		d.Data.Header = append(d.Data.Header, "at "+number(x))
 	}
 	description := ""
 	for _, c := range curves {
-		row := []string{shorten(classes[c.class], nameRunes), decimals(c.Area)}
-		for _, x := range some {
-			row = append(row, fixed(value(c.Curve, x), 3))
+		row := []string{shorten(classes[c.class], nameRunes), decimals(c.area)}
+		for _, v := range c.at {
+			row = append(row, fixed(v, 3))
 		}
 		d.Data.Rows = append(d.Data.Rows, row)
 		if !slices.ContainsFunc(worst, func(w classCurve) bool { return w.class == c.class }) {
-			x, y := thin(c.Curve, 0.01)
-			if err := add(p, series{x: x, y: y, tint: faintTint, width: 0.7}); err != nil {
+			if err := add(p, series{x: c.x, y: c.y, tint: faintTint, width: 0.7}); err != nil {
 				return d, err
 			}
 		}
 	}
 	dashes := [highlighted][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}}
 	for i, c := range worst {
-		x, y := thin(c.Curve, 0.002)
+		x, y := thin(kind.of(predictions, c.class), 0.002)
 		if err := add(p, series{x: x, y: y, tint: firstTint + tint(i), width: 2.25, dash: dashes[i]}); err != nil {
 			return d, err
 		}
 		style := [highlighted]string{"s1", "s2 dashed", "s3 dotted", "s4 dashdot"}[i]
-		d.Legend = append(d.Legend, key{style, fmt.Sprintf("%s, %s %s", shorten(classes[c.class], nameRunes), area, fixed(c.Area, 3))})
-		description += fmt.Sprintf("%s: %s %s. ", shorten(classes[c.class], nameRunes), area, decimals(c.Area))
+		d.Legend = append(d.Legend, key{style, fmt.Sprintf("%s, %s %s", shorten(classes[c.class], nameRunes), area, fixed(c.area, 3))})
+		description += fmt.Sprintf("%s: %s %s. ", shorten(classes[c.class], nameRunes), area, decimals(c.area))
 	}
 	if more := len(curves) - len(worst); more > 0 {
 		d.Legend = append(d.Legend, key{"faint", count(more, "other class") + ", each with a larger area"})

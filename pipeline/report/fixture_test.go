@@ -180,7 +180,7 @@ func evaluate(t testing.TB, run rundir.Dir, s sketch, random *rand.Rand) {
 
 func makeGallery(t testing.TB, run rundir.Dir, table metrics.Table, d metrics.Decision) {
 	t.Helper()
-	digest, err := PredictionsDigest(run)
+	digest, err := run.PredictionsDigest()
 	check(t, err)
 	g := Gallery{Predictions: digest}
 	mistakes, uncertain := table.Choose(d)

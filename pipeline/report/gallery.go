@@ -2,9 +2,7 @@ package report
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
@@ -21,8 +19,8 @@ import (
 // Gallery is gallery/gallery.json: pictures of the test part that are worth a
 // look. A report shows them; making them takes the model and the images.
 type Gallery struct {
-	// Predictions is the SHA-256 in hex of the predictions.csv from which the
-	// pictures were chosen. A gallery of other predictions is not shown.
+	// Predictions is the SHA-256 in hex of the predictions from which the pictures
+	// were chosen (rundir.Dir.PredictionsDigest). A gallery of others is not shown.
 	Predictions string    `json:"predictions_sha256"`
 	Mistakes    []Picture `json:"mistakes"`  // the most confident first
 	Uncertain   []Picture `json:"uncertain"` // the least certain first
@@ -38,16 +36,6 @@ type Picture struct {
 	// Overlay is another file: the Grad-CAM heat map, to be stretched over the
 	// thumb. It is empty if the model cannot make one.
 	Overlay string `json:"overlay,omitempty"`
-}
-
-// PredictionsDigest is the value of Gallery.Predictions for a run.
-func PredictionsDigest(run rundir.Dir) (string, error) {
-	data, err := os.ReadFile(run.PredictionsPath())
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // WriteGallery writes gallery.json into a gallery's folder.
@@ -71,7 +59,7 @@ func readGallery(run rundir.Dir) (*Gallery, error) {
 	if err != nil {
 		return nil, err
 	}
-	digest, err := PredictionsDigest(run)
+	digest, err := run.PredictionsDigest()
 	if err != nil || digest != g.Predictions {
 		return nil, err
 	}

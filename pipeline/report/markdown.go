@@ -19,10 +19,14 @@ const (
 
 // Markdown writes a short report on a run for GitHub and GitLab.
 func Markdown(w io.Writer, run rundir.Dir) error {
-	c, err := read(run)
+	c, err := read(run, nil)
 	if err != nil {
 		return err
 	}
+	return writeBrief(w, c)
+}
+
+func writeBrief(w io.Writer, c contents) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n%s\n", code(c.name), subtitle(c, code))
 	if c.unfinished != "" {
@@ -52,7 +56,7 @@ func writeEvaluation(b *strings.Builder, c contents) {
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(b, "\n> **Note** %s\n", plain(warning))
 	}
-	fmt.Fprintf(b, "\n%s\n\n### Classes\n", decide(r.Decision, c.table.Classes, code))
+	fmt.Fprintf(b, "\n%s\n\n### Classes\n", decide(r.Decision, c.classes, code))
 
 	classes := grid{Words: 1, Header: []string{"class", "images", "precision", "recall", "F1"}}
 	for _, row := range classRows(r) {

@@ -66,7 +66,7 @@ func TestMarkdownShowsNamesAsTheyAre(t *testing.T) {
 func TestMarkdownHasTheMetrics(t *testing.T) {
 	s := sketches()["two"]
 	run, _ := makePage(t, "two", s)
-	c, err := read(run)
+	c, err := read(run, nil)
 	check(t, err)
 	var b bytes.Buffer
 	check(t, Markdown(&b, run))

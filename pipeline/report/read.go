@@ -31,17 +31,18 @@ type contents struct {
 
 	// From evaluate; nil if the run has not been evaluated.
 	evaluation *metrics.Report
-	table      metrics.Table
+	table      *metrics.Table // nil if no predictions were kept
 	gallery    *Gallery
 }
 
-// read reads a run folder without changing it. If a file is damaged, or missing
-// though another needs it, the error names it.
-func read(run rundir.Dir) (contents, error) {
+// read reads a run folder without changing it, except for its predictions if they
+// are given. If a file is damaged, or missing though another needs it, the error
+// names it.
+func read(run rundir.Dir, predictions *metrics.Table) (contents, error) {
 	if _, err := rundir.Find(run.Path); err != nil {
 		return contents{}, err
 	}
-	c := contents{run: run, name: baseName(run.Path)}
+	c := contents{run: run, name: baseName(run.Path), table: predictions}
 	for _, step := range []func() error{c.readConfig, c.readLabels, c.readParts, c.readSkipped, c.readTraining, c.readEvaluation} {
 		if err := step(); err != nil {
 			if pipeline.KindOf(err) == pipeline.Other {
@@ -84,9 +85,13 @@ func (c *contents) readParts() error {
 		return err
 	}
 	parts := pipeline.Parts()
+	classes := map[string]int{}
+	for i, class := range c.classes {
+		classes[class] = i
+	}
 	for _, image := range images {
-		class := slices.Index(c.classes, image.Class)
-		if class < 0 {
+		class, ok := classes[image.Class]
+		if !ok {
 			return fmt.Errorf("data.csv: class %q of image %s is not in labels.txt", image.Class, image.ID)
 		}
 		c.parts[slices.Index(parts[:], image.Part)][class]++
@@ -129,19 +134,30 @@ func (c *contents) readEvaluation() error {
 		return err
 	}
 	c.evaluation = evaluation
-	file, err := c.run.OpenPredictions()
-	if err != nil {
-		return c.evaluateAgain(err)
-	}
-	defer file.Close()
-	if c.table, err = metrics.ReadTable(file, file.Name()); err != nil {
-		return c.evaluateAgain(err)
-	}
-	if got, want := len(c.table.Predictions), evaluation.Samples; got != want {
-		return c.evaluateAgain(fmt.Errorf("%s has %s, but evaluation.json %d", file.Name(), count(got, "image"), want))
+	if c.table == nil && evaluation.Predictions != rundir.NoPredictions {
+		if err := c.readPredictions(); err != nil {
+			return c.evaluateAgain(err)
+		}
 	}
 	c.gallery, err = readGallery(c.run)
 	return err
+}
+
+func (c *contents) readPredictions() error {
+	file, err := c.run.OpenPredictions()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	table, err := metrics.ReadTable(file, file.Name())
+	if err != nil {
+		return err
+	}
+	if got, want := len(table.Predictions), c.evaluation.Samples; got != want {
+		return fmt.Errorf("%s has %s, but evaluation.json %d", file.Name(), count(got, "image"), want)
+	}
+	c.table = &table
+	return nil
 }
 
 // evaluateAgain adds the next step to an error of what evaluate wrote.

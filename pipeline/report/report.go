@@ -15,6 +15,7 @@ import (
 	"html/template"
 	"io"
 
+	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 )
 
@@ -24,10 +25,27 @@ var files embed.FS
 // HTML writes a run's report as one page that opens without a network. The page
 // of a run that has not been evaluated says so.
 func HTML(w io.Writer, run rundir.Dir) error {
-	c, err := read(run)
+	c, err := read(run, nil)
 	if err != nil {
 		return err
 	}
+	return writePage(w, c)
+}
+
+// Render writes both forms of a run's report: HTML to page and Markdown to brief.
+// It reads the run's predictions unless they are given.
+func Render(page, brief io.Writer, run rundir.Dir, predictions *metrics.Table) error {
+	c, err := read(run, predictions)
+	if err != nil {
+		return err
+	}
+	if err := writePage(page, c); err != nil {
+		return err
+	}
+	return writeBrief(brief, c)
+}
+
+func writePage(w io.Writer, c contents) error {
 	p, err := newPage(c)
 	if err != nil {
 		return err
@@ -88,7 +106,7 @@ type evaluation struct {
 	OtherTitles []string // of classRow.Others
 	Slices      []grid
 	Curves      []drawing
-	Reliability drawing
+	CurvesNote  string // why there are no curves
 	Galleries   []gallery
 	GalleryNote string // why there are no pictures
 	Heat        bool   // a picture has an overlay
@@ -121,7 +139,7 @@ func newPage(c contents) (p page, err error) {
 		return p, nil
 	}
 	all := named(*c.evaluation)
-	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.table.Classes, display)}
+	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.classes, display)}
 	if gates := c.evaluation.Gates; len(gates) > 0 {
 		p.Summary.Gates, p.Summary.Verdict, p.Summary.Missed = gatesGrid(gates)
 	}
@@ -156,17 +174,7 @@ func newEvaluation(c contents) (*evaluation, error) {
 	r := *c.evaluation
 	e := &evaluation{Samples: r.Samples, Metrics: overallGrid(r), Confusion: newConfusion(r), Classes: classRows(r), OtherTitles: otherTitles(), Slices: sliceGrids(r.Slices)}
 	e.Pairs, e.MorePairs = confusedPairs(r)
-	predictions := r.Decision.Calibrate(c.table.Predictions)
-	roc, err := drawROC(predictions, c.table.Classes)
-	if err != nil {
-		return nil, err
-	}
-	recall, err := drawPrecisionRecall(predictions, c.table.Classes)
-	if err != nil {
-		return nil, err
-	}
-	e.Curves = []drawing{roc, recall}
-	if e.Reliability, err = drawReliability(predictions); err != nil {
+	if err := e.draw(c); err != nil {
 		return nil, err
 	}
 	if c.gallery == nil {
@@ -186,6 +194,26 @@ func newEvaluation(c contents) (*evaluation, error) {
 		{"uncertain", "Least certain", "There are no images to show.", uncertain},
 	}
 	return e, nil
+}
+
+// draw draws what takes the probabilities of all classes.
+func (e *evaluation) draw(c contents) error {
+	if c.table == nil || c.table.Top > 0 {
+		e.CurvesNote = "There are no curves: the evaluation kept no probabilities of all classes. To have them, run: tftl evaluate " + display(c.run.Path)
+		return nil
+	}
+	predictions := c.table.Calibrate(c.evaluation.Decision)
+	roc, err := drawROC(predictions, c.table.Classes)
+	if err != nil {
+		return err
+	}
+	recall, err := drawPrecisionRecall(predictions, c.table.Classes)
+	if err != nil {
+		return err
+	}
+	reliability, err := drawReliability(predictions)
+	e.Curves = []drawing{roc, recall, reliability}
+	return err
 }
 
 // gallery embeds pictures in the page.

@@ -371,7 +371,7 @@ func TestDamagedFolderIsAnErrorThatNamesTheFile(t *testing.T) {
 func TestGalleryNamesNoFileElsewhere(t *testing.T) {
 	run, _ := makePage(t, "two", sketches()["two"])
 	for _, name := range []string{"../config.json", "/etc/hostname", "a/../../b.jpg", ""} {
-		digest, err := PredictionsDigest(run)
+		digest, err := run.PredictionsDigest()
 		check(t, err)
 		check(t, WriteGallery(filepath.Dir(run.GalleryIndex()), Gallery{Predictions: digest, Mistakes: []Picture{{Thumb: name}}}))
 		if err := HTML(&bytes.Buffer{}, run); err == nil || !strings.Contains(err.Error(), "gallery.json") {
@@ -383,7 +383,7 @@ func TestGalleryNamesNoFileElsewhere(t *testing.T) {
 // Every overall metric of evaluation.json is in the list.
 func TestEveryMetricIsListed(t *testing.T) {
 	run, root := makePage(t, "two", sketches()["two"])
-	c, err := read(run)
+	c, err := read(run, nil)
 	check(t, err)
 	all := map[string]bool{}
 	for _, f := range c.evaluation.Metrics() {

@@ -17,7 +17,7 @@ func Summary(w io.Writer, model string, r metrics.Report) error {
 	writeGates(&b, r.Gates)
 	c := contents{evaluation: &r}
 	for _, class := range r.Classes {
-		c.table.Classes = append(c.table.Classes, class.Name)
+		c.classes = append(c.classes, class.Name)
 	}
 	writeEvaluation(&b, c)
 	writeSlices(&b, r.Slices)

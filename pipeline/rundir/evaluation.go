@@ -11,38 +11,107 @@ import (
 	"path/filepath"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/gz"
 	"tftl/internal/printable"
 	"tftl/pipeline"
 )
 
-// PredictionsPath is the path of predictions.csv.
-func (d Dir) PredictionsPath() string { return d.File(predictionsFile) }
+// PredictionsPath is the path of the run's predictions: predictions.csv, or
+// predictions.csv.gz if it has that.
+func (d Dir) PredictionsPath() string {
+	if packed := d.File(packedPredictionsFile); exists(packed) {
+		return packed
+	}
+	return d.File(predictionsFile)
+}
 
-// WithPredictions is the run whose predictions.csv a file is, if it is one.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// WithPredictions is the run whose predictions a file has, if it is one.
 func WithPredictions(file string) (Dir, bool) {
-	run := Dir{filepath.Dir(file)}
-	return run, filepath.Base(file) == predictionsFile && Is(run.Path)
+	run, name := Dir{filepath.Dir(file)}, filepath.Base(file)
+	return run, (name == predictionsFile || name == packedPredictionsFile) && Is(run.Path)
 }
 
-// WritePredictions writes predictions.csv: what the model said of the test part.
-func (d Dir) WritePredictions(write func(io.Writer) error) error {
-	return atomicfile.Write(d.PredictionsPath(), write)
+// WritePredictions writes what the model said of the test part: predictions.csv, or
+// predictions.csv.gz if it is to be packed. It replaces either.
+func (d Dir) WritePredictions(pack bool, write func(io.Writer) error) error {
+	name, other := predictionsFile, packedPredictionsFile
+	if pack {
+		name, other = other, name
+	}
+	// First, because the reader would not know which of two is the newer one.
+	if err := remove(d.File(other)); err != nil {
+		return err
+	}
+	return atomicfile.Write(d.File(name), func(w io.Writer) error {
+		if !pack {
+			return write(w)
+		}
+		z := gz.NewWriter(w)
+		if err := write(z); err != nil {
+			return err
+		}
+		return z.Close()
+	})
 }
 
-// OpenPredictions opens predictions.csv.
+// RemovePredictions removes the predictions, if there are any.
+func (d Dir) RemovePredictions() error {
+	return errors.Join(remove(d.File(predictionsFile)), remove(d.File(packedPredictionsFile)))
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// OpenPredictions opens the predictions.
 func (d Dir) OpenPredictions() (*os.File, error) {
 	file, err := os.Open(d.PredictionsPath())
+	if errors.Is(err, fs.ErrNotExist) && d.keepsNoPredictions() {
+		err := pipeline.Errorf(pipeline.BadData, "run %s was evaluated without keeping its predictions", d.Path)
+		return nil, d.evaluateAgain(err)
+	}
 	return file, d.notEvaluated(err)
 }
 
-// Evaluated says whether the run has predictions and what was measured on them.
-func (d Dir) Evaluated() bool {
-	for _, name := range []string{predictionsFile, evaluationFile} {
-		if _, err := os.Stat(d.File(name)); err != nil {
-			return false
-		}
+// keepsNoPredictions says that the run was evaluated, and was to keep none.
+func (d Dir) keepsNoPredictions() bool {
+	var kept struct{ Predictions string }
+	return d.ReadJSON(evaluationFile, &kept) == nil && kept.Predictions == NoPredictions
+}
+
+// NoPredictions is what evaluation.json says of predictions if none were kept.
+const NoPredictions = "none"
+
+// PredictionsDigest is the SHA-256 in hex of the predictions, or of evaluation.json
+// if none were kept.
+func (d Dir) PredictionsDigest() (string, error) {
+	file, err := os.Open(d.PredictionsPath())
+	if errors.Is(err, fs.ErrNotExist) && d.keepsNoPredictions() {
+		file, err = os.Open(d.File(evaluationFile))
 	}
-	return true
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// Evaluated says whether the run has been evaluated, and still has the predictions
+// that it was to keep.
+func (d Dir) Evaluated() bool {
+	return exists(d.File(evaluationFile)) && (exists(d.PredictionsPath()) || d.keepsNoPredictions())
 }
 
 // WriteEvaluation writes evaluation.json: what was measured on the test part.
@@ -63,6 +132,10 @@ func (d Dir) notEvaluated(err error) error {
 	default:
 		err = pipeline.Errorf(pipeline.BadModel, "%w", err)
 	}
+	return d.evaluateAgain(err)
+}
+
+func (d Dir) evaluateAgain(err error) error {
 	return pipeline.WithHint(err, "run: tftl evaluate %s %s", pipeline.Option("model"), printable.Argument(d.Path))
 }
 
@@ -77,7 +150,7 @@ type BatchRecord struct {
 // NewBatchRecord is the record of the run as it has been evaluated.
 func (d Dir) NewBatchRecord(inputs, terms string) (BatchRecord, error) {
 	data, err := os.ReadFile(d.File(evaluationFile))
-	if err == nil {
+	if err == nil && !d.Evaluated() {
 		_, err = os.Stat(d.PredictionsPath())
 	}
 	if err != nil {

@@ -17,7 +17,7 @@ func evaluate(t *testing.T, d Dir, accuracy float64) {
 		_, err := fmt.Fprintln(w, "path,label,predicted")
 		return err
 	}
-	if err := d.WritePredictions(predictions); err != nil {
+	if err := d.WritePredictions(false, predictions); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.WriteEvaluation(map[string]float64{"accuracy": accuracy}); err != nil {

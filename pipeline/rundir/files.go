@@ -20,6 +20,7 @@ const (
 	decisionFile            = "decision.json"
 	evaluationFile          = "evaluation.json"
 	predictionsFile         = "predictions.csv"
+	packedPredictionsFile   = predictionsFile + ".gz"
 	evaluationBadImagesFile = "evaluation-" + badImagesFile
 	reportPage              = "report.html"
 	reportBrief             = "report.md"
@@ -70,6 +71,7 @@ func files() []file {
 		{pattern: modelDir + "/" + extraDir + "/" + decisionFile},
 		{pattern: decisionFile, measured: true},
 		{pattern: predictionsFile, measured: true},
+		{pattern: packedPredictionsFile, measured: true},
 		{pattern: evaluationFile, measured: true},
 		{pattern: evaluationBadImagesFile},
 		{pattern: galleryDir + "/" + galleryFile},

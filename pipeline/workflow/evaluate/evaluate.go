@@ -34,6 +34,7 @@ type Request struct {
 	BatchSize   int
 	Workers     int    // images decoded at a time; 0 for one per processor
 	OnBadImage  string // train.FailOnBadImage or train.SkipBadImages
+	Predictions Kept   // how much of them the run's folder keeps
 }
 
 // NewRequest returns a request with the defaults of tftl evaluate: the test part
@@ -71,9 +72,11 @@ type Network interface {
 // Result is the result of an evaluation.
 type Result struct {
 	Report  metrics.Report
-	Table   metrics.Table
+	Table   metrics.Table // at the decision's temperature
 	Images  dataset.Part // in the order of the predictions
 	Skipped []rundir.BadImage
+	// LikeProbabilities says that all logits look like probabilities.
+	LikeProbabilities bool
 
 	request Request
 	env     workflow.Env
@@ -124,9 +127,12 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		return nil, err
 	}
 	result := &Result{
-		Table:  metrics.Table{Classes: labels, Predictions: predictions, Slices: m.slices(part)},
-		Images: part, Skipped: skipped,
+		Images: part, Skipped: skipped, LikeProbabilities: metrics.LikeProbabilities(predictions),
 		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,
+	}
+	result.Table, err = metrics.Table{Classes: labels, Predictions: predictions, Slices: m.slices(part)}.Decide(decision)
+	if err != nil {
+		return nil, err
 	}
 	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})
 	if err != nil {

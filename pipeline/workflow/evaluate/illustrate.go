@@ -30,6 +30,9 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if table, err = table.Decide(decision); err != nil {
+		return nil, err
+	}
 	m := &measurement{Request: r, env: env, digests: new(workflow.Digests)}
 	data, err := m.open(ctx)
 	if err != nil {
@@ -48,36 +51,8 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 		request: r, env: env, kept: true,
 	}
 	result.Report.Decision = decision
-	result.digest, err = report.PredictionsDigest(run)
+	result.digest, err = run.PredictionsDigest()
 	return result, err
-}
-
-// ReadPredictions reads predictions and their decision from a run's
-// predictions.csv, or from such a file outside a run.
-func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err error) {
-	name := path
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		run, err := rundir.Find(path)
-		if err != nil {
-			return t, d, err
-		}
-		name = run.PredictionsPath()
-	}
-	run, isRun := rundir.WithPredictions(name)
-	var file *os.File
-	if isRun {
-		file, err = run.OpenPredictions()
-	} else if file, err = os.Open(name); err != nil {
-		err = pipeline.Errorf(pipeline.BadUsage, "%w", err)
-	}
-	if err != nil {
-		return t, d, err
-	}
-	defer file.Close()
-	if t, err = metrics.ReadTable(file, name); err != nil || !isRun {
-		return t, t.Decision, err
-	}
-	return t, d, run.ReadDecision(&d) // this one also says where it comes from
 }
 
 // Illustrate replaces the pictures of mistakes and uncertain images in the run's
@@ -106,7 +81,7 @@ func (r *Result) illustrate(ctx context.Context, run rundir.Dir, p Painter) erro
 	if err != nil {
 		return err
 	}
-	if err := WriteReport(run); err != nil {
+	if err := r.describe(run); err != nil {
 		return err
 	}
 	r.env.Say("report: %s", run.ReportPage())
@@ -115,7 +90,16 @@ func (r *Result) illustrate(ctx context.Context, run rundir.Dir, p Painter) erro
 
 // Describe writes the run's report without pictures. Like Illustrate, it does
 // nothing if the measurement is not kept, or another one is by now.
-func (r *Result) Describe(ctx context.Context) error { return r.ifCurrent(ctx, WriteReport) }
+func (r *Result) Describe(ctx context.Context) error { return r.ifCurrent(ctx, r.describe) }
+
+// describe writes the run's report. It does not read predictions again that are
+// in memory.
+func (r *Result) describe(run rundir.Dir) error {
+	if r.request.Predictions.Full() {
+		return writeReport(run, &r.Table)
+	}
+	return writeReport(run, nil)
+}
 
 // ifCurrent calls do with the run's folder locked, if the result was kept and no
 // other evaluation has been kept since.
@@ -129,7 +113,7 @@ func (r *Result) ifCurrent(ctx context.Context, do func(rundir.Dir) error) error
 		return err
 	}
 	defer unlock()
-	if now, err := report.PredictionsDigest(run); err != nil || now != r.digest {
+	if now, err := run.PredictionsDigest(); err != nil || now != r.digest {
 		return err
 	}
 	return do(run)
@@ -155,11 +139,10 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
 	for k, i := range index {
 		p, d := r.Table.Predictions[i], r.Report.Decision
-		probabilities := d.Calibrate([]pipeline.Prediction{p})[0].Probabilities
-		classes[k] = d.Class(probabilities)
+		classes[k] = d.Class(p.Probabilities)
 		pictures[i] = &report.Picture{
 			ID: p.Sample.ID, Label: r.Table.Classes[p.Sample.Label], Predicted: r.Table.Classes[classes[k]],
-			Probability: float64(probabilities[classes[k]]), Thumb: rundir.ThumbName(k + 1),
+			Probability: float64(p.Probabilities[classes[k]]), Thumb: rundir.ThumbName(k + 1),
 		}
 		encoded, err := r.Images.Bytes(i)
 		if err != nil {
@@ -181,12 +164,11 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 }
 
 // WriteReport writes both forms of a run's report into its folder.
-func WriteReport(run rundir.Dir) error {
+func WriteReport(run rundir.Dir) error { return writeReport(run, nil) }
+
+func writeReport(run rundir.Dir, table *metrics.Table) error {
 	var page, brief bytes.Buffer
-	if err := report.HTML(&page, run); err != nil {
-		return err
-	}
-	if err := report.Markdown(&brief, run); err != nil {
+	if err := report.Render(&page, &brief, run, table); err != nil {
 		return err
 	}
 	return run.WriteReport(page.Bytes(), brief.Bytes())

@@ -1,13 +1,61 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"io"
+	"os"
+	"strconv"
+	"strings"
 
-	"tftl/pipeline/report"
+	"tftl/pipeline"
+	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow/train"
 )
+
+// Kept says how much of the predictions a run's folder keeps. The zero value is
+// all of them.
+type Kept struct {
+	None bool
+	Top  int // classes of each image, the most likely ones
+}
+
+const optionPredictions = pipeline.Option("predictions")
+
+// ParseKept reads full, none or top:K.
+func ParseKept(text string) (k Kept, err error) {
+	switch top, ok := strings.CutPrefix(text, "top:"); {
+	case text == "full":
+		return k, nil
+	case text == rundir.NoPredictions:
+		return Kept{None: true}, nil
+	case ok:
+		k.Top, err = strconv.Atoi(top)
+	}
+	if err != nil || k.Top < 1 {
+		return k, pipeline.Errorf(pipeline.BadUsage, "%s %q: must be full, none, or top:K with K from 1", optionPredictions, text)
+	}
+	return k, nil
+}
+
+// String is what ParseKept reads.
+func (k Kept) String() string {
+	switch {
+	case k.None:
+		return rundir.NoPredictions
+	case k.Top > 0:
+		return "top:" + strconv.Itoa(k.Top)
+	}
+	return "full"
+}
+
+// Full says that all predictions are kept.
+func (k Kept) Full() bool { return k == Kept{} }
+
+// packed is the number of probabilities from which on predictions are compressed.
+// With fewer, a file that every program opens matters more.
+const packed = 1_000_000
 
 // Keep writes the result into the run's folder: the predictions, the metrics, the
 // skipped images, and the decision if the request changed it. It keeps only
@@ -30,7 +78,7 @@ func (r *Result) Keep(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := run.WritePredictions(func(w io.Writer) error { return r.Table.Write(w, r.Report.Decision) }); err != nil {
+	if err := r.keepPredictions(run); err != nil {
 		return err
 	}
 	if err := run.WriteEvaluation(r.Report); err != nil {
@@ -41,6 +89,56 @@ func (r *Result) Keep(ctx context.Context) error {
 			return err
 		}
 	}
-	r.digest, err = report.PredictionsDigest(run)
+	r.digest, err = run.PredictionsDigest()
 	return err
+}
+
+func (r *Result) keepPredictions(run rundir.Dir) error {
+	kept, table, d := r.request.Predictions, r.Table, r.Report.Decision
+	if !kept.Full() {
+		r.Report.Predictions = kept.String()
+	}
+	if kept.None {
+		return run.RemovePredictions()
+	}
+	classes := cmp.Or(kept.Top, len(table.Classes))
+	return run.WritePredictions(len(table.Predictions)*classes >= packed, func(w io.Writer) error {
+		if kept.Top > 0 {
+			return table.WriteTop(w, d, kept.Top)
+		}
+		return table.Write(w, d)
+	})
+}
+
+// ReadPredictions reads predictions and their decision from a run's folder, or from
+// a file that evaluate wrote. All classes of each image must have been kept.
+func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err error) {
+	name := path
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		run, err := rundir.Find(path)
+		if err != nil {
+			return t, d, err
+		}
+		name = run.PredictionsPath()
+	}
+	run, isRun := rundir.WithPredictions(name)
+	var file *os.File
+	if isRun {
+		file, err = run.OpenPredictions()
+	} else if file, err = os.Open(name); err != nil {
+		err = pipeline.Errorf(pipeline.BadUsage, "%w", err)
+	}
+	if err != nil {
+		return t, d, err
+	}
+	defer file.Close()
+	t, err = metrics.ReadTable(file, name)
+	if err == nil && t.Top > 0 {
+		err = pipeline.Errorf(pipeline.BadData, "%s: has only the %d most likely classes of each image, not all", name, t.Top)
+		err = pipeline.WithHint(err, "evaluate again, with %s full", optionPredictions)
+	}
+	if err != nil || !isRun {
+		return t, t.Decision, err
+	}
+	return t, d, run.ReadDecision(&d) // this one also says where it comes from
 }
