@@ -13,10 +13,28 @@ type Curve struct {
 	Area float64
 }
 
-// ROC is the true positive rate of a class against the rest, over the false
-// positive rate. It leaves out points on a straight line between others.
-func ROC(predictions []pipeline.Prediction, class int) Curve {
-	points, area := points(predictions, class)
+// Curves computes curves of predictions, one class against the rest. It keeps what
+// they can share, so one goroutine at a time may use it.
+type Curves struct {
+	rows   [][]float32
+	label  []int
+	sorter sorter
+	points []point
+}
+
+// NewCurves returns the curves of predictions.
+func NewCurves(predictions []pipeline.Prediction) *Curves {
+	c := &Curves{rows: make([][]float32, len(predictions)), label: make([]int, len(predictions))}
+	for i, p := range predictions {
+		c.rows[i], c.label[i] = p.Probabilities, p.Sample.Label
+	}
+	return c
+}
+
+// ROC is the true positive rate of a class, over the false positive rate. It leaves
+// out points on a straight line between others.
+func (c *Curves) ROC(class int) Curve {
+	points, area := c.sort(class)
 	curve := Curve{Area: area.roc}
 	if math.IsNaN(curve.Area) {
 		return curve
@@ -32,12 +50,12 @@ func ROC(predictions []pipeline.Prediction, class int) Curve {
 	return curve
 }
 
-// PrecisionRecall is the precision of a class against the rest, over its recall.
+// PrecisionRecall is the precision of a class, over its recall.
 // It starts at a recall of 0 and a precision of 1 and has one point per
 // threshold. The area is the average precision: the sum over the thresholds of
 // the precision times the recall gained.
-func PrecisionRecall(predictions []pipeline.Prediction, class int) Curve {
-	points, area := points(predictions, class)
+func (c *Curves) PrecisionRecall(class int) Curve {
+	points, area := c.sort(class)
 	curve := Curve{Area: area.average}
 	if math.IsNaN(curve.Area) {
 		return curve
@@ -63,18 +81,15 @@ func (p point) step(q point) point {
 	return point{q.positives - p.positives, q.negatives - p.negatives}
 }
 
-// points has one for every threshold, starting with one that no sample reaches.
-func points(predictions []pipeline.Prediction, class int) ([]point, areas) {
-	rows, label := make([][]float32, len(predictions)), make([]int, len(predictions))
-	for i, p := range predictions {
-		rows[i], label[i] = p.Probabilities, p.Sample.Label
-	}
-	var s sorter
-	s.sort(rows, label, class)
+// sort finds the points of a class, one for every threshold, starting with one that
+// no sample reaches.
+func (c *Curves) sort(class int) ([]point, areas) {
+	s := &c.sorter
+	s.sort(c.rows, c.label, class)
 	if s.broken {
 		return nil, areas{math.NaN(), math.NaN()}
 	}
-	all, last, t := []point{{}}, point{}, tally{}
+	all, last, t := append(c.points[:0], point{}), point{}, tally{}
 	for k, key := range s.keys {
 		if key.positive() {
 			last.positives++
@@ -87,5 +102,6 @@ func points(predictions []pipeline.Prediction, class int) ([]point, areas) {
 			all = append(all, last)
 		}
 	}
+	c.points = all
 	return all, t.areas()
 }

@@ -14,10 +14,10 @@ func TestCurvesAgreeWithScikitLearn(t *testing.T) {
 		predictions := c.table().Predictions
 		for class, want := range c.Curves {
 			drawn++
-			roc := metrics.ROC(predictions, class)
+			roc := metrics.NewCurves(predictions).ROC(class)
 			sameLine(t, c.Name+" false positive rate", roc.X, want.FPR)
 			sameLine(t, c.Name+" true positive rate", roc.Y, want.TPR)
-			pr := metrics.PrecisionRecall(predictions, class)
+			pr := metrics.NewCurves(predictions).PrecisionRecall(class)
 			sameLine(t, c.Name+" recall", pr.X, want.Recall)
 			sameLine(t, c.Name+" precision", pr.Y, want.Precision)
 			for name, got := range map[string]float64{"roc_auc": roc.Area, "average_precision": pr.Area} {
@@ -55,7 +55,7 @@ func sameLine(t *testing.T, name string, got, want []float64) {
 func TestTwoClassesHaveOneROC(t *testing.T) {
 	predictions := []pipeline.Prediction{predict(0, 1, 1e-12), predict(1, 1, 1e-10), predict(0, 1, 1e-11), predict(1, 1, 1e-9)}
 	for class := range 2 {
-		if area := metrics.ROC(predictions, class).Area; area != 1 {
+		if area := metrics.NewCurves(predictions).ROC(class).Area; area != 1 {
 			t.Errorf("class %d: the area is %v, want 1", class, area)
 		}
 	}
@@ -64,10 +64,10 @@ func TestTwoClassesHaveOneROC(t *testing.T) {
 func TestNoCurveOfWhatIsNotANumber(t *testing.T) {
 	nan := float32(math.NaN())
 	predictions := []pipeline.Prediction{predict(0, 0.5, 0.25, 0.25), predict(1, nan, 0.5, 0.5)}
-	if c := metrics.ROC(predictions, 0); !math.IsNaN(c.Area) || c.X != nil {
+	if c := metrics.NewCurves(predictions).ROC(0); !math.IsNaN(c.Area) || c.X != nil {
 		t.Errorf("got %v", c)
 	}
-	if c := metrics.PrecisionRecall(predictions, 0); !math.IsNaN(c.Area) || c.X != nil {
+	if c := metrics.NewCurves(predictions).PrecisionRecall(0); !math.IsNaN(c.Area) || c.X != nil {
 		t.Errorf("got %v", c)
 	}
 }

@@ -96,7 +96,7 @@ func Evaluate(ctx context.Context, t Table, o Options) (Report, error) {
 		r.Resamples, r.Seed = o.Resamples, o.Seed
 		r.Intervals = c.intervals(values, rows[1:])
 	}
-	r.Warnings = warnings(r)
+	r.Warnings = append(warnings(r), overconfident(r)...)
 	if r.Slices, err = sliceReports(ctx, t, o); err != nil {
 		return Report{}, err
 	}

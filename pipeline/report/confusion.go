@@ -12,6 +12,7 @@ const (
 	matrixLimit = 16 // most classes whose whole matrix is shown
 	matrixPart  = 12 // classes shown of a larger one
 	pairLimit   = 15 // most pairs of classes in the list
+	pairImages  = 20 // most images of a pair
 )
 
 // confusion is the confusion matrix of a page.
@@ -114,15 +115,64 @@ func mostConfused(r metrics.Report) []int {
 
 // confusedPairs lists which classes were predicted as which others, the most
 // frequent first. more is the number of pairs left out.
-func confusedPairs(r metrics.Report) (pairs grid, more int) {
+func confusedPairs(r metrics.Report) (g grid, more int) {
 	all := r.Confusions()
-	pairs = grid{Caption: "Most confused pairs", Words: 2, Header: []string{"true class", "predicted", "images", "of", "share"}}
+	g = grid{Caption: "Most confused pairs", Words: 2, Header: []string{"true class", "predicted", "images", "of", "share"}}
 	for _, p := range all[:min(len(all), pairLimit)] {
 		of := r.Classes[p.Label].Support
-		pairs.Rows = append(pairs.Rows, []string{
+		g.Rows = append(g.Rows, []string{
 			shorten(r.Classes[p.Label].Name, nameRunes), shorten(r.Classes[p.Predicted].Name, nameRunes),
 			strconv.Itoa(p.Count), strconv.Itoa(of), percent(p.Count, of),
 		})
 	}
-	return pairs, max(len(all)-pairLimit, 0)
+	return g, max(len(all)-pairLimit, 0)
+}
+
+// pair is two confused classes and their images.
+type pair struct {
+	Label, Predicted string
+	Count, Of        int
+	Share            string
+	Images           []pairImage // those with a picture first
+	More             int         // images that are not listed
+}
+
+// pairImage is an image of a pair.
+type pairImage struct {
+	Name   string
+	Anchor string // of its picture in the page; empty: it has none
+}
+
+// pairs lists the most confused pairs with their images, as far as these are known:
+// from the predictions, or else from the pictures alone.
+func pairs(c contents, pictures []shownPicture) (all []pair, more int) {
+	r := *c.evaluation
+	images := metrics.Images{}
+	if c.table != nil {
+		images = c.table.Confused(r.Decision)
+	}
+	confusions := r.Confusions()
+	for _, found := range confusions[:min(len(confusions), pairLimit)] {
+		label, predicted := r.Classes[found.Label], r.Classes[found.Predicted]
+		p := pair{
+			Label: shorten(label.Name, nameRunes), Predicted: shorten(predicted.Name, nameRunes),
+			Count: found.Count, Of: label.Support, Share: percent(found.Count, label.Support),
+		}
+		seen := map[string]bool{}
+		for _, s := range pictures {
+			if s.Picture.Label == label.Name && s.Picture.Predicted == predicted.Name && !seen[s.Picture.ID] {
+				p.Images = append(p.Images, pairImage{s.Name, s.Anchor})
+				seen[s.Picture.ID] = true
+			}
+		}
+		for _, id := range images[[2]string{label.Name, predicted.Name}] {
+			if !seen[id] {
+				p.Images = append(p.Images, pairImage{Name: display(id)})
+			}
+		}
+		p.Images = p.Images[:min(len(p.Images), pairImages)]
+		p.More = found.Count - len(p.Images)
+		all = append(all, p)
+	}
+	return all, max(len(confusions)-pairLimit, 0)
 }

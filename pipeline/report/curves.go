@@ -30,20 +30,20 @@ type classCurve struct {
 
 // curveKind is ROC or precision-recall.
 type curveKind struct {
-	of    func([]pipeline.Prediction, int) metrics.Curve
+	of    func(class int) metrics.Curve
 	some  []float64                            // the x of the table's columns
 	value func(metrics.Curve, float64) float64 // at each of them
 }
 
 // curves lists the curves of all classes that have one. For two classes it is only
 // the second's, because the first's adds nothing.
-func (k curveKind) curves(predictions []pipeline.Prediction, classes int) []classCurve {
+func (k curveKind) curves(classes int) []classCurve {
 	var all []classCurve
 	for class := range classes {
 		if classes == 2 && class == 0 {
 			continue
 		}
-		curve := k.of(predictions, class)
+		curve := k.of(class)
 		if !finite(curve.Area) || len(curve.X) < 2 {
 			continue
 		}
@@ -58,25 +58,25 @@ func (k curveKind) curves(predictions []pipeline.Prediction, classes int) []clas
 }
 
 // drawROC draws the true positive rate over the false positive rate.
-func drawROC(predictions []pipeline.Prediction, classes []string) (drawing, error) {
+func drawROC(curves *metrics.Curves, classes []string) (drawing, error) {
 	d := drawing{ID: "plot-roc", Title: "ROC curve"}
 	p := newPlot("false positive rate", "true positive rate")
 	if err := rule(p, 0, 0, 1, 1); err != nil {
 		return d, err
 	}
 	d.Data = grid{Caption: "ROC curve: area, and true positive rate by false positive rate", Header: []string{"class", "area"}}
-	kind := curveKind{metrics.ROC, []float64{0.01, 0.05, 0.1, 0.2}, reached}
-	d, err := drawCurves(d, p, kind, predictions, classes)
+	kind := curveKind{curves.ROC, []float64{0.01, 0.05, 0.1, 0.2}, reached}
+	d, err := drawCurves(d, p, kind, classes)
 	d.Legend = append(d.Legend, key{"faint dashed", "chance"})
 	return d, err
 }
 
 // drawPrecisionRecall draws precision over recall.
-func drawPrecisionRecall(predictions []pipeline.Prediction, classes []string) (drawing, error) {
+func drawPrecisionRecall(curves *metrics.Curves, classes []string) (drawing, error) {
 	d := drawing{ID: "plot-pr", Title: "Precision-recall curve"}
 	d.Data = grid{Caption: "Precision-recall curve: average precision, and precision by recall", Header: []string{"class", "average precision"}}
-	kind := curveKind{metrics.PrecisionRecall, []float64{0.5, 0.8, 0.9, 0.95}, kept}
-	return drawCurves(d, newPlot("recall", "precision"), kind, predictions, classes)
+	kind := curveKind{curves.PrecisionRecall, []float64{0.5, 0.8, 0.9, 0.95}, kept}
+	return drawCurves(d, newPlot("recall", "precision"), kind, classes)
 }
 
 // thin drops points that are too close to the previous one to be seen: a curve may
@@ -117,10 +117,10 @@ func kept(c metrics.Curve, x float64) float64 {
 // drawCurves draws one curve per class. The curves with the smallest area get a
 // colour because they deserve attention. The table of d, whose second column is
 // the area, gets a column for each of some x.
-func drawCurves(d drawing, p *plot.Plot, kind curveKind, predictions []pipeline.Prediction, classes []string) (drawing, error) {
+func drawCurves(d drawing, p *plot.Plot, kind curveKind, classes []string) (drawing, error) {
 	unit(p)
 	area := d.Data.Header[1]
-	curves := kind.curves(predictions, len(classes))
+	curves := kind.curves(len(classes))
 	worst := slices.Clone(curves)
 	slices.SortStableFunc(worst, func(a, b classCurve) int { return cmp.Compare(a.area, b.area) })
 	worst = worst[:min(len(worst), highlighted)]
@@ -143,7 +143,7 @@ func drawCurves(d drawing, p *plot.Plot, kind curveKind, predictions []pipeline.
 	}
 	dashes := [highlighted][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}}
 	for i, c := range worst {
-		x, y := thin(kind.of(predictions, c.class), 0.002)
+		x, y := thin(kind.of(c.class), 0.002)
 		if err := add(p, series{x: x, y: y, tint: firstTint + tint(i), width: 2.25, dash: dashes[i]}); err != nil {
 			return d, err
 		}
@@ -159,7 +159,8 @@ func drawCurves(d drawing, p *plot.Plot, kind curveKind, predictions []pipeline.
 	return d, err
 }
 
-// drawReliability draws accuracy over confidence.
+// drawReliability draws accuracy over confidence. A bar that ends below its circle is
+// of a model that is too certain.
 func drawReliability(predictions []pipeline.Prediction) (drawing, error) {
 	d := drawing{ID: "plot-reliability", Title: "Reliability diagram", Legend: []key{
 		{"fill", "accuracy"}, {"s2 ring", "mean confidence"}, {"faint dashed", "perfect calibration"},
@@ -180,7 +181,7 @@ func drawReliability(predictions []pipeline.Prediction) (drawing, error) {
 		}
 		bar.Color, bar.LineStyle.Width = fillTint, 0
 		p.Add(bar)
-		points = append(points, plotter.XY{X: bin.Confidence, Y: bin.Accuracy})
+		points = append(points, plotter.XY{X: bin.Confidence, Y: bin.Confidence})
 		confidences := fixed(bin.Lower, 2) + " to " + fixed(bin.Upper, 2)
 		d.Data.Rows = append(d.Data.Rows, []string{confidences, strconv.Itoa(bin.Samples), decimals(bin.Confidence), decimals(bin.Accuracy)})
 		description += fmt.Sprintf("Confidence %s: %s, accuracy %s. ", confidences, count(bin.Samples, "image"), fixed(bin.Accuracy, 3))

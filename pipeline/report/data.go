@@ -127,7 +127,7 @@ func headOf(m rundir.Model) string {
 	if len(m.Units) == 0 {
 		return "one layer"
 	}
-	return "hidden layers of " + strings.Trim(fmt.Sprint(m.Units), "[]") + " units"
+	return "hidden layers of " + widths(m.Units) + " units"
 }
 
 // machineFacts describe the machine and the software.

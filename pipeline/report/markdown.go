@@ -48,11 +48,11 @@ func writeBrief(w io.Writer, c contents) error {
 
 func writeEvaluation(b *strings.Builder, c contents) {
 	r := *c.evaluation
-	headline := grid{Words: 1, Header: []string{"metric", "value", "95% interval"}}
-	for _, m := range named(r).headline() {
-		headline.Rows = append(headline.Rows, []string{m.Name, m.Value, m.Interval})
+	g := grid{Words: 1, Header: []string{"metric", "value", "95% interval", "baseline"}}
+	for _, m := range headline(r, c.parts[0]) {
+		g.Rows = append(g.Rows, []string{m.Name, m.Value, m.Interval, m.Baseline})
 	}
-	writeGrid(b, headline, plain)
+	writeGrid(b, g, plain)
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(b, "\n> **Note** %s\n", plain(warning))
 	}

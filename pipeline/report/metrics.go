@@ -15,6 +15,7 @@ type measured struct {
 	Exact    string // as evaluation.json has it
 	Interval string // empty: there is none
 	Bar      *bar   // for a metric from 0 to 1
+	Baseline string // of answers that ignore the image; empty: it has none
 }
 
 // bar is a value and its interval in percent of its width.
@@ -48,19 +49,36 @@ func (all byName) show(name, words string) (shown measured, ok bool) {
 	return shown, true
 }
 
-// headline are the few metrics at the top of a report.
-func (all byName) headline() []measured {
+// headline are the few metrics at the top of a report. train is the number of images
+// of each class that the model was trained on, nil if that is not known.
+func headline(r metrics.Report, train []int) []measured {
 	var shown []measured
+	all, baselines := named(r), metrics.Baselines(r, train)
 	for _, name := range metrics.Headline() {
 		words := title(name)
 		if name == "f1" {
 			words = "F1, macro mean"
 		}
 		if m, ok := all.show(name, words); ok {
+			if b, ok := baselines[name]; ok {
+				m.Baseline = baseline(name, b)
+			}
 			shown = append(shown, m)
 		}
 	}
 	return shown
+}
+
+// baseline puts a baseline into words.
+func baseline(name string, b metrics.Baseline) string {
+	text := "chance " + decimals(b.Chance)
+	if !finite(b.Frequent) || b.Frequent == b.Chance {
+		return text
+	}
+	if name == "loss" {
+		return text + ", class frequencies " + decimals(b.Frequent)
+	}
+	return text + ", majority class " + decimals(b.Frequent)
 }
 
 // overall are the metrics that belong to no class.

@@ -123,7 +123,7 @@ func TestThinnedCurveLooksTheSame(t *testing.T) {
 		}
 		predictions = append(predictions, pipeline.Prediction{Sample: pipeline.Sample{Label: label}, Probabilities: []float32{1 - p, p}})
 	}
-	whole := metrics.ROC(predictions, 1)
+	whole := metrics.NewCurves(predictions).ROC(1)
 	x, y := thin(whole, 0.002)
 	if len(x) > 1001 || len(x) >= len(whole.X) {
 		t.Errorf("%d points of %d are left", len(x), len(whole.X))

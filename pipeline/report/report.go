@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
@@ -100,7 +101,7 @@ type evaluation struct {
 	Samples     int
 	Metrics     grid
 	Confusion   confusion
-	Pairs       grid
+	Pairs       []pair
 	MorePairs   int
 	Classes     []classRow
 	OtherTitles []string // of classRow.Others
@@ -120,6 +121,8 @@ type gallery struct {
 
 // shownPicture is a picture in the page.
 type shownPicture struct {
+	Picture                             Picture
+	Anchor                              string // in the page
 	Name, Label, Predicted, Probability string
 	Right                               bool
 	Thumb, Overlay                      template.URL
@@ -138,8 +141,7 @@ func newPage(c contents) (p page, err error) {
 	if c.evaluation == nil {
 		return p, nil
 	}
-	all := named(*c.evaluation)
-	p.Summary = summary{Headline: all.headline(), Decision: decide(c.evaluation.Decision, c.classes, display)}
+	p.Summary = summary{Headline: headline(*c.evaluation, c.parts[0]), Decision: decide(c.evaluation.Decision, c.classes, display)}
 	if gates := c.evaluation.Gates; len(gates) > 0 {
 		p.Summary.Gates, p.Summary.Verdict, p.Summary.Missed = gatesGrid(gates)
 	}
@@ -173,19 +175,19 @@ func classNames(classes []string, mark func(string) string) string {
 func newEvaluation(c contents) (*evaluation, error) {
 	r := *c.evaluation
 	e := &evaluation{Samples: r.Samples, Metrics: overallGrid(r), Confusion: newConfusion(r), Classes: classRows(r), OtherTitles: otherTitles(), Slices: sliceGrids(r.Slices)}
-	e.Pairs, e.MorePairs = confusedPairs(r)
 	if err := e.draw(c); err != nil {
 		return nil, err
 	}
 	if c.gallery == nil {
 		e.GalleryNote = "There are no pictures of these predictions. Run: tftl evaluate " + display(c.run.Path)
+		e.Pairs, e.MorePairs = pairs(c, nil)
 		return e, nil
 	}
-	mistakes, err := e.gallery(c, c.gallery.Mistakes)
+	mistakes, err := e.gallery(c, "mistake", c.gallery.Mistakes)
 	if err != nil {
 		return nil, err
 	}
-	uncertain, err := e.gallery(c, c.gallery.Uncertain)
+	uncertain, err := e.gallery(c, "uncertain", c.gallery.Uncertain)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +195,7 @@ func newEvaluation(c contents) (*evaluation, error) {
 		{"mistakes", "Most confident mistakes", "No image was misclassified.", mistakes},
 		{"uncertain", "Least certain", "There are no images to show.", uncertain},
 	}
+	e.Pairs, e.MorePairs = pairs(c, slices.Concat(mistakes, uncertain))
 	return e, nil
 }
 
@@ -203,11 +206,12 @@ func (e *evaluation) draw(c contents) error {
 		return nil
 	}
 	predictions := c.table.Calibrate(c.evaluation.Decision)
-	roc, err := drawROC(predictions, c.table.Classes)
+	curves := metrics.NewCurves(predictions)
+	roc, err := drawROC(curves, c.table.Classes)
 	if err != nil {
 		return err
 	}
-	recall, err := drawPrecisionRecall(predictions, c.table.Classes)
+	recall, err := drawPrecisionRecall(curves, c.table.Classes)
 	if err != nil {
 		return err
 	}
@@ -217,10 +221,11 @@ func (e *evaluation) draw(c contents) error {
 }
 
 // gallery embeds pictures in the page.
-func (e *evaluation) gallery(c contents, pictures []Picture) ([]shownPicture, error) {
+func (e *evaluation) gallery(c contents, list string, pictures []Picture) ([]shownPicture, error) {
 	var shown []shownPicture
-	for _, p := range pictures {
+	for i, p := range pictures {
 		s := shownPicture{
+			Picture: p, Anchor: fmt.Sprintf("%s-%d", list, i+1),
 			Name: display(p.ID), Label: shorten(p.Label, nameRunes), Predicted: shorten(p.Predicted, nameRunes),
 			Probability: fixed(p.Probability, 3), Right: p.Label == p.Predicted,
 		}

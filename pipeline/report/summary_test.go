@@ -42,7 +42,7 @@ func TestSummary(t *testing.T) {
 	for _, want := range []string{
 		"## `runs/first`\n\nEvaluated on 2 images.\n\n**2 of 2 gates failed.**\n",
 		"| recall\\[dog\\] \\>= 2 | FAILED | recall\\[dog\\] 1.0000 (0.207 to 1.000) is below 2 |\n",
-		"| Accuracy | 1.0000 | 0.342 to 1.000 |\n",
+		"| Accuracy | 1.0000 | 0.342 to 1.000 | chance 0.5000 |\n",
 		"### By `<b>of</b>`\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -78,6 +78,15 @@ func seconds(v float64) string {
 	return fixed(v/3600, 1) + " h"
 }
 
+// widths are those of hidden layers.
+func widths(units []int) string {
+	var words []string
+	for _, n := range units {
+		words = append(words, strconv.Itoa(n))
+	}
+	return strings.Join(words, ", ")
+}
+
 // count is a number of things: "1 image", "2 images".
 func count(n int, thing string) string {
 	switch {

@@ -185,12 +185,11 @@ func tuningGrid(t *rundir.Tuning) grid {
 		if i == t.Chosen {
 			name += ", chosen"
 		}
-		units := strings.ReplaceAll(strings.Trim(fmt.Sprint(s.Units), "[]"), " ", ", ")
 		length := ""
 		if s.Rung > 0 && s.Rung <= len(t.Rungs) {
 			length = rungLength(t.Rungs[s.Rung-1])
 		}
-		g.Rows = append(g.Rows, []string{name, number(s.LearningRate), number(s.L2), number(s.Dropout), units, length, score(s)})
+		g.Rows = append(g.Rows, []string{name, number(s.LearningRate), number(s.L2), number(s.Dropout), widths(s.Units), length, score(s)})
 	}
 	return g
 }

@@ -73,7 +73,7 @@ type Network interface {
 type Result struct {
 	Report  metrics.Report
 	Table   metrics.Table // at the decision's temperature
-	Images  dataset.Part // in the order of the predictions
+	Images  dataset.Part  // in the order of the predictions
 	Skipped []rundir.BadImage
 	// LikeProbabilities says that all logits look like probabilities.
 	LikeProbabilities bool
