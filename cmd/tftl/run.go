@@ -162,6 +162,10 @@ func illustrateBest(ctx context.Context, b *batch.Batch, j *batch.Job, env workf
 	if has, err := report.HasGallery(rundir.Dir{Path: j.Train.Output}); has || err != nil {
 		return err
 	}
+	if !j.Evaluate.Predictions.Full() {
+		env.Say("no pictures of %s: they are chosen by the probabilities of all classes, and %s %s keeps less; tftl evaluate makes them", j.Name, pipeline.Option("predictions"), j.Evaluate.Predictions)
+		return nil
+	}
 	result, err := evaluate.Stored(ctx, j.Evaluate, env)
 	if err != nil {
 		return err

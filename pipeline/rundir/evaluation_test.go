@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"tftl/internal/gz"
 	"tftl/pipeline"
 )
 
@@ -73,6 +75,62 @@ func TestEvaluation(t *testing.T) {
 		if _, ok := WithPredictions(other); ok {
 			t.Errorf("%s counts as the predictions of a run", other)
 		}
+	}
+}
+
+// A run has one form of its predictions, or none.
+func TestPredictionsReplaceEachOther(t *testing.T) {
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	write := func(text string) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
+			return err
+		}
+	}
+	digests := map[string]bool{}
+	for i, pack := range []bool{true, false, true} {
+		text := fmt.Sprint("predictions ", i)
+		if err := d.WritePredictions(pack, write(text)); err != nil {
+			t.Fatal(err)
+		}
+		if exists(d.File(packedPredictionsFile)) != pack || exists(d.File(predictionsFile)) == pack {
+			t.Errorf("%d: the other form is still there", i)
+		}
+		file, err := d.OpenPredictions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		in, err := gz.NewReader(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(in); err != nil || string(got) != text {
+			t.Errorf("%d: read %q, %v", i, got, err)
+		}
+		if run, ok := WithPredictions(d.PredictionsPath()); !ok || run != d {
+			t.Errorf("%d: predictions of %v, %v", i, run, ok)
+		}
+		digest, err := d.PredictionsDigest()
+		if err != nil || digests[digest] {
+			t.Errorf("%d: digest %s, %v", i, digest, err)
+		}
+		digests[digest] = true
+	}
+	if err := d.RemovePredictions(); err != nil || exists(d.PredictionsPath()) {
+		t.Errorf("removed: %v", err)
+	}
+	if err := d.WriteEvaluation(map[string]string{"predictions": NoPredictions}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.OpenPredictions(); pipeline.KindOf(err) != pipeline.BadData || !strings.Contains(err.Error(), "without keeping its predictions") {
+		t.Errorf("opened: %v", err)
+	}
+	if digest, err := d.PredictionsDigest(); err != nil || digests[digest] || !d.Evaluated() {
+		t.Errorf("digest %s, %v, evaluated %v", digest, err, d.Evaluated())
+	}
+	if _, err := d.NewBatchRecord("1", "2"); err != nil {
+		t.Error(err)
 	}
 }
 

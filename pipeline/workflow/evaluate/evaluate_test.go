@@ -138,6 +138,38 @@ func TestMeasuringKeepingAndIllustratingAreSeparate(t *testing.T) {
 	}
 }
 
+func TestParseKept(t *testing.T) {
+	for text, want := range map[string]evaluate.Kept{"full": {}, "none": {None: true}, "top:3": {Top: 3}} {
+		if got, err := evaluate.ParseKept(text); err != nil || got != want || got.String() != text || got.Full() != (text == "full") {
+			t.Errorf("%s: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "all", "top", "top:", "top:0", "top:x", "3"} {
+		if _, err := evaluate.ParseKept(text); pipeline.OptionOf(err) != "predictions" || pipeline.KindOf(err) != pipeline.BadUsage {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// Pictures do not need the predictions in the folder, but what is chosen later does.
+func TestLessThanAllPredictionsIsKept(t *testing.T) {
+	for text, want := range map[string]string{"top:1": "has only the top 1 of the classes", "none": "without keeping its predictions"} {
+		s := newSetting(t)
+		r := s.request()
+		r.Predictions, _ = evaluate.ParseKept(text)
+		result := s.evaluate(r)
+		if err := result.Keep(t.Context()); err != nil || s.exists("run/predictions.csv") == r.Predictions.None {
+			t.Errorf("%s: %v", text, err)
+		}
+		if err := result.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/report.html") {
+			t.Errorf("%s: %v", text, err)
+		}
+		if _, err := evaluate.Stored(t.Context(), r, s.Env()); err == nil || !strings.Contains(err.Error(), want) || pipeline.KindOf(err) != pipeline.BadData {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestAnEvaluationThatWasReplacedIsNotIllustrated(t *testing.T) {
 	s := newSetting(t)
 	first := s.evaluate(s.request())

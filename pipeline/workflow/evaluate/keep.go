@@ -134,7 +134,7 @@ func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err erro
 	defer file.Close()
 	t, err = metrics.ReadTable(file, name)
 	if err == nil && t.Top > 0 {
-		err = pipeline.Errorf(pipeline.BadData, "%s: has only the %d most likely classes of each image, not all", name, t.Top)
+		err = pipeline.Errorf(pipeline.BadData, "%s: has only the top %d of the classes of each image", name, t.Top)
 		err = pipeline.WithHint(err, "evaluate again, with %s full", optionPredictions)
 	}
 	if err != nil || !isRun {
