@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"syscall"
 	"testing"
+	"time"
 
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
@@ -19,12 +21,20 @@ func BenchmarkRender(b *testing.B) {
 		for name, predictions := range map[string]*metrics.Table{"memory": &table, "folder": nil} {
 			b.Run(fmt.Sprintf("%dx%d/%s", size[0], size[1], name), func(b *testing.B) {
 				b.ReportAllocs()
+				before := processorTime(b)
 				for b.Loop() {
 					check(b, Render(io.Discard, io.Discard, run, predictions))
 				}
+				b.ReportMetric((processorTime(b)-before).Seconds()/float64(b.N), "cpu-s/op")
 			})
 		}
 	}
+}
+
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // large is a run that was evaluated on many images.
