@@ -77,8 +77,7 @@ func (t Table) decidedRow(i int, d Decision) (pipeline.Prediction, float64) {
 	return p, loss
 }
 
-// Images is how many of the samples of one class were predicted to be of another:
-// their IDs.
+// Images are the IDs of samples by their true and their predicted class.
 type Images map[[2]string][]string
 
 // Confused lists the samples that were misclassified, by true and predicted class.

@@ -65,6 +65,9 @@ func (r *Result) Keep(ctx context.Context) error {
 		if rundir.Is(r.request.Model) && r.request.Decision.asks() {
 			r.env.Say("the decision is not kept: evaluate keeps it only with metrics of the run's own test part")
 		}
+		if !r.request.Predictions.Full() {
+			r.env.Say("%s %s changes nothing: evaluate keeps predictions only of a run's own test part", optionPredictions, r.request.Predictions)
+		}
 		return nil
 	}
 	run := rundir.Dir{Path: r.request.Model}
