@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path/filepath"
 	"slices"
 
 	"tftl/pipeline/metrics"
@@ -84,6 +85,8 @@ type page struct {
 	Machine []fact
 	Timing  grid
 	Config  string
+
+	Predictions string // name of the file; empty if none were kept
 }
 
 // summary is for a reader who has ten seconds.
@@ -147,6 +150,9 @@ func newPage(c contents) (p page, err error) {
 	}
 	for _, warning := range c.evaluation.Warnings {
 		p.Summary.Warnings = append(p.Summary.Warnings, display(warning))
+	}
+	if c.table != nil {
+		p.Predictions = filepath.Base(c.run.PredictionsPath())
 	}
 	p.Evaluation, err = newEvaluation(c)
 	return p, err
