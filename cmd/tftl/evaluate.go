@@ -59,7 +59,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 		return err
 	}
 	shown.end()
-	t.warnOfProbabilities(r.open.Plain, result.Table.Predictions)
+	t.warnOfProbabilities(r.open.Plain, metrics.LikeProbabilities(result.Table.Predictions))
 	// A result that cannot be saved, for example on a full disk, is still printed.
 	err = result.Keep(ctx)
 	if err == nil {

@@ -5,7 +5,6 @@ import (
 
 	"tftl"
 	"tftl/pipeline"
-	"tftl/pipeline/metrics"
 	"tftl/pipeline/pixels"
 	"tftl/pipeline/workflow"
 	"tftl/savedmodels"
@@ -51,8 +50,8 @@ func flag(o pipeline.Option) string { return "--" + o.String() }
 
 // warnOfProbabilities warns if logits look like probabilities, because a second
 // softmax would make them too even.
-func (t terminal) warnOfProbabilities(plain savedmodels.Plain, predictions []pipeline.Prediction) {
-	if plain.Output == "logits" && metrics.LikeProbabilities(predictions) {
+func (t terminal) warnOfProbabilities(plain savedmodels.Plain, alike bool) {
+	if plain.Output == "logits" && alike {
 		t.warn("--model-output logits: everything the model returns looks like probabilities; if it ends with softmax or sigmoid, use --model-output probabilities")
 	}
 }

@@ -53,6 +53,15 @@ func (t Terminal) Warn(format string, args ...any) {
 	}
 }
 
+// Fault prints an error that does not end the command.
+func (t Terminal) Fault(format string, args ...any) {
+	text := printable.Text(fmt.Sprintf(format, args...))
+	fmt.Fprintln(t.Err, "tftl: error: "+text)
+	if t.log != nil {
+		t.log.Error(text)
+	}
+}
+
 // WithLog also appends every message and warning to a file, even on a quiet
 // terminal. An empty path means no file.
 func (t Terminal) WithLog(path string) (Terminal, error) {
