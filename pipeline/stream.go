@@ -27,22 +27,22 @@ type Outcome struct {
 // Reason is the text of Err without the image's name.
 func (o Outcome) Reason() string { return strings.TrimPrefix(o.Err.Error(), "image "+o.Sample.ID+": ") }
 
-// Padded is a Predictor that fills each batch up to a size with copies of its
-// first sample. TensorFlow chooses algorithms by the size of a batch, so this gives
+// Filled is a Predictor that fills each batch up to a size with copies of its
+// last sample. TensorFlow chooses algorithms by the size of a batch, so this gives
 // an image the same bits in whichever batch it comes.
-type Padded struct {
+type Filled struct {
 	Predictor
 	Size int
 }
 
 // Predict implements Predictor.
-func (p Padded) Predict(ctx context.Context, b Batch) ([]Prediction, error) {
+func (p Filled) Predict(ctx context.Context, b Batch) ([]Prediction, error) {
 	n := len(b.Samples)
 	if missing := p.Size - n; n > 0 && missing > 0 {
-		first := b.Data[:len(b.Data)/n]
+		last := b.Data[len(b.Data)/n*(n-1):]
 		b.Samples, b.Shape = slices.Clone(b.Samples), slices.Clone(b.Shape)
 		for range missing {
-			b.Samples, b.Data = append(b.Samples, b.Samples[0]), append(b.Data, first...)
+			b.Samples, b.Data = append(b.Samples, b.Samples[n-1]), append(b.Data, last...)
 		}
 		b.Shape[0] = int64(p.Size)
 	}

@@ -118,7 +118,7 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	stream := model.Stream(r.batchSize)
 	if slices.Contains(r.paths, "-") {
 		// The clock decides which images share a batch, but not what comes of them.
-		stream.Wait, stream.Predictor = listWait, pipeline.Padded{Predictor: model.Network, Size: r.batchSize}
+		stream.Wait, stream.Predictor = listWait, pipeline.Filled{Predictor: model.Network, Size: r.batchSize}
 	}
 	if r.explain != "" {
 		if stream.Predictor, err = model.Explainer(stream.Predictor, r.explain); err != nil {
@@ -130,7 +130,7 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	answers := report.NewAnswers(t.Out, model.Classes(), model.Decision, r.top)
 	images := dataset.Unlabelled(r.paths, r.dataset, r.stdin, func(m pipeline.Message) { env.Warn("%v", m) })
 	for outcomes, err := range stream.Outcomes(ctx, images) {
-		shown.end()
+		shown.bar.Clear()
 		if err != nil {
 			tally.tell()
 			return err
@@ -145,6 +145,7 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 			return err
 		}
 	}
+	shown.end()
 	t.warnOfProbabilities(r.open.Plain, alike.Probabilities())
 	return tally.err()
 }

@@ -128,6 +128,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		Images: part, Skipped: skipped,
 		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,
 	}
+	env.Progress(pipeline.Event{Phase: "measure"})
 	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})
 	if err != nil {
 		return nil, err
