@@ -108,7 +108,9 @@ const listWait = 100 * time.Millisecond
 func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
-	r.open.Progress = env.Progress
+	if !t.ShowsResults() { // which are progress enough
+		r.open.Progress = env.Progress
+	}
 	model, err := tftl.Open(r.model, r.open)
 	if err != nil {
 		return err
@@ -126,12 +128,12 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 		}
 	}
 	var alike metrics.Likeness
-	tally := tally{terminal: t, skip: r.onBad == train.SkipBadImages, alone: len(r.paths) == 1 && r.paths[0] != "-"}
+	tally := tally{progress: shown, skip: r.onBad == train.SkipBadImages, alone: len(r.paths) == 1 && r.paths[0] != "-"}
 	answers := report.NewAnswers(t.Out, model.Classes(), model.Decision, r.top)
 	images := dataset.Unlabelled(r.paths, r.dataset, r.stdin, func(m pipeline.Message) { env.Warn("%v", m) })
 	for outcomes, err := range stream.Outcomes(ctx, images) {
-		shown.bar.Clear()
 		if err != nil {
+			shown.end()
 			tally.tell()
 			return err
 		}
@@ -152,7 +154,7 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 
 // tally reports the images that cannot be classified, and counts them.
 type tally struct {
-	terminal
+	*progress
 	skip   bool  // leave them out
 	alone  bool  // perhaps there is only one image
 	images int   // all of them
@@ -176,6 +178,7 @@ func (t *tally) count(outcomes []pipeline.Outcome) []pipeline.Outcome {
 		case t.first == nil:
 			t.first, t.held = o.Err, t.alone && t.images == 1
 		}
+		t.bar.Clear()
 		switch {
 		case t.skip:
 			t.warn("image %s is skipped: %s", o.Sample.ID, o.Reason())
@@ -192,6 +195,7 @@ func (t *tally) count(outcomes []pipeline.Outcome) []pipeline.Outcome {
 // tell reports the first image if it is not alone after all.
 func (t *tally) tell() {
 	if t.held {
+		t.bar.Clear()
 		t.fault(t.first)
 	}
 	t.held = false

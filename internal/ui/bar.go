@@ -30,7 +30,7 @@ func (b *Bar) Draw(w Work) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.work.Phase != w.Phase || b.work.Total != w.Total || w.Done < b.work.Done { // another loop may have the same phase
-		b.clear()
+		b.remove()
 		b.pace = pace{began: time.Now(), since: time.Now(), was: w}
 	}
 	b.work = w
@@ -79,14 +79,17 @@ func (b *Bar) lines(stop chan struct{}) {
 	}
 }
 
-// Clear removes the bar from a terminal until it is drawn again.
+// Clear makes room for a message. The work goes on: the next Draw shows the bar
+// again.
 func (b *Bar) Clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.clear()
+	if b.bar != nil {
+		_ = b.bar.Clear()
+	}
 }
 
-func (b *Bar) clear() {
+func (b *Bar) remove() {
 	if b.bar != nil {
 		_ = b.bar.Clear()
 	}
@@ -97,7 +100,7 @@ func (b *Bar) clear() {
 func (b *Bar) End() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.clear()
+	b.remove()
 	b.work = Work{}
 	if b.stop != nil {
 		close(b.stop)

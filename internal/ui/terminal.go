@@ -28,11 +28,15 @@ type Terminal struct {
 
 // NewTerminal returns a Terminal without a log file.
 func NewTerminal(out, err io.Writer, quiet bool) Terminal {
-	t := Terminal{Out: out, Err: err, Quiet: quiet, mu: new(sync.Mutex)}
-	if f, ok := err.(*os.File); ok {
-		t.live = term.IsTerminal(int(f.Fd()))
-	}
-	return t
+	return Terminal{Out: out, Err: err, Quiet: quiet, live: isTerminal(err), mu: new(sync.Mutex)}
+}
+
+// ShowsResults reports whether a person sees results as they are written.
+func (t Terminal) ShowsResults() bool { return isTerminal(t.Out) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // Say prints a message, unless the terminal is quiet.
