@@ -191,6 +191,7 @@ func TestStreamHoldsFewBadImages(t *testing.T) {
 
 func TestStreamIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	s := Stream{Decode: decodeNames, Predictor: new(sizes), BatchSize: 1, Workers: 2}
 	blocked := make(chan bool)
 	defer close(blocked)
@@ -206,5 +207,34 @@ func TestStreamIsInterrupted(t *testing.T) {
 	}
 	for range s.Outcomes(t.Context(), imagesOf("a", "b", "c", "d", "e", "f")) {
 		break
+	}
+}
+
+// oneByOne is a Predictor whose answers depend on the size of the batch.
+type oneByOne struct{}
+
+func (oneByOne) Predict(_ context.Context, b Batch) ([]Prediction, error) {
+	predictions := make([]Prediction, len(b.Samples))
+	width := len(b.Data) / len(b.Samples)
+	for i, sample := range b.Samples {
+		predictions[i] = Prediction{Sample: sample, Logits: []float32{b.Data[i*width+1] / float32(b.Shape[0])}}
+	}
+	return predictions, nil
+}
+
+func TestFilledGivesAnImageTheSameInAnyBatch(t *testing.T) {
+	given := Batch{Samples: []Sample{{ID: "a"}, {ID: "b"}}, Shape: []int64{2, 2}, Data: []float32{0, 8, 0, 4}}
+	for n := 1; n <= 2; n++ {
+		b := Batch{Samples: given.Samples[:n], Shape: []int64{int64(n), 2}, Data: given.Data[: 2*n : 2*n]}
+		got, err := Filled{oneByOne{}, 4}.Predict(t.Context(), b)
+		if err != nil || len(got) != n || got[0].Logits[0] != 2 || got[n-1].Logits[0] != []float32{2, 1}[n-1] || got[n-1].Sample != given.Samples[n-1] {
+			t.Errorf("batch of %d: %+v, %v", n, got, err)
+		}
+		if b.Shape[0] != int64(n) || len(b.Samples) != n {
+			t.Errorf("the given batch is changed: %+v", b)
+		}
+	}
+	if _, err := (Filled{alwaysFails{errors.New("failed")}, 4}).Predict(t.Context(), given); err == nil {
+		t.Error("no error")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 )
 
