@@ -2,7 +2,10 @@ package pipeline
 
 // Event reports the progress of a loop.
 type Event struct {
-	Phase    string // "read", "check", "compare", "features", "train", "validate", "evaluate", "measure", "predict", "sweep", "tune", or "epoch" when one has ended
+	// Phase is "read", "check", "compare", "features", "train", "validate",
+	// "evaluate", "measure", "illustrate", "predict", "sweep", "tune", or "epoch" when
+	// one has ended.
+	Phase    string
 	Stage    string
 	Epoch    int     // from 1 within the stage
 	Epochs   int     // most epochs of the stage

@@ -41,6 +41,8 @@ func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
 		work.Text = fmt.Sprintf("%s epoch %d/%d  loss %.4f  accuracy %.4f", e.Stage, e.Epoch, e.Epochs, e.Loss, e.Accuracy)
 	case "measure":
 		work.Text = "computing metrics"
+	case "illustrate":
+		work.Text = "painting images for the report"
 	case "sweep":
 		work.Text, work.Unit = "trying learning rates", "rates"
 	case "tune":
