@@ -13,21 +13,22 @@ import (
 )
 
 type explainer struct {
-	model *Classifier
-	dir   string
-	taken map[string]int // how often each file name was needed
+	model   *Classifier
+	network pipeline.Predictor
+	dir     string
+	taken   map[string]int // how often each file name was needed
 }
 
-// Explainer returns the model's network, for PredictWith. It also writes a
-// picture of each image that it predicts into a folder: the image as the network
-// sees it, under a Grad-CAM heat map of the predicted class. It is not safe for
-// concurrent use.
-func (c *Classifier) Explainer(dir string) (pipeline.Predictor, error) {
+// Explainer returns a predictor that also writes a picture of each image that it
+// predicts into a folder: the image as the network sees it, under a Grad-CAM heat
+// map of the predicted class. The predictions are those of network, which is the
+// model's own or wraps it. It is not safe for concurrent use.
+func (c *Classifier) Explainer(network pipeline.Predictor, dir string) (pipeline.Predictor, error) {
 	if !c.Network.Explains() {
 		err := pipeline.Errorf(pipeline.BadModel, "model %s: cannot explain: signature \"explain\" is missing", c.path)
 		return nil, pipeline.WithHint(err, "export the network again with scripts/export.py and train the new export")
 	}
-	return &explainer{model: c, dir: dir, taken: map[string]int{}}, os.MkdirAll(dir, 0o755)
+	return &explainer{model: c, network: network, dir: dir, taken: map[string]int{}}, os.MkdirAll(dir, 0o755)
 }
 
 // Predict predicts with the network and writes the pictures. It must not be
@@ -37,7 +38,7 @@ func (e *explainer) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 		defer images.Recycle()
 		images.Recycle = nil // the pixels are needed until the end
 	}
-	predictions, err := e.model.Network.Predict(ctx, images)
+	predictions, err := e.network.Predict(ctx, images)
 	if err != nil {
 		return nil, err
 	}

@@ -142,12 +142,15 @@ func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, 
 
 // Predict predicts every image in order, without applying the decision.
 func (c *Classifier) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
-	return c.PredictWith(ctx, c.Network, images, batchSize)
+	return pipeline.Evaluate(ctx, pixels.Source{Encoded: images, Decoder: c.decoder}, c.Network, batchSize, c.options.Progress)
 }
 
-// PredictWith is Predict with another network in place of the model's own.
-func (c *Classifier) PredictWith(ctx context.Context, network pipeline.Predictor, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
-	return pipeline.Evaluate(ctx, pixels.Source{Encoded: images, Decoder: c.decoder}, network, batchSize, c.options.Progress)
+// Stream returns a stream that predicts images as they come, such as those of
+// dataset.Unlabelled, without applying the decision.
+func (c *Classifier) Stream(batchSize int) pipeline.Stream {
+	return pipeline.Stream{
+		Decode: c.decoder.Decode, Predictor: c.Network, BatchSize: batchSize, Workers: c.options.Workers, Progress: c.options.Progress,
+	}
 }
 
 // Painter paints images as the model sees them. The caller closes it.

@@ -2,12 +2,15 @@ package pipeline
 
 // Event reports the progress of a loop.
 type Event struct {
-	Phase    string // "read", "check", "features", "train", "validate", "evaluate", "sweep", "tune", or "epoch" when one has ended
+	// Phase is "read", "check", "compare", "features", "train", "validate",
+	// "evaluate", "measure", "illustrate", "predict", "sweep", "tune", or "epoch" when
+	// one has ended.
+	Phase    string
 	Stage    string
-	Epoch    int // from 1 within the stage
-	Epochs   int // most epochs of the stage
-	Done     int // samples
-	Total    int
+	Epoch    int     // from 1 within the stage
+	Epochs   int     // most epochs of the stage
+	Done     int     // samples
+	Total    int     // 0 if it is unknown
 	Cached   int     // samples whose features were cached already
 	Loss     float64 // of the epoch so far
 	Accuracy float64

@@ -49,6 +49,7 @@ func (s Sweep) Run(ctx context.Context, stage Stage, train, validation Source) (
 		return nil, err
 	}
 	event := Event{Phase: "sweep", Total: len(s.Rates)}
+	s.Progress.report(event)
 	points := make([]SweepPoint, len(s.Rates))
 	for i, rate := range s.Rates {
 		if err := stage.Restore(ctx, s.Checkpoint); err != nil {

@@ -78,6 +78,14 @@ func newBadImageFlag() cli.Flag {
 	}
 }
 
+// answeredFlag is that flag of predict, which lists nothing in advance.
+func answeredFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "on-bad-image", Value: train.FailOnBadImage, Category: dataFlags,
+		Usage: "what to do if an image cannot be classified: fail, which reports it and ends with exit code 3 after the others; or skip, which leaves it out with a warning",
+	}
+}
+
 // evaluatedFlags say which model evaluate measures, and on which images.
 func evaluatedFlags() []cli.Flag {
 	return []cli.Flag{

@@ -101,15 +101,15 @@ func interrupt() {
 var inner = regexp.MustCompile(`panic|goroutine \d|\[\[\{\{|\{\{node|runtime error|%!|^\s+at |\.go:\d`)
 
 // wellSaid checks how stderr says why a program failed: in one line that begins
-// with the program's name, perhaps followed by a hint. Progress and warnings may
-// come before it.
+// with the program's name, perhaps followed by a hint. Progress, warnings and
+// errors that did not end it may come before it.
 func wellSaid(stderr string, quiet bool) error {
 	lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
 	if strings.HasPrefix(lines[len(lines)-1], "hint: ") {
 		lines = lines[:len(lines)-1]
 	}
 	for i, line := range lines {
-		isError := strings.HasPrefix(line, "tftl: ") && !strings.HasPrefix(line, "tftl: warning: ")
+		isError := strings.HasPrefix(line, "tftl: ") && !strings.HasPrefix(line, "tftl: warning: ") && !strings.HasPrefix(line, "tftl: error: ")
 		switch {
 		case isError != (i == len(lines)-1):
 			return fmt.Errorf("the error should be one line, the last before a hint: %q", lines)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,7 +27,7 @@ type predictRequest struct {
 	dataset   dataset.Options
 	batchSize int
 	onBad     string // fail or skip
-	write     func(report.Answers, io.Writer) error
+	write     func(*report.Answers, []pipeline.Outcome) error
 	top       int
 	explain   string // folder of pictures; empty for none
 }
@@ -38,14 +39,16 @@ func newPredictCommand() *cli.Command {
 		ArgsUsage: "FILES_OR_DIRS",
 		Description: `Takes images; folders, with all images in and below them; data sets, ignoring labels
 (` + dataset.Usage(dataset.UnlabelledKinds()) + `); and - for paths on standard input, one per
-line.
+line. Answers are printed in this order, a batch at a time; those of a list also
+when no path has come for a moment. Images that cannot be classified are reported,
+and the exit code is 3.
 
    tftl predict --model runs/first cat.jpg more-photos --csv
    find photos -name '*.jpg' | tftl predict --model runs/first --json -
 
 Applies the threshold and the temperature that tftl evaluate stored with the run.`,
 		Flags: slices.Concat(
-			[]cli.Flag{modelFlag("use the run or SavedModel in `DIR`")}, answerFlags(), fileFlags(), []cli.Flag{newBadImageFlag()},
+			[]cli.Flag{modelFlag("use the run or SavedModel in `DIR`")}, answerFlags(), fileFlags(), []cli.Flag{answeredFlag()},
 			plainModelFlags(), batchFlags(), runtimeFlags(),
 		),
 		Action: func(c *cli.Context) error {
@@ -75,7 +78,7 @@ func newPredictRequest(c *cli.Context) (r predictRequest, err error) {
 	}
 	r = predictRequest{
 		model: c.String("model"), paths: c.Args().Slice(), stdin: c.App.Reader, batchSize: c.Int("batch-size"),
-		write: report.Answers.WriteTable, top: c.Int("top-k"), explain: c.String("explain"),
+		write: (*report.Answers).WriteTable, top: c.Int("top-k"), explain: c.String("explain"),
 	}
 	if r.open, err = classifierOptions(c); err != nil {
 		return r, err
@@ -90,48 +93,127 @@ func newPredictRequest(c *cli.Context) (r predictRequest, err error) {
 	case c.Bool("json") && c.Bool("csv"):
 		return r, pipeline.Errorf(pipeline.BadUsage, "%s and %s exclude each other", pipeline.Option("json"), pipeline.Option("csv"))
 	case c.Bool("json"):
-		r.write = report.Answers.WriteLines
+		r.write = (*report.Answers).WriteLines
 	case c.Bool("csv"):
-		r.write = report.Answers.WriteCSV
+		r.write = (*report.Answers).WriteCSV
 	}
 	return r, nil
 }
 
+// listWait is how long a list of paths on standard input may pause before the
+// images so far are answered.
+const listWait = 100 * time.Millisecond
+
 // runPredict runs the command, after its flags are parsed.
 func runPredict(ctx context.Context, t terminal, r predictRequest) error {
-	set, err := dataset.OpenUnlabelled(r.paths, r.dataset, r.stdin)
-	if err != nil {
-		return err
-	}
 	env, shown := environment(t)
 	defer shown.end()
-	r.open.Progress = env.Progress
+	if !t.ShowsResults() { // which are progress enough
+		r.open.Progress = env.Progress
+	}
 	model, err := tftl.Open(r.model, r.open)
 	if err != nil {
 		return err
 	}
 	defer model.Close()
-	for _, warning := range set.Warnings {
-		env.Warn("%v", warning)
-	}
 	evaluate.DescribeDecision(env, model.Decision, model.Classes())
-	images := set.Test
-	if r.onBad == train.SkipBadImages {
-		if images, _, err = env.ScreenPart(ctx, images, pipeline.TestPart, nil, r.open.Workers); err != nil {
-			return err
-		}
+	stream := model.Stream(r.batchSize)
+	if slices.Contains(r.paths, "-") {
+		// The clock decides which images share a batch, but not what comes of them.
+		stream.Wait, stream.Predictor = listWait, pipeline.Filled{Predictor: model.Network, Size: r.batchSize}
 	}
-	var network pipeline.Predictor = model.Network
 	if r.explain != "" {
-		if network, err = model.Explainer(r.explain); err != nil {
+		if stream.Predictor, err = model.Explainer(stream.Predictor, r.explain); err != nil {
 			return err
 		}
 	}
-	predictions, err := model.PredictWith(ctx, network, images, r.batchSize)
-	if err != nil {
-		return err
+	var alike metrics.Likeness
+	tally := tally{progress: shown, skip: r.onBad == train.SkipBadImages, alone: len(r.paths) == 1 && r.paths[0] != "-"}
+	answers := report.NewAnswers(t.Out, model.Classes(), model.Decision, r.top)
+	images := dataset.Unlabelled(r.paths, r.dataset, r.stdin, func(m pipeline.Message) { env.Warn("%v", m) })
+	for outcomes, err := range stream.Outcomes(ctx, images) {
+		if err != nil {
+			shown.end()
+			tally.tell()
+			return err
+		}
+		outcomes = tally.count(outcomes)
+		for _, o := range outcomes {
+			if o.Err == nil {
+				alike.Add([]pipeline.Prediction{o.Prediction})
+			}
+		}
+		if err := r.write(answers, outcomes); err != nil {
+			return err
+		}
 	}
 	shown.end()
-	t.warnOfProbabilities(r.open.Plain, metrics.LikeProbabilities(predictions))
-	return r.write(report.NewAnswers(predictions, model.Classes(), model.Decision, r.top), t.Out)
+	t.warnOfProbabilities(r.open.Plain, alike.Probabilities())
+	return tally.err()
+}
+
+// tally reports the images that cannot be classified, and counts them.
+type tally struct {
+	*progress
+	skip   bool  // leave them out
+	alone  bool  // perhaps there is only one image
+	images int   // all of them
+	bad    int   // those that cannot be classified
+	first  error // of the first of them
+	held   bool  // first is not reported yet
+}
+
+// count returns the outcomes that have an answer.
+func (t *tally) count(outcomes []pipeline.Outcome) []pipeline.Outcome {
+	for _, o := range outcomes {
+		t.images++
+		t.tell()
+		if o.Err == nil {
+			continue
+		}
+		t.bad++
+		switch {
+		case t.first == nil && t.skip:
+			t.first = fmt.Errorf("%s: %s", o.Sample.ID, o.Reason())
+		case t.first == nil:
+			t.first, t.held = o.Err, t.alone && t.images == 1
+		}
+		t.bar.Clear()
+		switch {
+		case t.skip:
+			t.warn("image %s is skipped: %s", o.Sample.ID, o.Reason())
+		case !t.held:
+			t.fault(o.Err)
+		}
+	}
+	if t.skip {
+		outcomes = slices.DeleteFunc(outcomes, func(o pipeline.Outcome) bool { return o.Err != nil })
+	}
+	return outcomes
+}
+
+// tell reports the first image if it is not alone after all.
+func (t *tally) tell() {
+	if t.held {
+		t.bar.Clear()
+		t.fault(t.first)
+	}
+	t.held = false
+}
+
+// err is the error of the command.
+func (t *tally) err() error {
+	switch {
+	case t.bad == 0, t.skip && t.bad < t.images:
+		return nil
+	case t.skip:
+		return pipeline.Errorf(pipeline.BadData, "no image is left: all %d are bad; the first is %w", t.bad, t.first)
+	case t.held:
+		return t.first
+	}
+	err := pipeline.Errorf(pipeline.BadData, "%d of %d images could not be classified", t.bad, t.images)
+	if hint := pipeline.HintOf(t.first); !hint.Empty() {
+		err = pipeline.WithHint(err, "%s", hint)
+	}
+	return err
 }

@@ -10,8 +10,8 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// progress shows how training and evaluation advance: a bar on a terminal, and a
-// line per frozen pass and per epoch.
+// progress shows how long work advances: a bar on a terminal, a line now and then
+// elsewhere, and a line per frozen pass and per epoch.
 type progress struct {
 	terminal
 	bar     *ui.Bar
@@ -25,22 +25,36 @@ func (p *progress) end() { p.bar.End() }
 
 // show is the Show function of a workflow.Env.
 func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
-	switch e.Phase {
-	case rundir.EpochPhase:
+	if e.Phase == rundir.EpochPhase {
 		p.epochDone(e, timing)
+		return
+	}
+	work := ui.Work{Phase: e.Phase, Text: e.Phase, Unit: "images", Done: e.Done, Computed: e.Done - e.Cached, Total: e.Total}
+	switch e.Phase {
+	case "read":
+		work.Text = "reading images"
+	case "check":
+		work.Text = "checking images"
+	case "compare":
+		work.Text = "looking for near duplicates"
 	case "train":
-		p.draw(e, fmt.Sprintf("%s epoch %d/%d  loss %.4f  accuracy %.4f", e.Stage, e.Epoch, e.Epochs, e.Loss, e.Accuracy))
+		work.Text = fmt.Sprintf("%s epoch %d/%d  loss %.4f  accuracy %.4f", e.Stage, e.Epoch, e.Epochs, e.Loss, e.Accuracy)
+	case "measure":
+		work.Text = "computing metrics"
+	case "illustrate":
+		work.Text = "painting images for the report"
+	case "sweep":
+		work.Text, work.Unit = "trying learning rates", "rates"
+	case "tune":
+		work.Text, work.Unit = "trying settings", "settings"
 	case rundir.FeaturesPhase:
-		p.draw(e, "frozen pass")
-		if e.Done == e.Total {
-			p.featuresDone(e, timing)
-		}
-	default:
-		p.draw(e, e.Phase)
+		work.Text = "frozen pass"
+	}
+	p.bar.Draw(work)
+	if e.Phase == rundir.FeaturesPhase && e.Done == e.Total {
+		p.featuresDone(e, timing)
 	}
 }
-
-func (p *progress) draw(e pipeline.Event, text string) { p.bar.Draw(e.Phase, text, e.Done, e.Total) }
 
 // featuresDone reports a frozen pass, if it was timed.
 func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {

@@ -86,7 +86,8 @@ func runSplit(t terminal, o splitOptions) error {
 	if err != nil {
 		return err
 	}
-	env, _ := environment(t)
+	env, shown := environment(t)
+	defer shown.end()
 	env.DescribeData(set)
 	var folds map[string]int
 	if o.folds > 0 {

@@ -23,6 +23,9 @@ func (t terminal) say(format string, args ...any) { t.Say("%s", spelled(format, 
 // warn prints a warning, spelled like a message.
 func (t terminal) warn(format string, args ...any) { t.Warn("%s", spelled(format, args)) }
 
+// fault prints an error that does not end the command, spelled like a message.
+func (t terminal) fault(err error) { t.Fault("%s", ui.OneLine(pipeline.ErrorText(err, flag))) }
+
 func spelled(format string, args []any) string { return pipeline.Messagef(format, args...).Text(flag) }
 
 // withLog opens --log-file; an empty path means no file.

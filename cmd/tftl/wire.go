@@ -50,8 +50,8 @@ func flag(o pipeline.Option) string { return "--" + o.String() }
 
 // warnOfProbabilities warns if logits are like probabilities, because a second
 // softmax would make them too even.
-func (t terminal) warnOfProbabilities(plain savedmodels.Plain, like bool) {
-	if plain.Output == "logits" && like {
+func (t terminal) warnOfProbabilities(plain savedmodels.Plain, alike bool) {
+	if plain.Output == "logits" && alike {
 		t.warn("--model-output logits: everything the model returns looks like probabilities; if it ends with softmax or sigmoid, use --model-output probabilities")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -18,24 +19,31 @@ import (
 // Terminal is where a command writes: results to Out, everything else to Err.
 type Terminal struct {
 	Out, Err io.Writer
-	Quiet    bool // hide messages and the progress bar, but not warnings
-	live     bool // Err is a terminal, so a progress bar can be drawn
+	Quiet    bool        // hide messages and the progress bar, but not warnings
+	live     bool        // Err is a terminal, so a progress bar can be drawn
+	mu       *sync.Mutex // one message at a time
 	file     *os.File
 	log      *slog.Logger // writes to file; both are nil without a log file
 }
 
 // NewTerminal returns a Terminal without a log file.
 func NewTerminal(out, err io.Writer, quiet bool) Terminal {
-	t := Terminal{Out: out, Err: err, Quiet: quiet}
-	if f, ok := err.(*os.File); ok {
-		t.live = term.IsTerminal(int(f.Fd()))
-	}
-	return t
+	return Terminal{Out: out, Err: err, Quiet: quiet, live: isTerminal(err), mu: new(sync.Mutex)}
+}
+
+// ShowsResults reports whether a person sees results as they are written.
+func (t Terminal) ShowsResults() bool { return isTerminal(t.Out) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // Say prints a message, unless the terminal is quiet.
 func (t Terminal) Say(format string, args ...any) {
 	text := printable.Text(fmt.Sprintf(format, args...))
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if !t.Quiet {
 		fmt.Fprintln(t.Err, text)
 	}
@@ -47,9 +55,22 @@ func (t Terminal) Say(format string, args ...any) {
 // Warn prints a warning, even on a quiet terminal.
 func (t Terminal) Warn(format string, args ...any) {
 	text := printable.Text(fmt.Sprintf(format, args...))
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	fmt.Fprintln(t.Err, "tftl: warning: "+text)
 	if t.log != nil {
 		t.log.Warn(text)
+	}
+}
+
+// Fault prints an error that does not end the command.
+func (t Terminal) Fault(format string, args ...any) {
+	text := printable.Text(fmt.Sprintf(format, args...))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintln(t.Err, "tftl: error: "+text)
+	if t.log != nil {
+		t.log.Error(text)
 	}
 }
 

@@ -155,20 +155,17 @@ func (t *tree) warnOfLinks(l *listing) {
 }
 
 // listUnlabelledFolder lists all images in a folder and below it.
-func listUnlabelledFolder(at location, options Options) (listing, error) {
-	t, err := walk(at.path, options.FollowSymlinks)
-	if err != nil {
-		return listing{}, err
-	}
-	l := listing{ignored: t.ignored, others: t.others}
-	for _, image := range t.images {
-		l.addUnlabelled(string(t.file(image)), t.file(image))
+func listUnlabelledFolder(at location, options Options, to *unlabelled) error {
+	t := newTree(at.path, options.FollowSymlinks)
+	t.found = func(name string, err error) error { return to.add(string(t.file(name)), t.file(name).read, err) }
+	if err := t.walk(".", nil); err != nil {
+		return err
 	}
 	if len(t.unread) > 0 {
-		l.warn("%s: images in unsupported formats are left out: %s", at.path, t.unread.unreadable())
+		to.warn("%s: images in unsupported formats are left out: %s", at.path, t.unread.unreadable())
 	}
 	if len(t.links) > 0 {
-		l.warn("%s: linked folders are left out, as they are only followed with %s: %s", at.path, followLinks, quoted(t.links))
+		to.warn("%s: linked folders are left out, as they are only followed with %s: %s", at.path, followLinks, quoted(t.links))
 	}
-	return l, nil
+	return nil
 }

@@ -20,11 +20,11 @@ func TestAFileMayBeTooLarge(t *testing.T) {
 		if err := os.Truncate(name, size); err != nil {
 			t.Skip(err) // a file system without room for so large a file
 		}
-		set, err := dataset.OpenUnlabelled([]string{name}, dataset.Options{}, nil)
+		images, err := unlabelled("", dataset.Options{}, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := set.Test.Bytes(0)
+		b, err := images[0].Bytes()
 		if size == 1<<20 && (err != nil || len(b) != 1<<20) {
 			t.Errorf("%d bytes, %v", len(b), err)
 		}

@@ -115,24 +115,26 @@ func listManifest(at location, options Options) (listing, error) {
 }
 
 // listUnlabelledManifest lists the images of the path column.
-func listUnlabelledManifest(at location, options Options) (listing, error) {
+func listUnlabelledManifest(at location, options Options, to *unlabelled) error {
 	m, err := openManifest(at.path, false, Options{})
 	if err != nil {
-		return listing{}, err
+		return to.add(at.path, nil, err)
 	}
 	folder, err := newManifestFolder(at.path, options.AllowOutside)
 	if err != nil {
-		return listing{}, err
+		return to.add(at.path, nil, err)
 	}
-	var l listing
+	folder.rows = nil // an image may be named twice
 	for _, r := range m.rows {
 		_, image, err := folder.find(r)
 		if err != nil {
-			return listing{}, err
+			image = r.path
 		}
-		l.addUnlabelled(image, file(image))
+		if err := to.add(image, file(image).read, err); err != nil {
+			return err
+		}
 	}
-	return l, nil
+	return nil
 }
 
 func openManifest(name string, labelled bool, options Options) (manifest, error) {

@@ -16,7 +16,7 @@ type manifestFolder struct {
 	manifest     string
 	absolute     []string // the folder's path, as given and with links resolved
 	allowOutside bool
-	rows         map[string]row // those found so far, by file
+	rows         map[string]row // those found so far, by file; nil if a file may be on several rows
 }
 
 func newManifestFolder(manifest string, allowOutside bool) (manifestFolder, error) {
@@ -34,7 +34,8 @@ func newManifestFolder(manifest string, allowOutside bool) (manifestFolder, erro
 }
 
 // find returns the image of a row: its path from the folder, however the row
-// spells it, and its file. The file must exist and be on no earlier row.
+// spells it, and its file. The file must exist and, if rows are remembered, be on
+// no earlier row.
 func (f manifestFolder) find(r row) (id, full string, err error) {
 	bad := func(format string, args ...any) error {
 		return pipeline.Errorf(pipeline.BadData, "%s: line %d: "+format, append([]any{f.manifest, r.line}, args...)...)
@@ -60,7 +61,9 @@ func (f manifestFolder) find(r row) (id, full string, err error) {
 			case twice:
 				return "", "", bad("%s is already on line %d", r.path, first.line)
 			}
-			f.rows[full] = r
+			if f.rows != nil {
+				f.rows[full] = r
+			}
 			return filepath.ToSlash(id), full, nil
 		}
 		if err == nil { // keep the one about the path as written

@@ -18,7 +18,7 @@ type Kind struct {
 	Example string // such a path, or the paths of its images
 	// Files says that each image is a file of its own, so that a manifest can list it.
 	Files bool
-	// Unlabelled says that OpenUnlabelled takes it.
+	// Unlabelled says that the function Unlabelled takes it.
 	Unlabelled bool
 }
 
@@ -31,9 +31,9 @@ type source struct {
 	// list lists the images with their classes and, if the source defines them,
 	// their parts. An error without a kind counts as pipeline.BadData.
 	list func(location, Options) (listing, error)
-	// unlabelled lists the images as test images without classes. It is nil for
-	// a kind that OpenUnlabelled does not take.
-	unlabelled func(location, Options) (listing, error)
+	// unlabelled adds the images to those without labels. It is nil for a kind that
+	// Unlabelled does not take. It only looks at the path and the mode of a folder.
+	unlabelled func(location, Options, *unlabelled) error
 }
 
 // sources lists the kinds. A location is offered to the last one first, as the
@@ -57,7 +57,7 @@ func FileKinds() []Kind {
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.Files })
 }
 
-// UnlabelledKinds lists the kinds that OpenUnlabelled takes.
+// UnlabelledKinds lists the kinds that Unlabelled takes.
 func UnlabelledKinds() []Kind {
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return !k.Unlabelled })
 }
@@ -82,21 +82,10 @@ type location struct {
 }
 
 func locate(path string) (location, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
-		return match(path)
+	at, err := glance(path)
+	if err != nil || !at.mode.IsDir() {
+		return at, err
 	}
-	if err != nil {
-		return location{}, pipeline.Errorf(pipeline.BadData, "%w", err)
-	}
-	at := location{path: path, mode: info.Mode().Type(), dir: filepath.Dir(path)}
-	if at.mode == 0 {
-		at.files = []string{path}
-	}
-	if !info.IsDir() {
-		return at, nil
-	}
-	at.dir = path
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return at, pipeline.Errorf(pipeline.BadData, "%w", err)
@@ -109,6 +98,25 @@ func locate(path string) (location, error) {
 		case kind.IsRegular(), kind == fs.ModeSymlink:
 			at.files = append(at.files, filepath.Join(path, e.Name()))
 		}
+	}
+	return at, nil
+}
+
+// glance is locate for one who does not ask what is in a folder.
+func glance(path string) (location, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
+		return match(path)
+	}
+	if err != nil {
+		return location{}, pipeline.Errorf(pipeline.BadData, "%w", err)
+	}
+	at := location{path: path, mode: info.Mode().Type(), dir: filepath.Dir(path)}
+	if at.mode == 0 {
+		at.files = []string{path}
+	}
+	if info.IsDir() {
+		at.dir = path
 	}
 	return at, nil
 }

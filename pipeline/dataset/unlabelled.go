@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"tftl/pipeline"
 )
 
-// OpenUnlabelled lists images without labels (Sample.Label is -1), all in Test.
-// A path is one of
+// Unlabelled lists images without labels, each as soon as it is found. A path is
+// one of
 //
 //   - a folder: all images in it and below it, by the rules of Open
 //   - a manifest, of which only the path column is read
@@ -24,50 +24,86 @@ import (
 //     of a kind that is never without labels is an error
 //   - "-": the paths that stdin lists, one per line
 //
-// The order is that of the paths, and bytewise within a folder. Sample.ID is
-// the path that the file is opened by. An image that is named twice is listed
-// once, but as for Open it is an error if one manifest names it twice. Of the
-// options, only FollowSymlinks and AllowOutside count.
-func OpenUnlabelled(paths []string, options Options, stdin io.Reader) (*Set, error) {
-	l := listing{what: "images without labels"}
-	for _, p := range paths {
-		var err error
-		if p == "-" {
-			err = l.addLines(stdin, options)
-		} else {
-			err = l.addPath(p, options)
+// The order is that of the paths, and bytewise within a folder. An image that is
+// named twice is listed twice. The ID of an image is the path that it is opened
+// by. A path that leads to no image is listed too: reading it gives the error. An
+// error of the sequence ends it: stdin is no list of paths, or there are no images
+// at all. Of the options, only FollowSymlinks and AllowOutside count. warn gets
+// what is left out, while the sequence is read.
+func Unlabelled(paths []string, options Options, stdin io.Reader, warn func(pipeline.Message)) iter.Seq2[pipeline.Image, error] {
+	return func(yield func(pipeline.Image, error) bool) {
+		var first pipeline.Message
+		u := &unlabelled{yield: yield, warnings: func(m pipeline.Message) {
+			if first.Empty() {
+				first = m
+			}
+			warn(m)
+		}}
+		for _, p := range paths {
+			var err error
+			if p == "-" {
+				err = u.addLines(stdin, options)
+			} else {
+				err = u.addPath(p, "", options)
+			}
+			if errors.Is(err, errEnough) {
+				return
+			}
+			if err != nil {
+				yield(pipeline.Image{}, err)
+				return
+			}
 		}
-		if err != nil {
-			return nil, err
+		if u.count == 0 {
+			err := pipeline.Errorf(pipeline.BadData, "no %s found in %s", formats, quoted(paths))
+			if !first.Empty() { // about what was left out
+				err = pipeline.WithHint(err, "%s", first)
+			}
+			yield(pipeline.Image{}, err)
 		}
 	}
-	seen := map[string]bool{}
-	named := len(l.parts[test])
-	l.parts[test] = slices.DeleteFunc(l.parts[test], func(im item) bool {
-		again := seen[im.id]
-		seen[im.id] = true
-		return again
-	})
-	if again := named - len(l.parts[test]); again > 0 {
-		l.warn("images that were named more than once are listed once: %d left out", again)
-	}
-	if len(l.parts[test]) == 0 {
-		err := pipeline.Errorf(pipeline.BadData, "no %s found in %s", formats, quoted(paths))
-		if len(l.warnings) > 0 { // about what was left out
-			err = pipeline.WithHint(err, "%s", l.warnings[0])
-		}
-		return nil, err
-	}
-	return l.set(nil), nil
 }
+
+// unlabelled hands images on as they are found.
+type unlabelled struct {
+	yield    func(pipeline.Image, error) bool
+	warnings func(pipeline.Message)
+	count    int
+	from     string // goes in front of errors: "standard input: line 3: "
+}
+
+// errEnough says that nobody wants more images.
+var errEnough = errors.New("enough")
+
+// add adds an image, or the reason why there is none.
+func (u *unlabelled) add(name string, read func() ([]byte, error), err error) error {
+	u.count++
+	if err != nil {
+		if u.from != "" {
+			err = fmt.Errorf("%s%w", u.from, err)
+		}
+		read = func() ([]byte, error) { return nil, err }
+	}
+	image := pipeline.Image{ID: filepath.ToSlash(name), Bytes: func() ([]byte, error) {
+		encoded, err := read()
+		return encoded, badData(err) // it names the file
+	}}
+	if !u.yield(image, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+func (u *unlabelled) warn(format string, args ...any) { u.warnings(pipeline.Messagef(format, args...)) }
 
 // maxLine is longer than any path that Linux opens.
 const maxLine = 1 << 16
 
 // addLines adds what the lines of a list name. Empty lines are skipped.
-func (l *listing) addLines(list io.Reader, options Options) error {
+func (u *unlabelled) addLines(list io.Reader, options Options) error {
 	buffered := bufio.NewReader(list)
-	if head, _ := buffered.Peek(16); imageHead(head) { // the scanner meets the same error
+	_, _ = buffered.Peek(1) // the scanner meets the same error
+	if head, _ := buffered.Peek(min(buffered.Buffered(), 16)); imageHead(head) {
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadData, "standard input: is an image, not a list of paths"),
 			"pass the image's name; a pipe has one too, such as /dev/stdin")
 	}
@@ -85,8 +121,8 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 		if strings.Contains(name, "\x00") {
 			return pipeline.Errorf(pipeline.BadData, "standard input: line %d: has a zero byte, which no path has: write one path per line", line)
 		}
-		if err := l.addPath(name, options); err != nil {
-			return fmt.Errorf("standard input: line %d: %w", line, err)
+		if err := u.addPath(name, fmt.Sprintf("standard input: line %d: ", line), options); err != nil {
+			return err
 		}
 	}
 	err := lines.Err()
@@ -98,44 +134,44 @@ func (l *listing) addLines(list io.Reader, options Options) error {
 
 // addPath adds what a source lists without labels. Any other file is an image,
 // unless it is of a kind that needs labels. So is a folder that has no images.
-func (l *listing) addPath(name string, options Options) error {
-	at, err := locate(name)
+func (u *unlabelled) addPath(name, from string, options Options) error {
+	u.from = from
+	at, err := glance(name)
 	if err != nil {
-		return err
+		return u.add(name, nil, err)
 	}
 	for _, s := range slices.Backward(sources()) {
 		if s.unlabelled == nil {
 			continue
 		}
-		ok, err := s.recognizes(at)
-		if err != nil {
-			return badData(err)
-		}
-		if ok {
-			found, err := s.unlabelled(at, options)
-			if err == nil && len(found.parts[test]) == 0 {
-				err = at.needsLabels()
+		if ok, err := s.recognizes(at); err != nil {
+			return u.add(name, nil, err)
+		} else if ok {
+			before := u.count
+			err := s.unlabelled(at, options, u)
+			if err == nil && u.count == before {
+				if err := at.needsLabels(); err != nil {
+					return u.add(name, nil, err)
+				}
 			}
-			l.parts[test] = append(l.parts[test], found.parts[test]...)
-			l.join(found)
-			return badData(err)
+			return err
 		}
 	}
 	if err := at.needsLabels(); err != nil {
-		return err
+		return u.add(name, nil, err)
 	}
 	name = filepath.Clean(name)
 	switch {
 	case at.mode == 0 && !at.pattern:
-		l.addUnlabelled(name, file(name))
+		return u.add(name, file(name).read, nil)
 	case at.mode == fs.ModeNamedPipe:
-		l.addUnlabelled(name, piped(sync.OnceValues(func() ([]byte, error) { return readPipe(name) })))
+		return u.add(name, func() ([]byte, error) { return readPipe(name) }, nil)
 	case at.pattern:
-		return pipeline.Errorf(pipeline.BadData, "%s: is a pattern: pass the files that match it", name)
+		err = pipeline.Errorf(pipeline.BadData, "%s: is a pattern: pass the files that match it", name)
 	default:
-		return pipeline.Errorf(pipeline.BadData, "%s: is not a file, a folder or a pipe", name)
+		err = pipeline.Errorf(pipeline.BadData, "%s: is not a file, a folder or a pipe", name)
 	}
-	return nil
+	return u.add(name, nil, err)
 }
 
 // needsLabels is the error for data of a kind that cannot do without labels. A
@@ -143,6 +179,12 @@ func (l *listing) addPath(name string, options Options) error {
 func (at location) needsLabels() error {
 	if at.mode == 0 && !at.pattern && imageName(at.path) {
 		return nil
+	}
+	if at.mode.IsDir() {
+		var err error
+		if at, err = locate(at.path); err != nil {
+			return err
+		}
 	}
 	for _, s := range slices.Backward(sources()) {
 		if s.unlabelled != nil {
@@ -155,16 +197,6 @@ func (at location) needsLabels() error {
 	}
 	return nil
 }
-
-// addUnlabelled adds one image.
-func (l *listing) addUnlabelled(name string, stored stored) {
-	l.parts[test] = append(l.parts[test], item{id: filepath.ToSlash(name), weight: 1, stored: stored})
-}
-
-// piped is an image that can be read only once, so its bytes are kept.
-type piped func() ([]byte, error)
-
-func (p piped) read() ([]byte, error) { return p() }
 
 func readPipe(name string) ([]byte, error) {
 	f, err := os.Open(name)

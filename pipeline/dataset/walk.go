@@ -21,77 +21,137 @@ const formats = "JPEG, PNG, BMP, GIF or WebP image"
 // tree is what is below a folder, by slash paths relative to it.
 type tree struct {
 	root    string
-	folders map[string][]string // by folder, the names of the folders in it, sorted bytewise
+	folders map[string][]string // by folder, the names of the folders in it, sorted bytewise; nil if nobody asks
 	images  []string            // sorted bytewise
 	links   []string            // linked folders that were not followed
 	ignored int                 // files that are not images
 	unread  Endings             // of these, images in unsupported formats
 	others  Endings             // the rest of them
 	follow  bool                // linked folders are followed, but not in circles
+	// found gets each image in order, or the error about a folder or a file. What
+	// it returns ends the walk.
+	found func(name string, err error) error
 }
 
 func walk(root string, follow bool) (*tree, error) {
-	t := &tree{root: root, folders: map[string][]string{}, unread: Endings{}, others: Endings{}, follow: follow}
-	if err := t.walk(".", nil); err != nil {
-		return nil, err
+	t := newTree(root, follow)
+	t.folders = map[string][]string{}
+	t.found = func(name string, err error) error {
+		t.images = append(t.images, name)
+		return err
 	}
-	slices.Sort(t.images) // the walk finds a/b before a-b, which sorts first
-	return t, nil
+	err := t.walk(".", nil)
+	for _, names := range t.folders {
+		slices.Sort(names)
+	}
+	return t, err
+}
+
+func newTree(root string, follow bool) *tree {
+	return &tree{root: root, unread: Endings{}, others: Endings{}, follow: follow}
 }
 
 // walk lists what is in dir. above are the folders that it is in.
 func (t *tree) walk(dir string, above []fs.FileInfo) error {
 	here, err := os.Stat(string(t.file(dir)))
 	if err != nil {
-		return err
+		return t.found(dir, err)
 	}
 	above = append(slices.Clip(above), here)
-	entries, err := os.ReadDir(string(t.file(dir)))
+	members, err := t.members(dir, above)
 	if err != nil {
-		return err
+		return t.found(dir, err)
 	}
-	for _, e := range entries {
-		name := path.Join(dir, e.Name())
-		if unseen(e.Name()) {
-			continue
-		}
-		mode := e.Type()
-		if mode&fs.ModeSymlink != 0 {
-			mode = 0 // if it leads nowhere, reading it will say so
-			if info, err := os.Stat(string(t.file(name))); err == nil {
-				mode = info.Mode().Type()
-				back := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
-				if mode.IsDir() && (!t.follow || slices.ContainsFunc(above, back)) {
-					t.links = append(t.links, name)
-					continue
-				}
+	for _, m := range members {
+		name, folder := strings.CutSuffix(path.Join(dir, m.name)+m.slash(), "/")
+		if folder {
+			if t.folders != nil {
+				t.folders[dir] = append(t.folders[dir], m.name)
 			}
-		}
-		if mode.IsDir() {
-			t.folders[dir] = append(t.folders[dir], e.Name())
 			if err := t.walk(name, above); err != nil {
 				return err
 			}
 			continue
 		}
-		image := mode.IsRegular() // reading a pipe might block
+		image := m.mode.IsRegular() // reading a pipe might block
 		if image && !imageName(name) {
 			if image, err = imageContent(string(t.file(name))); err != nil {
-				return err
+				if err := t.found(name, err); err != nil {
+					return err
+				}
+				continue
 			}
 		}
 		if image {
-			t.images = append(t.images, name)
-		} else {
-			t.ignored++
-			if unreadFormat(name) {
-				t.unread.see(name)
-			} else {
-				t.others.see(name)
+			if err := t.found(name, nil); err != nil {
+				return err
 			}
+			continue
+		}
+		t.ignored++
+		if unreadFormat(name) {
+			t.unread.see(name)
+		} else {
+			t.others.see(name)
 		}
 	}
 	return nil
+}
+
+// member is a file or folder in a folder, after links are followed.
+type member struct {
+	name string
+	mode fs.FileMode
+}
+
+func (m member) slash() string {
+	if m.mode.IsDir() {
+		return "/"
+	}
+	return ""
+}
+
+// members lists a folder in the bytewise order of all paths in and below it:
+// a-b comes before what is in a.
+func (t *tree) members(dir string, above []fs.FileInfo) ([]member, error) {
+	folder, err := os.Open(string(t.file(dir)))
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	var members []member
+	links := len(t.links)
+	for {
+		entries, err := folder.ReadDir(1024) // all together take twice the memory
+		for _, e := range entries {
+			if unseen(e.Name()) {
+				continue
+			}
+			m := member{e.Name(), e.Type()}
+			if m.mode&fs.ModeSymlink != 0 {
+				name := path.Join(dir, m.name)
+				m.mode = 0 // if it leads nowhere, reading it will say so
+				if info, err := os.Stat(string(t.file(name))); err == nil {
+					m.mode = info.Mode().Type()
+					back := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
+					if m.mode.IsDir() && (!t.follow || slices.ContainsFunc(above, back)) {
+						t.links = append(t.links, name)
+						continue
+					}
+				}
+			}
+			members = append(members, m)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(t.links[links:])
+	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.name+a.slash(), b.name+b.slash()) })
+	return members, nil
 }
 
 func (t *tree) file(name string) file { return file(filepath.Join(t.root, filepath.FromSlash(name))) }

@@ -4,10 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
-	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 )
 
@@ -62,24 +60,6 @@ func TestRankClassesListsEachOnce(t *testing.T) {
 			if class != i {
 				t.Fatalf("%v is not an order of %d classes", order, len(row))
 			}
-		}
-	}
-}
-
-func TestWriteTop(t *testing.T) {
-	table := metrics.Table{Classes: []string{"cat", "=dog", "cow, brown"}, Predictions: []pipeline.Prediction{
-		predict(-1, 0.1, 0.7, 0.2), predict(-1, 0.25, 0.5, 0.25),
-	}}
-	table.Predictions[0].Sample.ID, table.Predictions[1].Sample.ID = "a.jpg", "-b.jpg"
-	for k, want := range map[int]string{
-		1: "path,predicted,probability\na.jpg,'=dog,0.7\n'-b.jpg,'=dog,0.5\n",
-		2: "path,predicted,probability,predicted_2,probability_2\na.jpg,'=dog,0.7,\"cow, brown\",0.2\n'-b.jpg,'=dog,0.5,cat,0.25\n",
-		9: "path,predicted,probability,predicted_2,probability_2,predicted_3,probability_3\n" +
-			"a.jpg,'=dog,0.7,\"cow, brown\",0.2,cat,0.1\n'-b.jpg,'=dog,0.5,cat,0.25,\"cow, brown\",0.25\n",
-	} {
-		var b strings.Builder
-		if err := table.WriteTop(&b, metrics.Decision{}, k); err != nil || b.String() != want {
-			t.Errorf("top %d: %q, %v, want %q", k, b.String(), err, want)
 		}
 	}
 }

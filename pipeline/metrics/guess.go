@@ -30,23 +30,40 @@ func GuessLoss(train, validation []pipeline.Sample, classes int, even bool) floa
 // fair is how many images it takes to judge logits that have one output each.
 const fair = 30
 
-// LikeProbabilities reports whether all logits look like probabilities: each row
-// lies between 0 and 1 and sums to 1. If a model has a single output, the first
-// of two logits is always 0; the other must then lie between 0 and 1 over a fair
-// number of images.
+// LikeProbabilities reports whether all logits look like probabilities.
 func LikeProbabilities(predictions []pipeline.Prediction) bool {
+	var l Likeness
+	l.Add(predictions)
+	return l.Probabilities()
+}
+
+// Likeness finds out whether all logits look like probabilities: each row lies
+// between 0 and 1 and sums to 1. If a model has a single output, the first of two
+// logits is always 0; the other must then lie between 0 and 1 over a fair number
+// of images.
+type Likeness struct {
+	seen   int
+	beyond bool // a logit was not between 0 and 1
+	two    bool // a row did not have one output alone
+	uneven bool // a row did not sum to 1
+}
+
+// Add looks at more predictions.
+func (l *Likeness) Add(predictions []pipeline.Prediction) {
 	const slack = 0.02 // for bfloat16
-	alone, sums := len(predictions) >= fair, len(predictions) > 0
 	for _, p := range predictions {
+		l.seen++
 		sum := 0.0
 		for _, z := range p.Logits {
-			if !(z >= 0 && z <= 1) {
-				return false
-			}
+			l.beyond = l.beyond || !(z >= 0 && z <= 1)
 			sum += float64(z)
 		}
-		alone = alone && len(p.Logits) == 2 && p.Logits[0] == 0
-		sums = sums && math.Abs(sum-1) <= slack
+		l.two = l.two || len(p.Logits) != 2 || p.Logits[0] != 0
+		l.uneven = l.uneven || math.Abs(sum-1) > slack
 	}
-	return alone || sums
+}
+
+// Probabilities is the answer.
+func (l *Likeness) Probabilities() bool {
+	return !l.beyond && (l.seen >= fair && !l.two || l.seen > 0 && !l.uneven)
 }

@@ -1,45 +1,75 @@
 package report
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 )
 
-// Answers are what a model says of images, one after the other.
+// Answers writes what a model says of images, a batch at a time. What belongs to
+// a batch reaches the output in one Write.
 type Answers struct {
-	predictions []pipeline.Prediction // at the decision's temperature
-	labels      []string
-	decision    metrics.Decision // without the temperature
-	top         int              // classes of each image; 0: not asked for
+	out      io.Writer
+	labels   []string
+	decision metrics.Decision
+	top      int  // classes of each image; 0: not asked for
+	begun    bool // the line that names the columns is written
+	widths   []int
 }
 
-// NewAnswers applies a decision to predictions. top is how many classes each
-// image gets; 0 is for the form's own choice: one in a table, all elsewhere.
-func NewAnswers(predictions []pipeline.Prediction, labels []string, d metrics.Decision, top int) Answers {
-	a := Answers{d.Calibrate(predictions), labels, metrics.Decision{Threshold: d.Threshold}, min(top, len(labels))}
-	for i := range a.predictions {
-		a.predictions[i].Logits = nil // which are not at that temperature
-	}
-	return a
+// NewAnswers writes answers by a decision. top is how many classes each image
+// gets; 0 is for the form's own choice: one in a table, all elsewhere.
+func NewAnswers(out io.Writer, labels []string, d metrics.Decision, top int) *Answers {
+	return &Answers{out: out, labels: labels, decision: d, top: min(top, len(labels))}
 }
 
-// WriteTable writes one line per image.
-func (a Answers) WriteTable(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range a.predictions {
-		fmt.Fprint(table, printable.Text(p.Sample.ID))
-		for _, class := range a.decision.RankClasses(p.Probabilities)[:max(a.top, 1)] {
-			fmt.Fprintf(table, "\t%s\t%.4f", printable.Text(a.labels[class]), p.Probabilities[class])
+// answer is what the decision makes of one image's outcome.
+type answer struct {
+	path          string
+	probabilities []float32 // of each class, at the decision's temperature
+	order         []int     // the classes, the predicted one first
+}
+
+func (a *Answers) decide(p pipeline.Prediction) answer {
+	probabilities := a.decision.Calibrate([]pipeline.Prediction{p})[0].Probabilities
+	return answer{p.Sample.ID, probabilities, a.decision.RankClasses(probabilities)}
+}
+
+// WriteTable writes one line per image. Bad images have none. Columns are as wide
+// as the widest cell so far, so a later batch may be wider than the first.
+func (a *Answers) WriteTable(outcomes []pipeline.Outcome) error {
+	var rows [][]string
+	for _, o := range outcomes {
+		if o.Err != nil {
+			continue
 		}
-		fmt.Fprintln(table)
+		found := a.decide(o.Prediction)
+		row := []string{printable.Text(found.path)}
+		for _, class := range found.order[:max(a.top, 1)] {
+			row = append(row, printable.Text(a.labels[class]), fmt.Sprintf("%.4f", found.probabilities[class]))
+		}
+		rows = append(rows, row)
+		a.widths = append(a.widths, make([]int, len(row)-min(len(row), len(a.widths)))...)
+		for i, cell := range row {
+			a.widths[i] = max(a.widths[i], utf8.RuneCountInString(cell))
+		}
 	}
-	return table.Flush()
+	var b strings.Builder
+	for _, row := range rows {
+		for i, cell := range row[:len(row)-1] {
+			fmt.Fprintf(&b, "%-*s  ", a.widths[i], cell)
+		}
+		fmt.Fprintln(&b, row[len(row)-1])
+	}
+	return a.write(b.String())
 }
 
 // likely is a class of one image.
@@ -48,40 +78,102 @@ type likely struct {
 	Probability float32 `json:"probability"`
 }
 
-// WriteLines writes one JSON document per image and line.
-func (a Answers) WriteLines(w io.Writer) error {
-	encoder := json.NewEncoder(w)
+// WriteLines writes one JSON document per image and line. That of a bad image has
+// the reason as its error.
+func (a *Answers) WriteLines(outcomes []pipeline.Outcome) error {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
-	for _, p := range a.predictions {
-		order := a.decision.RankClasses(p.Probabilities)
-		line := struct {
-			Path          string             `json:"path"`
-			Predicted     string             `json:"predicted"`
-			Probability   float32            `json:"probability"`
-			Top           []likely           `json:"top,omitempty"`
-			Probabilities map[string]float32 `json:"probabilities,omitempty"`
-		}{Path: p.Sample.ID, Predicted: a.labels[order[0]], Probability: p.Probabilities[order[0]]}
-		for _, class := range order[:a.top] {
-			line.Top = append(line.Top, likely{a.labels[class], p.Probabilities[class]})
-		}
-		if a.top == 0 {
-			line.Probabilities = make(map[string]float32, len(a.labels))
-			for i, label := range a.labels {
-				line.Probabilities[label] = p.Probabilities[i]
-			}
+	for _, o := range outcomes {
+		var line any
+		if o.Err != nil {
+			line = struct {
+				Path  string `json:"path"`
+				Error string `json:"error"`
+			}{o.Sample.ID, o.Reason()}
+		} else {
+			line = a.document(a.decide(o.Prediction))
 		}
 		if err := encoder.Encode(line); err != nil {
 			return err
 		}
 	}
-	return nil
+	return a.write(b.String())
 }
 
-// WriteCSV writes one row per image.
-func (a Answers) WriteCSV(w io.Writer) error {
-	table := metrics.Table{Classes: a.labels, Predictions: a.predictions}
-	if a.top > 0 {
-		return table.WriteTop(w, a.decision, a.top)
+func (a *Answers) document(found answer) any {
+	first := found.order[0]
+	line := struct {
+		Path          string             `json:"path"`
+		Predicted     string             `json:"predicted"`
+		Probability   float32            `json:"probability"`
+		Top           []likely           `json:"top,omitempty"`
+		Probabilities map[string]float32 `json:"probabilities,omitempty"`
+	}{Path: found.path, Predicted: a.labels[first], Probability: found.probabilities[first]}
+	for _, class := range found.order[:a.top] {
+		line.Top = append(line.Top, likely{a.labels[class], found.probabilities[class]})
 	}
-	return table.Write(w, a.decision)
+	if a.top == 0 {
+		line.Probabilities = make(map[string]float32, len(a.labels))
+		for i, label := range a.labels {
+			line.Probabilities[label] = found.probabilities[i]
+		}
+	}
+	return line
+}
+
+// WriteCSV writes one row per image, after a line that names the columns:
+//
+//	path,predicted,probability,p(CLASS)…
+//	path,predicted,probability,predicted_2,probability_2…
+//
+// The second form is that of the most likely classes. All cells of a bad image
+// but its path are empty.
+func (a *Answers) WriteCSV(outcomes []pipeline.Outcome) error {
+	var b strings.Builder
+	columns := []string{"path", "predicted", "probability"}
+	for i := 2; i <= a.top; i++ {
+		columns = append(columns, fmt.Sprintf("predicted_%d", i), fmt.Sprintf("probability_%d", i))
+	}
+	if a.top == 0 {
+		for _, label := range a.labels {
+			columns = append(columns, "p("+label+")")
+		}
+	}
+	var rows [][]string
+	if !a.begun {
+		rows, a.begun = append(rows, columns), true
+	}
+	for _, o := range outcomes {
+		row := []string{metrics.Harmless(o.Sample.ID)}
+		if o.Err != nil {
+			rows = append(rows, append(row, make([]string, len(columns)-1)...))
+			continue
+		}
+		found := a.decide(o.Prediction)
+		for _, class := range found.order[:max(a.top, 1)] {
+			row = append(row, metrics.Harmless(a.labels[class]), shortest(found.probabilities[class]))
+		}
+		if a.top == 0 {
+			for _, p := range found.probabilities {
+				row = append(row, shortest(p))
+			}
+		}
+		rows = append(rows, row)
+	}
+	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
+		return err
+	}
+	return a.write(b.String())
+}
+
+// shortest is the shortest text that is read as the same number.
+func shortest(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }
+
+func (a *Answers) write(text string) error {
+	if text == "" {
+		return nil
+	}
+	_, err := io.WriteString(a.out, text)
+	return err
 }

@@ -110,6 +110,9 @@ func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline
 			r.findAlike(Duplicate, LeakedDuplicate, images, group)
 		}
 	}
+	if progress != nil {
+		progress(pipeline.Event{Phase: "compare"})
+	}
 	near, err := nearDuplicates(ctx, images, exact)
 	if err != nil {
 		return nil, err

@@ -130,6 +130,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		Images: part, Skipped: skipped, LikeProbabilities: metrics.LikeProbabilities(predictions),
 		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,
 	}
+	env.Progress(pipeline.Event{Phase: "measure"})
 	result.Table, err = metrics.Table{Classes: labels, Predictions: predictions, Slices: m.slices(part)}.Decide(decision)
 	if err != nil {
 		return nil, err

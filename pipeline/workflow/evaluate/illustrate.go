@@ -64,6 +64,7 @@ func (r *Result) Illustrate(ctx context.Context, p Painter) error {
 
 func (r *Result) illustrate(ctx context.Context, run rundir.Dir, p Painter) error {
 	mistakes, uncertain := r.Table.Choose(r.Report.Decision)
+	r.env.Progress(pipeline.Event{Phase: "illustrate"})
 	err := run.ReplaceGallery(func(dir string) error {
 		pictures, err := r.paint(ctx, dir, union(mistakes, uncertain), p)
 		if err != nil {
