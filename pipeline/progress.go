@@ -3,6 +3,7 @@ package pipeline
 // Event reports the progress of a loop.
 type Event struct {
 	Phase    string // "read", "check", "features", "train", "validate", "evaluate", "sweep", "tune", or "epoch" when one has ended
+	Run      string // its name, if others are trained at the same time
 	Stage    string
 	Epoch    int // from 1 within the stage
 	Epochs   int // most epochs of the stage

@@ -40,7 +40,21 @@ func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
 	}
 }
 
-func (p *progress) draw(e pipeline.Event, text string) { p.bar.Draw(e.Phase, text, e.Done, e.Total) }
+// draw moves the bar. Runs that are trained at the same time would take it from
+// each other.
+func (p *progress) draw(e pipeline.Event, text string) {
+	if e.Run == "" || e.Phase == rundir.FeaturesPhase {
+		p.bar.Draw(e.Phase, of(e.Run, text), e.Done, e.Total)
+	}
+}
+
+// of says which run a line is about, if several are trained at the same time.
+func of(run, line string) string {
+	if run == "" {
+		return line
+	}
+	return run + ": " + line
+}
 
 // featuresDone reports a frozen pass, if it was timed.
 func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
@@ -49,9 +63,9 @@ func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
 	switch {
 	case timing.Phase == "":
 	case computed == 0:
-		p.say("features of all %d images are cached: no frozen pass", e.Total)
+		p.say("%s", of(e.Run, fmt.Sprintf("features of all %d images are cached: no frozen pass", e.Total)))
 	default:
-		p.say("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Seconds, timing.ImagesPerSecond(), e.Cached)
+		p.say("%s", of(e.Run, fmt.Sprintf("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Seconds, timing.ImagesPerSecond(), e.Cached)))
 	}
 }
 
@@ -78,5 +92,5 @@ func (p *progress) epochDone(e pipeline.Event, timing rundir.Timing) {
 	if e.Record.Best {
 		line.WriteString("  best")
 	}
-	p.say("%s", line.String())
+	p.say("%s", of(e.Run, line.String()))
 }

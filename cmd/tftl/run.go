@@ -91,8 +91,11 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if err := checkOutput("junit", r.junit); err != nil {
 		return r, err
 	}
+	if err := atLeast(c, 0, "jobs"); err != nil {
+		return r, err
+	}
 	base := filepath.Base(r.file)
-	r.KeepGoing = c.Bool("keep-going")
+	r.KeepGoing, r.Jobs = c.Bool("keep-going"), c.Int("jobs")
 	r.Output = cmp.Or(c.String("output"), file.Output, filepath.Join("runs", strings.TrimSuffix(base, filepath.Ext(base))))
 	if r.Runs, err = newRuns(file, r.Output); err != nil {
 		return r, err
