@@ -152,10 +152,8 @@ func runRun(ctx context.Context, t terminal, r runRequest) error {
 		t.warn("trained before tftl measured %s, so not ranked: %s. Delete their folders and run the file again to train them with it", r.rankedBy, printable.Few(lack))
 	}
 	verdict := b.Verdict(ctx)
-	for _, j := range b.Jobs {
-		if ctx.Err() == nil && j.Err == nil && j.Name == summary.Ranking.Best() {
-			verdict = cmp.Or(verdict, illustrateBest(ctx, b, j, env)) // pictures matter less than failures
-		}
+	if best := summary.Best(); best >= 0 && ctx.Err() == nil && b.Jobs[best].Err == nil {
+		verdict = cmp.Or(verdict, illustrateBest(ctx, b, b.Jobs[best], env)) // pictures matter less than failures
 	}
 	return verdict
 }

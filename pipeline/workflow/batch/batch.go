@@ -40,8 +40,9 @@ type Request struct {
 // Run describes one run of a batch.
 type Run struct {
 	Name     string // of its folder below the output
-	Group    string // shared by the folds of one run
+	Group    string // shared by the seeds and the folds of one setting
 	Folds    int    // of the group; 0 without folds
+	Seed     string // of a group with several; empty: the group has one
 	Train    train.Request
 	Evaluate evaluate.Request
 	// Terms is a digest of how the run is measured.
