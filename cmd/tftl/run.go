@@ -70,6 +70,7 @@ type runRequest struct {
 	batch.Request
 	file     string
 	rankedBy string // a metric of the validation part
+	varied   []runfile.Varied
 	junit    string
 	dryRun   bool
 	json     bool
@@ -100,6 +101,7 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if r.Runs, err = newRuns(file, r.Output); err != nil {
 		return r, err
 	}
+	r.varied = file.Varied()
 	r.rankedBy, err = ranking(file, r.Runs)
 	return r, err
 }

@@ -59,6 +59,9 @@ func (r runRequest) summary(jobs []*batch.Job) report.Batch {
 		b.Runs, ranked = append(b.Runs, one), append(ranked, run)
 	}
 	b.Ranking = metrics.Rank(ranked, r.rankedBy)
+	for _, v := range r.varied {
+		b.Varied = append(b.Varied, report.Varied(v))
+	}
 	return b
 }
 

@@ -18,6 +18,7 @@ type Batch struct {
 	Name    string // of the file
 	Runs    []BatchRun
 	Ranking metrics.Ranking // of Runs
+	Varied  []Varied        // options
 }
 
 // BatchRun is one run of a batch.
