@@ -64,7 +64,7 @@ func (v Varied) categories() []mark {
 			at = len(known)
 			known = append(known, text)
 		}
-		marks[i] = mark{float64(at), cmp.Or(shorten(text, nameRunes), "default")}
+		marks[i] = mark{float64(at), shorten(cmp.Or(text, "default"), nameRunes)}
 	}
 	return marks
 }
