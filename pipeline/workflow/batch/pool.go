@@ -9,7 +9,7 @@ import (
 	"tftl/pipeline/workflow/train"
 )
 
-// pool holds what consecutive runs of a batch share: the last network, with its open head
+// pool holds what the runs of a batch share: the last network, with its open head
 // stage and serving graph. Init resets the head for the next run. Training the
 // head changes nothing below its cut, so the rest can be shared. Starting from
 // another run's weights does change it: see alone.
