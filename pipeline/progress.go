@@ -6,6 +6,7 @@ type Event struct {
 	// "evaluate", "measure", "illustrate", "predict", "sweep", "tune", or "epoch" when
 	// one has ended.
 	Phase    string
+	Run      string // its name, if others are trained at the same time
 	Stage    string
 	Epoch    int     // from 1 within the stage
 	Epochs   int     // most epochs of the stage

@@ -192,6 +192,7 @@ func runFileFlags() []cli.Flag {
 	return []cli.Flag{
 		outputFlag("write the runs and their summary to `DIR`", "output in the file, else runs/NAME, after the file"),
 		&cli.BoolFlag{Name: "dry-run", Usage: "check options, data and models, and print the plan"},
+		&cli.IntFlag{Name: "jobs", Usage: "do `N` runs at the same time; 0 for one per CPU, up to 4, if they only train heads on cached features"},
 		&cli.BoolFlag{Name: "keep-going", Usage: "continue with the other runs if one fails"},
 		&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of FILE.yaml, for editors"},
 		junitFlag(),

@@ -50,10 +50,21 @@ func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
 	case rundir.FeaturesPhase:
 		work.Text = "frozen pass"
 	}
-	p.bar.Draw(work)
+	if e.Run == "" || e.Phase == rundir.FeaturesPhase { // runs trained at the same time would take the bar from each other
+		work.Text = of(e.Run, work.Text)
+		p.bar.Draw(work)
+	}
 	if e.Phase == rundir.FeaturesPhase && e.Done == e.Total {
 		p.featuresDone(e, timing)
 	}
+}
+
+// of says which run a line is about, if several are trained at the same time.
+func of(run, line string) string {
+	if run == "" {
+		return line
+	}
+	return run + ": " + line
 }
 
 // featuresDone reports a frozen pass, if it was timed.
@@ -63,9 +74,9 @@ func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
 	switch {
 	case timing.Phase == "":
 	case computed == 0:
-		p.say("features of all %d images are cached: no frozen pass", e.Total)
+		p.say("%s", of(e.Run, fmt.Sprintf("features of all %d images are cached: no frozen pass", e.Total)))
 	default:
-		p.say("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Seconds, timing.ImagesPerSecond(), e.Cached)
+		p.say("%s", of(e.Run, fmt.Sprintf("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Seconds, timing.ImagesPerSecond(), e.Cached)))
 	}
 }
 
@@ -92,5 +103,5 @@ func (p *progress) epochDone(e pipeline.Event, timing rundir.Timing) {
 	if e.Record.Best {
 		line.WriteString("  best")
 	}
-	p.say("%s", line.String())
+	p.say("%s", of(e.Run, line.String()))
 }

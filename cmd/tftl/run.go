@@ -70,6 +70,7 @@ type runRequest struct {
 	batch.Request
 	file     string
 	rankedBy string // a metric of the validation part
+	varied   []runfile.Varied
 	junit    string
 	dryRun   bool
 	json     bool
@@ -91,12 +92,16 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if err := checkOutput("junit", r.junit); err != nil {
 		return r, err
 	}
+	if err := atLeast(c, 0, "jobs"); err != nil {
+		return r, err
+	}
 	base := filepath.Base(r.file)
-	r.KeepGoing = c.Bool("keep-going")
+	r.KeepGoing, r.Jobs = c.Bool("keep-going"), c.Int("jobs")
 	r.Output = cmp.Or(c.String("output"), file.Output, filepath.Join("runs", strings.TrimSuffix(base, filepath.Ext(base))))
 	if r.Runs, err = newRuns(file, r.Output); err != nil {
 		return r, err
 	}
+	r.varied = file.Varied()
 	r.rankedBy, err = ranking(file, r.Runs)
 	return r, err
 }
@@ -149,10 +154,8 @@ func runRun(ctx context.Context, t terminal, r runRequest) error {
 		t.warn("trained before tftl measured %s, so not ranked: %s. Delete their folders and run the file again to train them with it", r.rankedBy, printable.Few(lack))
 	}
 	verdict := b.Verdict(ctx)
-	for _, j := range b.Jobs {
-		if ctx.Err() == nil && j.Err == nil && j.Name == summary.Ranking.Best() {
-			verdict = cmp.Or(verdict, illustrateBest(ctx, b, j, env)) // pictures matter less than failures
-		}
+	if best := summary.Best(); best >= 0 && ctx.Err() == nil && b.Jobs[best].Err == nil {
+		verdict = cmp.Or(verdict, illustrateBest(ctx, b, b.Jobs[best], env)) // pictures matter less than failures
 	}
 	return verdict
 }

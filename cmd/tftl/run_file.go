@@ -34,7 +34,7 @@ func newRuns(file runfile.File, output string) ([]batch.Run, error) {
 	var runs []batch.Run
 	for _, from := range file.Runs {
 		place := func(err error) error { return file.At(placeOf(err, from), inFile(err)) }
-		run := batch.Run{Name: from.Name, Group: from.Group, Folds: from.Folds, Place: place}
+		run := batch.Run{Name: from.Name, Group: from.Group, Folds: from.Folds, Seed: from.Seed, Place: place}
 		folder := filepath.Join(output, filepath.FromSlash(from.Name))
 		c, err := withOptions(file, &cli.Command{Name: "fit", Flags: fitFlags()}, from.Fit, "output", folder)
 		if err != nil {

@@ -48,7 +48,7 @@ func (r runRequest) summary(jobs []*batch.Job) report.Batch {
 	b := report.Batch{Name: r.file}
 	var ranked []metrics.Run
 	for _, j := range jobs {
-		run := metrics.Run{Name: j.Name, Group: j.Group, Best: j.Best, Report: j.Report}
+		run := metrics.Run{Name: j.Name, Group: j.Group, Seed: j.Seed, Best: j.Best, Report: j.Report}
 		one := report.BatchRun{Run: run, Folder: j.Name, State: string(j.State)}
 		switch {
 		case errors.Is(j.Err, context.Canceled):
@@ -59,6 +59,9 @@ func (r runRequest) summary(jobs []*batch.Job) report.Batch {
 		b.Runs, ranked = append(b.Runs, one), append(ranked, run)
 	}
 	b.Ranking = metrics.Rank(ranked, r.rankedBy)
+	for _, v := range r.varied {
+		b.Varied = append(b.Varied, report.Varied(v))
+	}
 	return b
 }
 

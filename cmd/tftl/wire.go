@@ -19,9 +19,9 @@ func environment(t terminal) (workflow.Env, *progress) {
 	env.Note = func(n workflow.Note) {
 		p.end()
 		if n.Warning {
-			t.warn("%s", n.Text(flag))
+			t.warn("%s", of(n.Run, n.Text(flag)))
 		} else {
-			t.say("%s", n.Text(flag))
+			t.say("%s", of(n.Run, n.Text(flag)))
 		}
 	}
 	return env, p

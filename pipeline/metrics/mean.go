@@ -31,6 +31,18 @@ func MeanOver(name string, values []float64) Metric {
 	return m
 }
 
+// SpreadOver is the mean of a metric over several seeds, with bounds one standard
+// deviation away. If any value is NaN there is no mean, and a single value has no
+// deviation.
+func SpreadOver(name string, values []float64) Metric {
+	m := MeanOver(name, values)
+	if m.Method == "student" {
+		deviation := math.Sqrt(variance(values))
+		m.Lower, m.Upper, m.Method = m.Value-deviation, m.Value+deviation, "deviation"
+	}
+	return m
+}
+
 // bounds are the least and the most that a metric can be.
 func bounds(name string) (lowest, highest float64) {
 	if d, ok := define(name); ok {

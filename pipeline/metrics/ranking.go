@@ -12,16 +12,18 @@ import (
 // Run is what a ranking knows of a run.
 type Run struct {
 	Name   string
-	Group  string          // what the folds of one run share; Name without folds
+	Group  string          // shared by the seeds and folds of one setting; Name without them
+	Seed   string          // of a group with several; empty: the group has one
 	Best   *pipeline.Epoch // nil: the run has none yet
 	Report *Report         // of the test part; nil: it was not evaluated
 }
 
-// Place is a row of a ranking: a run, or the folds of one.
+// Place is a row of a ranking: a run, or the seeds and folds of one setting.
 type Place struct {
 	Rank       int // from 1; 0: none, because there is nothing to rank it by
 	Name       string
 	Folds      int // 0: a run without folds
+	Seeds      int // 0: a single seed
 	Validation Metric
 	Test       []Metric // by Ranking.Test
 	Gates      int
@@ -39,8 +41,9 @@ type Ranking struct {
 
 // Rank orders runs by a metric of the validation part, because choosing by the
 // test part would make its metrics optimistic. Runs without the metric come
-// last. The folds of one run share a place, by their mean. There is none if a fold
-// is missing, because the mean of the others would cover other images.
+// last. The folds and the seeds of one setting share a place, by their mean. There
+// is none if one is missing: the mean of the other folds would cover other images,
+// and a seed that failed says something about its setting.
 func Rank(runs []Run, by string) Ranking {
 	metric := strings.TrimPrefix(by, "val_")
 	r := Ranking{By: by, Test: []string{"accuracy", "f1", "loss"}}
@@ -88,45 +91,78 @@ func Rank(runs []Run, by string) Ranking {
 // fill measures a place.
 func (r Ranking) fill(p *Place, runs []Run) {
 	first := runs[p.Runs[0]]
-	if first.Name != first.Group {
-		p.Folds = len(p.Runs)
+	seeds := make([][]int, 0, len(p.Runs)) // the runs of each, by their positions in p.Runs
+	at := map[string]int{}
+	for i, run := range p.Runs {
+		seed := runs[run].Seed
+		if _, ok := at[seed]; !ok {
+			at[seed] = len(seeds)
+			seeds = append(seeds, nil)
+		}
+		seeds[at[seed]] = append(seeds[at[seed]], i)
+	}
+	if len(seeds) > 1 {
+		p.Seeds = len(seeds)
+	}
+	if folds := len(p.Runs) / len(seeds); folds > 1 || p.Seeds == 0 && first.Name != first.Group {
+		p.Folds = folds
 	}
 	var validation []float64
-	test := make([][]float64, len(r.Test))
-	for _, at := range p.Runs {
-		run := runs[at]
-		value := math.NaN()
-		if run.Best != nil {
-			if v, ok := run.Best.Value(r.By); ok {
-				value = v
-			}
-		}
-		validation = append(validation, value)
-		for k, name := range r.Test {
-			test[k] = append(test[k], run.metric(name).Value)
-		}
-		if run.Report == nil {
-			continue
-		}
-		for _, o := range run.Report.Gates {
-			p.Gates++
-			if !o.Passed {
-				p.Missed++
+	for _, i := range p.Runs {
+		validation = append(validation, runs[i].Validation(r.By))
+		if report := runs[i].Report; report != nil {
+			for _, o := range report.Gates {
+				p.Gates++
+				if !o.Passed {
+					p.Missed++
+				}
 			}
 		}
 	}
-	p.Validation = MeanOver(r.By, validation)
-	for k, name := range r.Test {
-		if p.Folds == 0 {
-			p.Test = append(p.Test, first.metric(name))
+	p.Validation = p.mean(r.By, validation, seeds)
+	for _, name := range r.Test {
+		var test []float64
+		for _, i := range p.Runs {
+			test = append(test, runs[i].Test(name).Value)
+		}
+		if m := p.mean(name, test, seeds); p.Folds+p.Seeds > 0 {
+			p.Test = append(p.Test, m)
 		} else {
-			p.Test = append(p.Test, MeanOver(name, test[k]))
+			p.Test = append(p.Test, first.Test(name))
 		}
 	}
 }
 
-// metric is one of the test part, or without a value.
-func (r Run) metric(name string) Metric {
+// mean is the mean over a place's seeds, each the mean over its folds; over the
+// folds if there is one seed.
+func (p Place) mean(name string, values []float64, seeds [][]int) Metric {
+	if p.Seeds == 0 {
+		return MeanOver(name, values)
+	}
+	var means []float64
+	for _, runs := range seeds {
+		var sum float64
+		for _, i := range runs {
+			sum += values[i]
+		}
+		means = append(means, sum/float64(len(runs)))
+	}
+	return SpreadOver(name, means)
+}
+
+// Validation is a metric of the validation part by its name in the history, at the
+// best epoch; NaN if there is none.
+func (r Run) Validation(name string) float64 {
+	if r.Best != nil {
+		if v, ok := r.Best.Value(name); ok {
+			return v
+		}
+	}
+	return math.NaN()
+}
+
+// Test is a metric of the test part; without a value if there is none.
+func (r Run) Test(name string) Metric {
 	if r.Report != nil {
 		if m, err := r.Report.Metric(name); err == nil {
 			return m
@@ -135,11 +171,19 @@ func (r Run) metric(name string) Metric {
 	return undefined(name)
 }
 
-// Best is the name of the best run, or empty if no run has a rank or the best
-// place belongs to folds.
-func (r Ranking) Best() string {
-	if len(r.Places) > 0 && r.Places[0].Rank == 1 && r.Places[0].Folds == 0 {
-		return r.Places[0].Name
+// Best is the index of the best run: of the best place, the one with the best
+// value. It is -1 if no run has a rank or the best place belongs to folds.
+func (r Ranking) Best(runs []Run) int {
+	if len(r.Places) == 0 || r.Places[0].Rank != 1 || r.Places[0].Folds > 0 {
+		return -1
 	}
-	return ""
+	lower := LowerIsBetter(strings.TrimPrefix(r.By, "val_"))
+	best := r.Places[0].Runs[0]
+	for _, i := range r.Places[0].Runs {
+		a, b := runs[i].Validation(r.By), runs[best].Validation(r.By)
+		if a < b && lower || a > b && !lower {
+			best = i
+		}
+	}
+	return best
 }

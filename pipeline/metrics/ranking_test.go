@@ -57,23 +57,25 @@ func TestRankByValidation(t *testing.T) {
 		if got := strings.Join(r.Test, " "); got != wantTest || len(r.Places[0].Test) != len(r.Test) {
 			t.Errorf("%s: shows %q of the test part, want %q", by, got, wantTest)
 		}
-		if got, best := r.Best(), map[string]string{"val_loss": "a", "val_accuracy": "nan"}[by]; got != best {
-			t.Errorf("%s: the best is %q, want %q", by, got, best)
+		best := map[string]int{"val_loss": 3, "val_accuracy": 2, "val_f1": -1, "val_kappa": -1}[by]
+		if got := r.Best(runs); got != best {
+			t.Errorf("%s: the best is %d, want %d", by, got, best)
 		}
 	}
-	if got := metrics.Rank(nil, "val_loss").Best(); got != "" {
-		t.Errorf("the best of no runs is %q", got)
+	if got := metrics.Rank(nil, "val_loss").Best(nil); got != -1 {
+		t.Errorf("the best of no runs is %d", got)
 	}
 }
 
 // The folds of a run share a place with their mean, or none if one is missing.
 func TestFoldsShareAPlace(t *testing.T) {
 	missed := metrics.Outcome{Gate: metrics.Gate{Name: "accuracy", Bound: 1}}
-	r := metrics.Rank([]metrics.Run{
+	runs := []metrics.Run{
 		evaluated("x/fold-0", "x", 1, 0.8), evaluated("y/fold-0", "y", 1, 1), evaluated("x/fold-1", "x", 3, 0.9, missed), {Name: "y/fold-1", Group: "y"},
-	}, "val_accuracy")
-	if got := order(r); got != "1 x, 0 y" || r.Best() != "" {
-		t.Fatalf("order %s, best %q", got, r.Best())
+	}
+	r := metrics.Rank(runs, "val_accuracy")
+	if got := order(r); got != "1 x, 0 y" || r.Best(runs) != -1 {
+		t.Fatalf("order %s, best %d", got, r.Best(runs))
 	}
 	x := r.Places[0]
 	if math.Abs(x.Test[0].Value-0.85) > 1e-12 || x.Test[0].Method != "student" || x.Test[2].Value != 2 || x.Folds != 2 || x.Gates != 1 || x.Missed != 1 {
@@ -81,6 +83,36 @@ func TestFoldsShareAPlace(t *testing.T) {
 	}
 	if y := r.Places[1]; !math.IsNaN(y.Test[0].Value) {
 		t.Errorf("%+v", y)
+	}
+}
+
+// seeded is a run of a group with several seeds.
+func seeded(run metrics.Run, seed string) metrics.Run {
+	run.Seed = seed
+	return run
+}
+
+// The seeds of a setting share a place with their mean and standard deviation, over
+// the means of their folds. The best run is the best seed of the best place.
+func TestSeedsShareAPlace(t *testing.T) {
+	runs := []metrics.Run{
+		seeded(evaluated("x/seed=1", "x", 1, 0.8), "1"), evaluated("y", "y", 2, 0.9),
+		seeded(evaluated("x/seed=2", "x", 3, 1), "2"), seeded(evaluated("z/seed=1", "z", 0, 1), "1"), seeded(metrics.Run{Name: "z/seed=2", Group: "z"}, "2"),
+	}
+	r := metrics.Rank(runs, "val_loss")
+	if got := order(r); got != "1 x, 2 y, 0 z" || r.Best(runs) != 0 {
+		t.Fatalf("order %s, best %d", got, r.Best(runs))
+	}
+	x := r.Places[0]
+	if x.Seeds != 2 || x.Folds != 0 || x.Validation.Value != 2 || x.Validation.Method != "deviation" || math.Abs(x.Validation.Upper-2-math.Sqrt2) > 1e-12 {
+		t.Errorf("%+v", x)
+	}
+	r = metrics.Rank([]metrics.Run{
+		seeded(evaluated("seed=1/fold-0", "", 1, 0), "1"), seeded(evaluated("seed=1/fold-1", "", 2, 0), "1"),
+		seeded(evaluated("seed=2/fold-0", "", 3, 0), "2"), seeded(evaluated("seed=2/fold-1", "", 4, 0), "2"),
+	}, "val_loss")
+	if p := r.Places[0]; p.Seeds != 2 || p.Folds != 2 || p.Validation.Value != 2.5 || math.Abs(p.Validation.Upper-2.5-math.Sqrt2) > 1e-12 {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -14,7 +14,7 @@ type Metric struct {
 	Name         string
 	Value        float64
 	Lower, Upper float64
-	Method       string // of the interval: "wilson", "bootstrap", "student"; empty: there is none
+	Method       string // of the interval: "wilson", "bootstrap", "student", "deviation" (one standard deviation over seeds); empty: there is none
 }
 
 // undefined is a metric without a value.

@@ -18,6 +18,7 @@ type Batch struct {
 	Name    string // of the file
 	Runs    []BatchRun
 	Ranking metrics.Ranking // of Runs
+	Varied  []Varied        // options
 }
 
 // BatchRun is one run of a batch.
@@ -28,7 +29,17 @@ type BatchRun struct {
 	Error  string // why it failed; empty if it did not
 }
 
-// batchRow is a row of the summary: a run, or the folds of one.
+// Best is the index of the best run, or -1; see metrics.Ranking.
+func (b Batch) Best() int {
+	var runs []metrics.Run
+	for _, run := range b.Runs {
+		runs = append(runs, run.Run)
+	}
+	return b.Ranking.Best(runs)
+}
+
+// batchRow is a row of the summary: a run, or the seeds and the folds of one
+// setting.
 type batchRow struct {
 	metrics.Place
 	runs []BatchRun
@@ -67,15 +78,19 @@ func (r batchRow) cells() []string {
 	return append(cells, cmp.Or(r.gates(), undefined), stateOf(r.runs))
 }
 
+// title is the name of a row with the number of its seeds and folds.
 func (r batchRow) title() string {
-	name := shorten(r.Name, nameRunes)
-	switch {
-	case r.Folds > 0 && r.Name == "":
-		return fmt.Sprintf("%d folds", r.Folds)
-	case r.Folds > 0:
-		return fmt.Sprintf("%s, %d folds", name, r.Folds)
+	var parts []string
+	if r.Name != "" {
+		parts = append(parts, shorten(r.Name, nameRunes))
 	}
-	return name
+	if r.Seeds > 0 {
+		parts = append(parts, fmt.Sprintf("%d seeds", r.Seeds))
+	}
+	if r.Folds > 0 {
+		parts = append(parts, fmt.Sprintf("%d folds", r.Folds))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // gates says how many gates failed or passed; empty if there are none.
@@ -117,12 +132,54 @@ func stateOf(runs []BatchRun) string {
 	return strings.Join(states, ", ")
 }
 
-// withInterval is a metric with its interval.
+// withInterval is a metric with its interval, or with its standard deviation over
+// seeds.
 func withInterval(m metrics.Metric) string {
+	if m.Method == "deviation" && finite(m.Upper) {
+		return decimals(m.Value) + " ± " + decimals(deviation(m))
+	}
 	if bounds := interval(m.Lower, m.Upper); bounds != "" {
 		return decimals(m.Value) + " (" + bounds + ")"
 	}
 	return decimals(m.Value)
+}
+
+// deviation is the standard deviation of a metric over seeds.
+func deviation(m metrics.Metric) float64 { return (m.Upper - m.Lower) / 2 }
+
+// single is the table of single runs below that of settings with several seeds. It
+// is empty if no setting has several.
+func (b Batch) single() grid {
+	g := grid{Caption: "Single runs", Words: 1, Header: []string{"run", b.Ranking.By}}
+	seeds := false
+	for _, name := range b.Ranking.Test {
+		g.Header = append(g.Header, "test "+name)
+	}
+	g.Header = append(g.Header, "state")
+	for _, place := range b.Ranking.Places {
+		seeds = seeds || place.Seeds > 0
+		for _, i := range place.Runs {
+			run := b.Runs[i]
+			cells := []string{shorten(run.Name, nameRunes), decimals(run.Validation(b.Ranking.By))}
+			for _, name := range b.Ranking.Test {
+				cells = append(cells, withInterval(run.Test(name)))
+			}
+			g.Rows = append(g.Rows, append(cells, run.State))
+		}
+	}
+	if !seeds {
+		return grid{}
+	}
+	return g
+}
+
+// legend says what the numbers of the summary are.
+func (b Batch) legend() string {
+	text := "Ranked by " + b.Ranking.By + ", measured on the validation part. "
+	if len(b.single().Rows) > 0 {
+		text += "Settings with several seeds have the mean and the standard deviation over them. "
+	}
+	return text + "Test metrics have 95% intervals: if two overlap, the difference may be chance."
 }
 
 // problems lists errors and failed gates, one per line.
@@ -151,6 +208,12 @@ func (b Batch) WriteTable(w io.Writer) error {
 	for _, r := range b.rows() {
 		fmt.Fprintln(table, strings.Join(r.cells(), "\t"))
 	}
+	if g := b.single(); len(g.Rows) > 0 {
+		fmt.Fprintf(table, "\n%s\n", strings.Join(g.Header, "\t"))
+		for _, row := range g.Rows {
+			fmt.Fprintln(table, strings.Join(row, "\t"))
+		}
+	}
 	for i, line := range b.problems() {
 		if i == 0 {
 			fmt.Fprintln(table)
@@ -163,12 +226,17 @@ func (b Batch) WriteTable(w io.Writer) error {
 // Markdown writes the summary for the page of a CI job.
 func (b Batch) Markdown(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "## %s\n\n%s. Ranked by %s. Test metrics have 95%% intervals.\n", code(b.Name), b.subtitle(), plain(b.Ranking.By))
+	fmt.Fprintf(&text, "## %s\n\n%s. %s\n", code(b.Name), b.subtitle(), plain(b.legend()))
 	g := grid{Words: len(b.header()), Header: b.header()}
 	for _, r := range b.rows() {
 		g.Rows = append(g.Rows, r.cells())
 	}
 	writeGrid(&text, g, plain)
+	if single := b.single(); len(single.Rows) > 0 {
+		text.WriteString("\n<details><summary>Single runs</summary>\n\n")
+		writeGrid(&text, single, plain)
+		text.WriteString("\n</details>\n")
+	}
 	for i, line := range b.problems() {
 		if i == 0 {
 			text.WriteByte('\n')
@@ -185,6 +253,8 @@ type metricDocument struct {
 	Value *float64 `json:"value"`
 	Lower *float64 `json:"lower"`
 	Upper *float64 `json:"upper"`
+	// StandardDeviation is over seeds, instead of an interval.
+	StandardDeviation *float64 `json:"standard_deviation,omitempty"`
 }
 
 func metricsJSON(all []metrics.Metric) []metricDocument {
@@ -202,7 +272,10 @@ func metricJSON(m metrics.Metric) metricDocument {
 		}
 		return &v
 	}
-	return metricDocument{m.Name, null(m.Value), null(m.Lower), null(m.Upper)}
+	if m.Method == "deviation" {
+		return metricDocument{Name: m.Name, Value: null(m.Value), StandardDeviation: null(deviation(m))}
+	}
+	return metricDocument{Name: m.Name, Value: null(m.Value), Lower: null(m.Lower), Upper: null(m.Upper)}
 }
 
 type runDocument struct {
@@ -218,6 +291,7 @@ type runDocument struct {
 type rowDocument struct {
 	Rank       int              `json:"rank,omitempty"`
 	Name       string           `json:"name"`
+	Seeds      int              `json:"seeds,omitempty"`
 	Folds      int              `json:"folds,omitempty"`
 	Validation metricDocument   `json:"validation"`
 	Test       []metricDocument `json:"test"`
@@ -230,7 +304,7 @@ func (b Batch) MarshalJSON() ([]byte, error) {
 	rows := []rowDocument{}
 	for _, r := range b.rows() {
 		d := rowDocument{
-			Rank: r.Rank, Name: r.Name, Folds: r.Folds, Validation: metricJSON(r.Validation), Test: metricsJSON(r.Test), State: stateOf(r.runs),
+			Rank: r.Rank, Name: r.Name, Seeds: r.Seeds, Folds: r.Folds, Validation: metricJSON(r.Validation), Test: metricsJSON(r.Test), State: stateOf(r.runs),
 		}
 		for _, run := range r.runs {
 			one := runDocument{Name: run.Name, Folder: run.Folder, State: run.State, Error: run.Error, Best: run.Best, Test: metricsJSON(nil)}

@@ -114,28 +114,21 @@ func drawTuning(t *rundir.Tuning) (drawing, error) {
 	return d, err
 }
 
-// closeToBest says which settings to draw. One that is far worse than most would
-// flatten the others.
+// closeToBest says which settings to draw.
 func closeToBest(t *rundir.Tuning) []bool {
-	best := t.Best().Score
-	distance := func(s rundir.Trial) float64 {
-		if s.Score == nil || best == nil {
-			return math.Inf(1)
-		}
-		return math.Abs(*s.Score - *best)
-	}
-	var all []float64
-	for _, s := range t.Settings {
-		all = append(all, distance(s))
-	}
-	slices.Sort(all)
-	limit := 3 * all[len(all)/2]
-	shown := make([]bool, len(t.Settings))
+	scores := make([]float64, len(t.Settings))
 	for i, s := range t.Settings {
-		d := distance(s)
-		shown[i] = finite(d) && (d <= limit || math.IsInf(limit, 0))
+		scores[i] = value(s.Score)
 	}
-	return shown
+	return closeTo(value(t.Best().Score), scores)
+}
+
+// value is a number that may be missing, as NaN.
+func value(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
 }
 
 func tally(flags []bool) (n int) {

@@ -236,6 +236,11 @@ func (d Dir) ReadJSON(name string, into any) error {
 
 // Append adds a line of JSON to a file and syncs the file.
 func (d Dir) Append(name string, document any) error {
+	return d.appendLine(name, document, (*os.File).Sync)
+}
+
+// appendLine adds a line of JSON to a file, then does after.
+func (d Dir) appendLine(name string, document any, after func(*os.File) error) error {
 	data, err := json.Marshal(document)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -245,5 +250,5 @@ func (d Dir) Append(name string, document any) error {
 		return err
 	}
 	_, err = file.Write(append(data, '\n'))
-	return errors.Join(err, file.Sync(), file.Close())
+	return errors.Join(err, after(file), file.Close())
 }

@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"tftl/pipeline"
@@ -97,7 +98,11 @@ func (r *Recorder) TimeLimit(limit time.Duration) {
 	r.time(map[string]any{"phase": maxTimePhase, "limit": limit.Seconds()})
 }
 
-func (r *Recorder) time(line map[string]any) { r.try(r.Append(timingFile, line)) }
+// time appends a line without waiting for the disk, which a short epoch would do
+// for most of its time. A power cut may lose it.
+func (r *Recorder) time(line map[string]any) {
+	r.try(r.appendLine(timingFile, line, func(*os.File) error { return nil }))
+}
 
 // plot adds an epoch to what TensorBoard shows.
 func (r *Recorder) plot(e pipeline.Event, t Timing) {

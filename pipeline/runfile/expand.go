@@ -62,6 +62,7 @@ func (r *reader) matrix(node ast.Node) (*matrix, error) {
 // combination is one combination of a matrix: its options and its name.
 type combination struct {
 	name    string
+	group   string // name without the seed
 	options []Option
 	at      Position
 }
@@ -79,15 +80,17 @@ func (m *matrix) combinations() []combination {
 		for _, c := range all {
 			for i, value := range a.values {
 				chosen := Option{a.option.Name, value, a.option.At}
-				longer = append(longer, combination{
-					join(",", c.name, a.option.Name+"="+texts[i]), append(slices.Clone(c.options), chosen), position(value),
-				})
+				next := combination{name: join(",", c.name, a.option.Name+"="+texts[i]), group: c.group, options: append(slices.Clone(c.options), chosen), at: position(value)}
+				if a.option.Name != SeedOption {
+					next.group = join(",", c.group, a.option.Name+"="+texts[i])
+				}
+				longer = append(longer, next)
 			}
 		}
 		all = longer
 	}
 	for _, e := range m.include {
-		all = append(all, combination{named(e), e.fit, e.at})
+		all = append(all, combination{named(e), grouped(e), e.fit, e.at})
 	}
 	return all
 }
@@ -133,6 +136,14 @@ func named(e entry) string {
 	return strings.Join(parts, ",")
 }
 
+// grouped returns the name of an entry's group, which other seeds share.
+func grouped(e entry) string {
+	if e.name == "" {
+		e.own = slices.DeleteFunc(slices.Clone(e.own), func(o Option) bool { return o.Name == SeedOption })
+	}
+	return named(e)
+}
+
 // expand returns the runs of an entry.
 func (r *reader) expand(e entry) ([]Run, error) {
 	all := []combination{{at: e.at}}
@@ -148,11 +159,14 @@ func (r *reader) expand(e entry) ([]Run, error) {
 	}
 	var runs []Run
 	for _, c := range all {
-		group := join("/", folder(named(e)), folder(c.name))
-		if group == "" && folds == 0 {
-			group = "run"
+		name := join("/", folder(named(e)), folder(c.name))
+		if name == "" && folds == 0 {
+			name = "run"
 		}
-		run := Run{Name: group, Group: group, Folds: folds, Fit: with(e.fit, c.options), Evaluate: e.evaluate, At: c.at}
+		run := Run{Name: name, Group: name, Folds: folds, Fit: with(e.fit, c.options), Evaluate: e.evaluate, At: c.at}
+		if group := join("/", folder(grouped(e)), folder(c.group)); named(e)+c.name != grouped(e)+c.group {
+			run.Group, run.Seed = group, seedOf(run.Fit)
+		}
 		if folds == 0 {
 			runs = append(runs, run)
 			continue
@@ -163,12 +177,44 @@ func (r *reader) expand(e entry) ([]Run, error) {
 				return nil, err
 			}
 			one := run
-			one.Name = join("/", group, "fold-"+strconv.Itoa(k))
+			one.Name = join("/", name, "fold-"+strconv.Itoa(k))
 			one.Fit = with(run.Fit, []Option{{FoldOption, value, e.folds.At}})
 			runs = append(runs, one)
 		}
 	}
 	return runs, nil
+}
+
+// seedOf returns the text of the seed among options.
+func seedOf(options []Option) string {
+	for _, o := range options {
+		if o.Name == SeedOption {
+			return called(o.Value, nil)
+		}
+	}
+	return ""
+}
+
+// ungroup gives a run that is the only one of its group, apart from folds, its own
+// name.
+func (f File) ungroup() {
+	seeds := map[string]map[string]bool{}
+	for _, run := range f.Runs {
+		if seeds[run.Group] == nil {
+			seeds[run.Group] = map[string]bool{}
+		}
+		seeds[run.Group][run.Seed] = true
+	}
+	for i := range f.Runs {
+		run := &f.Runs[i]
+		if run.Seed == "" || len(seeds[run.Group]) > 1 {
+			continue
+		}
+		run.Group, run.Seed = run.Name, ""
+		if run.Folds > 0 {
+			run.Group = path.Dir(run.Name)
+		}
+	}
 }
 
 // checkNames checks that no two runs share a folder, and that no run's folder is

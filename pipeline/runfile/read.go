@@ -51,6 +51,7 @@ func Read(path string, text []byte) (File, error) {
 		}
 		r.Runs = append(r.Runs, runs...)
 	}
+	r.ungroup()
 	return r.File, r.checkNames()
 }
 

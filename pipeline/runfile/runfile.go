@@ -26,8 +26,12 @@ const (
 	FoldsKey    = "folds"    // number of folds of a manifest; each is the test part of one run
 )
 
-// FoldOption is the option that holds out one fold.
-const FoldOption = "fold"
+// FoldOption is the option that holds out one fold, SeedOption the one whose values
+// make repetitions of the same setting.
+const (
+	FoldOption = "fold"
+	SeedOption = "seed"
+)
 
 // File is a file of runs.
 type File struct {
@@ -42,9 +46,10 @@ type Run struct {
 	// Name says what varies. It is a path below the output folder, with forward
 	// slashes.
 	Name string
-	// Group is shared by the folds of one run: Name without the fold.
+	// Group is shared by the seeds and the folds of one setting: Name without them.
 	Group string
-	Folds int // of Group; 0 without folds
+	Folds int    // of Group; 0 without folds
+	Seed  string // if Group has several; empty if it has one
 	// Fit and Evaluate are the options of these commands, each at most once.
 	Fit, Evaluate []Option
 	At            Position

@@ -89,6 +89,40 @@ func TestRunsAreSpeltOut(t *testing.T) {
 	}
 }
 
+// Runs that differ in their seed alone are of one group, and so are folds.
+func TestSeedsAreGrouped(t *testing.T) {
+	for text, want := range map[string]string{
+		"matrix: {lr: [1, 2]}\n":                             "lr=1 of lr=1, lr=2 of lr=2",
+		"matrix: {seed: [1, 2]}\n":                           "seed=1 of , seed 1; seed=2 of , seed 2",
+		"matrix: {seed: [1, 2], lr: [3]}\n":                  "seed=1,lr=3 of lr=3, seed 1; seed=2,lr=3 of lr=3, seed 2",
+		"matrix: {lr: [3], seed: [1]}\n":                     "lr=3,seed=1 of lr=3,seed=1",
+		"matrix: {seed: [1, 2]}\nfolds: 2\n":                 "seed=1/fold-0 of , seed 1; seed=1/fold-1 of , seed 1; seed=2/fold-0 of , seed 2; seed=2/fold-1 of , seed 2",
+		"matrix: {seed: [1]}\nfolds: 2\n":                    "seed=1/fold-0 of seed=1, seed=1/fold-1 of seed=1",
+		"runs: [{lr: 3, seed: 1}, {seed: 2, lr: 3}]\n":       "lr=3,seed=1 of lr=3, seed 1; seed=2,lr=3 of lr=3, seed 2",
+		"runs: [{name: a, seed: 1}, {name: b, seed: 2}]\n":   "a of a, b of b",
+		"runs: [{name: a, matrix: {seed: [1, 2]}}]\n":        "a/seed=1 of a, seed 1; a/seed=2 of a, seed 2",
+		"matrix: {lr: [1], include: [{lr: 1, seed: 2}]}\n":   "lr=1 of lr=1, lr=1,seed=2 of lr=1, seed 2",
+		"matrix: {lr: [1], include: [{name: a, seed: 2}]}\n": "lr=1 of lr=1, a of a",
+	} {
+		f, err := runfile.Read("f.yaml", []byte(text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		var runs []string
+		for _, run := range f.Runs {
+			one := run.Name + " of " + run.Group
+			if run.Seed != "" {
+				one += ", seed " + run.Seed
+			}
+			runs = append(runs, one)
+		}
+		if got := strings.Join(runs, ", "); got != strings.ReplaceAll(want, ";", ",") {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestErrorsNameLineAndColumn(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                            "f.yaml: is empty",

@@ -27,6 +27,8 @@ type Env struct {
 	Decoder func(in Input, workers int) (Decoder, error)
 	// Augmenter returns an augmenter for a network's input.
 	Augmenter func(a pipeline.Augmentation, seed uint64, in Input, threads int) (Augmenter, error)
+	// Caches are shared with other runs. It is nil for a single run.
+	Caches *Caches
 	// Show receives the events of long loops, with a timing at the end of a frozen
 	// pass or an epoch. It may be nil.
 	Show func(pipeline.Event, rundir.Timing)
@@ -36,7 +38,8 @@ type Env struct {
 
 // Note is something that a person should know.
 type Note struct {
-	Warning bool // something may spoil the result: show it even if all else is quiet
+	Warning bool   // something may spoil the result: show it even if all else is quiet
+	Run     string // that it is about, if others are trained at the same time
 	pipeline.Message
 }
 
@@ -48,7 +51,7 @@ func (e Env) Warn(format string, args ...any) { e.note(true, pipeline.Messagef(f
 
 func (e Env) note(warning bool, m pipeline.Message) {
 	if e.Note != nil {
-		e.Note(Note{warning, m})
+		e.Note(Note{Warning: warning, Message: m})
 	}
 }
 

@@ -1,9 +1,11 @@
-// Package batch trains and measures many runs, one after the other.
+// Package batch trains and measures many runs, some of them at the same time.
 //
 // Finished runs are skipped unless their options, data or model changed, and
 // interrupted runs are resumed. Plan finds out how far each run has come and
-// checks all that can be checked before training. Do does the rest. All runs
-// share the feature cache and the open model.
+// checks all that can be checked before training. Do does the rest. Runs that only
+// train a head leave most of a machine idle, so several are done at the same time,
+// each with a network of its own. They share the feature cache and its frozen pass.
+// A run's result does not depend on what is done beside it.
 package batch
 
 import (
@@ -12,6 +14,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"tftl/internal/printable"
@@ -28,13 +32,17 @@ type Request struct {
 	Runs      []Run
 	Output    string // folder of the runs and their summary
 	KeepGoing bool   // continue with the other runs if one fails
+	// Jobs is how many runs are done at the same time. 0 does one per processor, up
+	// to four, if they only train heads on cached features, and the others alone.
+	Jobs int
 }
 
 // Run describes one run of a batch.
 type Run struct {
 	Name     string // of its folder below the output
-	Group    string // shared by the folds of one run
+	Group    string // shared by the seeds and the folds of one setting
 	Folds    int    // of the group; 0 without folds
+	Seed     string // of a group with several; empty: the group has one
 	Train    train.Request
 	Evaluate evaluate.Request
 	// Terms is a digest of how the run is measured.
@@ -67,6 +75,7 @@ type Job struct {
 	Best    *pipeline.Epoch
 	Report  *metrics.Report
 
+	light   bool
 	digests *workflow.Digests // of the images, as planning found them
 	best    *pipeline.Epoch   // of a run that is trained; Best once it is measured
 }
@@ -89,28 +98,40 @@ type Batch struct {
 
 	request Request
 	env     workflow.Env
-	pool    *pool
+	pools   []*pool    // one for each run that is done at a time
+	free    chan *pool // those of pools that no run uses
 	planner *planner
 	unlock  func() // nil: Do has not begun
 }
 
 // Do does what is not done yet. It returns an error only if the batch's folder
 // cannot be used; each job has the result or the error of its run. When ctx ends,
-// the current run stops as if interrupted, and the rest are not started. The
-// folder stays locked until Close, so that a summary can be written.
+// the current runs stop as if interrupted, and the rest are not started. Nor are
+// they after a failure, but then the current runs are finished. The folder stays
+// locked until Close, so that a summary can be written.
 func (b *Batch) Do(ctx context.Context) (err error) {
 	if b.unlock, err = b.lock(); err != nil {
 		return err
 	}
-	stopped := false
+	var doing sync.WaitGroup
+	var failed atomic.Bool
 	for i, j := range b.Jobs {
-		if stopped = stopped || ctx.Err() != nil; stopped && j.State != Done {
+		pools := b.take(j)
+		stopped := ctx.Err() != nil || failed.Load() && !b.request.KeepGoing
+		if stopped && j.State != Done {
+			b.give(pools)
 			continue
 		}
 		b.env.Say("run %d of %d: %s, %s", i+1, len(b.Jobs), j.Name, j.State)
-		b.do(ctx, j)
-		stopped = stopped || j.failed() && !b.request.KeepGoing
+		doing.Go(func() {
+			defer b.give(pools)
+			b.do(ctx, j, pools[0])
+			if j.failed() {
+				failed.Store(true)
+			}
+		})
 	}
+	doing.Wait()
 	return nil
 }
 
@@ -129,16 +150,16 @@ func (b *Batch) lock() (unlock func(), err error) {
 }
 
 // do takes a run through its remaining states.
-func (b *Batch) do(ctx context.Context, j *Job) {
-	began := time.Now()
+func (b *Batch) do(ctx context.Context, j *Job, p *pool) {
+	began, env := time.Now(), b.envOf(j, p)
 	if j.State == Done {
 		j.Err = j.read()
 	} else {
 		if j.State != ToMeasure {
-			j.best, j.Err = b.train(ctx, j)
+			j.best, j.Err = b.train(ctx, j, env)
 		}
 		if j.Err == nil {
-			j.Err = b.measure(ctx, j)
+			j.Err = measure(ctx, j, env)
 		}
 		if j.Err == nil {
 			j.State, j.Best = Done, j.best
@@ -167,8 +188,8 @@ func (j *Job) bestEpoch() (*pipeline.Epoch, error) {
 }
 
 // train begins or resumes a run, and trains it.
-func (b *Batch) train(ctx context.Context, j *Job) (best *pipeline.Epoch, err error) {
-	run, err := b.open(ctx, j)
+func (b *Batch) train(ctx context.Context, j *Job, env workflow.Env) (best *pipeline.Epoch, err error) {
+	run, err := b.open(ctx, j, env)
 	if err != nil {
 		return nil, err
 	}
@@ -180,16 +201,16 @@ func (b *Batch) train(ctx context.Context, j *Job) (best *pipeline.Epoch, err er
 	return &result.Best, nil
 }
 
-func (b *Batch) open(ctx context.Context, j *Job) (*train.Run, error) {
+func (b *Batch) open(ctx context.Context, j *Job, env workflow.Env) (*train.Run, error) {
 	if j.State == ToResume {
-		run, err := train.Resume(ctx, j.Train.Output, train.Moved{}, j.Train.Session, j.Train.Options, b.envOf(j))
+		run, err := train.Resume(ctx, j.Train.Output, train.Moved{}, j.Train.Session, j.Train.Options, env)
 		if err == nil {
 			j.Train.Session = j.Train.Session.Again(run.Config.Runtime)
 		}
 		return run, err
 	}
 	j.Train.Overwrite = j.State == ToRedo
-	p, err := train.Prepare(ctx, j.Train, b.envOf(j)) // again: planning keeps no data sets in memory
+	p, err := train.Prepare(ctx, j.Train, env) // again: planning keeps no data sets in memory
 	if err != nil {
 		return nil, err
 	}
@@ -202,27 +223,18 @@ func (b *Batch) open(ctx context.Context, j *Job) (*train.Run, error) {
 	return p.Begin(ctx)
 }
 
-// envOf returns the environment for a run.
-func (b *Batch) envOf(j *Job) workflow.Env {
-	env := b.env
-	if j.Train.InitFrom != "" {
-		env.Load = b.pool.alone
-	}
-	return env
-}
-
 // measure evaluates a run on its test part through the feature cache, and records
 // that it did.
-func (b *Batch) measure(ctx context.Context, j *Job) error {
+func measure(ctx context.Context, j *Job, env workflow.Env) error {
 	config, err := j.dir().ReadConfig()
 	if err != nil {
 		return err
 	}
-	network, err := b.envOf(j).Load(config.Model.Path, j.Train.Session)
+	network, err := env.Load(config.Model.Path, j.Train.Session)
 	if err != nil {
 		return err
 	}
-	learnt, err := train.Learn(j.dir(), network, j.Train.Options, j.digests, b.env)
+	learnt, err := train.Learn(j.dir(), network, j.Train.Options, j.digests, env)
 	if err != nil {
 		return err
 	}
@@ -231,7 +243,7 @@ func (b *Batch) measure(ctx context.Context, j *Job) error {
 	if err := j.dir().RemoveDecision(); err != nil {
 		return err
 	}
-	result, err := evaluate.Run(ctx, j.Evaluate, learnt, b.env)
+	result, err := evaluate.Run(ctx, j.Evaluate, learnt, env)
 	if err != nil {
 		return err
 	}
@@ -258,12 +270,17 @@ func (b *Batch) measure(ctx context.Context, j *Job) error {
 	return err
 }
 
-// CloseModel closes the open model, to make room for another.
-func (b *Batch) CloseModel() { b.pool.close() }
+// CloseModel closes the open models, to make room for another.
+func (b *Batch) CloseModel() {
+	for _, p := range b.pools {
+		p.close()
+	}
+}
 
-// Close closes the open model and unlocks the folder.
+// Close closes the open models and unlocks the folder.
 func (b *Batch) Close() {
-	b.pool.close()
+	b.CloseModel()
+	b.env.Caches.Close()
 	if b.unlock != nil {
 		b.unlock()
 		b.unlock = nil

@@ -32,7 +32,7 @@ func newSetting(t *testing.T) *setting {
 	s := &setting{t: t, folder: t.TempDir()}
 	fake.Data(t, s.path("photos"))
 	fake.Write(t, s.path("model/saved_model.pb"), "")
-	s.batch = batch.Request{Output: s.path("batch"), Runs: []batch.Run{s.run("a", 16), s.run("b", 32)}}
+	s.batch = batch.Request{Output: s.path("batch"), Jobs: 1, Runs: []batch.Run{s.run("a", 16), s.run("b", 32)}}
 	return s
 }
 
@@ -112,8 +112,8 @@ func TestWhatIsDoneIsNotDoneAgain(t *testing.T) {
 			t.Errorf("%s: %+v", j.Name, j)
 		}
 	}
-	if s.Opens != 1 || s.Exports != 2 {
-		t.Errorf("%d graphs of the head for two runs, %d exports", s.Opens, s.Exports)
+	if s.Opens != 1 || s.Exports != 2 || s.Frozen != 3 {
+		t.Errorf("%d graphs of the head for two runs, %d exports, %d batches through the frozen part", s.Opens, s.Exports, s.Frozen)
 	}
 	steps := s.Steps
 	s.wantStates(batch.Done, batch.Done)
@@ -307,6 +307,7 @@ func TestARunBeginsWithAnotherOfItsBatch(t *testing.T) {
 	first := s.batch
 	first.Runs = first.Runs[:1]
 	whole := s.batch
+	whole.Jobs = 2 // the other waits for it all the same
 	for _, epochs := range []int{2, 3} {
 		whole.Runs[0].Train.Epochs, whole.Runs[1].Train.Epochs = epochs, epochs // both are done again
 		if epochs == 2 {                                                        // the earlier run has to be there for the other to be planned

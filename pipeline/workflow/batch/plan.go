@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -20,6 +21,7 @@ import (
 // planner plans the runs of a batch. It looks only once at what several share.
 type planner struct {
 	env     workflow.Env
+	mu      sync.Mutex                   // guards what follows while runs are done
 	models  map[string]string            // digests by folder
 	digests map[string]*workflow.Digests // of images, by data set
 }
@@ -27,18 +29,14 @@ type planner struct {
 // Plan prepares every run and finds out how much of it is done. It writes
 // nothing. The caller closes the batch.
 func Plan(ctx context.Context, r Request, env workflow.Env) (*Batch, error) {
-	b := &Batch{request: r, env: env, pool: newPool(env.Load)}
-	b.env.Load = b.pool.load
-	warned := map[string]bool{}
-	b.env.Note = func(n workflow.Note) { // runs on the same data would repeat its warnings
-		text := n.String()
-		if env.Note == nil || n.Warning && warned[text] {
-			return
-		}
-		warned[text] = n.Warning
-		env.Note(n)
+	b := &Batch{request: r, env: together(env), free: make(chan *pool, r.jobs())}
+	for range cap(b.free) {
+		p := newPool(b.env.Load)
+		b.pools = append(b.pools, p)
+		b.free <- p
 	}
-	b.planner = &planner{b.env, map[string]string{}, map[string]*workflow.Digests{}}
+	b.planner = &planner{env: b.env, models: map[string]string{}, digests: map[string]*workflow.Digests{}}
+	b.planner.env.Load = b.pools[0].load
 	for _, run := range r.Runs {
 		j := &Job{Run: run}
 		if err := b.planner.plan(ctx, j); err != nil {
@@ -75,6 +73,7 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 	if err := j.Evaluate.CheckClasses(set.Classes); err != nil {
 		return err
 	}
+	j.light = light(config, j.Train.Cache)
 	j.Images = [3]int{set.Train.Len(), set.Validation.Len(), set.Test.Len()}
 	legacy, err := p.inputs(ctx, j, prepared)
 	if err != nil {
@@ -88,6 +87,8 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 // the model's files, and the images with their parts. legacy is the digest
 // computed by earlier versions.
 func (p *planner) inputs(ctx context.Context, j *Job, prepared *train.Prepared) (legacy string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	config, set := prepared.Config, prepared.Set
 	model, err := p.model(config.Model.Path)
 	if err != nil {

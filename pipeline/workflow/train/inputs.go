@@ -64,8 +64,10 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	for _, s := range sources {
 		event.Total += s.Len()
 	}
-	in.progress(event)   // timing starts here
-	var done, cached int // in the sources so far
+	defer in.env.Caches.Pass()()
+	before := in.store.Stats().Refused // in other runs that share the cache
+	in.progress(event)                 // timing starts here
+	var done, cached int               // in the sources so far
 	for _, s := range sources {
 		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
@@ -81,9 +83,9 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	case stats.WriteError != nil:
 		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
 			stats.WriteError, pipeline.Option("cache-dir"), pipeline.Option("cache"))
-	case stats.Refused > 0:
+	case stats.Refused > before:
 		in.env.Warn("the feature cache is full (%s): in stage %s, %d of %d images do not fit and are computed again every epoch",
-			pipeline.Option("cache-size"), stage, stats.Refused, event.Total)
+			pipeline.Option("cache-size"), stage, stats.Refused-before, event.Total)
 	}
 	if stats.Damaged > 0 {
 		in.env.Warn("%d damaged records of the feature cache were computed again", stats.Damaged)
@@ -124,10 +126,10 @@ func (in *inputs) openStore(stage string) (err error) {
 	in.closeStore()
 	in.space = space
 	unwritable := cache.Homeless
-	if in.store, err = features.Open(cache.Options, space); err != nil && cache.Dir != "" {
+	if in.store, err = in.env.Caches.Open(cache.Options, space); err != nil && cache.Dir != "" {
 		unwritable = err
 		cache.Dir = ""
-		in.store, err = features.Open(cache.Options, space)
+		in.store, err = in.env.Caches.Open(cache.Options, space)
 	}
 	if unwritable != nil {
 		in.env.Warn("features are kept in memory, for this run only: %v (%s)", unwritable, pipeline.Option("cache-dir"))
@@ -136,10 +138,10 @@ func (in *inputs) openStore(stage string) (err error) {
 	return err
 }
 
-// closeStore closes the store. An error loses nothing that was stored.
 func (in *inputs) closeStore() {
 	if in.store != nil {
-		_ = in.store.Close()
+		in.env.Caches.Release(in.store)
+		in.store = nil
 	}
 }
 

@@ -68,8 +68,14 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 		return nil, err
 	}
 	source := in.features(stage, images)
-	if err := source.Warm(ctx, features.BatchSize, nil); err != nil {
+	if err := in.pass(ctx, source); err != nil {
 		return nil, err
 	}
 	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: stage}, batchSize, in.env.Progress)
+}
+
+// pass runs the frozen pass on a source without showing it.
+func (in *inputs) pass(ctx context.Context, source *features.Source) error {
+	defer in.env.Caches.Pass()()
+	return source.Warm(ctx, features.BatchSize, nil)
 }

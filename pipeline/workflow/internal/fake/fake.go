@@ -29,6 +29,7 @@ type World struct {
 	Loads, Opens, Exports int
 	Steps                 int // of all networks
 	Passes                int // forward passes of all heads, apart from steps
+	Frozen                int // batches that went through the frozen part
 	Notes                 []string
 	// OnStep, if set, is called before each step and may fail it.
 	OnStep func(step int) error
@@ -44,7 +45,7 @@ func (w *World) Env() workflow.Env {
 	return workflow.Env{
 		Version: "test",
 		Load: func(path string, s workflow.Session) (workflow.Network, error) {
-			w.Loads++
+			w.count(&w.Loads)
 			if _, err := os.Stat(path); err != nil {
 				return nil, pipeline.Errorf(pipeline.BadModel, "model: %w", err)
 			}
@@ -101,6 +102,24 @@ func (decoder) Decode(_ context.Context, encoded [][]byte, samples []pipeline.Sa
 
 func (decoder) Close() error { return nil }
 
+// step counts a step.
+func (w *World) step() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.Steps++
+	if w.OnStep == nil {
+		return nil
+	}
+	return w.OnStep(w.Steps)
+}
+
+// count adds one to a count.
+func (w *World) count(n *int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*n++
+}
+
 // memory is the content of a checkpoint.
 type memory struct {
 	Block, Weight, Slot float64 // Block is the weight of the upper layers, which head freezes
@@ -123,7 +142,7 @@ func (n *network) Open(_ context.Context, name string) (pipeline.Stage, error) {
 			return nil, err
 		}
 	}
-	n.world.Opens++
+	n.world.count(&n.world.Opens)
 	return &stage{network: n, name: name}, nil
 }
 
@@ -134,7 +153,7 @@ type exporter struct{ *network }
 func (exporter) Close() {}
 
 func (e exporter) Export(_ context.Context, checkpoint, dir string, labels []string) error {
-	e.world.Exports++
+	e.world.count(&e.world.Exports)
 	data, err := os.ReadFile(checkpoint + ".data-00000-of-00001")
 	if err != nil {
 		return err
@@ -161,6 +180,7 @@ func (s *stage) Begin(context.Context) error {
 }
 
 func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) {
+	s.world.count(&s.world.Frozen)
 	images.Shape = []int64{images.Shape[0], 1}
 	if s.name == "head" {
 		for i := range images.Data {
@@ -186,12 +206,8 @@ func (s *stage) above(v float32) float32 {
 }
 
 func (s *stage) Step(_ context.Context, b pipeline.Batch, h pipeline.Hyperparameters) (pipeline.Result, error) {
-	w := s.world
-	w.Steps++
-	if w.OnStep != nil {
-		if err := w.OnStep(w.Steps); err != nil {
-			return pipeline.Result{}, err
-		}
+	if err := s.world.step(); err != nil {
+		return pipeline.Result{}, err
 	}
 	result := pipeline.Result{Finite: true}
 	for i, v := range b.Data {
@@ -208,7 +224,7 @@ func (s *stage) Step(_ context.Context, b pipeline.Batch, h pipeline.Hyperparame
 }
 
 func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
-	s.world.Passes++
+	s.world.count(&s.world.Passes)
 	var logits []float32
 	for _, v := range b.Data {
 		logits = append(logits, 0, s.above(v)*float32(s.Weight)/1000)
