@@ -127,13 +127,14 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
     @tf.function(autograph=False, input_signature=[_scalar("prefix", tf.string)])
     def save(prefix: tf.Tensor) -> Outputs:
         saved = state.saved(stage)
-        tf.raw_ops.SaveV2(
+        written = tf.raw_ops.SaveV2(
             prefix=prefix,
             tensor_names=list(saved),
             shape_and_slices=[""] * len(saved),
             tensors=[variable.read_value() for variable in saved.values()],
         )
-        return {"step": state.step.read_value()}
+        with tf.control_dependencies([written]):  # TensorFlow does not add this one by itself
+            return {"step": state.step.read_value()}
 
     return {
         "init": init,
