@@ -172,7 +172,7 @@ def normalized() -> keras.Model:
 
 
 def older(folder: Path) -> None:
-    """Make a copy of tiny/ as an exporter of version 2 wrote it: without a feature scale and `save`."""
+    """Make a copy of tiny/ as an exporter of version 2 wrote it, without a feature scale."""
     import tensorflow as tf
     from tensorflow.core.framework.attr_value_pb2 import AttrValue
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
