@@ -69,7 +69,8 @@ func (m *Model) same(data *os.File) (variables, error) {
 		return now, err
 	}
 	if was.info != nil && was.sum() != now.sum() {
-		return now, errors.New("its variables have changed since it was loaded")
+		return now, pipeline.WithHint(errors.New("its variables have changed since it was loaded"),
+			"%s continues a run if the network is still the same", pipeline.Option("resume"))
 	}
 	m.used = now
 	return now, nil
@@ -133,6 +134,7 @@ func (s *stage) addEarlier(prefix string) error {
 		}
 	}
 	if len(s.restored.entries) == 0 {
+		s.forget()
 		return nil
 	}
 	for _, file := range []string{prefix + ".index", saved.files[0].Name()} {
