@@ -65,17 +65,21 @@ func load(path string, r *savedmodels.Runtime) (workflow.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return network{model}, nil
+	weights, err := model.Weights()
+	return network{model, weights}, err
 }
 
 // network is an exported model as a workflow.Network.
-type network struct{ *savedmodels.Model }
+type network struct {
+	*savedmodels.Model
+	weights string
+}
 
 // Info implements workflow.Network.
 func (n network) Info() workflow.Info {
 	d, r := n.Description, n.Runtime
 	info := workflow.Info{
-		Path: n.Dir, Backbone: d.Backbone, WeightsOrigin: d.Weights.Origin, WeightsSHA256: d.Weights.NetworkSHA256,
+		Path: n.Dir, Backbone: d.Backbone, WeightsOrigin: d.Weights.Origin, WeightsSHA256: n.weights,
 		Input: input(d.Input), Pooling: d.Head.Pooling, Hidden: d.Head.Hidden, Optimizers: d.Optimizers, LearningRate: d.LearningRate,
 		NewHead: d.Contract >= 3,
 		Runtime: rundir.Runtime{
@@ -86,15 +90,6 @@ func (n network) Info() workflow.Info {
 		info.Stages = append(info.Stages, s.Name)
 	}
 	return info
-}
-
-// Exporter implements workflow.Network.
-func (n network) Exporter() (workflow.Exporter, error) {
-	e, err := n.Model.Exporter()
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
 }
 
 func input(in savedmodels.Input) workflow.Input {

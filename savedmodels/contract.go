@@ -12,9 +12,13 @@ import (
 )
 
 // Contract is the version of the training contract that README.md in this folder
-// specifies. Models of version 2 can be used too: their heads have no feature scale
-// and always start with a random output layer.
-const Contract = 3
+// specifies. Older ones can be used too. Checkpoints of versions 2 and 3 have all
+// variables; heads of version 2 have no feature scale and always start with a
+// random output layer.
+const Contract = 4
+
+// oldestContract is the oldest version that can be used.
+const oldestContract = 2
 
 // featuresVersion is the version of the contract in which features last changed.
 // Those that were cached since then are still valid.
@@ -33,10 +37,10 @@ const (
 	signatureConstants = "constants_hold"
 )
 
-// What models of version 2 lack.
+// Signatures that older models lack.
 const (
-	signatureHeadInputs = "head_inputs"
-	keyFeatureScale     = "head/feature_scale" // in a checkpoint
+	signatureHeadInputs = "head_inputs" // since version 3
+	signatureSave       = "save"        // since version 4
 )
 
 // Description is an exported model's description of itself,
@@ -58,7 +62,7 @@ type Description struct {
 type Weights struct {
 	Origin          string `json:"origin"`
 	NetworkSHA256   string `json:"network_sha256"`
-	VariablesSHA256 string `json:"variables_sha256"` // of variables/variables.data-00000-of-00001
+	VariablesSHA256 string `json:"variables_sha256"` // of variables/variables.data-*, one after the other
 }
 
 // Input says how an image becomes the network's input. The graph does the
@@ -109,9 +113,9 @@ func readDescription(dir string) (*Description, error) {
 	if d.Input.Fit == "" { // by an older exporter
 		d.Input.Fit = "stretch"
 	}
-	if d.Contract != Contract && d.Contract != 2 {
+	if d.Contract < oldestContract || d.Contract > Contract {
 		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs 2 or %d", dir, d.Contract, Contract),
+			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs %d to %d", dir, d.Contract, oldestContract, Contract),
 			"export it again with this version's scripts/export.py")
 	}
 	if d.Input.Size[0] < 1 || d.Input.Size[1] < 1 {
@@ -158,6 +162,9 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 			[]Tensor{{"features", float, features}},
 			[]Tensor{{"inputs", float, []int64{-1, int64(d.Head.Inputs)}}},
 		})
+	}
+	if d.Contract >= 4 {
+		want = append(want, Signature{signatureSave, []Tensor{{"prefix", "string", scalar}}, []Tensor{{"step", "int64", scalar}}})
 	}
 	if has(have, signatureConstant) {
 		want = append(want,

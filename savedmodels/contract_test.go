@@ -79,8 +79,8 @@ func TestCheckTrainingAsksForAll(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 27 {
-		t.Errorf("%d inputs and outputs of six signatures, want 27", checked)
+	if checked != 29 {
+		t.Errorf("%d inputs and outputs of seven signatures, want 29", checked)
 	}
 }
 

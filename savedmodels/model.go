@@ -19,9 +19,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"tftl/pipeline"
 )
@@ -33,7 +33,8 @@ type Model struct {
 	Description *Description // nil for a SavedModel without the contract
 	Runtime     *Runtime
 	saved       *savedModelPB
-	variables   string // digest of their file, once computed
+	mu          sync.Mutex // guards used
+	used        variables  // once they were opened
 }
 
 // Load reads and checks a model's description and signatures. It builds no
@@ -143,7 +144,7 @@ func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, dir: m.Dir}
+	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, network: m}
 	if err := s.choose(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -167,20 +168,20 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		return "", err
 	}
 	d := m.Description
-	if m.variables == "" { // computed once, because a batch needs it for each run
-		if m.variables, err = fileDigest(filepath.Join(m.Dir, "variables", "variables.data-00000-of-00001")); err != nil {
-			return "", pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
-		}
+	b, v, err := m.variables()
+	if err != nil {
+		return "", err
 	}
+	b.close()
 	// The exporter's digest covers only the frozen part, so that exports of the
 	// same network share features. It is valid only for the variables it was
 	// computed from.
 	frozen := info.FrozenSHA256
-	switch {
-	case weights != "":
+	if v.sum() != d.Weights.VariablesSHA256 || frozen == "" {
+		frozen = "variables " + v.sum()
+	}
+	if weights != "" {
 		frozen = "checkpoint " + weights + " in " + frozen // the checkpoint does not tell pooling and cut
-	case m.variables != d.Weights.VariablesSHA256 || frozen == "":
-		frozen = "variables " + m.variables
 	}
 	space, err := json.Marshal(struct {
 		Contract     int       `json:"contract"`

@@ -129,7 +129,7 @@ func TestLoadRefuses(t *testing.T) {
 			remove(t, filepath.Join(dir, "variables/variables.data-00000-of-00001"))
 		}, "variables are missing"},
 		"JSON":           {"tiny", func(t *testing.T, dir string) { write(t, about(dir), "{") }, "tftl.json: unexpected end of JSON"},
-		"version":        {"tiny", describing("contract", 4), "has version 4 of the training contract; this program needs 2 or 3"},
+		"version":        {"tiny", describing("contract", 5), "has version 5 of the training contract; this program needs 2 to 4"},
 		"no version":     {"tiny", describing("contract", 0), "has version 0"},
 		"size":           {"tiny", describing("input", map[string]any{"size": []int{0, 32}}), "input size [0 32]: must be 1 or more"},
 		"another size":   {"tiny", describing("input", map[string]any{"size": []int{64, 32}}), `signature "serving_default": input is images float32[?,32,32,3], but the contract needs images float32[?,64,32,3]`},

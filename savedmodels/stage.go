@@ -3,10 +3,7 @@ package savedmodels
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 
@@ -22,13 +19,15 @@ type stage struct {
 	constants  bool   // the graph also has its frozen part with the export's weights as constants
 	features   string // the signature that runs the frozen part
 	version    int    // of the contract
-	dir        string // of the model
+	network    *Model
+	restored   *bundle // the checkpoint that was read last; nil if none
+	sifted     bool    // restored has only what each checkpoint of the stage takes from it
 }
 
 // older is the error for a model of version 2 of the contract.
 func (s *stage) older() error {
 	return pipeline.WithHint(
-		pipeline.Errorf(pipeline.BadModel, "model %s: has version 2 of the training contract, whose heads have neither a feature scale nor an output scale", s.dir),
+		pipeline.Errorf(pipeline.BadModel, "model %s: has version 2 of the training contract, whose heads have neither a feature scale nor an output scale", s.network.Dir),
 		"export it again")
 }
 
@@ -77,13 +76,6 @@ func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
 }
 
 func (s *stage) Begin(ctx context.Context) error { return s.do(ctx, "begin", nil) }
-
-// do calls a signature for its side effect.
-func (s *stage) do(ctx context.Context, signature string, inputs feeds) error {
-	results, err := s.call(ctx, signature, inputs, "step")
-	tensor.Free(results...)
-	return err
-}
 
 func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
 	return s.transform(ctx, s.features, "images", images, "features")
@@ -174,38 +166,6 @@ func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperpara
 		Logits:  slices.Clone(tensor.View(results[2])),
 		Finite:  results[3].Value().(bool),
 	}, nil
-}
-
-func (s *stage) Save(ctx context.Context, prefix string) error {
-	// SaveV2 does not create folders, and its error does not name the folder.
-	if _, err := os.Stat(filepath.Dir(prefix)); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	if err := s.save(ctx, prefix); err != nil {
-		return fmt.Errorf("checkpoint %s: %w", prefix, err)
-	}
-	return nil
-}
-
-func (s *stage) Restore(ctx context.Context, prefix string) error {
-	if _, err := os.Stat(prefix + ".index"); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	if err := s.restore(ctx, prefix); err != nil {
-		err = fmt.Errorf("checkpoint %s: %w", prefix, err)
-		if s.version >= 3 && strings.Contains(err.Error(), keyFeatureScale) {
-			err = pipeline.WithHint(
-				pipeline.Errorf(pipeline.BadModel, "checkpoint %s: is of a model with version 2 of the training contract, but model %s has version %d", prefix, s.dir, Contract),
-				"use the model with which that run began (%s)", pipeline.Option("model"))
-		}
-		return err
-	}
-	return s.choose(ctx)
-}
-
-func (s *stage) Close() error {
-	s.close()
-	return nil
 }
 
 // scalars turns small Go values into tensors.

@@ -172,7 +172,7 @@ def normalized() -> keras.Model:
 
 
 def older(folder: Path) -> None:
-    """Make a copy of tiny/ as an exporter of version 2 wrote it: without a feature scale."""
+    """Make a copy of tiny/ as an exporter of version 2 wrote it, without a feature scale."""
     import tensorflow as tf
     from tensorflow.core.framework.attr_value_pb2 import AttrValue
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -183,7 +183,8 @@ def older(folder: Path) -> None:
     for graph in saved.meta_graphs:
         if "train" not in graph.meta_info_def.tags:
             continue
-        graph.signature_def.pop("head_inputs")
+        for added in ("head_inputs", "save"):
+            graph.signature_def.pop(added)
         inputs = graph.signature_def["init"].inputs
         for name in ("feature_scale", "output_scale"):
             fed = inputs[name].name.partition(":")[0]

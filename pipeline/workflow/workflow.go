@@ -89,16 +89,9 @@ type Network interface {
 	// values of a stage's features. weights is the digest of the checkpoint that the
 	// frozen part was restored from, or empty for the network's own weights.
 	FeatureSpace(stage, weights string) (string, error)
-	// Exporter opens the serving graph.
-	Exporter() (Exporter, error)
-}
-
-// Exporter writes trained models.
-type Exporter interface {
 	// Export writes a checkpoint as a serving SavedModel into dir, which exists and
 	// is empty.
 	Export(ctx context.Context, checkpoint, dir string, labels []string) error
-	Close()
 }
 
 // Info describes a network.

@@ -44,7 +44,7 @@ class MetaGraph:
         return self._session.run({k: v.name for k, v in signature_def.outputs.items()}, feed)
 
     def save(self, prefix: Path) -> Path:
-        """Write a checkpoint."""
+        """Write a checkpoint of all variables."""
         saver = self._def.saver_def
         self._session.run(saver.save_tensor_name, {saver.filename_tensor_name: str(prefix)})
         return prefix

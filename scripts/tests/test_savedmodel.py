@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
-from driver import MetaGraph, Stage, variables
+from driver import MetaGraph, Stage, pictures, variables
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tftl_export import contract
@@ -92,6 +93,7 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
                 },
             ),
             "logits": (cached, {"logits": matrix}),
+            "save": ({"prefix": ("string", [])}, {"step": ("int64", [])}),
         }
         check_signatures(graphs["train", stage], want)
     outputs = {"probabilities": matrix, "logits": matrix}
@@ -132,6 +134,29 @@ def test_every_training_metagraph_saves_the_same_variables(tiny, tmp_path):
     assert set(serve) == {name for name in want if name.startswith(("network/", "head/"))}
 
 
+def test_save_writes_what_the_stage_can_change(tiny, tmp_path):
+    """The keys and values are those that the saver writes, and the rest stays as it was."""
+    before = variables(tiny() / "variables" / "variables")
+    for stage, blocks in zip(STAGES, [(), ("block2",), ("block1", "block2")], strict=True):
+        opened = Stage(tiny(), stage).init(3)
+        features = opened.features(pictures(0, 4, 32))
+        opened.step(features, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]], lr=0.1)
+        opened.call("save", prefix=str(tmp_path / stage))
+        saved, whole = variables(tmp_path / stage), variables(opened.save(tmp_path / "whole"))
+        trained = [name for name in NETWORK if name.startswith(blocks)]
+        assert set(saved) == {
+            *(f"network/{name}" for name in trained),
+            *(f"head/{name}" for name in HEAD),
+            "head/feature_scale",
+            *(f"slots/{moment}/{n}" for moment in ("first", "second") for n in trained + HEAD),
+            "step",
+            "iterations",
+            "seed",
+        }
+        for name, value in whole.items():
+            assert np.array_equal(value, saved.get(name, before[name])), name
+
+
 @pytest.mark.parametrize("hidden", [None, 2])
 @pytest.mark.parametrize("head", ["flatten", "gap", "gmp"])
 def test_stages_divide_the_layers(tiny, head, hidden):
@@ -152,7 +177,7 @@ def test_stages_divide_the_layers(tiny, head, hidden):
 def test_the_description_says_what_was_exported(tiny):
     options = ("--interpolation", "area", "--fit", "crop", "--image-size", "48")
     about = description(tiny("gap", *options))
-    assert about["contract"] == 3
+    assert about["contract"] == 4
     assert about["backbone"] == "tiny"
     assert about["weights"]["origin"] == "random, seed 0"
     assert about["input"] == {

@@ -10,15 +10,14 @@ import (
 )
 
 // pool holds what the runs of a batch share: the last network, with its open head
-// stage and serving graph. Init resets the head for the next run. Training the
+// stage. Init resets the head for the next run. Training the
 // head changes nothing below its cut, so the rest can be shared. Starting from
 // another run's weights does change it: see alone.
 type pool struct {
-	from     func(path string, s workflow.Session) (workflow.Network, error)
-	key      string // of the network: its path and session
-	network  workflow.Network
-	head     pipeline.Stage    // nil if not open
-	exporter workflow.Exporter // nil if not open
+	from    func(path string, s workflow.Session) (workflow.Network, error)
+	key     string // of the network: its path and session
+	network workflow.Network
+	head    pipeline.Stage // nil if not open
 }
 
 func newPool(from func(string, workflow.Session) (workflow.Network, error)) *pool {
@@ -50,15 +49,12 @@ func (p *pool) alone(path string, s workflow.Session) (workflow.Network, error) 
 	return p.network, nil
 }
 
-// close closes the open graphs.
+// close closes the open graph.
 func (p *pool) close() {
 	if p.head != nil {
 		_ = p.head.Close()
 	}
-	if p.exporter != nil {
-		p.exporter.Close()
-	}
-	p.head, p.exporter = nil, nil
+	p.head = nil
 }
 
 // lent is a network of the pool. It shares graphs until the pool has another
@@ -89,27 +85,7 @@ func (l *lent) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	return borrowed{l.pool.head}, nil
 }
 
-// Exporter lends the open exporter.
-func (l *lent) Exporter() (workflow.Exporter, error) {
-	if !l.current() {
-		return l.Network.Exporter()
-	}
-	if l.pool.exporter == nil {
-		exporter, err := l.Network.Exporter()
-		if err != nil {
-			return nil, err
-		}
-		l.pool.exporter = exporter
-	}
-	return kept{l.pool.exporter}, nil
-}
-
 // borrowed is a stage that stays open for the next run.
 type borrowed struct{ pipeline.Stage }
 
 func (borrowed) Close() error { return nil }
-
-// kept is an exporter that stays open.
-type kept struct{ workflow.Exporter }
-
-func (kept) Close() {}

@@ -127,12 +127,7 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 		return nil, pipeline.Errorf(pipeline.Diverged, "no epoch had a finite %s", t.Monitor)
 	}
 	err := r.Dir.ReplaceModel(func(dir string) error {
-		e, err := r.network.Exporter()
-		if err != nil {
-			return err
-		}
-		defer e.Close()
-		return e.Export(ctx, r.Dir.Checkpoint(pipeline.Best), dir, r.set.Classes)
+		return r.network.Export(ctx, r.Dir.Checkpoint(pipeline.Best), dir, r.set.Classes)
 	})
 	if err != nil {
 		return nil, err

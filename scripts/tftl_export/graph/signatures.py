@@ -25,7 +25,7 @@ def _images(image: Input) -> tf.TensorSpec:
 
 
 def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Signature]:
-    """init, begin, features, head_inputs, step and logits of one stage."""
+    """init, begin, features, head_inputs, step, logits and save of one stage."""
     head = stage.head
     features_spec = tf.TensorSpec([None, *stage.feature_shape], tf.float32, "features")
     trained = {**stage.network, **head.trainable}
@@ -124,6 +124,18 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
         tf.cond(finite, update, lambda: tf.constant(0))
         return {"loss": loss, "penalty": penalty, "logits": z, "finite": finite}
 
+    @tf.function(autograph=False, input_signature=[_scalar("prefix", tf.string)])
+    def save(prefix: tf.Tensor) -> Outputs:
+        saved = state.saved(stage)
+        written = tf.raw_ops.SaveV2(
+            prefix=prefix,
+            tensor_names=list(saved),
+            shape_and_slices=[""] * len(saved),
+            tensors=[variable.read_value() for variable in saved.values()],
+        )
+        with tf.control_dependencies([written]):  # TensorFlow does not add this one by itself
+            return {"step": state.step.read_value()}
+
     return {
         "init": init,
         "begin": begin,
@@ -131,6 +143,7 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
         "head_inputs": head_inputs,
         "step": step,
         "logits": logits,
+        "save": save,
     }
 
 

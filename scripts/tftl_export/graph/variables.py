@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from .head import Head
-from .network import Network
+from .network import Network, Stage
 from .optimizers import Slots
 
 
@@ -29,6 +29,24 @@ class TrainingVariables(ServingVariables):
         self.step = _counter("step")
         self.iterations = _counter("iterations")
         self.seed = tf.Variable([0, 0], dtype=tf.int32, trainable=False, name="seed")
+
+    def saved(self, stage: Stage) -> dict[str, tf.Variable]:
+        """What a stage can change, by the keys that a checkpoint of all variables has."""
+        trained = [*stage.network, *stage.head.trainable]
+        folders = {
+            "network": stage.network,
+            "head": self.head,
+            "slots/first": {name: self.slots.first[name] for name in trained},
+            "slots/second": {name: self.slots.second[name] for name in trained},
+        }
+        counters = {"step": self.step, "iterations": self.iterations, "seed": self.seed}
+        variables = counters | {
+            # TensorFlow doubles a dot in a name.
+            f"{folder}/{name.replace('.', '..')}": variable
+            for folder, named in folders.items()
+            for name, variable in named.items()
+        }
+        return {f"{key}/.ATTRIBUTES/VARIABLE_VALUE": v for key, v in sorted(variables.items())}
 
 
 def _counter(name: str) -> tf.Variable:

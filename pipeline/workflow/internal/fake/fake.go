@@ -146,14 +146,8 @@ func (n *network) Open(_ context.Context, name string) (pipeline.Stage, error) {
 	return &stage{network: n, name: name}, nil
 }
 
-func (n *network) Exporter() (workflow.Exporter, error) { return exporter{n}, nil }
-
-type exporter struct{ *network }
-
-func (exporter) Close() {}
-
-func (e exporter) Export(_ context.Context, checkpoint, dir string, labels []string) error {
-	e.world.count(&e.world.Exports)
+func (n *network) Export(_ context.Context, checkpoint, dir string, labels []string) error {
+	n.world.count(&n.world.Exports)
 	data, err := os.ReadFile(checkpoint + ".data-00000-of-00001")
 	if err != nil {
 		return err
