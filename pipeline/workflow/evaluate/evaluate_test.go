@@ -46,8 +46,8 @@ func (painter) Thumbnail(context.Context, []byte, pipeline.Sample) ([]byte, erro
 	return out.Bytes(), err
 }
 
-func (painter) Overlays(_ context.Context, _ pipeline.Encoded, index, _ []int, found func(int, []byte) error) error {
-	for k := range index {
+func (painter) Overlays(_ context.Context, _ pipeline.Encoded, classes []int, found func(int, []byte) error) error {
+	for k := range classes {
 		var out bytes.Buffer
 		if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
 			return err
