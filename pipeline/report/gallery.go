@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"tftl/pipeline/rundir"
 )
@@ -55,10 +56,20 @@ func WriteGallery(dir string, g Gallery) error {
 	return rundir.WriteGallery(dir, g)
 }
 
-// HasGallery reports whether a run has pictures of its current predictions.
+// HasGallery reports whether a run has all pictures of its current predictions.
 func HasGallery(run rundir.Dir) (bool, error) {
 	g, err := readGallery(run)
-	return g != nil, err
+	if g == nil || err != nil {
+		return false, err
+	}
+	for _, p := range slices.Concat(g.Mistakes, g.Uncertain) {
+		for _, name := range []string{p.Thumb, p.Overlay} {
+			if _, err := os.Stat(run.GalleryFile(name)); err != nil {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // readGallery is the run's gallery, or nil if there is none of its predictions.
