@@ -71,13 +71,17 @@ func (l *Learnt) HeatMaps(ctx context.Context, images pipeline.Encoded, classes 
 		return heat, false, nil
 	}
 	source := l.in.features(l.stage, images)
+	if e.LosesMaps() {
+		source = &features.Source{Encoded: images, Decode: source.Decode, Workers: source.Workers}
+		source.Compute = func(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
+			_, maps, err := e.FeaturesAndMaps(ctx, images)
+			return maps, err
+		}
+	}
 	if e.LosesMaps() || !l.onDisk() {
 		source.Store = l.seen
 	}
-	source.Compute = features.Filled(func(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-		_, from, err := frozen(ctx, e, l.stage, images)
-		return from, err
-	}, features.BatchSize)
+	source.Compute = features.Filled(source.Compute, features.BatchSize)
 	index := make([]int, images.Len())
 	for i := range index {
 		index[i] = i

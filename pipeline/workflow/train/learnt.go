@@ -168,11 +168,10 @@ func (l *Learnt) source(images pipeline.Encoded) (s *features.Source, err error)
 			return nil, err
 		}
 	}
-	compute := l.stage.Features
 	if e, ok := l.explainer(); ok && (e.LosesMaps() || !l.onDisk()) {
-		compute = l.remembering(e, s)
+		s.Compute = l.remembering(e, s)
 	}
-	s.Compute = features.Filled(compute, features.BatchSize)
+	s.Compute = features.Filled(s.Compute, features.BatchSize) // without a cache, too
 	return s, nil
 }
 
