@@ -155,5 +155,5 @@ func (c *Classifier) Stream(batchSize int) pipeline.Stream {
 
 // Painter paints images as the model sees them. The caller closes it.
 func (c *Classifier) Painter() *pixels.Painter {
-	return pixels.NewPainter(decoding(input(c.Network.Input), c.options.Workers), c.Network)
+	return pixels.NewPainter(decoding(input(c.Network.Input), c.options.Workers), pixels.Explained(c.Network, c.decoder))
 }

@@ -171,7 +171,28 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 			Signature{signatureConstant, []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
 			Signature{signatureConstants, nil, []Tensor{{"hold", "bool", scalar}}})
 	}
+	if has(have, signatureExplain) { // older exports have none
+		want = append(want, explaining(have, features)...)
+	}
 	return check(have, want)
+}
+
+// explaining is what a training MetaGraph has that explains from the features, or
+// from the maps that these lose.
+func explaining(have []Signature, features []int64) []Signature {
+	label, heatmap := Tensor{"label", "int32", []int64{-1}}, Tensor{"heatmap", "float32", []int64{-1, anySize, anySize}}
+	if explainsFrom(have) != outputMaps {
+		return []Signature{{signatureExplain, []Tensor{label, {"features", "float32", features}}, []Tensor{heatmap}}}
+	}
+	maps := Tensor{outputMaps, "float32", []int64{-1, anySize, anySize, anySize}}
+	want := []Signature{
+		{signatureExplain, []Tensor{label, maps}, []Tensor{heatmap}},
+		{"features", nil, []Tensor{maps}},
+	}
+	if has(have, signatureConstant) {
+		want = append(want, Signature{signatureConstant, nil, []Tensor{maps}})
+	}
+	return want
 }
 
 func checkServing(have []Signature, d *Description) error {

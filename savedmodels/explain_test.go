@@ -91,3 +91,48 @@ func TestExplainIsOptional(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A stage explains its features, or the maps that they lose, as the trained model
+// explains the images.
+func TestAStageExplainsAsTheModelDoes(t *testing.T) {
+	for _, tt := range []struct {
+		model, stage string
+		loses        bool
+	}{
+		{"tiny", "head", false},
+		{"tiny", "block2", false},
+		{"tiny-gap", "head", true},
+		{"tiny-gap", "block2", false},
+		{"normalized", "head", true}, // with constants
+	} {
+		t.Run(tt.model+" "+tt.stage, func(t *testing.T) {
+			m := load(t, filepath.Join(fixtures, tt.model))
+			s := openStage(t, m, tt.stage, 3)
+			images, classes := noise(8, 3), []int{0, 1, 2, 0, 1, 2, 0, 1}
+			e, ok := s.(pipeline.Explainer)
+			if !ok || !e.Explains() || e.LosesMaps() != tt.loses {
+				t.Fatalf("it does not explain, or from something else")
+			}
+			from := features(t, s, images)
+			if tt.loses {
+				both, maps, err := e.FeaturesAndMaps(t.Context(), images)
+				if err != nil || !slices.Equal(both.Data, from.Data) {
+					t.Fatalf("%v: features differ if the maps are asked for", err)
+				}
+				from = maps
+			}
+			got, err := e.Explain(t.Context(), from, classes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := predictor(t, load(t, exported(t, m, s, []string{"a", "b", "c"})), Plain{})
+			want, err := p.Explain(t.Context(), images, classes)
+			if err != nil || got.Height != want.Height || got.Width != want.Width || !near(got.Data, want.Data) {
+				t.Errorf("%v: %v, want %v", err, got, want)
+			}
+			if slices.Max(got.Data) == 0 {
+				t.Error("nothing is explained")
+			}
+		})
+	}
+}

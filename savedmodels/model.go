@@ -140,11 +140,13 @@ func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := open(m.Dir, metaGraph(m.saved, tagTrain, name), m.Runtime)
+	def := metaGraph(m.saved, tagTrain, name)
+	g, err := open(m.Dir, def, m.Runtime)
 	if err != nil {
 		return nil, err
 	}
 	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, network: m}
+	s.explainsFrom = explainsFrom(signatures(def))
 	if err := s.choose(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

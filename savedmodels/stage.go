@@ -22,6 +22,8 @@ type stage struct {
 	network    *Model
 	restored   *bundle // the checkpoint that was read last; nil if none
 	sifted     bool    // restored has only what each checkpoint of the stage takes from it
+	// explainsFrom is the input from which it computes heat maps; empty if it cannot.
+	explainsFrom string
 }
 
 // older is the error for a model of version 2 of the contract.
@@ -78,27 +80,39 @@ func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
 func (s *stage) Begin(ctx context.Context) error { return s.do(ctx, "begin", nil) }
 
 func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-	return s.transform(ctx, s.features, "images", images, "features")
-}
-
-// transform calls a signature with a batch and returns the batch with its output
-// as the data.
-func (s *stage) transform(ctx context.Context, signature, input string, b pipeline.Batch, output string) (pipeline.Batch, error) {
-	results, err := s.feed(ctx, signature, input, b, output)
+	out, err := s.transform(ctx, s.features, "images", images, "features")
 	if err != nil {
 		return pipeline.Batch{}, err
 	}
+	return out[0], nil
+}
+
+// transform calls a signature with a batch. For each output it returns the batch
+// with that as the data.
+func (s *stage) transform(ctx context.Context, signature, input string, b pipeline.Batch, outputs ...string) ([]pipeline.Batch, error) {
+	results, err := s.feed(ctx, signature, input, b, outputs...)
+	if err != nil {
+		return nil, err
+	}
 	defer tensor.Free(results...)
-	b.Shape = slices.Clone(results[0].Shape())
-	b.Data, b.Recycle = slices.Clone(tensor.View(results[0])), nil
-	return b, nil
+	b.Recycle = nil
+	var out []pipeline.Batch
+	for _, r := range results {
+		b.Shape, b.Data = slices.Clone(r.Shape()), slices.Clone(tensor.View(r))
+		out = append(out, b)
+	}
+	return out, nil
 }
 
 func (s *stage) HeadInputs(ctx context.Context, features pipeline.Batch) (pipeline.Batch, error) {
 	if s.version < 3 {
 		return features, s.older()
 	}
-	return s.transform(ctx, signatureHeadInputs, "features", features, "inputs")
+	out, err := s.transform(ctx, signatureHeadInputs, "features", features, "inputs")
+	if err != nil {
+		return features, err
+	}
+	return out[0], nil
 }
 
 func (s *stage) Logits(ctx context.Context, features pipeline.Batch) ([]float32, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,10 +34,13 @@ keeps a --threshold or --temperature: evaluate and predict use it from then on.
       --model-output probabilities --labels labels.txt
 
 You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
-		Flags: evaluateFlags(),
+		Flags: slices.Concat(evaluateFlags(), cacheFlagsOf("disk; ram and off keep none for the next evaluation", "are not kept")),
 		Action: func(c *cli.Context) error {
 			r, err := newEvaluateRequest(c)
 			if err != nil {
+				return err
+			}
+			if r.cache, err = newCache(c); err != nil {
 				return err
 			}
 			return runEvaluate(c.Context, newTerminal(c), r)
@@ -49,7 +53,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
 	r.open.Progress = env.Progress
-	model, err := tftl.Open(r.Model, r.open)
+	model, err := tftl.OpenMeasured(r.Model, r.open, r.cache, env)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,12 @@ import (
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
 	"tftl/pipeline/workflow/evaluate"
+	"tftl/pipeline/workflow/train"
 	"tftl/savedmodels"
 )
 
-// evaluateFlags are the flags of evaluate, and the options under evaluate in a file
-// of runs.
+// evaluateFlags are the flags of evaluate apart from those of the feature cache, and
+// the options under evaluate in a file of runs.
 func evaluateFlags() []cli.Flag {
 	return slices.Concat(
 		evaluatedFlags(), measureFlags(), []cli.Flag{predictionsFlag(), jsonFlag(resultAsJSON)}, newGateFlags(), newDecisionFlags(),
@@ -37,6 +38,7 @@ func evaluateFlags() []cli.Flag {
 type evaluateRequest struct {
 	evaluate.Request
 	open    tftl.Options
+	cache   train.Cache // of a run whose exported network is there
 	outputs gateOutputs
 	json    bool
 }

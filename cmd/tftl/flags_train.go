@@ -63,9 +63,15 @@ func newBalanceFlags() []cli.Flag {
 }
 
 func newCacheFlags() []cli.Flag {
+	return cacheFlagsOf("disk, ram, or off, which runs the frozen part in every epoch", "are computed again in every epoch")
+}
+
+// cacheFlagsOf takes what the places mean, and what happens to features that do
+// not fit.
+func cacheFlagsOf(places, others string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "cache", Value: "disk", Usage: "where to cache features: disk, ram, or off, which runs the frozen part in every epoch", Category: cacheFlags},
+		&cli.StringFlag{Name: "cache", Value: "disk", Usage: "where to cache features: " + places, Category: cacheFlags},
 		&cli.StringFlag{Name: "cache-dir", Usage: "keep the cache in `DIR`; runs can share it", DefaultText: "tftl/features in the user's cache folder", Category: cacheFlags},
-		&cli.StringFlag{Name: "cache-size", Value: "10GB", Usage: "limit the size of the cache; features that do not fit are computed again in every epoch", Category: cacheFlags},
+		&cli.StringFlag{Name: "cache-size", Value: "10GB", Usage: "limit the size of the cache; features that do not fit " + others, Category: cacheFlags},
 	}
 }

@@ -174,7 +174,7 @@ func illustrateBest(ctx context.Context, b *batch.Batch, j *batch.Job, env workf
 		return err
 	}
 	b.CloseModel() // frees its models before this one is opened again
-	model, err := tftl.Open(j.Train.Output, tftl.Options{Session: j.Train.Session, Workers: j.Evaluate.Workers})
+	model, err := tftl.OpenMeasured(j.Train.Output, tftl.Options{Session: j.Train.Session, Workers: j.Evaluate.Workers}, j.Train.Cache, env)
 	if err != nil {
 		return err
 	}

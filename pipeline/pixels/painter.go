@@ -24,17 +24,22 @@ type Explainer interface {
 	Explain(ctx context.Context, images pipeline.Batch, classes []int) (pipeline.HeatMaps, error)
 }
 
+// HeatMaps returns the heat map of each image for its class. ok is false if the
+// model cannot make any.
+type HeatMaps func(ctx context.Context, images pipeline.Encoded, classes []int) (heat pipeline.HeatMaps, ok bool, err error)
+
 // Painter makes pictures of images as a network sees them. It is not safe for
 // concurrent use.
 type Painter struct {
 	input    Options
-	network  Explainer
+	heat     HeatMaps
 	decoders map[[2]int]*Decoder // of thumbnails, by height and width: photographs come in few shapes
 }
 
-// NewPainter makes a Painter for a network and what its images are decoded to.
-func NewPainter(input Options, network Explainer) *Painter {
-	return &Painter{input, network, map[[2]int]*Decoder{}}
+// NewPainter makes a Painter for a network: what its images are decoded to, and
+// where its heat maps come from.
+func NewPainter(input Options, heat HeatMaps) *Painter {
+	return &Painter{input, heat, map[[2]int]*Decoder{}}
 }
 
 // Close frees what decodes thumbnails.
@@ -76,27 +81,49 @@ func (p *Painter) Thumbnail(ctx context.Context, encoded []byte, sample pipeline
 	return out.Bytes(), err
 }
 
-// Overlays calls found with a PNG for each image of an index: the heat map of its
-// class, to be stretched over the image. It does nothing if the network cannot
-// explain.
-func (p *Painter) Overlays(ctx context.Context, images pipeline.Encoded, index, classes []int, found func(k int, overlay []byte) error) error {
-	if !p.network.Explains() {
-		return nil
-	}
-	decoder, err := NewDecoder(p.input)
-	if err != nil {
+// Overlays calls found with a PNG for each image: the heat map of its class, to be
+// stretched over the image. It does nothing if the network cannot explain.
+func (p *Painter) Overlays(ctx context.Context, images pipeline.Encoded, classes []int, found func(k int, overlay []byte) error) error {
+	heat, ok, err := p.heat(ctx, images, classes)
+	if err != nil || !ok {
 		return err
 	}
-	defer decoder.Close()
-	source := Source{Encoded: images, Decoder: decoder}
-	batch := func(from, to int) (pipeline.Batch, error) { return source.Batch(ctx, 0, index[from:to]) }
-	return explainEach(ctx, p.network, classes, batch, func(k int, _ []float32, overlay *image.NRGBA) error {
-		encoded, err := encodePNG(overlay)
+	for k := range classes {
+		encoded, err := encodePNG(heatOverlay(heat, k))
 		if err != nil {
 			return err
 		}
-		return found(k, encoded)
-	})
+		if err := found(k, encoded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Explained makes the heat maps of a network that explains pixels.
+func Explained(network Explainer, decoder *Decoder) HeatMaps {
+	return func(ctx context.Context, images pipeline.Encoded, classes []int) (heat pipeline.HeatMaps, ok bool, err error) {
+		if !network.Explains() {
+			return heat, false, nil
+		}
+		source := Source{Encoded: images, Decoder: decoder}
+		for from := 0; from < len(classes); from += explainBatch {
+			var index []int
+			for i := from; i < min(from+explainBatch, len(classes)); i++ {
+				index = append(index, i)
+			}
+			batch, err := source.Batch(ctx, 0, index)
+			if err != nil {
+				return heat, true, err
+			}
+			some, err := network.Explain(ctx, batch, classes[from:from+len(index)])
+			if err != nil {
+				return heat, true, err
+			}
+			heat.Append(some)
+		}
+		return heat, true, nil
+	}
 }
 
 // PaintExplained calls found with a PNG of each image of a batch, under the heat

@@ -104,15 +104,21 @@ func (l list) Sample(i int) pipeline.Sample { return pipeline.Sample{ID: fmt.Spr
 func (l list) Bytes(i int) ([]byte, error)  { return l[i], nil }
 
 func TestOverlays(t *testing.T) {
-	images := make(list, 11)
+	images := make(list, 9)
 	for i := range images {
 		images[i] = plain(t, 20, 20, color.NRGBA{A: 255})
 	}
-	index, classes := []int{10, 0, 3, 4, 5, 6, 7, 8, 9}, []int{10, 1, 3, 4, 5, 6, 7, 8, 9}
+	classes := []int{0, 0, 2, 3, 4, 5, 6, 7, 8}
 	var batches, order []int
-	painter := NewPainter(Options{Height: 8, Width: 8, Interpolation: "bilinear"}, topRow{&batches})
+	input := Options{Height: 8, Width: 8, Interpolation: "bilinear"}
+	decoder, err := NewDecoder(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decoder.Close()
+	painter := NewPainter(input, Explained(topRow{&batches}, decoder))
 	defer painter.Close()
-	err := painter.Overlays(t.Context(), images, index, classes, func(k int, overlay []byte) error {
+	err = painter.Overlays(t.Context(), images, classes, func(k int, overlay []byte) error {
 		order = append(order, k)
 		got, err := png.Decode(bytes.NewReader(overlay))
 		if err != nil {
@@ -120,7 +126,7 @@ func TestOverlays(t *testing.T) {
 		}
 		_, _, _, top := got.At(8, 0).RGBA()
 		_, _, _, bottom := got.At(8, 23).RGBA()
-		if seen := index[k] == classes[k]; got.Bounds() != image.Rect(0, 0, 16, 24) || (top > 0) != seen || bottom != 0 {
+		if seen := k == classes[k]; got.Bounds() != image.Rect(0, 0, 16, 24) || (top > 0) != seen || bottom != 0 {
 			t.Errorf("overlay %d: %v, opacity %d at the top, %d at the bottom", k, got.Bounds(), top, bottom)
 		}
 		return nil
@@ -128,7 +134,7 @@ func TestOverlays(t *testing.T) {
 	if err != nil || !slices.Equal(order, []int{0, 1, 2, 3, 4, 5, 6, 7, 8}) || !slices.Equal(batches, []int{8, 1}) {
 		t.Errorf("%v: overlays %v from batches of %v", err, order, batches)
 	}
-	if err := NewPainter(Options{}, blind{}).Overlays(t.Context(), images, index, classes, nil); err != nil {
+	if err := NewPainter(Options{}, Explained(blind{}, decoder)).Overlays(t.Context(), images, classes, nil); err != nil {
 		t.Errorf("a network that cannot explain: %v", err)
 	}
 }

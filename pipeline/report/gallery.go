@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"tftl/pipeline/rundir"
 )
@@ -43,10 +44,20 @@ func WriteGallery(dir string, g Gallery) error {
 	return rundir.WriteGallery(dir, g)
 }
 
-// HasGallery reports whether a run has pictures of its current predictions.
+// HasGallery reports whether a run has all pictures of its current predictions.
 func HasGallery(run rundir.Dir) (bool, error) {
 	g, err := readGallery(run)
-	return g != nil, err
+	if g == nil || err != nil {
+		return false, err
+	}
+	for _, p := range slices.Concat(g.Mistakes, g.Uncertain) {
+		for _, name := range []string{p.Thumb, p.Overlay} {
+			if _, err := os.Stat(run.GalleryFile(name)); err != nil {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // readGallery is the run's gallery, or nil if there is none of its predictions.

@@ -19,8 +19,7 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 	if err != nil {
 		return err
 	}
-	made := filepath.Join(extraDir, bestFile)
-	if have, err := os.ReadFile(filepath.Join(d.Model(), made)); err == nil && string(have) == best+"\n" {
+	if d.modelIs(best) {
 		return os.RemoveAll(d.Replaced())
 	}
 	err = atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
@@ -30,7 +29,7 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 		if err := os.MkdirAll(filepath.Join(tmp, extraDir), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(tmp, made), []byte(best+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(tmp, extraDir, bestFile), []byte(best+"\n"), 0o644); err != nil {
 			return err
 		}
 		var errs error
@@ -45,6 +44,25 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 		return err
 	}
 	return os.RemoveAll(d.Replaced())
+}
+
+// modelIs reports whether the model was made of a checkpoint with this digest.
+func (d Dir) modelIs(checkpoint string) bool {
+	have, err := os.ReadFile(filepath.Join(d.Model(), extraDir, bestFile))
+	return err == nil && string(have) == checkpoint+"\n"
+}
+
+// HasModel reports whether the run has a trained model.
+func (d Dir) HasModel() bool {
+	_, err := os.Stat(d.Model())
+	return err == nil
+}
+
+// ModelIsBest reports whether the model has the weights of the best checkpoint. It
+// has not if training went on, and it is unknown of old runs.
+func (d Dir) ModelIsBest() bool {
+	_, best, err := d.Verify(pipeline.Best)
+	return err == nil && d.modelIs(best)
 }
 
 // WriteDecision writes decision.json: how the model's outputs become a class. It

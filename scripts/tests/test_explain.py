@@ -81,6 +81,29 @@ def test_heatmaps_match_keras(trained, head, hidden, classes):
     np.testing.assert_allclose(heatmaps, want, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "head, hidden, name, takes",
+    [
+        ("flatten", 1, "head", "features"),
+        ("gap", 0, "head", "maps"),
+        ("gmp", 0, "block2", "features"),
+    ],
+)
+def test_stages_explain_what_they_computed(tiny, trained, head, hidden, name, takes):
+    """From features, or from the maps that they lose."""
+    _, checkpoint = trained(head, hidden, 4)
+    stage = Stage(tiny(head, "--image-size", str(SIZE), "--hidden", str(hidden)), name)
+    stage.restore(checkpoint)
+    ((images, _),) = batches(9, 1, 8, SIZE, 4)
+    asked = np.arange(8, dtype=np.int32) % 4
+    frozen = stage.call("features", images=images)
+    assert ("maps" in frozen) == (takes == "maps")
+    heatmaps = stage.call("explain", **{takes: frozen[takes]}, label=asked)["heatmap"]
+    reference = of_keras(checkpoint, head)
+    want = [reference(image, label) for image, label in zip(images, asked, strict=True)]
+    np.testing.assert_allclose(heatmaps, want, rtol=0, atol=1e-4)
+
+
 def test_heatmaps_are_0_to_1_and_those_of_two_classes_do_not_overlap(trained):
     serve, _ = trained("gap", 0, 2)
     ((images, _),) = batches(9, 1, 16, SIZE, 2)

@@ -238,6 +238,7 @@ func measure(ctx context.Context, j *Job, env workflow.Env) error {
 	if err != nil {
 		return err
 	}
+	defer learnt.Close()
 	// Only the file of runs decides how outputs become a class, so an earlier
 	// decision must not stay.
 	if err := j.dir().RemoveDecision(); err != nil {

@@ -46,8 +46,8 @@ func (painter) Thumbnail(context.Context, []byte, pipeline.Sample) ([]byte, erro
 	return out.Bytes(), err
 }
 
-func (painter) Overlays(_ context.Context, _ pipeline.Encoded, index, _ []int, found func(int, []byte) error) error {
-	for k := range index {
+func (painter) Overlays(_ context.Context, _ pipeline.Encoded, classes []int, found func(int, []byte) error) error {
+	for k := range classes {
 		var out bytes.Buffer
 		if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
 			return err
@@ -126,14 +126,21 @@ func TestMeasuringKeepingAndIllustratingAreSeparate(t *testing.T) {
 	if err := result.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/gallery/01-heat.png") || !s.exists("run/report.html") {
 		t.Errorf("illustrate: %v", err)
 	}
-	if err := os.RemoveAll(s.path("run/gallery")); err != nil {
+	fake.Write(t, s.path("run/gallery/01.jpg"), "kept")
+	if err := result.Illustrate(t.Context(), painter{}); err != nil {
+		t.Error(err)
+	}
+	if kept, err := os.ReadFile(s.path("run/gallery/01.jpg")); err != nil || string(kept) != "kept" {
+		t.Errorf("%v: pictures of the same predictions are painted again", err)
+	}
+	if err := os.Remove(s.path("run/gallery/01-heat.png")); err != nil {
 		t.Fatal(err)
 	}
 	stored, err := evaluate.Stored(t.Context(), s.request(), s.Env())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stored.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01.jpg") {
+	if err := stored.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01-heat.png") {
 		t.Errorf("illustrate what is stored: %v", err)
 	}
 }

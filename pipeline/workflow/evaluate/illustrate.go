@@ -18,9 +18,9 @@ import (
 type Painter interface {
 	// Thumbnail returns a small JPEG of an image.
 	Thumbnail(ctx context.Context, encoded []byte, sample pipeline.Sample) ([]byte, error)
-	// Overlays paints the heat map of each indexed image for its class, as a PNG, and
-	// calls found with them in order. It does nothing if the network cannot explain.
-	Overlays(ctx context.Context, images pipeline.Encoded, index, classes []int, found func(k int, overlay []byte) error) error
+	// Overlays paints the heat map of each image for its class, as a PNG, and calls
+	// found with them in order. It does nothing if the network cannot explain.
+	Overlays(ctx context.Context, images pipeline.Encoded, classes []int, found func(k int, overlay []byte) error) error
 }
 
 // Stored reads the last evaluation from a run's folder, for Illustrate.
@@ -56,16 +56,30 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 }
 
 // Illustrate replaces the pictures of mistakes and uncertain images in the run's
-// folder, and the report that shows them. It does nothing if the result was not
-// kept, or if another evaluation has been kept since.
+// folder, unless it has those of the same predictions, and the report that shows
+// them. It does nothing if the result was not kept, or if another evaluation has
+// been kept since.
 func (r *Result) Illustrate(ctx context.Context, p Painter) error {
 	return r.ifCurrent(ctx, func(run rundir.Dir) error { return r.illustrate(ctx, run, p) })
 }
 
 func (r *Result) illustrate(ctx context.Context, run rundir.Dir, p Painter) error {
+	if has, err := report.HasGallery(run); err != nil || !has {
+		if err := r.replaceGallery(ctx, run, p); err != nil {
+			return err
+		}
+	}
+	if err := r.describe(run); err != nil {
+		return err
+	}
+	r.env.Say("report: %s", run.ReportPage())
+	return nil
+}
+
+func (r *Result) replaceGallery(ctx context.Context, run rundir.Dir, p Painter) error {
 	mistakes, uncertain := r.Table.Choose(r.Report.Decision)
 	r.env.Progress(pipeline.Event{Phase: "illustrate"})
-	err := run.ReplaceGallery(func(dir string) error {
+	return run.ReplaceGallery(func(dir string) error {
 		pictures, err := r.paint(ctx, dir, union(mistakes, uncertain), p)
 		if err != nil {
 			return err
@@ -79,14 +93,6 @@ func (r *Result) illustrate(ctx context.Context, run rundir.Dir, p Painter) erro
 		}
 		return report.WriteGallery(dir, g)
 	})
-	if err != nil {
-		return err
-	}
-	if err := r.describe(run); err != nil {
-		return err
-	}
-	r.env.Say("report: %s", run.ReportPage())
-	return nil
 }
 
 // Describe writes the run's report without pictures. Like Illustrate, it does
@@ -138,6 +144,8 @@ func union(a, b []int) []int {
 // their descriptions by index.
 func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
+	images := chosen{r.Images, index, map[int][]byte{}}
+	held := 0
 	for k, i := range index {
 		p, d := r.Table.Predictions[i], r.Report.Decision
 		classes[k] = d.Class(p.Probabilities)
@@ -149,6 +157,9 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 		if err != nil {
 			return nil, err
 		}
+		if held += len(encoded); held <= mostHeld {
+			images.read[k] = encoded
+		}
 		thumb, err := painter.Thumbnail(ctx, encoded, p.Sample)
 		if err != nil {
 			return nil, err
@@ -157,11 +168,31 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 			return nil, err
 		}
 	}
-	return pictures, painter.Overlays(ctx, r.Images, index, classes, func(k int, overlay []byte) error {
+	return pictures, painter.Overlays(ctx, images, classes, func(k int, overlay []byte) error {
 		picture := pictures[index[k]]
 		picture.Overlay = rundir.HeatName(k + 1)
 		return os.WriteFile(filepath.Join(dir, picture.Overlay), overlay, 0o644)
 	})
+}
+
+// chosen is the indexed images of others, some of which have been read already.
+type chosen struct {
+	pipeline.Encoded
+	index []int
+	read  map[int][]byte
+}
+
+// mostHeld limits the bytes of images that are held to be used again.
+const mostHeld = 256 << 20
+
+func (c chosen) Len() int                     { return len(c.index) }
+func (c chosen) Sample(k int) pipeline.Sample { return c.Encoded.Sample(c.index[k]) }
+
+func (c chosen) Bytes(k int) ([]byte, error) {
+	if encoded, ok := c.read[k]; ok {
+		return encoded, nil
+	}
+	return c.Encoded.Bytes(c.index[k])
 }
 
 // WriteReport writes both forms of a run's report into its folder.

@@ -14,14 +14,20 @@ import (
 // Learnt predicts with what a run has learnt: the best weights, at the stage of
 // the best epoch, on cached features. Within rounding its predictions equal those
 // of the model in the run's folder, but it runs the frozen part only for images
-// that are not in the cache.
+// that are not in the cache, and no cache changes a bit of them. The caller closes
+// it.
 type Learnt struct {
-	Run     rundir.Dir
-	Labels  []string
-	in      *inputs
-	stage   string
-	network workflow.Network
+	Run    rundir.Dir
+	Labels []string
+	in     *inputs
+	name   string          // of the stage
+	stage  pipeline.Stage  // nil before it is needed
+	seen   *features.Store // of the images predicted last, what HeatMaps needs; nil for none
 }
+
+// piece is the number of images whose features are in memory at a time if they are
+// not kept on disk.
+const piece = 8 * features.BatchSize
 
 // Learn opens what a run has learnt. digests has the images that have already
 // been read.
@@ -46,36 +52,158 @@ func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflo
 	for i, label := range labels { // older runs have another form
 		labels[i] = dataset.ClassName(label)
 	}
-	return &Learnt{Run: run, Labels: labels, in: in, stage: best.Stage, network: network}, nil
+	return &Learnt{Run: run, Labels: labels, in: in, name: best.Stage}, nil
+}
+
+// LearnModel opens what a run has learnt if that is what the model in its folder
+// was made of. Otherwise the result is nil, and why says what is in the way: the
+// exported network has gone or is another one, or training went on.
+func LearnModel(run rundir.Dir, s workflow.Session, o Options, env workflow.Env) (l *Learnt, why error) {
+	config, err := run.ReadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if !run.ModelIsBest() {
+		return nil, errors.New("its model is not known to have the weights of its best checkpoint")
+	}
+	network, err := env.Load(config.Model.Path, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameModel(config, network.Info()); err != nil {
+		return nil, err
+	}
+	return Learn(run, network, o, new(workflow.Digests), env)
 }
 
 // Classes returns the run's classes in the order of the outputs.
 func (l *Learnt) Classes() []string { return l.Labels }
 
-// Predict predicts images, through the cache and everything above the cut.
-func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) (predictions []pipeline.Prediction, err error) {
-	stage, err := l.network.Open(ctx, l.stage)
+// Input says how an image becomes the network's input.
+func (l *Learnt) Input() workflow.Input { return l.in.network.Info().Input }
+
+// open opens the stage and the cache.
+func (l *Learnt) open(ctx context.Context) error {
+	if l.stage == nil {
+		stage, err := l.in.network.Open(ctx, l.name)
+		if err != nil {
+			return err
+		}
+		if err := stage.Restore(ctx, l.Run.Checkpoint(pipeline.Best)); err != nil {
+			return errors.Join(err, stage.Close())
+		}
+		l.stage = stage
+	}
+	return l.in.openStore(l.name)
+}
+
+// Close closes the stage and the cache.
+func (l *Learnt) Close() error {
+	l.in.close()
+	_ = l.seen.Close()
+	if l.stage == nil {
+		return nil
+	}
+	return l.stage.Close()
+}
+
+// lasts reports whether the cache outlives the evaluation: on disk, or in a batch.
+func (l *Learnt) lasts() bool {
+	cache := l.in.options.Cache
+	return !cache.Off && (cache.Dir != "" || l.in.env.Caches != nil)
+}
+
+// Predict predicts images, through the cache and everything above the cut. Without
+// a cache on disk it goes through them in pieces, so that memory does not grow with
+// their number.
+func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
+	if err := l.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.forget(); err != nil {
+		return nil, err
+	}
+	size := images.Len()
+	if !l.lasts() {
+		size = piece
+	}
+	event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: l.name, Total: images.Len()}
+	l.in.progress(event)
+	var all []pipeline.Prediction
+	for start := 0; start < images.Len(); start += size {
+		before := event
+		some, err := l.predict(ctx, window{images, start, min(start+size, images.Len())}, batchSize, func(done, cached int) {
+			event.Done, event.Cached = before.Done+done, before.Cached+cached
+			l.in.progress(event)
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	l.warn(event)
+	return all, nil
+}
+
+// predict predicts the images of one piece.
+func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize int, progress func(done, cached int)) ([]pipeline.Prediction, error) {
+	source, err := l.source(images)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, stage.Close()) }()
-	if err := stage.Restore(ctx, l.Run.Checkpoint(pipeline.Best)); err != nil {
+	shown := l.in.progress
+	if !l.lasts() {
+		defer source.Store.Close()
+		shown = nil // of a piece
+	}
+	if err := l.in.pass(ctx, source, progress); err != nil {
 		return nil, err
 	}
-	in := *l.in
-	defer in.close()
-	if err := in.openStore(l.stage); err != nil {
-		return nil, err
-	}
-	source := in.features(stage, images)
-	if err := in.pass(ctx, source); err != nil {
-		return nil, err
-	}
-	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: stage}, batchSize, in.env.Progress)
+	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: l.stage}, batchSize, shown)
 }
 
-// pass runs the frozen pass on a source without showing it.
-func (in *inputs) pass(ctx context.Context, source *features.Source) error {
+// source returns images as features, from the cache on disk or else from one in
+// memory of their own.
+func (l *Learnt) source(images pipeline.Encoded) (s *features.Source, err error) {
+	s = l.in.features(l.stage, images)
+	if !l.lasts() {
+		if s.Store, err = features.Open(features.Options{}, ""); err != nil {
+			return nil, err
+		}
+	}
+	if e, ok := l.explainer(); ok && (e.LosesMaps() || !l.lasts()) {
+		s.Compute = l.remembering(e, s)
+	}
+	s.Compute = features.Filled(s.Compute, features.BatchSize) // without a cache, too
+	return s, nil
+}
+
+// warn says what the cache could not do.
+func (l *Learnt) warn(pass pipeline.Event) {
+	stats := l.in.store.Stats()
+	switch {
+	case stats.WriteError != nil:
+		l.in.env.Warn("%v; the next evaluation computes again what is not stored (%s)", stats.WriteError, pipeline.Option("cache-dir"))
+	case stats.Refused > 0:
+		l.in.env.Warn("the feature cache is full (%s): features of %d images are not kept for the next evaluation", pipeline.Option("cache-size"), pass.Total-pass.Cached-int(stats.Stored))
+	}
+	if stats.Damaged > 0 {
+		l.in.env.Warn("%d damaged records of the feature cache were computed again", stats.Damaged)
+	}
+}
+
+// window is the images [from, to) of others.
+type window struct {
+	pipeline.Encoded
+	from, to int
+}
+
+func (w window) Len() int                     { return w.to - w.from }
+func (w window) Sample(i int) pipeline.Sample { return w.Encoded.Sample(w.from + i) }
+func (w window) Bytes(i int) ([]byte, error)  { return w.Encoded.Bytes(w.from + i) }
+
+// pass runs the frozen pass on a source, one at a time in a batch.
+func (in *inputs) pass(ctx context.Context, source *features.Source, progress func(done, cached int)) error {
 	defer in.env.Caches.Pass()()
-	return source.Warm(ctx, features.BatchSize, nil)
+	return source.Warm(ctx, features.BatchSize, progress)
 }

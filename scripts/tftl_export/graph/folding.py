@@ -37,13 +37,13 @@ def _has_batch_norm(layer: keras.Layer) -> bool:
 def signatures(stage: Stage) -> dict[str, Signature]:
     """constant_features, and constants_hold: whether it still computes what `features` does."""
     images = tf.TensorSpec([None, *stage.image.size, 3], tf.float32, "images")
-    features = tf.function(stage.features, autograph=False).get_concrete_function(images)
-    frozen = convert_variables_to_constants_v2(features)
+    features = tf.function(stage.frozen, autograph=False).get_concrete_function(images)
+    frozen, names = convert_variables_to_constants_v2(features), sorted(features.structured_outputs)
     exported = tf.constant(_fingerprint(stage.stem).numpy())
 
     @tf.function(autograph=False, input_signature=[images])
     def constant_features(images: tf.Tensor) -> Outputs:
-        return {"features": frozen(images)[0]}
+        return dict(zip(names, frozen(images), strict=True))
 
     @tf.function(autograph=False, input_signature=[])
     def constants_hold() -> Outputs:

@@ -30,7 +30,7 @@ class Head:
 
     def __init__(self, kind: HeadKind, feature_shape: tuple[int, int, int]) -> None:
         """Take the backbone's output shape without the batch, (H, W, C)."""
-        self.kind = kind
+        self.kind, self.feature_shape = kind, feature_shape
         height, width, channels = feature_shape
         self.inputs = height * width * channels if kind.pooling == "flatten" else channels
         self.layers = [f"hidden{i + 1}" for i in range(kind.hidden)] + ["output"]

@@ -28,12 +28,24 @@ class Stage:
     image: Input
     head: Head
 
-    def features(self, pixels: tf.Tensor) -> tf.Tensor:
-        """The frozen part: pixels to the features that are cached."""
+    @property
+    def loses_maps(self) -> bool:
+        """Whether pooling leaves features that do not tell the network's last feature maps."""
+        return self.tail is None and self.head.kind.pooling != "flatten"
+
+    def frozen(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The frozen part: pixels to the features that are cached, and to the maps they lose."""
         x = self.image.preprocess_pixels(pixels)
         if self.stem is not None:
             x = self.stem(x, training=False)
-        return self.head.pool(x) if self.tail is None else x
+        features = self.head.pool(x) if self.tail is None else x
+        return {"features": features, "maps": x} if self.loses_maps else {"features": features}
+
+    def maps(self, features: tf.Tensor) -> tf.Tensor:
+        """Features to the network's last feature maps, unless it loses them."""
+        if self.tail is None:
+            return tf.reshape(features, [-1, *self.head.feature_shape])
+        return self.tail(features, training=False)
 
     def pooled(self, features: tf.Tensor) -> tf.Tensor:
         """The trainable part of the backbone: features to the head's input."""

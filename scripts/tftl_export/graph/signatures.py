@@ -25,7 +25,7 @@ def _images(image: Input) -> tf.TensorSpec:
 
 
 def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Signature]:
-    """init, begin, features, head_inputs, step, logits and save of one stage."""
+    """init, begin, features, head_inputs, step, logits, explain and save of one stage."""
     head = stage.head
     features_spec = tf.TensorSpec([None, *stage.feature_shape], tf.float32, "features")
     trained = {**stage.network, **head.trainable}
@@ -59,7 +59,7 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
 
     @tf.function(autograph=False, input_signature=[_images(stage.image)])
     def features(images: tf.Tensor) -> Outputs:
-        return {"features": stage.features(images)}
+        return stage.frozen(images)
 
     @tf.function(autograph=False, input_signature=[features_spec])
     def head_inputs(features: tf.Tensor) -> Outputs:
@@ -144,7 +144,26 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
         "step": step,
         "logits": logits,
         "save": save,
+        "explain": _explain(stage, features_spec),
     }
+
+
+_LABEL = tf.TensorSpec([None], tf.int32, "label")
+
+
+def _explain(stage: Stage, features_spec: tf.TensorSpec) -> Signature:
+    """The heat maps of a stage's features, or of the maps that its features lose."""
+    maps_spec = tf.TensorSpec([None, *stage.head.feature_shape], tf.float32, "maps")
+
+    @tf.function(autograph=False, input_signature=[maps_spec, _LABEL])
+    def of_maps(maps: tf.Tensor, label: tf.Tensor) -> Outputs:
+        return {"heatmap": _grad_cam(maps, label, stage.head)}
+
+    @tf.function(autograph=False, input_signature=[features_spec, _LABEL])
+    def of_features(features: tf.Tensor, label: tf.Tensor) -> Outputs:
+        return {"heatmap": _grad_cam(stage.maps(features), label, stage.head)}
+
+    return of_maps if stage.loses_maps else of_features
 
 
 def _penalize(
@@ -187,9 +206,7 @@ def serving_signatures(network: Network, head: Head) -> dict[str, Signature]:
     def serving_bytes(bytes: tf.Tensor) -> Outputs:
         return outputs(image.decode_batch(bytes))
 
-    label = tf.TensorSpec([None], tf.int32, "label")
-
-    @tf.function(autograph=False, input_signature=[_images(image), label])
+    @tf.function(autograph=False, input_signature=[_images(image), _LABEL])
     def explain(images: tf.Tensor, label: tf.Tensor) -> Outputs:
         return {"heatmap": _grad_cam(network.forward(images), label, head)}
 

@@ -27,9 +27,10 @@ import (
 // them fail.
 type World struct {
 	Loads, Opens, Exports int
-	Steps                 int // of all networks
-	Passes                int // forward passes of all heads, apart from steps
-	Frozen                int // batches that went through the frozen part
+	Steps                 int  // of all networks
+	Passes                int  // forward passes of all heads, apart from steps
+	Frozen                int  // batches that went through the frozen part
+	Blind                 bool // whether no stage can explain
 	Notes                 []string
 	// OnStep, if set, is called before each step and may fail it.
 	OnStep func(step int) error
@@ -182,6 +183,29 @@ func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Bat
 		}
 	}
 	return images, nil
+}
+
+func (s *stage) Explains() bool  { return !s.world.Blind }
+func (s *stage) LosesMaps() bool { return s.name == "head" }
+
+// FeaturesAndMaps returns maps that are the features plus 100.
+func (s *stage) FeaturesAndMaps(ctx context.Context, images pipeline.Batch) (out, maps pipeline.Batch, err error) {
+	out, err = s.Features(ctx, images)
+	maps = out
+	maps.Data = nil
+	for _, v := range out.Data {
+		maps.Data = append(maps.Data, v+100)
+	}
+	return out, maps, err
+}
+
+// Explain returns heat maps that are what it takes plus the class.
+func (s *stage) Explain(_ context.Context, from pipeline.Batch, classes []int) (pipeline.HeatMaps, error) {
+	heat := pipeline.HeatMaps{Height: 1, Width: 1}
+	for i, v := range from.Data {
+		heat.Data = append(heat.Data, v+float32(classes[i]))
+	}
+	return heat, nil
 }
 
 func (s *stage) HeadInputs(_ context.Context, features pipeline.Batch) (pipeline.Batch, error) {

@@ -1,0 +1,103 @@
+package tftl
+
+import (
+	"context"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/pixels"
+	"tftl/pipeline/rundir"
+	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/train"
+	"tftl/savedmodels"
+)
+
+// Measured is a run or a SavedModel, opened for package evaluate. It is not safe
+// for concurrent use.
+type Measured struct {
+	path    string
+	options Options
+	learnt  *train.Learnt // nil if the model in the folder is measured instead
+	model   *Classifier   // nil before it is needed
+}
+
+// OpenMeasured opens a run or a SavedModel for evaluate.Run. A run is measured
+// through the feature cache if its exported network is where it was: then only
+// images that are not in the cache pass the frozen part. Otherwise, and for a
+// SavedModel, the serving graph computes all images. The caller closes the result.
+func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (*Measured, error) {
+	m := &Measured{path: path, options: o}
+	if _, err := Resolve(o.Session); err != nil {
+		return nil, err
+	}
+	if run := (rundir.Dir{Path: path}); rundir.Is(path) && isZero(o.Plain) {
+		timed := rundir.Timed(env.Show)
+		env.Show = func(e pipeline.Event, _ rundir.Timing) { timed(e) }
+		learnt, why := train.LearnModel(run, o.Session, train.Options{Cache: cache, Workers: o.Workers}, env)
+		if why == nil {
+			m.learnt = learnt
+			return m, nil
+		}
+		if run.HasModel() {
+			env.Say("the feature cache is not used: run %s: %v", printable.Text(path), why)
+		}
+	}
+	return m, m.open()
+}
+
+func isZero(p savedmodels.Plain) bool { return p.Output == "" && p.Rescale == 0 && p.Labels == nil }
+
+// open opens the model in the folder.
+func (m *Measured) open() (err error) {
+	if m.model == nil {
+		m.model, err = Open(m.path, m.options)
+	}
+	return err
+}
+
+// Classes returns the classes in the order of the outputs.
+func (m *Measured) Classes() []string {
+	if m.learnt != nil {
+		return m.learnt.Classes()
+	}
+	return m.model.Classes()
+}
+
+// Predict predicts every image, in order.
+func (m *Measured) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
+	if m.learnt != nil {
+		return m.learnt.Predict(ctx, images, batchSize)
+	}
+	return m.model.Predict(ctx, images, batchSize)
+}
+
+// Painter paints images as the network sees them. The caller closes it first.
+func (m *Measured) Painter() *pixels.Painter {
+	if m.learnt == nil {
+		return m.model.Painter()
+	}
+	return pixels.NewPainter(decoding(m.learnt.Input(), m.options.Workers), m.heatMaps)
+}
+
+// heatMaps explains from what Predict computed. The exported network of an older
+// version cannot, but the model of the run may.
+func (m *Measured) heatMaps(ctx context.Context, images pipeline.Encoded, classes []int) (heat pipeline.HeatMaps, ok bool, err error) {
+	if heat, ok, err = m.learnt.HeatMaps(ctx, images, classes); ok || err != nil {
+		return heat, ok, err
+	}
+	if err := m.open(); err != nil {
+		return heat, false, err
+	}
+	return pixels.Explained(m.model.Network, m.model.decoder)(ctx, images, classes)
+}
+
+// Close frees the model.
+func (m *Measured) Close() error {
+	if m.model != nil {
+		m.model.Close()
+	}
+	if m.learnt == nil {
+		return nil
+	}
+	return m.learnt.Close()
+}
