@@ -13,7 +13,7 @@ import (
 type work struct {
 	images []image
 	cached int
-	pixels pipeline.Batch
+	in     entry
 }
 
 // Warm is the frozen pass: it reads every image once and adds the missing
@@ -55,7 +55,7 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 			continue // until the others have noticed too
 		}
 		if len(w.images) > 0 && !full.Load() { // then it was decoded
-			_, stored, err := s.compute(pass, w.images, w.pixels)
+			_, stored, err := s.compute(pass, w.images, w.in)
 			if err != nil {
 				cancel(err)
 				continue
@@ -120,7 +120,7 @@ func (s *Source) decodeAll(ctx context.Context, from <-chan work, to chan<- work
 	for w := range from {
 		if len(w.images) > 0 && !full.Load() {
 			var err error
-			if w.pixels, err = s.decode(ctx, w.images); err != nil {
+			if w.in, err = s.enter(ctx, w.images); err != nil {
 				return err
 			}
 		}

@@ -90,7 +90,7 @@ func (in *inputs) copies(stage pipeline.Stage) (made copies, needed []*features.
 // because resized pixels are not whole numbers.
 func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 	s.Compute = func(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) { return images, nil }
-	s.Store = nil
+	s.Store, s.Deeper = nil, nil
 	if in.options.Cache.Off {
 		in.sayFresh(s.Len(), "decoded")
 		return s, nil

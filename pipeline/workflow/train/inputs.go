@@ -24,6 +24,8 @@ type inputs struct {
 	decoder   workflow.Decoder
 	store     *features.Store    // nil without a cache, or before it is needed
 	space     string             // of the store
+	deeper    *deeper            // what the head's features are computed from; nil for images
+	last      bool               // no other stage follows, so only the open one's features are kept
 	augmenter workflow.Augmenter // nil without augmentation
 	decoded   *features.Store    // pixels that are augmented again every epoch
 }
@@ -76,6 +78,11 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		}
 		done, cached = event.Done, event.Cached
 	}
+	if in.deeper != nil {
+		if err := in.deeper.release(); err != nil {
+			return err
+		}
+	}
 	stats := in.store.Stats()
 	switch {
 	case stats.WriteError != nil:
@@ -93,15 +100,22 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 
 // features returns a part as a stage's features, from the store or computed.
 func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
-	compute := features.Compute(stage.Features)
-	if in.store != nil {
-		compute = features.Filled(compute, features.BatchSize)
+	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: in.filled(stage.Features), Store: in.store, Workers: in.options.Workers}
+	if d := in.deeper; d != nil {
+		s.Deeper, s.Compute = &features.Deeper{Compute: in.filled(d.Features), Store: d.store}, in.filled(d.HeadInputs)
 	}
-	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.options.Workers}
 	s.Know(in.digests.Of)
 	return s
 }
 
+func (in *inputs) filled(compute features.Compute) features.Compute {
+	if in.store == nil {
+		return compute
+	}
+	return features.Filled(compute, features.BatchSize)
+}
+
+// openStore opens the store of a stage.
 func (in *inputs) openStore(stage string) (err error) {
 	if in.decoder == nil {
 		decoder, err := in.env.Decoder(in.network.Info().Input, in.options.Workers)
@@ -110,41 +124,90 @@ func (in *inputs) openStore(stage string) (err error) {
 		}
 		in.decoder = decoder
 	}
-	cache := &in.options.Cache
-	if cache.Off {
-		return nil
+	from := ""
+	if stage == HeadStage {
+		from = in.config.Training.HeadFeaturesFrom
 	}
-	space, err := in.network.FeatureSpace(stage, frozenWeights(in.config.Model.InitFrom, in.network.Info(), stage))
+	if in.options.Cache.Off {
+		return in.computeFrom(from, "")
+	}
+	space, err := in.featureSpace(stage)
 	if err != nil {
 		return err
+	}
+	var below string
+	if from != "" {
+		if below, err = in.featureSpace(from); err != nil {
+			return err
+		}
+		space += "\nfrom the features of\n" + below
 	}
 	if in.store != nil && in.space == space {
 		return nil
 	}
 	in.closeStore()
+	if d := in.deeper; d != nil && d.space == space { // filled by the pass of the head
+		in.store, d.store = d.store, nil
+	} else if in.store, err = in.openSpace(space); err != nil {
+		return err
+	}
 	in.space = space
+	return in.computeFrom(from, below)
+}
+
+// computeFrom ends the use of an earlier deeper stage and begins that of another,
+// whose features have a space, if any.
+func (in *inputs) computeFrom(stage, space string) (err error) {
+	if in.deeper != nil {
+		if err := in.deeper.close(); err != nil {
+			return err
+		}
+		in.deeper = nil
+	}
+	if stage == "" {
+		return nil
+	}
+	in.deeper = &deeper{network: in.network, name: stage, space: space}
+	if space != "" && !in.last {
+		in.deeper.store, err = in.openSpace(space)
+	}
+	return err
+}
+
+func (in *inputs) featureSpace(stage string) (string, error) {
+	return in.network.FeatureSpace(stage, frozenWeights(in.config.Model.InitFrom, in.network.Info(), stage))
+}
+
+// openSpace opens a space of the cache, in memory if the folder cannot be used.
+func (in *inputs) openSpace(space string) (*features.Store, error) {
+	cache := &in.options.Cache
 	unwritable := cache.Homeless
-	if in.store, err = features.Open(cache.Options, space); err != nil && cache.Dir != "" {
+	store, err := features.Open(cache.Options, space)
+	if err != nil && cache.Dir != "" {
 		unwritable = err
 		cache.Dir = ""
-		in.store, err = features.Open(cache.Options, space)
+		store, err = features.Open(cache.Options, space)
 	}
 	if unwritable != nil {
 		in.env.Warn("features are kept in memory, for this run only: %v (%s)", unwritable, pipeline.Option("cache-dir"))
 		cache.Homeless = nil
 	}
-	return err
+	return store, err
 }
 
 // closeStore closes the store. An error loses nothing that was stored.
 func (in *inputs) closeStore() {
 	if in.store != nil {
 		_ = in.store.Close()
+		in.store = nil
 	}
 }
 
 func (in *inputs) close() {
 	in.closeStore()
+	if in.deeper != nil {
+		_ = in.deeper.close()
+	}
 	if in.decoder != nil {
 		_ = in.decoder.Close()
 	}

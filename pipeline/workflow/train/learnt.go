@@ -42,7 +42,7 @@ func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflo
 	if err != nil {
 		return nil, err
 	}
-	in := &inputs{env: env, progress: env.Progress, config: config, options: o, network: network, digests: digests}
+	in := &inputs{env: env, progress: env.Progress, config: config, options: o, network: network, digests: digests, last: true}
 	for i, label := range labels { // older runs have another form
 		labels[i] = dataset.ClassName(label)
 	}
