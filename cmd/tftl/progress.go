@@ -50,8 +50,10 @@ func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
 	case timing.Phase == "":
 	case computed == 0:
 		p.say("features of all %d images are cached: no frozen pass", e.Total)
+	case e.Cached == 0:
+		p.say("frozen pass: %d images in %.1f s, %.1f images/s; 0 were cached", computed, timing.Frozen(), timing.ImagesPerSecond())
 	default:
-		p.say("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Seconds, timing.ImagesPerSecond(), e.Cached)
+		p.say("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached and took %.1f s", computed, timing.Frozen(), timing.ImagesPerSecond(), e.Cached, timing.Seconds-timing.Frozen())
 	}
 }
 

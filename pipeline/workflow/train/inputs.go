@@ -66,11 +66,13 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	for _, s := range sources {
 		event.Total += s.Len()
 	}
+	p := &pass{inputs: in, stage: stage, sources: sources, images: event.Total}
 	in.progress(event)   // timing starts here
 	var done, cached int // in the sources so far
 	for _, s := range sources {
 		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
+			p.makeRoom(event.Done - event.Cached)
 			in.progress(event)
 		})
 		if err != nil {
@@ -84,13 +86,11 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		}
 	}
 	stats := in.store.Stats()
-	switch {
-	case stats.WriteError != nil:
+	if stats.WriteError != nil {
 		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
 			stats.WriteError, pipeline.Option("cache-dir"), pipeline.Option("cache"))
-	case stats.Refused > 0:
-		in.env.Warn("the feature cache is full (%s): in stage %s, %d of %d images do not fit and are computed again every epoch",
-			pipeline.Option("cache-size"), stage, stats.Refused, event.Total)
+	} else {
+		p.warnIfFull()
 	}
 	if stats.Damaged > 0 {
 		in.env.Warn("%d damaged records of the feature cache were computed again", stats.Damaged)
@@ -148,6 +148,7 @@ func (in *inputs) openStore(stage string) (err error) {
 	in.closeStore()
 	if d := in.deeper; d != nil && d.space == space { // filled by the pass of the head
 		in.store, d.store = d.store, nil
+		in.store.Limit(in.options.Cache.MaxBytes)
 	} else if in.store, err = in.openSpace(space); err != nil {
 		return err
 	}
