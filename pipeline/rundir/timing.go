@@ -32,7 +32,12 @@ type Timing struct {
 
 // Frozen is how many seconds of a frozen pass were for images that were not
 // cached. Lines of older versions do not tell them apart.
-func (t Timing) Frozen() float64 { return cmp.Or(t.Computing, t.Seconds) }
+func (t Timing) Frozen() float64 {
+	if t.Images == t.Cached {
+		return 0
+	}
+	return cmp.Or(t.Computing, t.Seconds)
+}
 
 // ImagesPerSecond is the speed of a frozen pass or of an epoch's training, or 0
 // if nothing was computed. Images from the cache count neither as images nor by

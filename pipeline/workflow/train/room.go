@@ -1,6 +1,8 @@
 package train
 
 import (
+	"math"
+
 	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/features"
@@ -25,10 +27,10 @@ func (p *pass) makeRoom(computed int) {
 	}
 	p.next = 2 * computed
 	missing, unread := p.missing()
-	own := in{store: p.store, stage: p.stage, known: missing, images: missing + unread}
-	p.fit(own)
-	if d := p.deeper; d != nil && d.store != nil {
-		p.fit(in{store: d.store, stage: d.name, known: missing, images: missing + unread, leave: own.need(own.images), later: true})
+	p.fit(demand{store: p.store, stage: p.stage, known: missing, images: missing + unread})
+	if next := p.deeper; next != nil && next.store != nil {
+		leave := int64(missing+unread) * p.store.Record()
+		p.fit(demand{store: next.store, stage: next.name, known: missing, images: missing + unread, leave: leave, later: true})
 	}
 }
 
@@ -40,81 +42,88 @@ func (p *pass) missing() (missing, unread int) {
 	return missing, unread
 }
 
-// in is a store and the images whose features are still to be put in it.
-type in struct {
+// demand is a store and the images whose features are still to be put in it.
+type demand struct {
 	store  *features.Store
 	stage  string
 	known  int   // images that are not in it
 	images int   // images that are not in it or have not been read
 	leave  int64 // bytes for others
+	most   int64 // bytes that it may still take
 	later  bool  // what does not fit is computed when the turn of the stage comes
 }
 
-func (i in) need(images int) int64 { return int64(images) * i.store.Record() }
+func (d demand) need(images int) int64 { return min(int64(images)*d.store.Record(), d.most) }
 
 // fit limits a store to the room that there is.
-func (p *pass) fit(i in) {
-	own, all, err := i.store.Size()
-	if err != nil || i.store.Stats().WriteError != nil {
+func (p *pass) fit(d demand) {
+	used, _, err := d.store.Size()
+	if err != nil || d.store.Stats().WriteError != nil {
 		return
 	}
 	limit := p.options.Cache.MaxBytes
-	allowed := i.need(i.images) // by the limit
-	if limit > 0 {
-		if i.leave > 0 {
-			limit = max(limit-i.leave, 1)
-			i.store.Limit(limit)
-		}
-		allowed = min(allowed, max(limit-own, 0))
+	if limit > 0 && d.leave > 0 {
+		limit = max(limit-d.leave, 1)
+		d.store.Limit(limit)
 	}
-	if i.store.Dir() == "" && !p.fitMemory(i, allowed, own) {
-		return
+	d.most = math.MaxInt64
+	if limit > 0 { // what it refuses needs no room
+		d.most = max(limit-used, 0)
 	}
-	if dir := i.store.Dir(); dir != "" {
-		free := p.env.FreeDisk(dir)
-		room := free/10*9 - i.leave // the run writes other files, too
-		need := min(allowed, i.need(i.known))
-		if free < 0 || need <= room {
-			return
-		}
-		room = max(room, 0)
-		i.store.Limit(least(limit, all+room))
-		if others := all - own; need > room+others { // which make way
-			p.tell(i, need-room-others, "%s is short of space: features of stage %s need %s", dir, i.stage, printable.Bytes(need))
-		}
+	if d.store.Dir() == "" {
+		p.fitMemory(d, used)
+	}
+	if dir := d.store.Dir(); dir != "" {
+		p.fitDisk(d, dir, limit)
 	}
 }
 
-// fitMemory reports whether the store, which is in memory, is not limited by it. It
-// continues on disk if there is a folder for it.
-func (p *pass) fitMemory(i in, need, used int64) bool {
+// fitDisk limits a store on disk. Other spaces make way for it.
+func (p *pass) fitDisk(d demand, dir string, limit int64) {
+	own, all, err := d.store.Size()
+	free := p.env.FreeDisk(dir)
+	room := free/10*9 - d.leave // the run writes other files, too
+	need := d.need(d.known)
+	if err != nil || free < 0 || need <= room {
+		return
+	}
+	room = max(room, 0)
+	d.store.Limit(least(limit, all+room))
+	if others := all - own; need > room+others {
+		p.tell(d, need-room-others, "%s is short of space: features of stage %s need %s", dir, d.stage, printable.Bytes(need))
+	}
+}
+
+// fitMemory limits a store in memory, or continues it on disk if there is a folder
+// for it.
+func (p *pass) fitMemory(d demand, used int64) {
 	free := p.env.FreeMemory()
-	room := free/4*3 - i.leave
+	room := free/4*3 - d.leave // training needs some, too
+	need := d.need(d.images)
 	if free < 0 || need <= room {
-		return true
+		return
 	}
 	room = max(room, 0)
 	cache := &p.options.Cache
-	if dir := cache.Overflow; dir != "" && i.store.Spill(dir) == nil {
+	if dir := cache.Overflow; dir != "" && d.store.Spill(dir) == nil {
 		if cache.Dir != dir {
 			p.env.Warn("features of stage %s need %s and memory has room for %s: they are kept in %s (%s)",
-				i.stage, printable.Bytes(need), printable.Bytes(room), dir, pipeline.Option("cache-dir"))
+				d.stage, printable.Bytes(need), printable.Bytes(room), dir, pipeline.Option("cache-dir"))
 		}
 		cache.Dir = dir
-		return true
+		return
 	}
-	i.store.Limit(max(used+room, 1))
-	p.tell(i, need-room, "memory has room for %s: features of stage %s need %s", printable.Bytes(room), i.stage, printable.Bytes(need))
-	return false
+	d.store.Limit(max(used+room, 1))
+	p.tell(d, need-room, "memory has room for %s: features of stage %s need %s", printable.Bytes(room), d.stage, printable.Bytes(need))
 }
 
 // tell warns once that features of so many bytes do not fit.
-func (p *pass) tell(i in, short int64, format string, args ...any) {
-	if p.told || i.later {
+func (p *pass) tell(d demand, short int64, format string, args ...any) {
+	if p.told || d.later {
 		return
 	}
 	p.told = true
-	record := i.store.Record()
+	record := d.store.Record()
 	p.env.Warn("%v; about %d of %d images do not fit and are computed again every epoch (%s)",
 		pipeline.Messagef(format, args...), (short+record-1)/record, p.images, pipeline.Option("cache-dir"))
 }

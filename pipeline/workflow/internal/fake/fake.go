@@ -27,8 +27,9 @@ import (
 // them fail.
 type World struct {
 	Loads, Opens, Exports int
-	Steps                 int // of all networks
-	Passes                int // forward passes of all heads, apart from steps
+	Steps                 int            // of all networks
+	Frozen                map[string]int // images that passed the frozen part, by stage
+	Passes                int            // forward passes of all heads, apart from steps
 	Notes                 []string
 	// OnStep, if set, is called before each step and may fail it.
 	OnStep func(step int) error
@@ -142,6 +143,10 @@ func (e exporter) Export(_ context.Context, checkpoint, dir string, labels []str
 	return os.WriteFile(filepath.Join(dir, "saved_model.pb"), fmt.Appendf(data, "%q", labels), 0o600)
 }
 
+// rounding is by how much the head's features differ from those computed from a
+// deeper stage's, as with constant weights.
+const rounding = 1. / 1024
+
 // stage is a network opened at a depth: head, or one that also trains the block.
 type stage struct {
 	*network
@@ -162,9 +167,15 @@ func (s *stage) Begin(context.Context) error {
 
 func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) {
 	images.Shape = []int64{images.Shape[0], 1}
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	if s.world.Frozen == nil {
+		s.world.Frozen = map[string]int{}
+	}
+	s.world.Frozen[s.name] += len(images.Data)
 	if s.name == "head" {
 		for i := range images.Data {
-			images.Data[i] += float32(s.Block)
+			images.Data[i] += float32(s.Block) + rounding
 		}
 	}
 	return images, nil
