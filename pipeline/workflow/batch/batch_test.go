@@ -123,6 +123,23 @@ func TestWhatIsDoneIsNotDoneAgain(t *testing.T) {
 	}
 }
 
+// The head is in use while a deeper stage computes features for it. It does not stay
+// open beside that one's training.
+func TestStagedRunsOfABatch(t *testing.T) {
+	s := newSetting(t)
+	for i := range s.batch.Runs {
+		training := &s.batch.Runs[i].Train.Config.Training
+		training.Stages = []rundir.Stage{{Name: "head", Epochs: 2, Rate: training.Rate}, {Name: "block2", Epochs: 1, Rate: training.Rate}}
+	}
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStates(batch.Done, batch.Done)
+	if s.Frozen["head"] > 0 {
+		t.Errorf("%v images passed the frozen part", s.Frozen)
+	}
+}
+
 func TestWhatChangedIsDoneAgain(t *testing.T) {
 	s := newSetting(t)
 	if _, err := s.do(t.Context()); err != nil {

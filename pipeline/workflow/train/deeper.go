@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -68,17 +67,34 @@ func (d *deeper) compute(ctx context.Context, b pipeline.Batch, how func(pipelin
 	return how(d.stage, ctx, b)
 }
 
-// release closes the stage until it is needed again.
-func (d *deeper) release() error {
+// take returns the stage if it is open, for its own training. It is opened again if
+// an image needs it all the same.
+func (d *deeper) take() pipeline.Stage {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stage == nil {
-		return nil
-	}
-	err := d.stage.Close()
+	stage := d.stage
 	d.stage = nil
-	return err
+	return stage
 }
 
-// close releases the stage and its store.
-func (d *deeper) close() error { return errors.Join(d.release(), d.store.Close()) }
+// close closes the stage.
+func (d *deeper) close() error {
+	if stage := d.take(); stage != nil {
+		return stage.Close()
+	}
+	return nil
+}
+
+// opener opens stages for training. The one that has computed features for the head
+// is open already.
+type opener struct{ *inputs }
+
+// Open implements pipeline.Opener.
+func (o opener) Open(ctx context.Context, name string) (pipeline.Stage, error) {
+	if d := o.deeper; d != nil && d.name == name {
+		if stage := d.take(); stage != nil {
+			return stage, nil
+		}
+	}
+	return o.network.Open(ctx, name)
+}

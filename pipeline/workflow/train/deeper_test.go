@@ -35,6 +35,9 @@ func TestStagedRunComputesEachImageOnce(t *testing.T) {
 			}
 			result := s.fit(request)
 			// Two parts of a few images, each in a batch that is filled up.
+			if s.Opens != len(result.Depth) {
+				t.Errorf("%s: %d stages were opened for %d", name, s.Opens, len(result.Depth))
+			}
 			if s.Frozen["head"] != 0 || s.Frozen["block2"] != 2*features.BatchSize {
 				t.Errorf("%s, cache %q: frozen passes of %v", name, dir, s.Frozen)
 			}

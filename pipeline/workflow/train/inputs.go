@@ -80,11 +80,6 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		}
 		done, cached = event.Done, event.Cached
 	}
-	if in.deeper != nil {
-		if err := in.deeper.release(); err != nil {
-			return err
-		}
-	}
 	stats := in.store.Stats()
 	if stats.WriteError != nil {
 		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
@@ -145,7 +140,8 @@ func (in *inputs) openStore(stage string) (err error) {
 	if in.store != nil && in.space == space {
 		return nil
 	}
-	in.closeStore()
+	closeSpace(in.store)
+	in.store = nil
 	if d := in.deeper; d != nil && d.space == space { // filled by the pass of the head
 		in.store, d.store = d.store, nil
 		in.store.Limit(in.options.Cache.MaxBytes)
@@ -159,14 +155,8 @@ func (in *inputs) openStore(stage string) (err error) {
 // computeFrom ends the use of an earlier deeper stage and begins that of another,
 // whose features have a space, if any.
 func (in *inputs) computeFrom(stage, space string) (err error) {
-	if in.deeper != nil {
-		if err := in.deeper.close(); err != nil {
-			return err
-		}
-		in.deeper = nil
-	}
-	if stage == "" {
-		return nil
+	if err := in.closeDeeper(); err != nil || stage == "" {
+		return err
 	}
 	in.deeper = &deeper{network: in.network, name: stage, space: space}
 	if space != "" && !in.last {
@@ -196,19 +186,27 @@ func (in *inputs) openSpace(space string) (*features.Store, error) {
 	return store, err
 }
 
-// closeStore closes the store. An error loses nothing that was stored.
-func (in *inputs) closeStore() {
-	if in.store != nil {
-		_ = in.store.Close()
-		in.store = nil
+// closeSpace closes what openSpace opened. An error loses nothing that was stored.
+func closeSpace(store *features.Store) {
+	if store != nil {
+		_ = store.Close()
 	}
 }
 
-func (in *inputs) close() {
-	in.closeStore()
-	if in.deeper != nil {
-		_ = in.deeper.close()
+// closeDeeper closes the stage from which the head's features are computed.
+func (in *inputs) closeDeeper() error {
+	d := in.deeper
+	if d == nil {
+		return nil
 	}
+	in.deeper = nil
+	closeSpace(d.store)
+	return d.close()
+}
+
+func (in *inputs) close() {
+	closeSpace(in.store)
+	_ = in.closeDeeper()
 	if in.decoder != nil {
 		_ = in.decoder.Close()
 	}

@@ -150,7 +150,8 @@ const rounding = 1. / 1024
 // stage is a network opened at a depth: head, or one that also trains the block.
 type stage struct {
 	*network
-	name string
+	name   string
+	closed bool
 	memory
 }
 
@@ -166,6 +167,9 @@ func (s *stage) Begin(context.Context) error {
 }
 
 func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) {
+	if err := s.use(); err != nil {
+		return images, err
+	}
 	images.Shape = []int64{images.Shape[0], 1}
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
@@ -185,7 +189,7 @@ func (s *stage) HeadInputs(_ context.Context, features pipeline.Batch) (pipeline
 	for i, v := range features.Data {
 		features.Data[i] = s.above(v)
 	}
-	return features, nil
+	return features, s.use()
 }
 
 // above runs the layers above the cut and below the head.
@@ -215,7 +219,7 @@ func (s *stage) Step(_ context.Context, b pipeline.Batch, h pipeline.Hyperparame
 		s.Block += 0.25
 	}
 	result.Loss = 1 / (1 + s.Weight)
-	return result, nil
+	return result, s.use()
 }
 
 func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
@@ -224,7 +228,7 @@ func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
 	for _, v := range b.Data {
 		logits = append(logits, 0, s.above(v)*float32(s.Weight)/1000)
 	}
-	return logits, nil
+	return logits, s.use()
 }
 
 func (s *stage) Save(_ context.Context, prefix string) error {
@@ -243,7 +247,18 @@ func (s *stage) Restore(_ context.Context, prefix string) error {
 	return json.Unmarshal(data, &s.memory)
 }
 
-func (s *stage) Close() error { return nil }
+func (s *stage) Close() error {
+	s.closed = true
+	return nil
+}
+
+// use fails if the stage is closed.
+func (s *stage) use() error {
+	if s.closed {
+		return fmt.Errorf("stage %s: is closed", s.name)
+	}
+	return nil
+}
 
 // Data writes a folder of images with the parts train, val and test and the
 // classes cat and dog. Cats are negative numbers, dogs positive ones.
