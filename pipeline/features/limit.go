@@ -57,15 +57,18 @@ func (s *Store) Record() int64 {
 // Missing counts images that are not in the Store, and those not read yet, which
 // may be.
 func (s *Source) Missing() (missing, unread int) {
-	index := make([]int, s.Len())
-	for i := range index {
-		index[i] = i
-	}
-	for _, im := range s.images(index) {
-		if im.digest == (Digest{}) {
-			unread++
-		} else if _, ok := s.Store.Shape(s.key(im)); !ok {
-			missing++
+	const window = 1024 // to take little memory
+	for start := 0; start < s.Len(); start += window {
+		index := make([]int, min(window, s.Len()-start))
+		for i := range index {
+			index[i] = start + i
+		}
+		for _, im := range s.images(index) {
+			if im.digest == (Digest{}) {
+				unread++
+			} else if _, ok := s.Store.Shape(s.key(im)); !ok {
+				missing++
+			}
 		}
 	}
 	return missing, unread

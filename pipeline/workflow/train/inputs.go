@@ -142,7 +142,7 @@ func (in *inputs) openStore(stage string) (err error) {
 	}
 	closeSpace(in.store)
 	in.store = nil
-	if d := in.deeper; d != nil && d.space == space { // filled by the pass of the head
+	if d := in.deeper; d != nil && d.store != nil && d.space == space { // filled by the pass of the head
 		in.store, d.store = d.store, nil
 		in.store.Limit(in.options.Cache.MaxBytes)
 	} else if in.store, err = in.openSpace(space); err != nil {
