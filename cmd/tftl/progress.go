@@ -45,10 +45,10 @@ func (p *progress) draw(e pipeline.Event, text string) { p.bar.Draw(e.Phase, tex
 // featuresDone reports a frozen pass, if it was timed.
 func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
 	p.end()
-	computed := e.Total - e.Cached
+	computed := e.Computed()
 	switch {
 	case timing.Phase == "":
-	case computed == 0:
+	case e.Cached == e.Total:
 		p.say("features of all %d images are cached: no frozen pass", e.Total)
 	case e.Cached == 0:
 		p.say("frozen pass: %d images in %.1f s, %.1f images/s; 0 were cached", computed, timing.Frozen(), timing.ImagesPerSecond())

@@ -42,6 +42,7 @@ type Source struct {
 
 	mu      sync.Mutex
 	digests []Digest // of the images as first read; zero if not read yet
+	left    int      // images that Warm did not compute
 	shape   []int64  // of one image's activations, from Compute; nil if not known yet
 }
 

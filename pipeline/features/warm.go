@@ -54,7 +54,11 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 		if pass.Err() != nil {
 			continue // until the others have noticed too
 		}
-		if len(w.images) > 0 && !full.Load() { // then it was decoded
+		switch {
+		case len(w.images) == 0:
+		case full.Load():
+			s.leave(len(w.images))
+		default: // it was decoded
 			_, stored, err := s.compute(pass, w.images, w.in)
 			if err != nil {
 				cancel(err)
@@ -73,6 +77,20 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 		return err
 	}
 	return context.Cause(pass)
+}
+
+func (s *Source) leave(images int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left += images
+}
+
+// Left is how many images Warm did not compute because the Store was full. They
+// count as done.
+func (s *Source) Left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // findMissing reads all images and sends those that are not stored.

@@ -152,14 +152,14 @@ func (s *stopwatch) event(e pipeline.Event) Timing {
 		return Timing{} // what came before was not part of the pass
 	}
 	s.seconds[e.Phase] += passed
-	if computed := e.Done - e.Cached; e.Phase == FeaturesPhase && computed > s.computed {
+	if computed := e.Computed(); e.Phase == FeaturesPhase && computed > s.computed {
 		s.computing, s.computed = s.computing+passed, computed
 	}
 	switch {
 	case e.Phase == "train":
 		s.trained = e.Done
 	case e.Phase == FeaturesPhase && e.Done == e.Total:
-		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total, Cached: e.Cached, Seconds: s.seconds[e.Phase], Computing: s.computing}
+		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total - e.Left, Cached: e.Cached, Seconds: s.seconds[e.Phase], Computing: s.computing}
 	case e.Phase == EpochPhase:
 		return Timing{
 			Phase: EpochPhase, Stage: e.Stage, Epoch: e.Record.Epoch, Images: s.trained,

@@ -67,18 +67,18 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		event.Total += s.Len()
 	}
 	p := &pass{inputs: in, stage: stage, sources: sources, images: event.Total}
-	in.progress(event)   // timing starts here
-	var done, cached int // in the sources so far
+	in.progress(event)         // timing starts here
+	var done, cached, left int // in the sources so far
 	for _, s := range sources {
 		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
-			event.Done, event.Cached = done+d, cached+c
-			p.makeRoom(event.Done - event.Cached)
+			event.Done, event.Cached, event.Left = done+d, cached+c, left+s.Left()
+			p.makeRoom(event.Computed())
 			in.progress(event)
 		})
 		if err != nil {
 			return err
 		}
-		done, cached = event.Done, event.Cached
+		done, cached, left = event.Done, event.Cached, event.Left
 	}
 	stats := in.store.Stats()
 	if stats.WriteError != nil {
