@@ -3,6 +3,7 @@ package tftl
 import (
 	"path/filepath"
 
+	"tftl/internal/machine"
 	"tftl/internal/printable"
 	"tftl/pipeline"
 	"tftl/pipeline/pixels"
@@ -43,6 +44,8 @@ func Env(version string) workflow.Env {
 			}
 			return augmenter{g, a}, nil
 		},
+		Memory: machine.Memory,
+		Disk:   machine.Disk,
 	}
 }
 

@@ -13,10 +13,14 @@ type Event struct {
 	Done     int     // samples
 	Total    int     // 0 if it is unknown
 	Cached   int     // samples whose features were cached already
+	Left     int     // samples that count as done, but whose features did not fit in the cache
 	Loss     float64 // of the epoch so far
 	Accuracy float64
 	Record   Epoch // of phase "epoch"
 }
+
+// Computed is how many of the samples that are done have passed the frozen part.
+func (e Event) Computed() int { return e.Done - e.Cached - e.Left }
 
 // Progress receives events in order, from one goroutine at a time. It may be
 // nil.

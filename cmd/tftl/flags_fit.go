@@ -70,19 +70,20 @@ func newCache(c *cli.Context) (o train.Cache, err error) {
 	if o.MaxBytes, err = commandline.Bytes(c.String("cache-size")); err != nil {
 		return o, invalid("cache-size", c.String("cache-size"), err.Error())
 	}
+	dir := c.String("cache-dir")
+	if dir == "" {
+		var user string
+		if user, err = os.UserCacheDir(); err == nil { // there is none in some containers
+			dir = filepath.Join(user, "tftl", "features")
+		}
+	}
 	switch where := c.String("cache"); where {
 	case "off":
 		o.Off = true
 	case "ram":
+		o.Overflow = dir
 	case "disk":
-		if o.Dir = c.String("cache-dir"); o.Dir == "" {
-			user, err := os.UserCacheDir()
-			if err != nil { // for example in a container
-				o.Homeless = err
-				break
-			}
-			o.Dir = filepath.Join(user, "tftl", "features")
-		}
+		o.Dir, o.Homeless = dir, err
 	default:
 		return o, invalid("cache", where, "must be disk, ram or off")
 	}

@@ -29,7 +29,7 @@ func (p *progress) show(e pipeline.Event, timing rundir.Timing) {
 		p.epochDone(e, timing)
 		return
 	}
-	work := ui.Work{Phase: e.Phase, Text: e.Phase, Unit: "images", Done: e.Done, Computed: e.Done - e.Cached, Total: e.Total}
+	work := ui.Work{Phase: e.Phase, Text: e.Phase, Unit: "images", Done: e.Done, Computed: e.Computed(), Total: e.Total}
 	switch e.Phase {
 	case "read":
 		work.Text = "reading images"
@@ -70,13 +70,17 @@ func of(run, line string) string {
 // featuresDone reports a frozen pass, if it was timed.
 func (p *progress) featuresDone(e pipeline.Event, timing rundir.Timing) {
 	p.end()
-	computed := e.Total - e.Cached
+	computed := e.Computed()
 	switch {
 	case timing.Phase == "":
-	case computed == 0:
+	case e.Cached == e.Total:
 		p.say("%s", of(e.Run, fmt.Sprintf("features of all %d images are cached: no frozen pass", e.Total)))
 	default:
-		p.say("%s", of(e.Run, fmt.Sprintf("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Seconds, timing.ImagesPerSecond(), e.Cached)))
+		line := fmt.Sprintf("frozen pass: %d images in %.1f s, %.1f images/s; %d were cached", computed, timing.Frozen(), timing.ImagesPerSecond(), e.Cached)
+		if e.Cached > 0 {
+			line += fmt.Sprintf(" and took %.1f s", timing.Seconds-timing.Frozen())
+		}
+		p.say("%s", of(e.Run, line))
 	}
 }
 

@@ -18,6 +18,9 @@ type onDisk struct {
 	used time.Time
 }
 
+// in says whether a segment is in the folder of a space.
+func (d onDisk) in(folder string) bool { return filepath.Dir(d.path) == folder }
+
 // segments lists the segments of every space in dir. Other files are not counted,
 // so they are never removed.
 func segments(dir string) ([]onDisk, error) {
@@ -67,7 +70,7 @@ func makeRoom(dir, own string, limit int64) (int64, error) {
 		if total <= limit {
 			break
 		}
-		if filepath.Dir(s.path) != own && removeUnused(s.path) {
+		if !s.in(own) && removeUnused(s.path) {
 			total -= s.size
 		}
 	}

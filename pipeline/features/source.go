@@ -27,6 +27,9 @@ type Source struct {
 	// activations must not depend on the other images in its batch or, if they are
 	// stored, on the size of the batch: see Filled.
 	Compute Compute
+	// Deeper, if set, comes before Compute, which then turns activations at that cut
+	// into its own.
+	Deeper *Deeper
 	// Variant, if set, describes what Decode does to a sample that does not follow
 	// from its bytes, such as a random augmentation. Empty stands for nothing. It is
 	// part of what activations are cached by.
@@ -39,6 +42,7 @@ type Source struct {
 
 	mu      sync.Mutex
 	digests []Digest // of the images as first read; zero if not read yet
+	left    int      // images that Warm did not compute
 	shape   []int64  // of one image's activations, from Compute; nil if not known yet
 }
 
@@ -174,11 +178,11 @@ func (s *Source) fromScratch(ctx context.Context, images []image) (pipeline.Batc
 	if err := s.read(ctx, images, func(im image) bool { return im.encoded == nil }); err != nil {
 		return pipeline.Batch{}, err
 	}
-	pixels, err := s.decode(ctx, images)
+	in, err := s.enter(ctx, images)
 	if err != nil {
 		return pipeline.Batch{}, err
 	}
-	computed, _, err := s.compute(ctx, images, pixels)
+	computed, _, err := s.compute(ctx, images, in)
 	return computed, err
 }
 
@@ -193,19 +197,18 @@ func (s *Source) decode(ctx context.Context, images []image) (pipeline.Batch, er
 
 // compute runs the frozen part and stores the result. stored is false if the Store
 // refused any of it.
-func (s *Source) compute(ctx context.Context, images []image, pixels pipeline.Batch) (out pipeline.Batch, stored bool, err error) {
-	out, err = s.Compute(ctx, pixels)
+func (s *Source) compute(ctx context.Context, images []image, in entry) (out pipeline.Batch, stored bool, err error) {
+	if out, err = s.toDeeper(ctx, images, in); err == nil {
+		out, err = s.Compute(ctx, out)
+	}
 	if err != nil {
 		return out, false, err
 	}
-	if len(out.Shape) == 0 || out.Shape[0] != int64(len(images)) {
-		return out, false, fmt.Errorf("features: activations of %d images have shape %v", len(images), out.Shape)
+	width, err := widthOf(out, len(images))
+	if err != nil {
+		return out, false, err
 	}
 	shape := out.Shape[1:]
-	width := elements(shape)
-	if width < 0 || len(images)*width != len(out.Data) {
-		return out, false, fmt.Errorf("features: %d activations do not fill shape %v", len(out.Data), out.Shape)
-	}
 	s.mu.Lock()
 	if s.shape == nil {
 		s.shape = slices.Clone(shape)

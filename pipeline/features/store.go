@@ -57,21 +57,23 @@ type Stats struct {
 // Any number of processes may have the same space open: each sees what the others
 // had stored when it opened the space. A nil Store stores nothing.
 type Store struct {
-	dir    string // empty in RAM
-	folder string // of the space, below dir
-	space  [sha256.Size]byte
-	limit  int64
-	create func() (appender, error) // makes what new records go to
+	text  string // of the space
+	space [sha256.Size]byte
 
 	open    sync.RWMutex // held for reading while records are read or written
 	buffers sync.Pool    // of *[]byte, for payloads
 
 	mu       sync.Mutex // guards what follows
+	dir      string     // empty in RAM
+	folder   string     // of the space, below dir
+	limit    int64
+	create   func() (appender, error) // makes what new records go to
 	index    map[Digest]*record
 	files    []io.Closer
 	out      appender // nil until something is stored
 	used     int64    // bytes in dir or in RAM, as far as known
 	appended int64    // bytes since used was last measured
+	largest  int64    // bytes of a record, stored or refused
 	full     bool
 	stats    Stats
 }
@@ -91,27 +93,12 @@ type appender interface {
 // If the disk is too full to create the space, that is not an error: the Store
 // then refuses everything, and its Stats say why.
 func Open(o Options, space string) (*Store, error) {
-	s := &Store{
-		dir:      o.Dir,
-		space:    sha256.Sum256([]byte(space)),
-		limit:    o.MaxBytes,
-		appended: o.MaxBytes, // nothing has been measured yet
-		index:    map[Digest]*record{},
-	}
+	s := &Store{text: space, space: sha256.Sum256([]byte(space)), limit: o.MaxBytes, index: map[Digest]*record{}}
+	s.create = func() (appender, error) { return &memory{}, nil }
 	if o.Dir == "" {
-		s.create = func() (appender, error) { return &memory{}, nil }
 		return s, nil
 	}
-	s.folder = filepath.Join(o.Dir, hex.EncodeToString(s.space[:])[:32])
-	s.create = func() (appender, error) {
-		out, err := createSegment(s.folder, s.space)
-		if err != nil {
-			return nil, err
-		}
-		return out, nil
-	}
-	if err := s.openFolder(space); err != nil {
-		err = fmt.Errorf("open feature cache: %w", err)
+	if err := s.use(o.Dir); err != nil {
 		if !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
 			return nil, err
 		}
@@ -120,29 +107,47 @@ func Open(o Options, space string) (*Store, error) {
 	return s, nil
 }
 
+// use makes dir the folder of a new Store, or of one in RAM.
+func (s *Store) use(dir string) error {
+	folder := filepath.Join(dir, hex.EncodeToString(s.space[:])[:32])
+	if err := s.openFolder(folder); err != nil {
+		return fmt.Errorf("open feature cache: %w", err)
+	}
+	s.dir, s.folder, s.out = dir, folder, nil
+	s.used, s.appended = 0, s.limit // nothing has been measured yet
+	s.create = func() (appender, error) {
+		out, err := createSegment(folder, s.space)
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	}
+	return nil
+}
+
 // isSpace says whether a folder in a cache may be that of a space.
 func isSpace(name string) bool {
 	raw, err := hex.DecodeString(name)
 	return err == nil && len(raw) == 16
 }
 
-func (s *Store) openFolder(space string) error {
-	if err := os.MkdirAll(s.folder, 0o777); err != nil {
+func (s *Store) openFolder(folder string) error {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	path := filepath.Join(s.folder, "space.txt")
+	path := filepath.Join(folder, "space.txt")
 	got, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := atomicfile.WriteFile(path, []byte(space), 0o666); err != nil {
+		if err := atomicfile.WriteFile(path, []byte(s.text), 0o666); err != nil {
 			return err
 		}
 	case err != nil:
 		return err
-	case string(got) != space:
-		return pipeline.WithHint(fmt.Errorf("%s does not match its folder", path), "remove %s", s.folder)
+	case string(got) != s.text:
+		return pipeline.WithHint(fmt.Errorf("%s does not match its folder", path), "remove %s", folder)
 	}
-	entries, err := os.ReadDir(s.folder) // sorted: oldest first
+	entries, err := os.ReadDir(folder) // sorted: oldest first
 	if err != nil {
 		return err
 	}
@@ -150,7 +155,7 @@ func (s *Store) openFolder(space string) error {
 		if !strings.HasSuffix(e.Name(), suffix) {
 			continue
 		}
-		f, damaged := openSegment(filepath.Join(s.folder, e.Name()), s.space, s.add)
+		f, damaged := openSegment(filepath.Join(folder, e.Name()), s.space, s.add)
 		if f != nil {
 			s.files = append(s.files, f)
 		}
@@ -250,6 +255,7 @@ func (s *Store) Put(d Digest, shape []int64, values []float32) (stored bool) {
 	defer s.open.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.largest = max(s.largest, int64(len(whole)))
 	switch {
 	case s.index[d] != nil: // another goroutine was faster
 		return true

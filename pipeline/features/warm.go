@@ -13,7 +13,7 @@ import (
 type work struct {
 	images []image
 	cached int
-	pixels pipeline.Batch
+	in     entry
 }
 
 // Warm is the frozen pass: it reads every image once and adds the missing
@@ -54,8 +54,12 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 		if pass.Err() != nil {
 			continue // until the others have noticed too
 		}
-		if len(w.images) > 0 && !full.Load() { // then it was decoded
-			_, stored, err := s.compute(pass, w.images, w.pixels)
+		switch {
+		case len(w.images) == 0:
+		case full.Load():
+			s.leave(len(w.images))
+		default: // it was decoded
+			_, stored, err := s.compute(pass, w.images, w.in)
 			if err != nil {
 				cancel(err)
 				continue
@@ -73,6 +77,20 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 		return err
 	}
 	return context.Cause(pass)
+}
+
+func (s *Source) leave(images int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left += images
+}
+
+// Left is how many images Warm did not compute because the Store was full. They
+// count as done.
+func (s *Source) Left() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // findMissing reads all images and sends those that are not stored.
@@ -120,7 +138,7 @@ func (s *Source) decodeAll(ctx context.Context, from <-chan work, to chan<- work
 	for w := range from {
 		if len(w.images) > 0 && !full.Load() {
 			var err error
-			if w.pixels, err = s.decode(ctx, w.images); err != nil {
+			if w.in, err = s.enter(ctx, w.images); err != nil {
 				return err
 			}
 		}

@@ -101,6 +101,9 @@ func TestFullStore(t *testing.T) {
 	if n.computed > 4 {
 		t.Errorf("%d computed for a store that takes 3", n.computed)
 	}
+	if got := s.Left(); got != 30-n.computed {
+		t.Errorf("%d images are left, %d computed", got, n.computed)
+	}
 	batch(t, s, a, all(30)...)
 	batch(t, s, a, 29, 2, 0, 17)
 	if stats := s.Store.Stats(); stats.Stored != 3 || stats.Refused == 0 {

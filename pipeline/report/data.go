@@ -149,11 +149,12 @@ func machineFacts(c rundir.Config) []fact {
 // timingGrid sums up the time per phase. It has no rows if nothing was timed.
 func timingGrid(lines []rundir.Timing) grid {
 	g := grid{Caption: "Time per phase", Words: 1, Header: []string{"phase", "time", "images", "images/s"}}
-	var frozen, train, validate, checkpoint float64
+	var frozen, lookup, train, validate, checkpoint float64
 	var computed, cached, trained int
 	for _, l := range lines {
 		if l.Phase == "features" {
-			frozen += l.Seconds
+			frozen += l.Frozen()
+			lookup += l.Seconds - l.Frozen()
 			computed += l.Images - l.Cached
 			cached += l.Cached
 			continue
@@ -171,7 +172,8 @@ func timingGrid(lines []rundir.Timing) grid {
 		return fixed(float64(n)/s, 0)
 	}
 	g.Rows = [][]string{
-		{fmt.Sprintf("frozen pass (plus %d images from the cache)", cached), seconds(frozen), strconv.Itoa(computed), rate(computed, frozen)},
+		{"frozen pass", seconds(frozen), strconv.Itoa(computed), rate(computed, frozen)},
+		{"features from the cache", seconds(lookup), strconv.Itoa(cached), ""},
 		{"training", seconds(train), strconv.Itoa(trained), rate(trained, train)},
 		{"validation", seconds(validate), "", ""},
 		{"checkpoints", seconds(checkpoint), "", ""},

@@ -86,6 +86,9 @@ type Training struct {
 	Stages       []Stage                  `json:"stages"`
 	StagesAuto   bool                     `json:"stages_auto"` // whether validation decided how deep to train
 	Hyper        pipeline.Hyperparameters `json:"hyperparameters"`
+	// HeadFeaturesFrom is the stage from whose features those of the head are
+	// computed. Empty if they are computed from images.
+	HeadFeaturesFrom string `json:"head_features_from,omitempty"`
 	// FeatureScale divides the inputs of a new head: a number, or auto for their
 	// standard deviation. Empty if they are left as they are.
 	FeatureScale string `json:"feature_scale,omitempty"`

@@ -43,6 +43,7 @@ func facts() []string {
 		"tftl", "inputs_sha256",
 		"data.layout", "data.taken_for", "data.sha256", "data.train", "data.validation", "data.test",
 		"model.backbone", "model.weights_origin", "model.weights_sha256", "model.input", "model.pooling",
+		"training.head_features_from", // follows from the stages; runs of older versions have none
 		"runtime.devices", "runtime.threads", "runtime.instructions",
 	}
 }
@@ -55,6 +56,7 @@ func facts() []string {
 func (c Config) LegacyIdentity(s Sources) (string, error) {
 	c.Tftl, c.Inputs = "", ""
 	c.Runtime.Devices, c.Runtime.Threads, c.Runtime.Instructions = nil, 0, ""
+	c.Training.HeadFeaturesFrom = ""
 	c.Data.TakenFor, c.Data.SHA256, c.Data.Train, c.Data.Validation, c.Data.Test = "", "", 0, 0, 0
 	text, err := json.Marshal([]any{c, s.Model, s.Parts, s.Images})
 	return digest(text), err

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"time"
@@ -23,16 +24,27 @@ type Timing struct {
 	Images     int     `json:"images"`
 	Cached     int     `json:"cached"`     // of them, in a frozen pass
 	Seconds    float64 `json:"seconds"`    // of a frozen pass
+	Computing  float64 `json:"computing"`  // of them, until batches were computed; the others went by with images that were cached
 	Train      float64 `json:"train"`      // seconds of an epoch
 	Validate   float64 `json:"validate"`   // seconds of an epoch
 	Checkpoint float64 `json:"checkpoint"` // seconds of an epoch
 	Limit      float64 `json:"limit"`      // seconds, of a time limit that stopped training
 }
 
+// Frozen is how many seconds of a frozen pass were for images that were not
+// cached. Lines of older versions do not tell them apart.
+func (t Timing) Frozen() float64 {
+	if t.Images == t.Cached {
+		return 0
+	}
+	return cmp.Or(t.Computing, t.Seconds)
+}
+
 // ImagesPerSecond is the speed of a frozen pass or of an epoch's training, or 0
-// if nothing was computed.
+// if nothing was computed. Images from the cache count neither as images nor by
+// the time that it took to find them.
 func (t Timing) ImagesPerSecond() float64 {
-	images, seconds := t.Images-t.Cached, t.Seconds+t.Train
+	images, seconds := t.Images-t.Cached, t.Frozen()+t.Train
 	if images == 0 || seconds == 0 {
 		return 0
 	}
@@ -43,7 +55,7 @@ func (t Timing) ImagesPerSecond() float64 {
 func (t Timing) line() map[string]any {
 	line := map[string]any{"phase": t.Phase, "stage": t.Stage, "images": t.Images}
 	if t.Phase == FeaturesPhase {
-		line["cached"], line["seconds"] = t.Cached, t.Seconds
+		line["cached"], line["seconds"], line["computing"] = t.Cached, t.Seconds, t.Computing
 	} else {
 		line["epoch"], line["train"], line["validate"], line["checkpoint"] = t.Epoch, t.Train, t.Validate, t.Checkpoint
 	}
@@ -130,6 +142,9 @@ type stopwatch struct {
 	last    time.Time // of the previous event
 	seconds map[string]float64
 	trained int // samples of the epoch
+
+	computing float64 // seconds of the frozen pass in which images were computed
+	computed  int     // images of the frozen pass
 }
 
 // event counts the time since the previous event. It returns the timing of the
@@ -142,11 +157,14 @@ func (s *stopwatch) event(e pipeline.Event) Timing {
 		return Timing{} // what came before was not part of the pass
 	}
 	s.seconds[e.Phase] += passed
+	if computed := e.Computed(); e.Phase == FeaturesPhase && computed > s.computed {
+		s.computing, s.computed = s.computing+passed, computed
+	}
 	switch {
 	case e.Phase == "train":
 		s.trained = e.Done
 	case e.Phase == FeaturesPhase && e.Done == e.Total:
-		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total, Cached: e.Cached, Seconds: s.seconds[e.Phase]}
+		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total - e.Left, Cached: e.Cached, Seconds: s.seconds[e.Phase], Computing: s.computing}
 	case e.Phase == EpochPhase:
 		return Timing{
 			Phase: EpochPhase, Stage: e.Stage, Epoch: e.Record.Epoch, Images: s.trained,
@@ -159,5 +177,5 @@ func (s *stopwatch) event(e pipeline.Event) Timing {
 // reset begins the next pass or epoch.
 func (s *stopwatch) reset() {
 	clear(s.seconds)
-	s.trained, s.last = 0, s.now()
+	s.trained, s.computing, s.computed, s.last = 0, 0, 0, s.now()
 }

@@ -53,13 +53,13 @@ func TestProgressTimesPassesAndEpochs(t *testing.T) {
 	}))
 	r.TimeLimit(90 * time.Second)
 	want := []Timing{
-		{Phase: "features", Stage: "head", Images: 80, Cached: 20, Seconds: 2},
+		{Phase: "features", Stage: "head", Images: 80, Cached: 20, Seconds: 2, Computing: 1},
 		{Phase: "epoch", Stage: "head", Epoch: 1, Images: 60, Train: 2, Validate: 1, Checkpoint: 1},
 	}
 	if events != 7 || len(ended) != 2 || ended[0] != want[0] || ended[1] != want[1] {
 		t.Errorf("%d events, timing %+v, want %+v", events, ended, want)
 	}
-	lines := `{"cached":20,"images":80,"phase":"features","seconds":2,"stage":"head"}
+	lines := `{"cached":20,"computing":1,"images":80,"phase":"features","seconds":2,"stage":"head"}
 {"checkpoint":1,"epoch":1,"images":60,"phase":"epoch","stage":"head","train":2,"validate":1}
 {"limit":90,"phase":"max-time"}
 `
@@ -103,6 +103,7 @@ func TestImagesPerSecond(t *testing.T) {
 		want   float64
 	}{
 		{Timing{Phase: "features", Images: 80, Cached: 20, Seconds: 2}, 30},
+		{Timing{Phase: "features", Images: 80, Cached: 20, Seconds: 20, Computing: 2}, 30},
 		{Timing{Phase: "features", Images: 80, Cached: 80, Seconds: 2}, 0},
 		{Timing{Phase: "epoch", Images: 60, Train: 2, Validate: 5, Checkpoint: 5}, 30},
 		{Timing{Phase: "epoch", Validate: 5}, 0}, // a resumed epoch that only had to be validated

@@ -29,6 +29,10 @@ type Env struct {
 	Augmenter func(a pipeline.Augmentation, seed uint64, in Input, threads int) (Augmenter, error)
 	// Caches are shared with other runs. It is nil for a single run.
 	Caches *Caches
+	// Memory is how many more bytes the process may use, and Disk how many are free
+	// on the disk of a folder; below 0 if unknown. They may be nil, which is the same.
+	Memory func() int64
+	Disk   func(folder string) int64
 	// Show receives the events of long loops, with a timing at the end of a frozen
 	// pass or an epoch. It may be nil.
 	Show func(pipeline.Event, rundir.Timing)
@@ -53,6 +57,22 @@ func (e Env) note(warning bool, m pipeline.Message) {
 	if e.Note != nil {
 		e.Note(Note{Warning: warning, Message: m})
 	}
+}
+
+// FreeMemory is Memory's answer, or below 0.
+func (e Env) FreeMemory() int64 {
+	if e.Memory == nil {
+		return -1
+	}
+	return e.Memory()
+}
+
+// FreeDisk is Disk's answer, or below 0.
+func (e Env) FreeDisk(folder string) int64 {
+	if e.Disk == nil {
+		return -1
+	}
+	return e.Disk(folder)
 }
 
 // Progress sends an event to Show without a timing.

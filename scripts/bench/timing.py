@@ -36,9 +36,10 @@ def report(run: Path) -> None:
         if not computed:
             print(f"  no frozen pass: all {line['images']} images' features were cached")
             continue
-        rate = computed / line["seconds"]
-        print(f"  frozen pass {line['seconds']:.2f} s for {computed} images, {rate:.1f} images/s")
-        print(f"  an epoch on cached features takes {one / line['seconds']:.4f} of this time")
+        frozen = line.get("computing") or line["seconds"]  # older runs do not tell them apart
+        rate = computed / frozen
+        print(f"  frozen pass {frozen:.2f} s for {computed} images, {rate:.1f} images/s")
+        print(f"  an epoch on cached features takes {one / frozen:.4f} of this time")
 
 
 if __name__ == "__main__":

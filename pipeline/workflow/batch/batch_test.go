@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tftl/pipeline"
+	"tftl/pipeline/features"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow/batch"
@@ -112,14 +113,31 @@ func TestWhatIsDoneIsNotDoneAgain(t *testing.T) {
 			t.Errorf("%s: %+v", j.Name, j)
 		}
 	}
-	if s.Opens != 1 || s.Exports != 2 || s.Frozen != 3 {
-		t.Errorf("%d graphs of the head for two runs, %d exports, %d batches through the frozen part", s.Opens, s.Exports, s.Frozen)
+	if s.Opens != 1 || s.Exports != 2 || s.Frozen["head"] != 3*features.BatchSize {
+		t.Errorf("%d graphs of the head for two runs, %d exports, frozen passes of %v", s.Opens, s.Exports, s.Frozen)
 	}
 	steps := s.Steps
 	s.wantStates(batch.Done, batch.Done)
 	again, err := s.do(t.Context())
 	if err != nil || s.Steps != steps || again.Jobs[0].Best.Epoch != b.Jobs[0].Best.Epoch || again.Jobs[1].Report.Value("accuracy") != b.Jobs[1].Report.Value("accuracy") {
 		t.Errorf("%v: %d steps more", err, s.Steps-steps)
+	}
+}
+
+// The head is in use while a deeper stage computes features for it. It does not stay
+// open beside that one's training.
+func TestStagedRunsOfABatch(t *testing.T) {
+	s := newSetting(t)
+	for i := range s.batch.Runs {
+		training := &s.batch.Runs[i].Train.Config.Training
+		training.Stages = []rundir.Stage{{Name: "head", Epochs: 2, Rate: training.Rate}, {Name: "block2", Epochs: 1, Rate: training.Rate}}
+	}
+	if _, err := s.do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStates(batch.Done, batch.Done)
+	if s.Frozen["head"] > 0 {
+		t.Errorf("%v images passed the frozen part", s.Frozen)
 	}
 }
 

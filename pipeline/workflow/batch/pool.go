@@ -18,6 +18,8 @@ type pool struct {
 	key     string // of the network: its path and session
 	network workflow.Network
 	head    pipeline.Stage // nil if not open
+	busy    bool           // a run has the head
+	enough  bool           // close the head once the run gives it back
 }
 
 func newPool(from func(string, workflow.Session) (workflow.Network, error)) *pool {
@@ -54,7 +56,7 @@ func (p *pool) close() {
 	if p.head != nil {
 		_ = p.head.Close()
 	}
-	p.head = nil
+	p.head, p.enough = nil, false
 }
 
 // lent is a network of the pool. It shares graphs until the pool has another
@@ -66,13 +68,16 @@ type lent struct {
 
 func (l *lent) current() bool { return l.pool.network == l.Network }
 
-// Open opens a stage, or lends the open head. One stage is open at a time.
+// Open opens a stage, or lends the open head. The head stays open beside a deeper
+// stage only while a run has both, because one computes features for the other.
 func (l *lent) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if !l.current() {
 		return l.Network.Open(ctx, name)
 	}
 	if name != train.HeadStage {
-		l.pool.close()
+		if l.pool.enough = l.pool.busy; !l.pool.busy {
+			l.pool.close()
+		}
 		return l.Network.Open(ctx, name)
 	}
 	if l.pool.head == nil {
@@ -82,10 +87,20 @@ func (l *lent) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 		}
 		l.pool.head = head
 	}
-	return borrowed{l.pool.head}, nil
+	l.pool.busy = true
+	return borrowed{l.pool.head, l.pool}, nil
 }
 
 // borrowed is a stage that stays open for the next run.
-type borrowed struct{ pipeline.Stage }
+type borrowed struct {
+	pipeline.Stage
+	pool *pool
+}
 
-func (borrowed) Close() error { return nil }
+func (b borrowed) Close() error {
+	b.pool.busy = false
+	if b.pool.enough {
+		b.pool.close()
+	}
+	return nil
+}

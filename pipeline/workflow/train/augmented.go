@@ -3,10 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 
 	"tftl/pipeline"
 	"tftl/pipeline/features"
@@ -90,13 +87,13 @@ func (in *inputs) copies(stage pipeline.Stage) (made copies, needed []*features.
 // because resized pixels are not whole numbers.
 func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 	s.Compute = func(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) { return images, nil }
-	s.Store = nil
+	s.Store, s.Deeper = nil, nil
 	if in.options.Cache.Off {
 		in.sayFresh(s.Len(), "decoded")
 		return s, nil
 	}
 	if in.decoded == nil { // one for all stages
-		room, input := pixelRoom(in.options.Cache.MaxBytes), in.network.Info().Input
+		room, input := in.pixelRoom(), in.network.Info().Input
 		var err error
 		if in.decoded, err = features.Open(features.Options{MaxBytes: room}, "pixels"); err != nil {
 			return nil, err
@@ -121,30 +118,10 @@ func (in *inputs) sayFresh(images int, kept string) {
 
 // pixelRoom returns how many bytes decoded images may take: the cache's limit, but
 // at most half of the free memory.
-func pixelRoom(limit int64) int64 {
-	for _, source := range []struct{ file, field string }{
-		{"/proc/meminfo", "MemAvailable:"}, // kB
-		{"/sys/fs/cgroup/memory.max", ""},  // bytes, of a container
-	} {
-		text, err := os.ReadFile(source.file)
-		if err != nil {
-			continue // another system: use the limit
-		}
-		_, rest, _ := strings.Cut(string(text), source.field)
-		words := strings.Fields(rest)
-		if len(words) == 0 {
-			continue
-		}
-		bytes, err := strconv.ParseInt(words[0], 10, 64)
-		if err != nil {
-			continue // max: no limit
-		}
-		if len(words) > 1 && words[1] == "kB" {
-			bytes *= 1024
-		}
-		if limit == 0 || bytes/2 < limit {
-			limit = bytes / 2
-		}
+func (in *inputs) pixelRoom() int64 {
+	limit := in.options.Cache.MaxBytes
+	if free := in.env.FreeMemory(); free >= 0 && (limit == 0 || free/2 < limit) {
+		return max(free/2, 1)
 	}
 	return limit
 }

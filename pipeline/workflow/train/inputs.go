@@ -24,6 +24,8 @@ type inputs struct {
 	decoder   workflow.Decoder
 	store     *features.Store    // nil without a cache, or before it is needed
 	space     string             // of the store
+	deeper    *deeper            // what the head's features are computed from; nil for images
+	last      bool               // no other stage follows, so only the open one's features are kept
 	augmenter workflow.Augmenter // nil without augmentation
 	decoded   *features.Store    // pixels that are augmented again every epoch
 }
@@ -65,27 +67,26 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		event.Total += s.Len()
 	}
 	defer in.env.Caches.Pass()()
-	before := in.store.Stats().Refused // in other runs that share the cache
-	in.progress(event)                 // timing starts here
-	var done, cached int               // in the sources so far
+	p := &pass{inputs: in, stage: stage, sources: sources, images: event.Total}
+	in.progress(event)         // timing starts here
+	var done, cached, left int // in the sources so far
 	for _, s := range sources {
 		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
-			event.Done, event.Cached = done+d, cached+c
+			event.Done, event.Cached, event.Left = done+d, cached+c, left+s.Left()
+			p.makeRoom(event.Computed())
 			in.progress(event)
 		})
 		if err != nil {
 			return err
 		}
-		done, cached = event.Done, event.Cached
+		done, cached, left = event.Done, event.Cached, event.Left
 	}
 	stats := in.store.Stats()
-	switch {
-	case stats.WriteError != nil:
+	if stats.WriteError != nil {
 		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
 			stats.WriteError, pipeline.Option("cache-dir"), pipeline.Option("cache"))
-	case stats.Refused > before:
-		in.env.Warn("the feature cache is full (%s): in stage %s, %d of %d images do not fit and are computed again every epoch",
-			pipeline.Option("cache-size"), stage, stats.Refused-before, event.Total)
+	} else {
+		p.warnIfFull()
 	}
 	if stats.Damaged > 0 {
 		in.env.Warn("%d damaged records of the feature cache were computed again", stats.Damaged)
@@ -95,15 +96,22 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 
 // features returns a part as a stage's features, from the store or computed.
 func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
-	compute := features.Compute(stage.Features)
-	if in.store != nil {
-		compute = features.Filled(compute, features.BatchSize)
+	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: in.filled(stage.Features), Store: in.store, Workers: in.options.Workers}
+	if d := in.deeper; d != nil {
+		s.Deeper, s.Compute = &features.Deeper{Compute: in.filled(d.Features), Store: d.store}, in.filled(d.HeadInputs)
 	}
-	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.options.Workers}
 	s.Know(in.digests.Of)
 	return s
 }
 
+func (in *inputs) filled(compute features.Compute) features.Compute {
+	if in.store == nil {
+		return compute
+	}
+	return features.Filled(compute, features.BatchSize)
+}
+
+// openStore opens the store of a stage.
 func (in *inputs) openStore(stage string) (err error) {
 	if in.decoder == nil {
 		decoder, err := in.env.Decoder(in.network.Info().Input, in.options.Workers)
@@ -112,41 +120,94 @@ func (in *inputs) openStore(stage string) (err error) {
 		}
 		in.decoder = decoder
 	}
-	cache := &in.options.Cache
-	if cache.Off {
-		return nil
+	from := ""
+	if stage == HeadStage {
+		from = in.config.Training.HeadFeaturesFrom
 	}
-	space, err := in.network.FeatureSpace(stage, frozenWeights(in.config.Model.InitFrom, in.network.Info(), stage))
+	if in.options.Cache.Off {
+		return in.computeFrom(from, "")
+	}
+	space, err := in.featureSpace(stage)
 	if err != nil {
 		return err
+	}
+	var below string
+	if from != "" {
+		if below, err = in.featureSpace(from); err != nil {
+			return err
+		}
+		space += "\nfrom the features of\n" + below
 	}
 	if in.store != nil && in.space == space {
 		return nil
 	}
-	in.closeStore()
+	in.closeSpace(in.store)
+	in.store = nil
+	if d := in.deeper; d != nil && d.store != nil && d.space == space { // filled by the pass of the head
+		in.store, d.store = d.store, nil
+		in.store.Limit(in.options.Cache.MaxBytes)
+	} else if in.store, err = in.openSpace(space); err != nil {
+		return err
+	}
 	in.space = space
+	return in.computeFrom(from, below)
+}
+
+// computeFrom ends the use of an earlier deeper stage and begins that of another,
+// whose features have a space, if any.
+func (in *inputs) computeFrom(stage, space string) (err error) {
+	if err := in.closeDeeper(); err != nil || stage == "" {
+		return err
+	}
+	in.deeper = &deeper{network: in.network, name: stage, space: space}
+	if space != "" && !in.last {
+		in.deeper.store, err = in.openSpace(space)
+	}
+	return err
+}
+
+func (in *inputs) featureSpace(stage string) (string, error) {
+	return in.network.FeatureSpace(stage, frozenWeights(in.config.Model.InitFrom, in.network.Info(), stage))
+}
+
+// openSpace opens a space of the cache, in memory if the folder cannot be used.
+func (in *inputs) openSpace(space string) (*features.Store, error) {
+	cache := &in.options.Cache
 	unwritable := cache.Homeless
-	if in.store, err = in.env.Caches.Open(cache.Options, space); err != nil && cache.Dir != "" {
+	store, err := in.env.Caches.Open(cache.Options, space)
+	if err != nil && cache.Dir != "" {
 		unwritable = err
 		cache.Dir = ""
-		in.store, err = in.env.Caches.Open(cache.Options, space)
+		store, err = in.env.Caches.Open(cache.Options, space)
 	}
 	if unwritable != nil {
 		in.env.Warn("features are kept in memory, for this run only: %v (%s)", unwritable, pipeline.Option("cache-dir"))
 		cache.Homeless = nil
 	}
-	return err
+	return store, err
 }
 
-func (in *inputs) closeStore() {
-	if in.store != nil {
-		in.env.Caches.Release(in.store)
-		in.store = nil
+// closeSpace closes what openSpace opened. An error loses nothing that was stored.
+func (in *inputs) closeSpace(store *features.Store) {
+	if store != nil {
+		in.env.Caches.Release(store)
 	}
 }
 
+// closeDeeper closes the stage from which the head's features are computed.
+func (in *inputs) closeDeeper() error {
+	d := in.deeper
+	if d == nil {
+		return nil
+	}
+	in.deeper = nil
+	in.closeSpace(d.store)
+	return d.close()
+}
+
 func (in *inputs) close() {
-	in.closeStore()
+	in.closeSpace(in.store)
+	_ = in.closeDeeper()
 	if in.decoder != nil {
 		_ = in.decoder.Close()
 	}

@@ -48,7 +48,7 @@ func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflo
 	if err != nil {
 		return nil, err
 	}
-	in := &inputs{env: env, progress: env.Progress, config: config, options: o, network: network, digests: digests}
+	in := &inputs{env: env, progress: env.Progress, config: config, options: o, network: network, digests: digests, last: true}
 	for i, label := range labels { // older runs have another form
 		labels[i] = dataset.ClassName(label)
 	}
@@ -156,7 +156,7 @@ func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize
 		defer source.Store.Close()
 		shown = nil // of a piece
 	}
-	if err := l.in.pass(ctx, source, progress); err != nil {
+	if err := l.in.frozenPass(ctx, source, progress); err != nil {
 		return nil, err
 	}
 	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: l.stage}, batchSize, shown)
@@ -171,10 +171,12 @@ func (l *Learnt) source(images pipeline.Encoded) (s *features.Source, err error)
 			return nil, err
 		}
 	}
-	if e, ok := l.explainer(); ok && (e.LosesMaps() || !l.lasts()) {
+	if d := s.Deeper; d != nil {
+		d.Compute = features.Filled(d.Compute, features.BatchSize) // without a cache, too
+	} else if e, ok := l.explainer(); ok && (e.LosesMaps() || !l.lasts()) {
 		s.Compute = l.remembering(e, s)
 	}
-	s.Compute = features.Filled(s.Compute, features.BatchSize) // without a cache, too
+	s.Compute = features.Filled(s.Compute, features.BatchSize)
 	return s, nil
 }
 
@@ -202,8 +204,8 @@ func (w window) Len() int                     { return w.to - w.from }
 func (w window) Sample(i int) pipeline.Sample { return w.Encoded.Sample(w.from + i) }
 func (w window) Bytes(i int) ([]byte, error)  { return w.Encoded.Bytes(w.from + i) }
 
-// pass runs the frozen pass on a source, one at a time in a batch.
-func (in *inputs) pass(ctx context.Context, source *features.Source, progress func(done, cached int)) error {
+// frozenPass runs the frozen pass on a source, one at a time in a batch.
+func (in *inputs) frozenPass(ctx context.Context, source *features.Source, progress func(done, cached int)) error {
 	defer in.env.Caches.Pass()()
 	return source.Warm(ctx, features.BatchSize, progress)
 }

@@ -57,8 +57,17 @@ func (s *setting) heatOf(l *train.Learnt, images pipeline.Encoded, classes []int
 	return heat.Data
 }
 
-// staged trains a run whose best epoch is of the given stage.
-func (s *setting) staged(output, stage string) {
+// batches is the number of full batches that have passed the frozen part.
+func (s *setting) batches() int {
+	images := 0
+	for _, n := range s.Frozen {
+		images += n
+	}
+	return images / features.BatchSize
+}
+
+// fitStage trains a run whose best epoch is of the given stage.
+func (s *setting) fitStage(output, stage string) {
 	s.t.Helper()
 	r := s.request(output)
 	if stage != "head" {
@@ -78,7 +87,7 @@ func TestEachImageIsComputedOnce(t *testing.T) {
 	chosen, classes := pick{images, index}, []int{1, 0, 1}
 	for _, stage := range []string{"head", "block2"} {
 		s := newSetting(t)
-		s.staged("run", stage)
+		s.fitStage("run", stage)
 		disk := train.Cache{Options: features.Options{Dir: s.path("cache")}}
 		var want, heat []float32
 		for i, tt := range []struct {
@@ -93,14 +102,14 @@ func TestEachImageIsComputedOnce(t *testing.T) {
 			{"memory", train.Cache{}, 19, 0},
 			{"a folder with room for few", train.Cache{Options: features.Options{Dir: s.path("small"), MaxBytes: 500}}, 20, map[string]int{"block2": 1}[stage]},
 		} {
-			l, before := s.learn("run", tt.cache), s.Frozen
+			l, before := s.learn("run", tt.cache), s.batches()
 			got := s.logitsOf(l, images)
-			if passes := s.Frozen - before; passes != tt.passes {
+			if passes := s.batches() - before; passes != tt.passes {
 				t.Errorf("%s, %s: %d passes, want %d", stage, tt.name, passes, tt.passes)
 			}
-			before = s.Frozen
+			before = s.batches()
 			shown := s.heatOf(l, chosen, classes)
-			if more := s.Frozen - before; more != tt.more {
+			if more := s.batches() - before; more != tt.more {
 				t.Errorf("%s, %s: %d passes to explain, want %d", stage, tt.name, more, tt.more)
 			}
 			if i == 0 {

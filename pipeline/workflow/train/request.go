@@ -82,6 +82,9 @@ type Cache struct {
 	// Homeless says why there is no default folder. If set, features are kept in
 	// memory, with a warning.
 	Homeless error
+	// Overflow is the folder for features that do not fit in memory, if they are to
+	// be kept there; empty for none.
+	Overflow string
 	features.Options
 }
 

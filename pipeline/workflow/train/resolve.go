@@ -52,6 +52,7 @@ func resolve(config rundir.Config, epochs int, info workflow.Info) (rundir.Confi
 	if t.Stages, err = resolveStages(*t, info, epochs); err != nil {
 		return config, err
 	}
+	t.HeadFeaturesFrom = headFeaturesFrom(config, info)
 	t.LearningRate = cmp.Or(t.LearningRate, info.LearningRate)
 	t.Rate.WarmupEpochs = max(t.Rate.WarmupEpochs, 0)
 	return config, nil

@@ -83,7 +83,7 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 	in := r.inputs(progress)
 	defer in.close()
 	history, err = pipeline.Fit(loop, pipeline.Job{
-		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: r.network, Inputs: in.open, Measure: measure, Terms: termsOf(r.Config.Training.Monitor),
+		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: opener{in}, Inputs: in.open, Measure: measure, Terms: termsOf(r.Config.Training.Monitor),
 		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
 		State: r.state, History: r.history,
 	})

@@ -27,10 +27,10 @@ import (
 // them fail.
 type World struct {
 	Loads, Opens, Exports int
-	Steps                 int  // of all networks
-	Passes                int  // forward passes of all heads, apart from steps
-	Frozen                int  // batches that went through the frozen part
-	Blind                 bool // whether no stage can explain
+	Steps                 int            // of all networks
+	Frozen                map[string]int // images that passed the frozen part, by stage
+	Passes                int            // forward passes of all heads, apart from steps
+	Blind                 bool           // whether no stage can explain
 	Notes                 []string
 	// OnStep, if set, is called before each step and may fail it.
 	OnStep func(step int) error
@@ -156,10 +156,15 @@ func (n *network) Export(_ context.Context, checkpoint, dir string, labels []str
 	return os.WriteFile(filepath.Join(dir, "saved_model.pb"), fmt.Appendf(data, "%q", labels), 0o600)
 }
 
+// rounding is by how much the head's features differ from those computed from a
+// deeper stage's, as with constant weights.
+const rounding = 1. / 1024
+
 // stage is a network opened at a depth: head, or one that also trains the block.
 type stage struct {
 	*network
-	name string
+	name   string
+	closed bool
 	memory
 }
 
@@ -175,11 +180,19 @@ func (s *stage) Begin(context.Context) error {
 }
 
 func (s *stage) Features(_ context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-	s.world.count(&s.world.Frozen)
+	if err := s.use(); err != nil {
+		return images, err
+	}
 	images.Shape = []int64{images.Shape[0], 1}
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	if s.world.Frozen == nil {
+		s.world.Frozen = map[string]int{}
+	}
+	s.world.Frozen[s.name] += len(images.Data)
 	if s.name == "head" {
 		for i := range images.Data {
-			images.Data[i] += float32(s.Block)
+			images.Data[i] += float32(s.Block) + rounding
 		}
 	}
 	return images, nil
@@ -212,7 +225,7 @@ func (s *stage) HeadInputs(_ context.Context, features pipeline.Batch) (pipeline
 	for i, v := range features.Data {
 		features.Data[i] = s.above(v)
 	}
-	return features, nil
+	return features, s.use()
 }
 
 // above runs the layers above the cut and below the head.
@@ -238,7 +251,7 @@ func (s *stage) Step(_ context.Context, b pipeline.Batch, h pipeline.Hyperparame
 		s.Block += 0.25
 	}
 	result.Loss = 1 / (1 + s.Weight)
-	return result, nil
+	return result, s.use()
 }
 
 func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
@@ -247,7 +260,7 @@ func (s *stage) Logits(_ context.Context, b pipeline.Batch) ([]float32, error) {
 	for _, v := range b.Data {
 		logits = append(logits, 0, s.above(v)*float32(s.Weight)/1000)
 	}
-	return logits, nil
+	return logits, s.use()
 }
 
 func (s *stage) Save(_ context.Context, prefix string) error {
@@ -266,7 +279,18 @@ func (s *stage) Restore(_ context.Context, prefix string) error {
 	return json.Unmarshal(data, &s.memory)
 }
 
-func (s *stage) Close() error { return nil }
+func (s *stage) Close() error {
+	s.closed = true
+	return nil
+}
+
+// use fails if the stage is closed.
+func (s *stage) use() error {
+	if s.closed {
+		return fmt.Errorf("stage %s: is closed", s.name)
+	}
+	return nil
+}
 
 // Data writes a folder of images with the parts train, val and test and the
 // classes cat and dog. Cats are negative numbers, dogs positive ones.

@@ -1,0 +1,113 @@
+// Package machine says how much memory and disk this process may still use. It
+// answers at the moment: other processes may take some of it meanwhile.
+package machine
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Unknown is the answer if the system does not tell.
+const Unknown = -1
+
+// Memory is how many more bytes the process may use before the kernel kills it:
+// what the machine has available, or what is left of its control group's limit.
+func Memory() int64 { return memory(os.DirFS("/")) }
+
+// Disk is how many bytes are free for this user on the disk of a folder, which
+// need not exist yet.
+func Disk(folder string) int64 {
+	var stat syscall.Statfs_t
+	err := syscall.Statfs(folder, &stat)
+	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(folder) != folder {
+		return Disk(filepath.Dir(folder))
+	}
+	if err != nil {
+		return Unknown
+	}
+	return int64(min(stat.Bavail, math.MaxInt64/uint64(stat.Bsize))) * stat.Bsize
+}
+
+// memory is Memory with the system's files below root.
+func memory(root fs.FS) int64 {
+	least := int64(Unknown)
+	note := func(bytes int64) {
+		if least == Unknown || bytes < least {
+			least = max(bytes, 0)
+		}
+	}
+	if kB, ok := field(root, "proc/meminfo", "MemAvailable:"); ok {
+		note(kB * 1024)
+	}
+	groups, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return least
+	}
+	for line := range strings.Lines(string(groups)) { // hierarchy:controllers:path
+		words := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		switch {
+		case len(words) < 3:
+		case words[1] == "":
+			left(root, version2(), words[2], note)
+		case words[1] == "memory":
+			left(root, version1(), words[2], note)
+		}
+	}
+	return least
+}
+
+// controller names the files of a version of control groups.
+type controller struct{ mount, limit, usage, cache string }
+
+func version2() controller {
+	return controller{"sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"}
+}
+
+func version1() controller {
+	return controller{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
+}
+
+// left notes what is left in a group and in those around it. Files that the kernel
+// only caches count as used, but it drops those that are inactive first. In a
+// container the path may be one outside of it; its own group is then the mount.
+func left(root fs.FS, c controller, group string, note func(int64)) {
+	for dir := path.Join(c.mount, group); strings.HasPrefix(dir, c.mount); dir = path.Dir(dir) {
+		limit, limited := field(root, path.Join(dir, c.limit), "")
+		usage, known := field(root, path.Join(dir, c.usage), "")
+		if limited && known {
+			cached, _ := field(root, path.Join(dir, "memory.stat"), c.cache)
+			note(limit - usage + cached)
+		}
+	}
+}
+
+// field reads the number after a name in a file, or the file's only one if the
+// name is empty. A limit of "max" is none.
+func field(root fs.FS, file, name string) (int64, bool) {
+	text, err := fs.ReadFile(root, file)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if name != "" && (len(words) == 0 || words[0] != name) {
+			continue
+		}
+		if name != "" {
+			words = words[1:]
+		}
+		if len(words) == 0 {
+			continue
+		}
+		number, err := strconv.ParseInt(words[0], 10, 64)
+		return number, err == nil
+	}
+	return 0, false
+}
