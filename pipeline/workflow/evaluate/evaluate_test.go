@@ -41,8 +41,13 @@ func (n network) Predict(_ context.Context, images pipeline.Encoded, _ int) ([]p
 type painter struct{}
 
 func (painter) Thumbnail(context.Context, []byte, pipeline.Sample) ([]byte, error) {
+	return square(1)
+}
+
+// square is a JPEG with this many pixels on a side.
+func square(side int) ([]byte, error) {
 	var out bytes.Buffer
-	err := jpeg.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1)), nil)
+	err := jpeg.Encode(&out, image.NewGray(image.Rect(0, 0, side, side)), nil)
 	return out.Bytes(), err
 }
 
@@ -126,11 +131,15 @@ func TestMeasuringKeepingAndIllustratingAreSeparate(t *testing.T) {
 	if err := result.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/gallery/01-heat.png") || !s.exists("run/report.html") {
 		t.Errorf("illustrate: %v", err)
 	}
-	fake.Write(t, s.path("run/gallery/01.jpg"), "kept")
+	other, err := square(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake.Write(t, s.path("run/gallery/01.jpg"), string(other))
 	if err := result.Illustrate(t.Context(), painter{}); err != nil {
 		t.Error(err)
 	}
-	if kept, err := os.ReadFile(s.path("run/gallery/01.jpg")); err != nil || string(kept) != "kept" {
+	if kept, err := os.ReadFile(s.path("run/gallery/01.jpg")); err != nil || !bytes.Equal(kept, other) {
 		t.Errorf("%v: pictures of the same predictions are painted again", err)
 	}
 	if err := os.Remove(s.path("run/gallery/01-heat.png")); err != nil {
