@@ -48,6 +48,7 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
+	env.Contents = openContents(r.cache, r.verify)
 	r.open.Progress = env.Progress
 	model, err := tftl.Open(r.Model, r.open)
 	if err != nil {

@@ -29,7 +29,7 @@ import (
 func evaluateFlags() []cli.Flag {
 	return slices.Concat(
 		evaluatedFlags(), measureFlags(), []cli.Flag{jsonFlag(resultAsJSON)}, newGateFlags(), newDecisionFlags(),
-		sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags(),
+		sourceFlags(), []cli.Flag{newBadImageFlag(), verifyFlag()}, plainModelFlags(), batchFlags(), runtimeFlags(),
 	)
 }
 
@@ -38,6 +38,8 @@ type evaluateRequest struct {
 	evaluate.Request
 	open    tftl.Options
 	outputs gateOutputs
+	cache   string // folder of the cache; empty for none
+	verify  bool
 	json    bool
 }
 
@@ -50,7 +52,10 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	} else if err := noArguments(c); err != nil {
 		return r, err
 	}
-	r.json = c.Bool("json")
+	r.json, r.verify = c.Bool("json"), c.Bool("verify")
+	if cache := c.String("cache"); cache != "ram" && cache != "off" {
+		r.cache, _ = cacheDir(c) // without a folder, nothing is remembered
+	}
 	r.Data, r.Part, r.CommonClasses = c.String("data"), c.String("part"), c.Bool("common-classes")
 	r.Seed, r.Resamples, r.TopK = c.Uint64("seed"), c.Int("resamples"), c.Int("top-k")
 	r.BatchSize, r.Workers = c.Int("batch-size"), c.Int("workers")

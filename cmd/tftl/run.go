@@ -72,6 +72,7 @@ type runRequest struct {
 	rankedBy string // a metric of the validation part
 	junit    string
 	dryRun   bool
+	verify   bool
 	json     bool
 }
 
@@ -79,7 +80,7 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if c.NArg() != 1 {
 		return r, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "expected one file, got %d", c.NArg()), "for example: tftl run sweep.yaml")
 	}
-	r = runRequest{file: c.Args().First(), junit: c.String("junit"), dryRun: c.Bool("dry-run"), json: c.Bool("json")}
+	r = runRequest{file: c.Args().First(), junit: c.String("junit"), dryRun: c.Bool("dry-run"), verify: c.Bool("verify"), json: c.Bool("json")}
 	text, err := os.ReadFile(r.file)
 	if err != nil {
 		return r, pipeline.Errorf(pipeline.BadUsage, "%w", err)
@@ -128,6 +129,7 @@ func ranking(file runfile.File, runs []batch.Run) (string, error) {
 func runRun(ctx context.Context, t terminal, r runRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
+	env.Contents = openContents(r.Runs[0].Train.Cache.Dir, r.verify)
 	b, err := batch.Plan(ctx, r.Request, env)
 	if err != nil {
 		return err

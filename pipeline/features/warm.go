@@ -16,13 +16,14 @@ type work struct {
 	pixels pipeline.Batch
 }
 
-// Warm is the frozen pass: it reads every image once and adds the missing
-// activations to the Store, in batches of batchSize. Reading, decoding and
-// computing overlap, with a few batches in memory at a time.
+// Warm is the frozen pass: it adds the missing activations to the Store, in batches
+// of batchSize. It reads each image once, and not at all if its digest is known and
+// the Store has its activations. Reading, decoding and computing overlap, with a few
+// batches in memory at a time.
 //
 // It calls progress, which may be nil, with the number of images done and how many
 // of them were cached, one call at a time. Once the Store refuses something, the
-// remaining images are read and hashed but not computed, as Batch would have to
+// remaining images are hashed but not computed, as Batch would have to
 // compute them again. Without a Store it does nothing.
 func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, cached int)) error {
 	if s.Store == nil {
@@ -38,7 +39,7 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(read)
-		if err := s.findMissing(pass, batchSize, read); err != nil {
+		if err := s.findMissing(pass, batchSize, read, &full); err != nil {
 			cancel(err)
 		}
 	})
@@ -75,8 +76,9 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 	return context.Cause(pass)
 }
 
-// findMissing reads all images and sends those that are not stored.
-func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work) error {
+// findMissing sends the images that are not stored. It reads them, and those whose
+// digests are not known.
+func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work, full *atomic.Bool) error {
 	var next work
 	window := max(batchSize, 4*s.workers())
 	for start, n := 0, s.Len(); start < n; start += window {
@@ -85,11 +87,12 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 			index[i] = start + i
 		}
 		images := s.images(index)
-		if err := s.read(ctx, images, func(image) bool { return true }); err != nil {
+		err := s.read(ctx, images, func(im image) bool { return im.digest == Digest{} || !full.Load() && !s.stored(im) })
+		if err != nil {
 			return err
 		}
 		for _, im := range images {
-			if _, ok := s.Store.Shape(s.key(im)); ok {
+			if s.stored(im) {
 				next.cached++
 				continue
 			}
@@ -113,6 +116,11 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 		return nil
 	}
 	return send(ctx, to, next)
+}
+
+func (s *Source) stored(im image) bool {
+	_, ok := s.Store.Shape(s.key(im))
+	return ok
 }
 
 // decodeAll decodes each batch while an earlier one is computed.

@@ -12,6 +12,7 @@ import (
 	"context"
 
 	"tftl/pipeline"
+	"tftl/pipeline/contents"
 	"tftl/pipeline/rundir"
 )
 
@@ -27,6 +28,8 @@ type Env struct {
 	Decoder func(in Input, workers int) (Decoder, error)
 	// Augmenter returns an augmenter for a network's input.
 	Augmenter func(a pipeline.Augmentation, seed uint64, in Input, threads int) (Augmenter, error)
+	// Contents remembers what was learnt of image files. It may be nil.
+	Contents *contents.Table
 	// Show receives the events of long loops, with a timing at the end of a frozen
 	// pass or an epoch. It may be nil.
 	Show func(pipeline.Event, rundir.Timing)
@@ -127,6 +130,8 @@ type Input struct {
 // Decoder turns encoded images into pixels, [N,H,W,3], 0 to 255.
 type Decoder interface {
 	Decode(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
+	// Version changes if other images can be decoded.
+	Version() string
 	Close() error
 }
 

@@ -101,7 +101,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if message, ok := Unfinished(r.Model); ok {
 		env.Warn("%v", message)
 	}
-	m := &measurement{Request: r, network: n, env: env, digests: new(workflow.Digests)}
+	m := &measurement{Request: r, network: n, env: env, digests: env.Digests()}
 	data, err := m.open(ctx)
 	if err != nil {
 		return nil, err
@@ -118,6 +118,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	env.Remember()
 	env.Say("part %s: %d images", data.part, part.Len())
 	predictions, err := n.Predict(ctx, part, r.BatchSize)
 	if err != nil {

@@ -30,7 +30,7 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &measurement{Request: r, env: env, digests: new(workflow.Digests)}
+	m := &measurement{Request: r, env: env, digests: env.Digests()}
 	data, err := m.open(ctx)
 	if err != nil {
 		return nil, err

@@ -75,7 +75,9 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 			return err
 		}
 		done, cached = event.Done, event.Cached
+		in.learn(s)
 	}
+	in.env.Remember()
 	stats := in.store.Stats()
 	switch {
 	case stats.WriteError != nil:
@@ -91,13 +93,23 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	return nil
 }
 
+// learn takes from a source that is warm what was learnt of its images. If the cache
+// is full, some of them may not have been decoded.
+func (in *inputs) learn(s *features.Source) {
+	decoder := in.decoder.Version()
+	if s.Store.Stats().Refused > 0 {
+		decoder = ""
+	}
+	in.digests.Take(s.Encoded, func(i int) workflow.Digest { return workflow.Digest(s.Digest(i)) }, decoder)
+}
+
 // features returns a part as a stage's features, from the store or computed.
 func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
 	compute := features.Compute(stage.Features)
 	if in.store != nil {
 		compute = features.Filled(compute, features.BatchSize)
 	}
-	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.options.Workers}
+	s := &features.Source{Encoded: in.digests.Watch(part), Decode: in.decoder.Decode, Compute: compute, Store: in.store, Workers: in.options.Workers}
 	s.Know(in.digests.Of)
 	return s
 }

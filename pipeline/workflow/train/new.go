@@ -63,7 +63,7 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	if config.Training.ClassWeights, err = classWeights(r.ClassWeights, set); err != nil {
 		return nil, err
 	}
-	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: new(workflow.Digests), env: env}, ctx.Err()
+	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: env.Digests(), env: env}, ctx.Err()
 }
 
 // New prepares and begins a run. The caller closes the run.
@@ -98,6 +98,7 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	if err := p.Digests.Hash(ctx, all, p.Request.Workers, env.Progress); err != nil {
 		return nil, err
 	}
+	env.Remember()
 	p.describeBalance()
 	warnOfShared(env, set, p.Digests)
 	if err := p.tune(ctx); err != nil {

@@ -47,6 +47,7 @@ func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoi
 	if err := p.Digests.Hash(ctx, all, p.Request.Workers, p.env.Progress); err != nil {
 		return nil, err
 	}
+	p.env.Remember()
 	warnOfShared(p.env, p.Set, p.Digests)
 	in := p.inputs(rundir.Timed(p.env.Show))
 	defer in.close()
