@@ -12,6 +12,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/contents"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/dataset/check"
 	"tftl/pipeline/rundir"
 )
 
@@ -28,6 +29,7 @@ type Digests struct {
 
 	mu     sync.Mutex
 	images map[string]seen
+	bad    map[string]string // why an image cannot be used
 }
 
 // seen is what is known of an image.
@@ -116,15 +118,36 @@ func (d *Digests) Read(part dataset.Part, i int) (Digest, error) {
 	return d.Of(part.Sample(i).ID), err
 }
 
+// Bad keeps why an image cannot be read or decoded.
+func (d *Digests) Bad(s pipeline.Sample, err error) {
+	why, _ := check.Reason(s, err)
+	d.markBad(s.ID, why)
+}
+
+func (d *Digests) markBad(id, why string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bad == nil {
+		d.bad = map[string]string{}
+	}
+	d.bad[id] = why
+}
+
+func (d *Digests) whyBad(id string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.bad[id]
+}
+
 // Take takes the digests of images that were read through Watch, and decoded if
 // decoder is not empty: its version.
 func (d *Digests) Take(images pipeline.Encoded, digest func(i int) Digest, decoder string) {
 	for i := range images.Len() {
-		sum := digest(i)
-		if sum == (Digest{}) {
+		sum, id := digest(i), images.Sample(i).ID
+		if sum == (Digest{}) || d.whyBad(id) != "" {
 			continue
 		}
-		d.set(images.Sample(i).ID, func(s *seen) {
+		d.set(id, func(s *seen) {
 			s.digest = sum
 			if decoder != "" {
 				s.decoder = contents.Decoder(decoder)

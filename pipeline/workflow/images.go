@@ -24,7 +24,7 @@ func (e Env) Screen(ctx context.Context, part dataset.Part, digests *Digests, wo
 	if err := firstError(err, decoder.Close()); err != nil {
 		return part, nil, err
 	}
-	return WithoutBad(part, bad)
+	return withoutBad(part, bad)
 }
 
 // undecodable lists the images of a part that cannot be decoded.
@@ -33,33 +33,32 @@ func (d *Digests) undecodable(ctx context.Context, part dataset.Part, decoder De
 		return nil, err
 	}
 	version := contents.Decoder(decoder.Version())
-	var index []int
-	unknown := part.Keep(func(i int) bool {
-		known := d.of(part.Sample(i).ID).decoder == version
-		if !known {
-			index = append(index, i)
-		}
-		return !known
-	})
-	bad, err := check.Unusable(ctx, hashed{d.Watch(unknown), d}, decoder.Decode, workers, progress)
+	known := func(s pipeline.Sample) bool { return d.whyBad(s.ID) != "" || d.of(s.ID).decoder == version }
+	unknown := part.Keep(func(i int) bool { return !known(part.Sample(i)) })
+	found, err := check.Unusable(ctx, hashed{d.Watch(unknown), d}, decoder.Decode, workers, progress)
 	if err != nil {
 		return nil, err
 	}
-	is := map[int]bool{}
-	for k := range bad {
-		is[bad[k].Index] = true
-		bad[k].Index = index[bad[k].Index]
+	for _, b := range found {
+		d.markBad(b.Sample.ID, b.Reason)
 	}
-	for i := range index {
-		if !is[i] {
-			d.set(unknown.Sample(i).ID, func(s *seen) { s.decoder = version })
+	for i := range unknown.Len() {
+		if id := unknown.Sample(i).ID; d.whyBad(id) == "" {
+			d.set(id, func(s *seen) { s.decoder = version })
+		}
+	}
+	var bad []check.Bad
+	for i := range part.Len() {
+		s := part.Sample(i)
+		if why := d.whyBad(s.ID); why != "" {
+			bad = append(bad, check.Bad{Index: i, Sample: s, Reason: why})
 		}
 	}
 	return bad, nil
 }
 
-// WithoutBad leaves bad images out of a part. It is an error if all are bad.
-func WithoutBad(part dataset.Part, bad []check.Bad) (dataset.Part, []check.Bad, error) {
+// withoutBad leaves bad images out of a part. It is an error if all are bad.
+func withoutBad(part dataset.Part, bad []check.Bad) (dataset.Part, []check.Bad, error) {
 	if len(bad) == 0 {
 		return part, nil, nil
 	}

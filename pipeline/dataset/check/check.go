@@ -149,7 +149,7 @@ func (im *image) inspect(ctx context.Context, reader Reader, h *hasher) error {
 			return nil
 		}
 	}
-	im.reason, err = reason(im.sample, err)
+	im.reason, err = Reason(im.sample, err)
 	return err
 }
 

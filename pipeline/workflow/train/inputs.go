@@ -26,9 +26,13 @@ type inputs struct {
 	space     string             // of the store
 	augmenter workflow.Augmenter // nil without augmentation
 	decoded   *features.Store    // pixels that are augmented again every epoch
+	fresh     *features.Source   // of them; nil without a cache
+
+	first   *first // nil once its sources are taken, and for a resumed run
+	skipBad bool   // in the frozen pass
 }
 
-// inputs are those that tuning opened, or new ones.
+// inputs are those that Begin opened, or new ones.
 func (r *Run) inputs(progress pipeline.Progress) *inputs {
 	if in := r.opened; in != nil {
 		r.opened, in.progress = nil, progress
@@ -43,6 +47,10 @@ func (p *Prepared) inputs(progress pipeline.Progress) *inputs {
 
 // open is a pipeline.Inputs. It runs the frozen pass on both parts.
 func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (train, validation pipeline.Source, err error) {
+	if f := in.first; f != nil && f.taken {
+		in.first = nil
+		return f.train, f.validation, nil
+	}
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
 	}
@@ -67,7 +75,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	in.progress(event)   // timing starts here
 	var done, cached int // in the sources so far
 	for _, s := range sources {
-		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
+		err := in.warmOne(ctx, s, func(d, c int) {
 			event.Done, event.Cached = done+d, cached+c
 			in.progress(event)
 		})
@@ -75,7 +83,6 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 			return err
 		}
 		done, cached = event.Done, event.Cached
-		in.learn(s)
 	}
 	in.env.Remember()
 	stats := in.store.Stats()
@@ -93,14 +100,21 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	return nil
 }
 
-// learn takes from a source that is warm what was learnt of its images. If the cache
-// is full, some of them may not have been decoded.
-func (in *inputs) learn(s *features.Source) {
+// warmOne runs the frozen pass on a source, and keeps what was learnt of its images.
+func (in *inputs) warmOne(ctx context.Context, s *features.Source, progress func(done, cached int)) error {
+	var bad func(i int, err error)
+	if in.skipBad {
+		bad = func(i int, err error) { in.digests.Bad(s.Sample(i), err) }
+	}
+	if err := s.WarmGood(ctx, features.BatchSize, progress, bad); err != nil {
+		return err
+	}
 	decoder := in.decoder.Version()
-	if s.Store.Stats().Refused > 0 {
+	if s.Store.Stats().Refused > 0 && !in.skipBad { // then some were not decoded
 		decoder = ""
 	}
 	in.digests.Take(s.Encoded, func(i int) workflow.Digest { return workflow.Digest(s.Digest(i)) }, decoder)
+	return nil
 }
 
 // features returns a part as a stage's features, from the store or computed.
@@ -165,5 +179,8 @@ func (in *inputs) close() {
 	}
 	if in.decoded != nil {
 		_ = in.decoded.Close()
+	}
+	if f := in.first; f != nil && !f.taken {
+		_ = f.stage.Close()
 	}
 }

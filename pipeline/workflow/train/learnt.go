@@ -6,7 +6,6 @@ import (
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
-	"tftl/pipeline/features"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
 )
@@ -68,8 +67,11 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 		return nil, err
 	}
 	source := in.features(stage, images)
-	if err := source.Warm(ctx, features.BatchSize, nil); err != nil {
-		return nil, err
+	if in.store != nil {
+		if err := in.warmOne(ctx, source, nil); err != nil {
+			return nil, err
+		}
+		in.env.Remember()
 	}
 	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: stage}, batchSize, in.env.Progress)
 }
