@@ -108,13 +108,13 @@ func (d *Digests) Hash(ctx context.Context, part dataset.Part, workers int, prog
 			unknown = append(unknown, i)
 		}
 	}
-	images := hashed{d.Watch(part), d}
+	images := d.Hashed(part)
 	return parallel(ctx, len(unknown), workers, progress, func(i int) { _, _ = images.Bytes(unknown[i]) })
 }
 
 // Read hashes image i of a part. The error says why it cannot be read.
 func (d *Digests) Read(part dataset.Part, i int) (Digest, error) {
-	_, err := hashed{d.Watch(part), d}.Bytes(i)
+	_, err := d.Hashed(part).Bytes(i)
 	return d.Of(part.Sample(i).ID), err
 }
 
@@ -215,7 +215,9 @@ func (w watched) Bytes(i int) ([]byte, error) {
 	return encoded, err
 }
 
-// hashed is images that are hashed when they are read.
+// Hashed returns images that are hashed when they are read.
+func (d *Digests) Hashed(images pipeline.Encoded) pipeline.Encoded { return hashed{d.Watch(images), d} }
+
 type hashed struct {
 	pipeline.Encoded
 	digests *Digests

@@ -35,7 +35,7 @@ func (d *Digests) undecodable(ctx context.Context, part dataset.Part, decoder De
 	version := contents.Decoder(decoder.Version())
 	known := func(s pipeline.Sample) bool { return d.whyBad(s.ID) != "" || d.of(s.ID).decoder == version }
 	unknown := part.Keep(func(i int) bool { return !known(part.Sample(i)) })
-	found, err := check.Unusable(ctx, hashed{d.Watch(unknown), d}, decoder.Decode, workers, progress)
+	found, err := check.Unusable(ctx, d.Hashed(unknown), decoder.Decode, workers, progress)
 	if err != nil {
 		return nil, err
 	}

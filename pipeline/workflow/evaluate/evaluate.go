@@ -118,12 +118,18 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err != nil {
 		return nil, err
 	}
-	env.Remember()
 	env.Say("part %s: %d images", data.part, part.Len())
-	predictions, err := n.Predict(ctx, part, r.BatchSize)
+	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
+		return nil, err
+	}
+	predictions, err := n.Predict(ctx, m.digests.Hashed(part), r.BatchSize)
 	if err != nil {
 		return nil, err
 	}
+	if err := m.warnOfContents(ctx, data, part); err != nil {
+		return nil, err
+	}
+	env.Remember()
 	result := &Result{
 		Table:  metrics.Table{Classes: labels, Predictions: predictions, Slices: m.slices(part)},
 		Images: part, Skipped: skipped,
