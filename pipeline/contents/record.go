@@ -75,7 +75,7 @@ func (t *Table) merge(old []byte, limit int) (all []byte) {
 		slices.SortFunc(records, func(a, b record) int { return cmp.Compare(b.used, a.used) })
 		records = records[:limit]
 	}
-	slices.SortFunc(records, func(a, b record) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	slices.SortStableFunc(records, func(a, b record) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	all = make([]byte, 0, len(records)*recordSize)
 	for _, r := range records {
 		all = r.append(all)

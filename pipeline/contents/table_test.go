@@ -159,8 +159,12 @@ func TestDamageLosesOnlyWhatItHits(t *testing.T) {
 		data []byte
 		left int
 	}{
-		{"a bit", damaged, 9}, {"cut off", whole[:len(whole)-1], 9}, {"header", append([]byte("TFTLC"), whole[5:]...), 10},
-		{"other header", bytes.Repeat([]byte{1}, 200), 0}, {"empty", nil, 0}, {"version", append(append(bytes.Clone(whole[:8]), 2), whole[9:]...), 0},
+		{"none", whole, 10},
+		{"a bit", damaged, 9},
+		{"cut off", whole[:len(whole)-1], 9},
+		{"other header", bytes.Repeat([]byte{1}, 200), 0},
+		{"empty", nil, 0},
+		{"version", append(append(bytes.Clone(whole[:8]), 2), whole[9:]...), 0},
 	} {
 		if err := os.WriteFile(path, c.data, 0o600); err != nil {
 			t.Fatal(err)

@@ -165,16 +165,22 @@ func (p *Prepared) settle() (err error) {
 
 // warnOfShared warns of images that are both in train and in validation.
 func warnOfShared(env workflow.Env, set *dataset.Set, digests *workflow.Digests) {
-	trained := map[workflow.Digest]string{}
-	for i := range set.Train.Len() {
-		id := set.Train.Sample(i).ID
-		trained[digests.Of(id)] = id
+	trained := map[workflow.Digest]string{} // of the validation images: which training image is the same
+	for i := range set.Validation.Len() {
+		trained[digests.Of(set.Validation.Sample(i).ID)] = ""
 	}
 	delete(trained, workflow.Digest{})
+	for i := range set.Train.Len() {
+		id := set.Train.Sample(i).ID
+		sum := digests.Of(id)
+		if _, ok := trained[sum]; ok {
+			trained[sum] = id
+		}
+	}
 	shared, example := 0, ""
 	for i := range set.Validation.Len() {
 		id := set.Validation.Sample(i).ID
-		if same, ok := trained[digests.Of(id)]; ok {
+		if same := trained[digests.Of(id)]; same != "" {
 			if shared++; shared == 1 {
 				example = same + " = " + id
 			}
