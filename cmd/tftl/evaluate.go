@@ -52,6 +52,7 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
+	env.Contents = openContents(r.cache.Dir, r.verify)
 	r.open.Progress = env.Progress
 	model, err := tftl.OpenMeasured(r.Model, r.open, r.cache, env)
 	if err != nil {

@@ -48,6 +48,7 @@ caches a few augmented copies of each image. tftl preview shows what they look l
 func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
+	env.Contents = openContents(r.Cache.Dir, r.verify)
 	run, err := r.open(ctx, env)
 	if err != nil {
 		return err

@@ -54,6 +54,11 @@ func workersFlag() cli.Flag {
 	return &cli.IntFlag{Name: "workers", Aliases: []string{"j"}, Usage: "images to decode at the same time; 0 for one per CPU", Category: machineFlags}
 }
 
+// verifyFlag is for commands that know images by their files.
+func verifyFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "verify", Usage: "read every image again, even if its file has the size, the times and the inode with which an earlier command read it", Category: cacheFlags}
+}
+
 // resultAsJSON is what --json does in most commands.
 const resultAsJSON = "print the result as one JSON document"
 
@@ -193,6 +198,7 @@ func runFileFlags() []cli.Flag {
 		outputFlag("write the runs and their summary to `DIR`", "output in the file, else runs/NAME, after the file"),
 		&cli.BoolFlag{Name: "dry-run", Usage: "check options, data and models, and print the plan"},
 		&cli.IntFlag{Name: "jobs", Usage: "do `N` runs at the same time; 0 for one per CPU, up to 4, if they only train heads on cached features"},
+		verifyFlag(),
 		&cli.BoolFlag{Name: "keep-going", Usage: "continue with the other runs if one fails"},
 		&cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of FILE.yaml, for editors"},
 		junitFlag(),

@@ -30,7 +30,7 @@ import (
 func evaluateFlags() []cli.Flag {
 	return slices.Concat(
 		evaluatedFlags(), measureFlags(), []cli.Flag{predictionsFlag(), jsonFlag(resultAsJSON)}, newGateFlags(), newDecisionFlags(),
-		sourceFlags(), []cli.Flag{newBadImageFlag()}, plainModelFlags(), batchFlags(), runtimeFlags(),
+		sourceFlags(), []cli.Flag{newBadImageFlag(), verifyFlag()}, plainModelFlags(), batchFlags(), runtimeFlags(),
 	)
 }
 
@@ -40,6 +40,7 @@ type evaluateRequest struct {
 	open    tftl.Options
 	cache   train.Cache // of a run whose exported network is there
 	outputs gateOutputs
+	verify  bool
 	json    bool
 }
 
@@ -52,7 +53,7 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	} else if err := noArguments(c); err != nil {
 		return r, err
 	}
-	r.json = c.Bool("json")
+	r.json, r.verify = c.Bool("json"), c.Bool("verify")
 	r.Data, r.Part, r.CommonClasses = c.String("data"), c.String("part"), c.Bool("common-classes")
 	r.Seed, r.Resamples, r.TopK = c.Uint64("seed"), c.Int("resamples"), c.Int("top-k")
 	r.BatchSize, r.Workers = c.Int("batch-size"), c.Int("workers")

@@ -12,6 +12,7 @@ import (
 
 	commandline "tftl/internal/cli"
 	"tftl/pipeline"
+	"tftl/pipeline/contents"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/schedule"
 	"tftl/pipeline/workflow/train"
@@ -22,7 +23,7 @@ func fitFlags() []cli.Flag {
 	return slices.Concat(
 		[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
 		networkFlags(), runFlags(), learningFlags(), newHyperFlags(), newBalanceFlags(),
-		newAugmentFlags(), mixFlags(), newCacheFlags(), batchFlags(), runtimeFlags(),
+		newAugmentFlags(), mixFlags(), newCacheFlags(), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
 	)
 }
 
@@ -31,6 +32,7 @@ type fitRequest struct {
 	train.Request
 	resume string // folder of the run; empty for a new one
 	moved  train.Moved
+	verify bool
 	json   bool
 }
 
@@ -38,7 +40,7 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 	if err := noArguments(c); err != nil {
 		return r, err
 	}
-	r.json, r.resume, r.Session = c.Bool("json"), c.String("resume"), newSession(c)
+	r.json, r.verify, r.resume, r.Session = c.Bool("json"), c.Bool("verify"), c.String("resume"), newSession(c)
 	if r.Options, err = newTrainOptions(c); err != nil {
 		return r, err
 	}
@@ -70,24 +72,39 @@ func newCache(c *cli.Context) (o train.Cache, err error) {
 	if o.MaxBytes, err = commandline.Bytes(c.String("cache-size")); err != nil {
 		return o, invalid("cache-size", c.String("cache-size"), err.Error())
 	}
-	dir := c.String("cache-dir")
-	if dir == "" {
-		var user string
-		if user, err = os.UserCacheDir(); err == nil { // there is none in some containers
-			dir = filepath.Join(user, "tftl", "features")
-		}
-	}
+	dir, homeless := cacheDir(c)
 	switch where := c.String("cache"); where {
 	case "off":
 		o.Off = true
 	case "ram":
 		o.Overflow = dir
 	case "disk":
-		o.Dir, o.Homeless = dir, err
+		o.Dir, o.Homeless = dir, homeless
 	default:
 		return o, invalid("cache", where, "must be disk, ram or off")
 	}
 	return o, nil
+}
+
+// cacheDir is the folder of the cache. The error says why there is none, for example
+// in a container.
+func cacheDir(c *cli.Context) (string, error) {
+	if dir := c.String("cache-dir"); dir != "" {
+		return dir, nil
+	}
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(user, "tftl", "features"), nil
+}
+
+// openContents opens the table of contents in a cache folder, if there is one.
+func openContents(dir string, verify bool) *contents.Table {
+	if dir == "" {
+		return nil
+	}
+	return contents.Open(contents.Options{Dir: dir, Distrust: verify})
 }
 
 // newMoved reads where the data and the model of a resumed run are now. With
@@ -96,7 +113,7 @@ func newCache(c *cli.Context) (o train.Cache, err error) {
 // Environment variables are for new runs. They neither change nor move a run.
 func newMoved(c *cli.Context) (m train.Moved, err error) {
 	moves := map[string]*string{"data": &m.Data, "val-data": &m.Validation, "test-data": &m.Test, "model": &m.Model}
-	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "checkpoint-every", "max-time", "log-file"}
+	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file"}
 	for _, name := range c.LocalFlagNames() {
 		switch {
 		case slices.Contains(allowed, name):

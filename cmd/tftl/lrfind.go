@@ -27,6 +27,7 @@ type lrFindRequest struct {
 	train.Request
 	train.Sweep
 	picture string // .png or .svg; empty for none
+	verify  bool
 	json    bool
 }
 
@@ -42,7 +43,7 @@ this takes seconds; without them it fills the cache for tftl fit.
    tftl lr-find --data photos --model savedmodels/vgg16 --output rates.png`,
 		Flags: slices.Concat(
 			[]cli.Flag{dataFlag(""), trainingSeedFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
-			networkFlags(), rateFlags(), newHyperFlags(), newCacheFlags(), batchFlags(), runtimeFlags(),
+			networkFlags(), rateFlags(), newHyperFlags(), newCacheFlags(), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
 		),
 		Action: func(c *cli.Context) error {
 			r, err := newLRFindRequest(c)
@@ -62,7 +63,7 @@ func newLRFindRequest(c *cli.Context) (r lrFindRequest, err error) {
 		return r, err
 	}
 	r.Sweep = train.Sweep{Least: c.Float64("lr-min"), Most: c.Float64("lr-max"), Rates: c.Int("rates"), Steps: c.Int("steps")}
-	r.json, r.picture = c.Bool("json"), c.String("output")
+	r.json, r.verify, r.picture = c.Bool("json"), c.Bool("verify"), c.String("output")
 	if extension := strings.ToLower(filepath.Ext(r.picture)); r.picture != "" && extension != ".png" && extension != ".svg" {
 		return r, invalid("output", r.picture, "must end in .png or .svg")
 	}
@@ -88,6 +89,7 @@ func newLRFindRequest(c *cli.Context) (r lrFindRequest, err error) {
 func runLRFind(ctx context.Context, t terminal, r lrFindRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
+	env.Contents = openContents(r.Cache.Dir, r.verify)
 	prepared, err := train.Prepare(ctx, r.Request, env)
 	if err != nil {
 		return err

@@ -15,7 +15,6 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/pixels"
-	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/train"
 	"tftl/savedmodels"
 )
@@ -135,7 +134,7 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 	defer shown.end()
 	env.DescribeData(set)
 	if o.onBad == train.SkipBadImages {
-		if _, err := env.ScreenSet(ctx, set, new(workflow.Digests), o.workers); err != nil {
+		if _, err := env.ScreenSet(ctx, set, env.Digests(), o.workers); err != nil {
 			return err
 		}
 	}

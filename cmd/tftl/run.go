@@ -73,6 +73,7 @@ type runRequest struct {
 	varied   []runfile.Varied
 	junit    string
 	dryRun   bool
+	verify   bool
 	json     bool
 }
 
@@ -80,7 +81,7 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if c.NArg() != 1 {
 		return r, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "expected one file, got %d", c.NArg()), "for example: tftl run sweep.yaml")
 	}
-	r = runRequest{file: c.Args().First(), junit: c.String("junit"), dryRun: c.Bool("dry-run"), json: c.Bool("json")}
+	r = runRequest{file: c.Args().First(), junit: c.String("junit"), dryRun: c.Bool("dry-run"), verify: c.Bool("verify"), json: c.Bool("json")}
 	text, err := os.ReadFile(r.file)
 	if err != nil {
 		return r, pipeline.Errorf(pipeline.BadUsage, "%w", err)
@@ -133,6 +134,7 @@ func ranking(file runfile.File, runs []batch.Run) (string, error) {
 func runRun(ctx context.Context, t terminal, r runRequest) error {
 	env, shown := environment(t)
 	defer shown.end()
+	env.Contents = openContents(r.Runs[0].Train.Cache.Dir, r.verify)
 	b, err := batch.Plan(ctx, r.Request, env)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ import (
 // tftl run sets them or has its own. A run is evaluated on its test part, by its
 // model, on the device and in the precision of its training.
 func decided(command string) []string {
-	all := []string{"config", "json", "log-file", "output", "quiet", "verbose"}
+	all := []string{"config", "json", "log-file", "output", "quiet", "verbose", "verify"}
 	if command == "fit" {
 		return append(all, "max-time", "overwrite", "resume") // results must not depend on speed
 	}
@@ -116,10 +116,10 @@ func valuesDigest(c *cli.Context) string {
 	// The digest has old names of flags, so that batches evaluated before still count.
 	was := map[string]string{"part": "subset", "model-output": "output"}
 	for _, f := range c.Command.Flags {
-		if _, old := f.(*commandline.Renamed); old {
+		name := f.Names()[0]
+		if _, old := f.(*commandline.Renamed); old || name == "verify" { // which changes no result
 			continue
 		}
-		name := f.Names()[0]
 		value := fmt.Sprint(c.Value(name))
 		if name == "predictions" && value == "full" { // as before there was a choice
 			continue

@@ -55,7 +55,7 @@ func ascii(names []string) string {
 // warnOfCase warns of classes that are probably the same.
 func (l *listing) warnOfCase() {
 	alike := map[string][]string{}
-	for _, class := range classesOf(slices.Concat(l.parts[:]...)) {
+	for _, class := range classesOf(l.parts[:]...) {
 		lower := strings.ToLower(class)
 		alike[lower] = append(alike[lower], class)
 	}

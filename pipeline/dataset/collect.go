@@ -32,7 +32,7 @@ func gather(path string, options Options) (listing, error) {
 	if !options.AllColumns {
 		l.values = options.Columns
 	}
-	if len(slices.Concat(l.parts[:]...)) == 0 {
+	if l.count() == 0 {
 		return l, pipeline.Errorf(pipeline.BadData, "%s has no images", path)
 	}
 	for p, from := range [...]string{validation: options.Validation, test: options.Test} {
@@ -133,7 +133,7 @@ func (l *listing) keep(classes []string) error {
 	if len(classes) == 0 {
 		return nil
 	}
-	all := classesOf(slices.Concat(l.parts[:]...))
+	all := classesOf(l.parts[:]...)
 	if unknown := without(classes, all); len(unknown) > 0 {
 		err := pipeline.Errorf(pipeline.BadUsage, "%s: %s has no class %s", pipeline.Option("classes"), l.root, quoted(unknown))
 		return pipeline.WithHint(err, "it has %s", quoted(all))

@@ -136,6 +136,13 @@ func (p Part) Bytes(i int) ([]byte, error) {
 	return b, nil
 }
 
+// Path is the file that image i is. ok is false for an image inside a file of
+// records.
+func (p Part) Path(i int) (path string, ok bool) {
+	f, ok := p.entries[i].stored.(file)
+	return string(f), ok
+}
+
 // Column holds each image's value in the k-th of Options.Columns, in the part's
 // order. It is empty if the image's source has no such column.
 func (p Part) Column(k int) []string {

@@ -51,7 +51,7 @@ func listFolder(at location, options Options) (listing, error) {
 			t.warnOfParts(&l)
 		}
 	}
-	var names, listed []string
+	var names []string
 	for p, dir := range dirs {
 		if dir == "" {
 			continue
@@ -60,12 +60,18 @@ func listFolder(at location, options Options) (listing, error) {
 		if l.parts[p], err = t.classFolders(dir, part(p) == train, options); err != nil {
 			return listing{}, err
 		}
-		for _, im := range l.parts[p] {
-			listed = append(listed, im.id)
-		}
 	}
 	if l.ownParts {
 		l.what += " in " + strings.Join(names, ", ")
+	}
+	if l.count() == len(t.images) {
+		return l, nil
+	}
+	var listed []string
+	for _, items := range l.parts {
+		for _, im := range items {
+			listed = append(listed, im.id)
+		}
 	}
 	if stray := without(t.images, listed); len(stray) > 0 {
 		l.ignored += len(stray)
@@ -79,6 +85,9 @@ func listFolder(at location, options Options) (listing, error) {
 func (t *tree) classFolders(dir string, all bool, options Options) ([]item, error) {
 	where := path.Join(t.root, dir)
 	var items []item
+	if dir == "." {
+		items = make([]item, 0, len(t.images))
+	}
 	stray := false
 	filled := map[string]bool{}
 	for _, image := range t.images {

@@ -15,7 +15,9 @@ import (
 // rekey gives every item the key that the split goes by, and says what that is.
 // For a split by content it reads every image.
 func (l *listing) rekey(options Options) (By, error) {
-	grouped := slices.ContainsFunc(slices.Concat(l.parts[:]...), func(im item) bool { return im.group != "" })
+	grouped := slices.ContainsFunc(l.parts[:], func(items []item) bool {
+		return slices.ContainsFunc(items, func(im item) bool { return im.group != "" })
+	})
 	by := options.By
 	switch {
 	case by == "" && grouped:

@@ -177,10 +177,17 @@ func (l *listing) set(classes []string) *Set {
 	}
 }
 
-func classesOf(items []item) []string {
+// count is the number of images.
+func (l *listing) count() int {
+	return len(l.parts[train]) + len(l.parts[validation]) + len(l.parts[test])
+}
+
+func classesOf(parts ...[]item) []string {
 	have := map[string]bool{}
-	for _, im := range items {
-		have[im.class] = true
+	for _, items := range parts {
+		for i := range items {
+			have[items[i].class] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(have))
 }

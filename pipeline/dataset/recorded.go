@@ -71,5 +71,5 @@ func OpenRecorded(path string, options Options, record []pipeline.Recorded, need
 		l.warn("%d images that are in no part of the run are left out", n)
 	}
 	l.what += ", parts as recorded by the run"
-	return l.set(classesOf(slices.Concat(l.parts[:]...))), nil
+	return l.set(classesOf(l.parts[:]...)), nil
 }

@@ -35,6 +35,9 @@ func (o Options) fractions() ([3]float64, error) {
 // other items are. Test has the upper end, so that it stays the same if only
 // train and validation are divided differently.
 func splitByKey(items []item, fractions [3]float64) (parts [3][]item) {
+	for p, f := range fractions {
+		parts[p] = make([]item, 0, int(1.02*f*float64(len(items)))+1)
+	}
 	for _, im := range items {
 		p, at := test, place(im.key)
 		if at < fractions[train] {

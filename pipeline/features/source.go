@@ -269,6 +269,8 @@ func (s *Source) workers() int {
 	return runtime.GOMAXPROCS(0)
 }
 
+var errChanged = errors.New("the image has changed since the run first read it")
+
 func (s *Source) readOne(im *image) error {
 	encoded, err := s.Encoded.Bytes(im.index)
 	if err != nil {
@@ -292,8 +294,9 @@ func (s *Source) readOne(im *image) error {
 	case Digest{}:
 		s.digests[im.index] = im.digest
 	default:
-		err := pipeline.Errorf(pipeline.BadData, "%s: the image has changed since the run first read it", im.sample.ID)
-		return pipeline.WithHint(err, "start the run again, and do not change the data meanwhile")
+		im.encoded = nil
+		err := pipeline.Errorf(pipeline.BadData, "%s: %w", im.sample.ID, errChanged)
+		return pipeline.WithHint(err, "start the run again with %s, and do not change the data meanwhile", pipeline.Option("verify"))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (a *album) Bytes(i int) ([]byte, error) {
 	defer a.mu.Unlock()
 	a.reads++
 	if a.images[i] == "gone" {
-		return nil, fmt.Errorf("img%02d: %w", i, os.ErrNotExist)
+		return nil, pipeline.Errorf(pipeline.BadData, "img%02d: %w", i, os.ErrNotExist)
 	}
 	return []byte(a.images[i]), nil
 }
@@ -68,7 +68,7 @@ func (n *network) decode(_ context.Context, encoded [][]byte, samples []pipeline
 	out := pipeline.Batch{Samples: samples, Shape: []int64{int64(len(encoded)), 1, 1, 3}}
 	for i, e := range encoded {
 		if string(e) == "corrupt" {
-			return out, fmt.Errorf("%s: not an image", samples[i].ID)
+			return out, pipeline.Errorf(pipeline.BadData, "%s: not an image", samples[i].ID)
 		}
 		n.decoded = append(n.decoded, samples[i].ID)
 		var sum float32

@@ -9,22 +9,31 @@ import (
 )
 
 // work is what one step of the frozen pass hands to the next: a batch of images
-// that are not in the store, and how many were found in it meanwhile.
+// that are not in the store, and how many were found in it or left out meanwhile.
 type work struct {
-	images []image
-	cached int
-	in     entry
+	images  []image
+	cached  int
+	leftOut int
+	in      entry
 }
 
-// Warm is the frozen pass: it reads every image once and adds the missing
-// activations to the Store, in batches of batchSize. Reading, decoding and
-// computing overlap, with a few batches in memory at a time.
+// Warm is the frozen pass: it adds the missing activations to the Store, in batches
+// of batchSize. It reads each image once, and not at all if its digest is known and
+// the Store has its activations. Reading, decoding and computing overlap, with a few
+// batches in memory at a time.
 //
 // It calls progress, which may be nil, with the number of images done and how many
 // of them were cached, one call at a time. Once the Store refuses something, the
-// remaining images are read and hashed but not computed, as Batch would have to
+// remaining images are hashed but not computed, as Batch would have to
 // compute them again. Without a Store it does nothing.
 func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, cached int)) error {
+	return s.WarmGood(ctx, batchSize, progress, nil)
+}
+
+// WarmGood is Warm, but calls bad with each image that cannot be read or decoded, and
+// leaves it out. Such images must not be in a batch later. It also decodes what the
+// Store has no room for, as it might be bad. Calls of bad may come at the same time.
+func (s *Source) WarmGood(ctx context.Context, batchSize int, progress func(done, cached int), bad func(index int, err error)) error {
 	if s.Store == nil {
 		return nil
 	}
@@ -38,13 +47,13 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(read)
-		if err := s.findMissing(pass, batchSize, read); err != nil {
+		if err := s.findMissing(pass, batchSize, read, finder{&full, bad}); err != nil {
 			cancel(err)
 		}
 	})
 	wg.Go(func() {
 		defer close(decoded)
-		if err := s.decodeAll(pass, read, decoded, &full); err != nil {
+		if err := s.decodeAll(pass, read, decoded, finder{&full, bad}); err != nil {
 			cancel(err)
 		}
 	})
@@ -67,7 +76,7 @@ func (s *Source) Warm(ctx context.Context, batchSize int, progress func(done, ca
 			full.Store(!stored)
 		}
 		cached += w.cached
-		done += w.cached + len(w.images)
+		done += w.cached + w.leftOut + len(w.images)
 		if progress != nil {
 			progress(done, cached)
 		}
@@ -93,8 +102,18 @@ func (s *Source) Left() int {
 	return s.left
 }
 
-// findMissing reads all images and sends those that are not stored.
-func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work) error {
+// finder is what the steps of the frozen pass know of each other.
+type finder struct {
+	full *atomic.Bool // the store has refused something
+	bad  func(index int, err error)
+}
+
+// skips says whether images are of no use any more.
+func (f finder) skips() bool { return f.bad == nil && f.full.Load() }
+
+// findMissing sends the images that are not stored. It reads them, and those whose
+// digests are not known.
+func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work, f finder) error {
 	var next work
 	window := max(batchSize, 4*s.workers())
 	for start, n := 0, s.Len(); start < n; start += window {
@@ -103,11 +122,17 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 			index[i] = start + i
 		}
 		images := s.images(index)
-		if err := s.read(ctx, images, func(image) bool { return true }); err != nil {
+		wanted := func(im image) bool { return im.digest == Digest{} || !f.skips() && !s.stored(im) }
+		err := s.read(ctx, images, wanted)
+		if err != nil && f.bad != nil {
+			images, err = s.readGood(ctx, images, wanted, f.bad)
+			next.leftOut += len(index) - len(images)
+		}
+		if err != nil {
 			return err
 		}
 		for _, im := range images {
-			if _, ok := s.Store.Shape(s.key(im)); ok {
+			if s.stored(im) {
 				next.cached++
 				continue
 			}
@@ -120,11 +145,11 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 			}
 			next = work{}
 		}
-		if next.cached > 0 { // cached images are progress too
-			if err := send(ctx, to, work{cached: next.cached}); err != nil {
+		if next.cached+next.leftOut > 0 { // these are progress too
+			if err := send(ctx, to, work{cached: next.cached, leftOut: next.leftOut}); err != nil {
 				return err
 			}
-			next.cached = 0
+			next.cached, next.leftOut = 0, 0
 		}
 	}
 	if len(next.images) == 0 {
@@ -133,12 +158,20 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work)
 	return send(ctx, to, next)
 }
 
+func (s *Source) stored(im image) bool {
+	_, ok := s.Store.Shape(s.key(im))
+	return ok
+}
+
 // decodeAll decodes each batch while an earlier one is computed.
-func (s *Source) decodeAll(ctx context.Context, from <-chan work, to chan<- work, full *atomic.Bool) error {
+func (s *Source) decodeAll(ctx context.Context, from <-chan work, to chan<- work, f finder) error {
 	for w := range from {
-		if len(w.images) > 0 && !full.Load() {
+		if len(w.images) > 0 && !f.skips() {
 			var err error
-			if w.in, err = s.enter(ctx, w.images); err != nil {
+			if w.in, err = s.enter(ctx, w.images); err != nil && f.bad != nil {
+				err = s.decodeGood(ctx, &w, f.bad)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -2,8 +2,11 @@ package features
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -157,5 +160,81 @@ func TestWarmHoldsFewBatches(t *testing.T) {
 	warm(t, s, 1)
 	if most > 4 {
 		t.Errorf("%d decoded batches at once", most)
+	}
+}
+
+// An image whose digest is known is read only if it must be computed.
+func TestWarmReadsNoKnownImage(t *testing.T) {
+	a, dir := newAlbum(20), t.TempDir()
+	know := func(s *Source) *Source {
+		s.Know(func(id string) [sha256.Size]byte {
+			var i int
+			if _, err := fmt.Sscanf(id, "img%d", &i); err != nil || i == 7 {
+				return [sha256.Size]byte{} // not known
+			}
+			return sha256.Sum256([]byte(a.images[i]))
+		})
+		return s
+	}
+	warm(t, know(newSource(a, &network{}, open(t, dir, space))), 3)
+	if a.reads != 20 {
+		t.Errorf("%d reads of new images, want 20", a.reads)
+	}
+	a.images = append(a.images, "one more")
+	n := &network{}
+	if done, cached := warm(t, know(newSource(a, n, open(t, dir, space))), 3); done != 21 || cached != 20 || n.computed != 1 || a.reads != 22 {
+		t.Errorf("%d done, %d cached, %d computed; %d reads, want one of the new image and one of the unknown", done, cached, n.computed, a.reads-20)
+	}
+	// There is nothing to read them for once the store is full.
+	a = newAlbum(200)
+	full := know(newSource(a, n, openWith(t, Options{MaxBytes: recordHeader + 4*6}, space)))
+	if warm(t, full, 1); a.reads > 100 {
+		t.Errorf("%d of 200 images are read for a store that takes one", a.reads)
+	}
+}
+
+func TestWarmGoodLeavesOutBadImages(t *testing.T) {
+	for name, room := range map[string]int64{"room": 0, "a full store": 2 * (recordHeader + 4*6)} {
+		t.Run(name, func(t *testing.T) {
+			a, n := newAlbum(40), &network{}
+			a.images[0], a.images[7], a.images[8], a.images[39] = "corrupt", "gone", "corrupt", "gone"
+			s := newSource(a, n, openWith(t, Options{MaxBytes: room}, space))
+			var mu sync.Mutex
+			var bad []int
+			last := 0
+			err := s.WarmGood(t.Context(), 4, func(done, _ int) { last = done }, func(i int, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				bad = append(bad, i)
+				if !strings.Contains(err.Error(), fmt.Sprintf("img%02d", i)) {
+					t.Errorf("image %d: %v", i, err)
+				}
+			})
+			slices.Sort(bad)
+			if err != nil || last != 40 || !slices.Equal(bad, []int{0, 7, 8, 39}) {
+				t.Errorf("%v, %d done, bad %v", err, last, bad)
+			}
+			if room == 0 && n.computed != 36 {
+				t.Errorf("%d computed, want 36", n.computed)
+			}
+			good := slices.DeleteFunc(all(40), func(i int) bool { return slices.Contains(bad, i) })
+			batch(t, s, a, good...)
+		})
+	}
+}
+
+// A bad image does not excuse one that has changed.
+func TestWarmGoodFindsChangedImages(t *testing.T) {
+	a := newAlbum(9)
+	a.images[1] = "gone"
+	s := newSource(a, &network{}, open(t, "", space))
+	s.Know(func(id string) (sum [sha256.Size]byte) {
+		if id == "img05" {
+			sum[0] = 1
+		}
+		return sum
+	})
+	if err := s.WarmGood(t.Context(), 4, nil, func(int, error) {}); !errors.Is(err, errChanged) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -80,6 +80,10 @@ func NewDecoder(o Options) (*Decoder, error) {
 // Close frees the graph.
 func (d *Decoder) Close() error { return d.session.Close() }
 
+// Version changes with the kernels, and with what is refused: if other images can
+// be decoded.
+func (d *Decoder) Version() string { return "1, TensorFlow " + tf.Version() }
+
 // decodeTo adds nodes that decode to a number of channels, keep the first three,
 // and resize.
 func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (tf.Output, error) {

@@ -65,6 +65,14 @@ func (t Timing) line() map[string]any {
 // ReadTiming reads timing.jsonl. It is empty for a run that was not timed.
 func (d Dir) ReadTiming() ([]Timing, error) { return readLines[Timing](d.File(timingFile)) }
 
+// WriteTiming adds lines to timing.jsonl.
+func (d Dir) WriteTiming(lines []Timing) (err error) {
+	for _, t := range lines {
+		err = errors.Join(err, d.Append(timingFile, t.line()))
+	}
+	return err
+}
+
 // Progress times a run. It hands every event on to show, which may be nil, with
 // the timing of the phase that the event ends, or zero. At the end of a frozen
 // pass or an epoch it appends a line to timing.jsonl, and an epoch's metrics to

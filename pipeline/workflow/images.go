@@ -2,110 +2,65 @@ package workflow
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"sync"
 
 	"tftl/pipeline"
+	"tftl/pipeline/contents"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/dataset/check"
 	"tftl/pipeline/rundir"
 )
 
-// Digest is the SHA-256 of an image's bytes. Its zero value means unknown.
-type Digest = [sha256.Size]byte
-
-// Digests holds the digests of a data set's images by their IDs, so that each
-// image is hashed only once. It is safe for concurrent use.
-type Digests struct {
-	mu   sync.Mutex
-	sums map[string]Digest
-}
-
-// Of returns the digest of an image. It is zero if the image has not been or
-// cannot be read.
-func (d *Digests) Of(id string) Digest {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.sums[id]
-}
-
-func (d *Digests) set(id string, sum Digest) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.sums == nil {
-		d.sums = map[string]Digest{}
-	}
-	d.sums[id] = sum
-}
-
-// Hash hashes the images of a part that are not known yet, workers at a time. An
-// image that cannot be read stays unknown; reading it later gives the error.
-func (d *Digests) Hash(ctx context.Context, part dataset.Part, workers int, progress pipeline.Progress) error {
-	unknown := part.Keep(func(i int) bool { return d.Of(part.Sample(i).ID) == Digest{} })
-	sums, err := unknown.Contents(ctx, workers, progress)
-	if err != nil {
-		return err
-	}
-	for i, sum := range sums {
-		d.set(unknown.Sample(i).ID, sum)
-	}
-	return nil
-}
-
-// Read hashes image i of a part. The error says why it cannot be read.
-func (d *Digests) Read(part dataset.Part, i int) (Digest, error) {
-	_, err := hashing{part, d}.Bytes(i)
-	return d.Of(part.Sample(i).ID), err
-}
-
-// Changed lists the images of a part that have changed since a run began. It
-// finds none in old runs, which did not record contents.
-func (d *Digests) Changed(ctx context.Context, run rundir.Dir, part dataset.Part, workers int, progress pipeline.Progress) ([]string, error) {
-	was, err := run.ReadContents()
-	if err != nil || was == nil {
-		return nil, err
-	}
-	if err := d.Hash(ctx, part, workers, progress); err != nil {
-		return nil, err
-	}
-	var changed []string
-	for i := range part.Len() {
-		id := part.Sample(i).ID
-		if sum := d.Of(id); was[id] != "" && sum != (Digest{}) && was[id] != hex.EncodeToString(sum[:]) {
-			changed = append(changed, id)
-		}
-	}
-	return changed, nil
-}
-
-// hashing is a part that hashes images when they are read.
-type hashing struct {
-	dataset.Part
-	digests *Digests
-}
-
-func (h hashing) Bytes(i int) ([]byte, error) {
-	encoded, err := h.Part.Bytes(i)
-	if err == nil {
-		h.digests.set(h.Sample(i).ID, sha256.Sum256(encoded))
-	}
-	return encoded, err
-}
-
-// Screen decodes every image of a part and leaves out the bad ones. This happens
-// before training instead of during it, so that the training images and their
-// batches depend only on the images and not on what is cached. It is an error if
-// all images are bad.
+// Screen decodes the images of a part and leaves out the bad ones. Those that are
+// known to decode are not read. This happens before training instead of during it,
+// so that the training images and their batches depend only on the images and not
+// on what is cached. It is an error if all images are bad.
 func (e Env) Screen(ctx context.Context, part dataset.Part, digests *Digests, workers int) (dataset.Part, []check.Bad, error) {
 	decoder, err := e.Decoder(Input{Height: 1, Width: 1, Interpolation: "nearest"}, 1)
 	if err != nil {
 		return part, nil, err
 	}
-	bad, err := check.Unusable(ctx, hashing{part, digests}, decoder.Decode, workers, e.Progress)
-	if err := firstError(err, decoder.Close()); err != nil || len(bad) == 0 {
+	bad, err := digests.undecodable(ctx, part, decoder, workers, e.Progress)
+	if err := firstError(err, decoder.Close()); err != nil {
 		return part, nil, err
+	}
+	return withoutBad(part, bad)
+}
+
+// undecodable lists the images of a part that cannot be decoded.
+func (d *Digests) undecodable(ctx context.Context, part dataset.Part, decoder Decoder, workers int, progress pipeline.Progress) ([]check.Bad, error) {
+	if err := d.Recall(ctx, part, workers); err != nil {
+		return nil, err
+	}
+	version := contents.Decoder(decoder.Version())
+	known := func(s pipeline.Sample) bool { return d.whyBad(s.ID) != "" || d.of(s.ID).decoder == version }
+	unknown := part.Keep(func(i int) bool { return !known(part.Sample(i)) })
+	found, err := check.Unusable(ctx, d.Hashed(unknown), decoder.Decode, workers, progress)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range found {
+		d.markBad(b.Sample.ID, b.Reason)
+	}
+	for i := range unknown.Len() {
+		if id := unknown.Sample(i).ID; d.whyBad(id) == "" {
+			d.set(id, func(s *seen) { s.decoder = version })
+		}
+	}
+	var bad []check.Bad
+	for i := range part.Len() {
+		s := part.Sample(i)
+		if why := d.whyBad(s.ID); why != "" {
+			bad = append(bad, check.Bad{Index: i, Sample: s, Reason: why})
+		}
+	}
+	return bad, nil
+}
+
+// withoutBad leaves bad images out of a part. It is an error if all are bad.
+func withoutBad(part dataset.Part, bad []check.Bad) (dataset.Part, []check.Bad, error) {
+	if len(bad) == 0 {
+		return part, nil, nil
 	}
 	skip := make(map[int]bool, len(bad))
 	for _, b := range bad {
@@ -186,7 +141,7 @@ func Samples(part dataset.Part) []pipeline.Sample {
 
 // ScreenPart screens one part and warns of each skipped image.
 func (e Env) ScreenPart(ctx context.Context, part dataset.Part, name string, classes []string, workers int) (dataset.Part, []rundir.BadImage, error) {
-	kept, bad, err := e.Screen(ctx, part, new(Digests), workers)
+	kept, bad, err := e.Screen(ctx, part, e.Digests(), workers)
 	if err != nil {
 		return kept, nil, err
 	}

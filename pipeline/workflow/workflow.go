@@ -12,6 +12,7 @@ import (
 	"context"
 
 	"tftl/pipeline"
+	"tftl/pipeline/contents"
 	"tftl/pipeline/rundir"
 )
 
@@ -33,6 +34,8 @@ type Env struct {
 	// on the disk of a folder; below 0 if unknown. They may be nil, which is the same.
 	Memory func() int64
 	Disk   func(folder string) int64
+	// Contents remembers what was learnt of image files. It may be nil.
+	Contents *contents.Table
 	// Show receives the events of long loops, with a timing at the end of a frozen
 	// pass or an epoch. It may be nil.
 	Show func(pipeline.Event, rundir.Timing)
@@ -143,6 +146,8 @@ type Input struct {
 // Decoder turns encoded images into pixels, [N,H,W,3], 0 to 255.
 type Decoder interface {
 	Decode(ctx context.Context, encoded [][]byte, samples []pipeline.Sample) (pipeline.Batch, error)
+	// Version changes if other images can be decoded.
+	Version() string
 	Close() error
 }
 

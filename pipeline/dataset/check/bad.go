@@ -29,7 +29,7 @@ func Unusable(ctx context.Context, images pipeline.Encoded, decode Decode, worke
 			_, err = decode(ctx, [][]byte{encoded}, []pipeline.Sample{s})
 		}
 		if err != nil {
-			reasons[i], err = reason(s, err)
+			reasons[i], err = Reason(s, err)
 		}
 		return err
 	})
@@ -45,9 +45,9 @@ func Unusable(ctx context.Context, images pipeline.Encoded, decode Decode, worke
 	return bad, nil
 }
 
-// reason is why an image is bad, without its name, or err itself if the image is
+// Reason is why an image is bad, without its name, or err itself if the image is
 // not to blame.
-func reason(s pipeline.Sample, err error) (string, error) {
+func Reason(s pipeline.Sample, err error) (string, error) {
 	if pipeline.KindOf(err) != pipeline.BadData {
 		return "", err
 	}

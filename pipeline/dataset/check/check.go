@@ -14,11 +14,15 @@
 package check
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -74,85 +78,120 @@ func Counts(set *dataset.Set) *Report {
 }
 
 // Run checks everything. Like Counts, it leaves Report.Warnings to the caller.
-func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline.Progress) (*Report, error) {
-	r := Counts(set)
-	var images []image
-	for p, part := range set.Parts() {
+func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline.Progress) (r *Report, err error) {
+	r = Counts(set)
+	c := checker{Reader: reader, parts: set.Parts(), classes: set.Classes, hasher: newHasher(), reasons: map[int]string{}}
+	for p, part := range c.parts {
 		for i := range part.Len() {
-			s := part.Sample(i)
-			file := File{Path: s.ID, Part: pipeline.Parts()[p], Class: set.Classes[s.Label]}
-			images = append(images, image{File: file, sample: s, read: func() ([]byte, error) { return part.Bytes(i) }})
+			c.images = append(c.images, image{part: uint8(p), index: int32(i)})
 		}
 	}
-	h := newHasher()
-	err := each(ctx, len(images), reader.Workers, progress, func(i int) error {
-		return images[i].inspect(ctx, reader, h)
-	})
+	if c.thumbnails, err = newThumbnails(len(c.images)); err != nil {
+		return nil, err
+	}
+	defer c.thumbnails.Close()
+	err = each(ctx, len(c.images), reader.Workers, progress, func(i int) error { return c.inspect(ctx, i) })
 	if err != nil {
 		return nil, err
 	}
-	r.measure(images)
-	r.note(images)
-	for _, im := range images {
+	r.measure(c.images)
+	r.note(c.images)
+	for i, im := range c.images {
+		file := c.file(i)
 		switch {
-		case im.reason != "":
-			r.find(Unreadable, im.reason, im.File)
+		case !im.decoded:
+			r.find(Unreadable, c.reasons[i], file)
 		case im.blank:
-			r.find(Blank, "", im.File)
+			r.find(Blank, "", file)
 		}
-		if claim := claimed(im.Path); claim != "" && im.header.Format != "" && claim != im.header.Format {
-			r.find(WrongExtension, "is a "+im.header.Format, im.File)
+		if claim := claimed(file.Path); claim != "" && im.header.Format != "" && claim != im.header.Format {
+			r.find(WrongExtension, "is a "+im.header.Format, file)
 		}
 	}
-	exact := duplicates(images)
-	for _, group := range exact {
-		if len(group) > 1 {
-			r.findAlike(Duplicate, LeakedDuplicate, images, group)
-		}
+	firsts, copies := duplicates(c.images)
+	for _, first := range slices.Sorted(maps.Keys(copies)) {
+		r.findAlike(Duplicate, LeakedDuplicate, c.files(copies[first]))
 	}
 	if progress != nil {
 		progress(pipeline.Event{Phase: "compare"})
 	}
-	near, err := nearDuplicates(ctx, images, exact)
+	near, err := nearDuplicates(ctx, c.images, firsts, c.thumbnails)
 	if err != nil {
 		return nil, err
 	}
 	for _, group := range near {
-		r.findAlike(NearDuplicate, LeakedNearDuplicate, images, group)
+		r.findAlike(NearDuplicate, LeakedNearDuplicate, c.files(withCopies(group, copies)))
 	}
 	r.sort()
 	return r, nil
 }
 
-// image is what is kept of an image.
-type image struct {
-	File
-	sample pipeline.Sample
-	read   func() ([]byte, error)
+// checker is a check in progress.
+type checker struct {
+	Reader
+	parts      [3]dataset.Part
+	classes    []string
+	images     []image
+	hasher     *hasher
+	thumbnails thumbnails
 
-	reason    string // why it cannot be used
-	digest    [sha256.Size]byte
-	header    Header
-	thumbnail *thumbnail // nil if it cannot be decoded
-	brightest float32    // of the thumbnail's values
-	blank     bool
+	mu      sync.Mutex
+	reasons map[int]string // why an image cannot be used
+}
+
+// image is what is kept of an image. There may be very many.
+type image struct {
+	index   int32 // in its part
+	part    uint8
+	decoded bool
+	blank   bool
+	digest  [sha256.Size]byte
+	header  Header
+	// of its thumbnail
+	hash      uint64
+	brightest float32
+}
+
+// file describes image i.
+func (c *checker) file(i int) File {
+	im := c.images[i]
+	s := c.parts[im.part].Sample(int(im.index))
+	return File{Path: s.ID, Part: pipeline.Parts()[im.part], Class: c.classes[s.Label]}
+}
+
+func (c *checker) files(group []int) []File {
+	files := make([]File, len(group))
+	for i, at := range group {
+		files[i] = c.file(at)
+	}
+	return files
 }
 
 // inspect fills in what an image's bytes tell. Its error ends the check; a bad
 // image is not an error.
-func (im *image) inspect(ctx context.Context, reader Reader, h *hasher) error {
-	encoded, err := im.read()
+func (c *checker) inspect(ctx context.Context, i int) error {
+	im := &c.images[i]
+	part, index := c.parts[im.part], int(im.index)
+	sample := part.Sample(index)
+	encoded, err := part.Bytes(index)
 	if err == nil {
 		im.digest = sha256.Sum256(encoded)
-		im.header = reader.Header(encoded)
+		im.header = c.Header(encoded)
 		var batch pipeline.Batch
-		if batch, err = reader.Decode(ctx, [][]byte{encoded}, []pipeline.Sample{im.sample}); err == nil {
-			im.thumbnail, im.blank = h.thumbnail(batch.Data)
-			im.brightest = slices.Max(batch.Data)
-			return nil
+		if batch, err = c.Decode(ctx, [][]byte{encoded}, []pipeline.Sample{sample}); err == nil {
+			var grey grey
+			grey, im.hash, im.blank = c.hasher.thumbnail(batch.Data)
+			im.decoded, im.brightest = true, slices.Max(batch.Data)
+			if batch.Recycle != nil {
+				batch.Recycle()
+			}
+			return c.thumbnails.put(i, &grey)
 		}
 	}
-	im.reason, err = reason(im.sample, err)
+	why, err := Reason(sample, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reasons[i] = why
 	return err
 }
 
@@ -173,21 +212,44 @@ func claimed(name string) string {
 	return ""
 }
 
-// duplicates groups images by their bytes, in order. An image without a copy is a
-// group of one. An image that cannot be decoded is in no group.
-func duplicates(images []image) (groups [][]int) {
-	place := map[[sha256.Size]byte]int{}
-	for i, im := range images {
-		if im.thumbnail == nil {
+// duplicates finds images with the same bytes. firsts has the first of each, in
+// order, and copies all of those that are not alone, by the first. An image that
+// cannot be decoded is in neither.
+func duplicates(images []image) (firsts []int32, copies map[int][]int) {
+	order := make([]int32, 0, len(images))
+	for i := range images {
+		if images[i].decoded {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortFunc(order, func(a, b int32) int {
+		return cmp.Or(bytes.Compare(images[a].digest[:], images[b].digest[:]), cmp.Compare(a, b))
+	})
+	copies = map[int][]int{}
+	for k, at := range order {
+		if k == 0 || images[order[k-1]].digest != images[at].digest {
+			firsts = append(firsts, at)
 			continue
 		}
-		at, known := place[im.digest]
-		if !known {
-			at = len(groups)
-			place[im.digest] = at
-			groups = append(groups, nil)
+		first := int(firsts[len(firsts)-1])
+		if copies[first] == nil {
+			copies[first] = []int{first}
 		}
-		groups[at] = append(groups[at], i)
+		copies[first] = append(copies[first], int(at))
 	}
-	return groups
+	slices.Sort(firsts)
+	return firsts, copies
+}
+
+// withCopies adds their copies to images.
+func withCopies(group []int, copies map[int][]int) (all []int) {
+	for _, first := range group {
+		if copies[first] != nil {
+			all = append(all, copies[first]...)
+		} else {
+			all = append(all, first)
+		}
+	}
+	slices.Sort(all)
+	return all
 }

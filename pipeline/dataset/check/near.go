@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -32,11 +34,8 @@ const (
 // allows for what JPEG does to a single colour.
 const blankRange = 2
 
-// thumbnail is an image in grey, and its perceptual hash.
-type thumbnail struct {
-	grey [Side * Side]uint8
-	hash uint64
-}
+// grey is an image's thumbnail.
+type grey [Side * Side]uint8
 
 // hasher makes thumbnails. It is safe for concurrent use.
 type hasher struct {
@@ -60,28 +59,27 @@ func newHasher() *hasher {
 	return &h
 }
 
-// thumbnail makes one from pixels, [Side,Side,3], and says whether they are blank.
-func (h *hasher) thumbnail(pixels []float32) (*thumbnail, bool) {
-	t := &thumbnail{}
+// thumbnail makes one from pixels, [Side,Side,3], and says what its hash is and
+// whether it is blank.
+func (h *hasher) thumbnail(pixels []float32) (t grey, hash uint64, blank bool) {
 	low, high := [3]float32{255, 255, 255}, [3]float32{}
-	for i := range t.grey {
+	for i := range t {
 		p := pixels[3*i : 3*i+3]
 		for c, v := range p {
 			low[c], high[c] = min(low[c], v), max(high[c], v)
 		}
-		t.grey[i] = uint8(math.Round(0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2])))
+		t[i] = uint8(math.Round(0.299*float64(p[0]) + 0.587*float64(p[1]) + 0.114*float64(p[2])))
 	}
-	blank := true
+	blank = true
 	for c := range low {
 		blank = blank && high[c]-low[c] <= blankRange
 	}
-	t.hash = h.hash(&t.grey)
-	return t, blank
+	return t, h.hash(&t), blank
 }
 
 // hash is the pHash: which of the lowest frequencies of a DCT are above their
 // median. The mean brightness is not among them.
-func (h *hasher) hash(grey *[Side * Side]uint8) uint64 {
+func (h *hasher) hash(grey *grey) uint64 {
 	var rows [Side][lowest]float64
 	for y := range rows {
 		for k := range lowest {
@@ -109,13 +107,8 @@ func (h *hasher) hash(grey *[Side * Side]uint8) uint64 {
 	return hash
 }
 
-// alike says whether two images are near duplicates.
-func alike(a, b *thumbnail) bool {
-	return bits.OnesCount64(a.hash^b.hash) <= nearBits && correlation(&a.grey, &b.grey) >= nearCorrelation
-}
-
 // correlation is Pearson's.
-func correlation(a, b *[Side * Side]uint8) float64 {
+func correlation(a, b *grey) float64 {
 	var sumA, sumB, squareA, squareB, product int // exact: below 2^26
 	for i := range a {
 		x, y := int(a[i]), int(b[i])
@@ -130,56 +123,110 @@ func correlation(a, b *[Side * Side]uint8) float64 {
 	return float64(n*product-sumA*sumB) / math.Sqrt(spread)
 }
 
-// nearDuplicates joins exact groups whose images are alike, directly or through
-// others, into groups of images. It compares every pair. That takes a fraction of
-// a second for 10,000 images, and less time than decoding for up to about a
-// million.
-func nearDuplicates(ctx context.Context, images []image, exact [][]int) ([][]int, error) {
-	var nodes [][]int // what may be alike; blank images are left out
-	var hashes []uint64
-	for _, group := range exact {
-		if im := images[group[0]]; !im.blank {
-			nodes = append(nodes, group)
-			hashes = append(hashes, im.thumbnail.hash)
-		}
+// nearDuplicates joins images that are alike, directly or through others, into
+// groups. firsts are the images to compare; blank ones are left out.
+//
+// It finds candidates without comparing every pair: of four bands of the hash, one
+// differs in at most one bit if all together differ in at most six.
+func nearDuplicates(ctx context.Context, images []image, firsts []int32, thumbnails thumbnails) ([][]int, error) {
+	nodes := slices.DeleteFunc(firsts, func(i int32) bool { return images[i].blank })
+	j := joiner{images: images, thumbnails: thumbnails, nodes: nodes, parent: make([]int32, len(nodes))}
+	for i := range j.parent {
+		j.parent[i] = int32(i)
 	}
-	of := func(node int) *thumbnail { return images[nodes[node][0]].thumbnail }
-	parent := make([]int, len(nodes))
-	for i := range parent {
-		parent[i] = i
-	}
-	root := func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
-		}
-		return i
-	}
-	for i, a := range hashes {
-		if err := ctx.Err(); err != nil {
+	for shift := 0; shift < 64; shift += bandBits {
+		if err := j.joinBand(ctx, shift); err != nil {
 			return nil, err
 		}
-		for j, b := range hashes[:i] {
-			if bits.OnesCount64(a^b) > nearBits {
-				continue
-			}
-			if p, q := root(i), root(j); p != q && alike(of(i), of(j)) {
-				parent[max(p, q)] = min(p, q)
-			}
-		}
 	}
-	joined := map[int][]int{} // by the first node of a group
-	size := map[int]int{}     // in nodes
-	for i, node := range nodes {
-		joined[root(i)] = append(joined[root(i)], node...)
-		size[root(i)]++
+	joined := map[int32][]int{} // by the first node of a group
+	for i := range nodes {
+		if root := j.root(int32(i)); root != int32(i) {
+			if joined[root] == nil {
+				joined[root] = []int{int(nodes[root])}
+			}
+			joined[root] = append(joined[root], int(nodes[i]))
+		}
 	}
 	var groups [][]int
-	for i := range nodes {
-		if root(i) == i && size[i] > 1 {
-			slices.Sort(joined[i])
-			groups = append(groups, joined[i])
-		}
+	for _, root := range slices.Sorted(maps.Keys(joined)) {
+		groups = append(groups, joined[root])
 	}
 	return groups, nil
+}
+
+// bandBits is the number of bits of a band. There are 64/bandBits bands.
+const bandBits = 16
+
+// joiner joins nodes into groups, which are trees.
+type joiner struct {
+	images     []image
+	thumbnails thumbnails
+	nodes      []int32 // images
+	parent     []int32 // of each node
+}
+
+func (j *joiner) root(i int32) int32 {
+	for j.parent[i] != i {
+		j.parent[i] = j.parent[j.parent[i]]
+		i = j.parent[i]
+	}
+	return i
+}
+
+func (j *joiner) hash(node int32) uint64 { return j.images[j.nodes[node]].hash }
+
+// joinBand joins the images that are alike and whose hashes differ in at most one bit
+// of the band from bit shift.
+func (j *joiner) joinBand(ctx context.Context, shift int) error {
+	band := func(node int32) int { return int(j.hash(node) >> shift & (1<<bandBits - 1)) }
+	var start [1<<bandBits + 1]int32 // of the nodes with a value, in sorted
+	for i := range j.nodes {
+		start[band(int32(i))+1]++
+	}
+	for v := range 1 << bandBits {
+		start[v+1] += start[v]
+	}
+	sorted, next := make([]int32, len(j.nodes)), start
+	for i := range j.nodes {
+		v := band(int32(i))
+		sorted[next[v]] = int32(i)
+		next[v]++
+	}
+	for i := range int32(len(j.nodes)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for bit := range bandBits + 1 {
+			v := band(i) ^ 1<<bit&(1<<bandBits-1) // the last one is the value itself
+			for _, k := range sorted[start[v]:start[v+1]] {
+				if k >= i {
+					break
+				}
+				if err := j.join(i, k); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// join joins the groups of two nodes if these are alike.
+func (j *joiner) join(a, b int32) error {
+	if bits.OnesCount64(j.hash(a)^j.hash(b)) > nearBits {
+		return nil
+	}
+	p, q := j.root(a), j.root(b)
+	if p == q {
+		return nil
+	}
+	var one, other grey
+	if err := cmp.Or(j.thumbnails.get(int(j.nodes[a]), &one), j.thumbnails.get(int(j.nodes[b]), &other)); err != nil {
+		return err
+	}
+	if correlation(&one, &other) >= nearCorrelation {
+		j.parent[max(p, q)] = min(p, q)
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ const dark = 64
 func (r *Report) note(images []image) {
 	n := &r.Notes
 	for _, im := range images {
-		if im.thumbnail == nil {
+		if !im.decoded {
 			continue
 		}
 		if im.header.Orientation > 1 {

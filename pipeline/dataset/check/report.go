@@ -115,11 +115,9 @@ func (r *Report) find(kind Kind, detail string, files ...File) {
 
 // findAlike adds a finding about images that are alike: of kind within if they
 // are all in one part, else across.
-func (r *Report) findAlike(within, across Kind, images []image, group []int) {
+func (r *Report) findAlike(within, across Kind, files []File) {
 	kind, detail := within, ""
-	files := make([]File, len(group))
-	for i, at := range group {
-		files[i] = images[at].File
+	for i := range files {
 		if files[i].Part != files[0].Part {
 			kind = across
 		}
@@ -158,7 +156,7 @@ func (r *Report) measure(images []image) {
 		if im.header.Format != "" {
 			r.Formats[im.header.Format]++
 		}
-		if im.thumbnail != nil {
+		if im.decoded {
 			widths, heights = append(widths, im.header.Width), append(heights, im.header.Height)
 		}
 	}

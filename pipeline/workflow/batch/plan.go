@@ -48,6 +48,7 @@ func Plan(ctx context.Context, r Request, env workflow.Env) (*Batch, error) {
 		}
 		b.Jobs = append(b.Jobs, j)
 	}
+	env.Remember()
 	return b, nil
 }
 
@@ -96,7 +97,7 @@ func (p *planner) inputs(ctx context.Context, j *Job, prepared *train.Prepared) 
 	}
 	source := strings.Join([]string{config.Data.Path, config.Data.ValidationPath, config.Data.TestPath}, "\n")
 	if p.digests[source] == nil {
-		p.digests[source] = new(workflow.Digests)
+		p.digests[source] = p.env.Digests()
 	}
 	j.digests = p.digests[source]
 	images, err := p.images(ctx, j, prepared)

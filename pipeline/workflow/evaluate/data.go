@@ -53,11 +53,7 @@ func (m *measurement) open(ctx context.Context) (source, error) {
 			return own, err
 		}
 	}
-	other, err := m.other()
-	if err != nil {
-		return source{}, err
-	}
-	return other, m.warnOfTrained(ctx, run, other)
+	return m.other()
 }
 
 // recorded opens the run's data with the recorded parts.
@@ -88,28 +84,41 @@ func (m *measurement) other() (source, error) {
 }
 
 // isRuns reports whether a data set with the run's file names is the run's own
-// and not another one with the same names. It compares the contents of the images
-// to measure, or of the training images if there are none. If only a few have
-// changed, it adds a warning.
+// and not another one with the same names. If it has moved, it compares the contents
+// of the images to measure, or of the training images if there are none.
 func (m *measurement) isRuns(ctx context.Context, run rundir.Dir, s source, moved bool) (bool, error) {
 	part, err := s.set.Part(s.part)
-	if err != nil {
-		return false, err
+	if err != nil || !moved {
+		return true, err
 	}
-	if moved && part.Len() == 0 {
+	if part.Len() == 0 {
 		part = s.set.Train
 	}
 	changed, err := m.digests.Changed(ctx, run, part, m.Workers, nil)
-	if len(changed) > 0 {
-		s.set.Warnings = append(s.set.Warnings, pipeline.Messagef("%d of %d images have changed since the run began: %s", len(changed), part.Len(), printable.Few(changed)))
+	return part.Len() > 0 && 2*len(changed) <= part.Len(), err
+}
+
+// warnOfContents compares the images of a measured part with those that the run
+// began with. It comes after the prediction, for which they were read.
+func (m *measurement) warnOfContents(ctx context.Context, s source, part dataset.Part) error {
+	run := rundir.Dir{Path: m.Model}
+	if !rundir.Is(m.Model) {
+		return nil
 	}
-	return !moved || part.Len() > 0 && 2*len(changed) <= part.Len(), err
+	if !s.own {
+		return m.warnOfTrained(ctx, run, s.set.Classes, part)
+	}
+	changed, err := m.digests.Changed(ctx, run, part, m.Workers, nil)
+	if len(changed) > 0 {
+		m.env.Warn("%d of %d images have changed since the run began: %s", len(changed), part.Len(), printable.Few(changed))
+	}
+	return err
 }
 
 // warnOfTrained warns of images in another data set that the run was trained on,
 // under any name. It also warns of images with the same path and class as a
 // training image, because an image that was saved again has different bytes.
-func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, s source) error {
+func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, classes []string, part dataset.Part) error {
 	record, err := run.ReadData()
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
@@ -124,10 +133,6 @@ func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, s sourc
 			names[image], contents[was[image.ID]] = true, true
 		}
 	}
-	part, err := s.set.Part(s.part)
-	if err != nil {
-		return err
-	}
 	if was != nil {
 		if err := m.digests.Hash(ctx, part, m.Workers, nil); err != nil {
 			return err
@@ -140,15 +145,15 @@ func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, s sourc
 		switch {
 		case sum != workflow.Digest{} && contents[hex.EncodeToString(sum[:])]:
 			same++
-		case names[pipeline.Recorded{ID: sample.ID, Class: s.set.Classes[sample.Label], Part: pipeline.TrainPart}]:
+		case names[pipeline.Recorded{ID: sample.ID, Class: classes[sample.Label], Part: pipeline.TrainPart}]:
 			named++
 		}
 	}
 	if same > 0 {
-		s.set.Warnings = append(s.set.Warnings, pipeline.Messagef("the run was trained on %d of these images: the metrics are optimistic", same))
+		m.env.Warn("the run was trained on %d of these images: the metrics are optimistic", same)
 	}
 	if named > 0 {
-		s.set.Warnings = append(s.set.Warnings, pipeline.Messagef("%d images have the path and the class of an image that the run was trained on: if they are the same, the metrics are optimistic", named))
+		m.env.Warn("%d images have the path and the class of an image that the run was trained on: if they are the same, the metrics are optimistic", named)
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if message, ok := Unfinished(r.Model); ok {
 		env.Warn("%v", message)
 	}
-	m := &measurement{Request: r, network: n, env: env, digests: new(workflow.Digests)}
+	m := &measurement{Request: r, network: n, env: env, digests: env.Digests()}
 	data, err := m.open(ctx)
 	if err != nil {
 		return nil, err
@@ -122,10 +122,17 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		return nil, err
 	}
 	env.Say("part %s: %d images", data.part, part.Len())
-	predictions, err := n.Predict(ctx, part, r.BatchSize)
+	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
+		return nil, err
+	}
+	predictions, err := n.Predict(ctx, m.digests.Hashed(part), r.BatchSize)
 	if err != nil {
 		return nil, err
 	}
+	if err := m.warnOfContents(ctx, data, part); err != nil {
+		return nil, err
+	}
+	env.Remember()
 	result := &Result{
 		Images: part, Skipped: skipped, LikeProbabilities: metrics.LikeProbabilities(predictions),
 		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,

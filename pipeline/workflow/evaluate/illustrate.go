@@ -33,7 +33,7 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	if table, err = table.Decide(decision); err != nil {
 		return nil, err
 	}
-	m := &measurement{Request: r, env: env, digests: new(workflow.Digests)}
+	m := &measurement{Request: r, env: env, digests: env.Digests()}
 	data, err := m.open(ctx)
 	if err != nil {
 		return nil, err

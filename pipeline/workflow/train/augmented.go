@@ -104,8 +104,18 @@ func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 		}
 		in.sayFresh(s.Len(), kept)
 	}
-	s.Store = in.decoded
+	s.Store, in.fresh = in.decoded, s
 	return s, nil
+}
+
+// decodeFresh decodes the images that are augmented again every epoch, as many as
+// fit in memory, and hashes the others.
+func (in *inputs) decodeFresh(ctx context.Context) error {
+	event := pipeline.Event{Phase: "read", Total: in.fresh.Len()}
+	return in.warmOne(ctx, in.fresh, func(done, _ int) {
+		event.Done = done
+		in.env.Progress(event)
+	})
 }
 
 func (in *inputs) sayFresh(images int, kept string) {

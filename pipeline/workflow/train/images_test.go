@@ -153,6 +153,8 @@ func (square) Decode(_ context.Context, _ [][]byte, samples []pipeline.Sample) (
 	return b, nil
 }
 
+func (square) Version() string { return "square" }
+
 func (square) Close() error { return nil }
 
 func TestWhatIsSaidOfTheSampler(t *testing.T) {

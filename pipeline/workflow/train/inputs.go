@@ -28,9 +28,13 @@ type inputs struct {
 	last      bool               // no other stage follows, so only the open one's features are kept
 	augmenter workflow.Augmenter // nil without augmentation
 	decoded   *features.Store    // pixels that are augmented again every epoch
+	fresh     *features.Source   // of them; nil without a cache
+
+	first   *first // nil once its sources are taken, and for a resumed run
+	skipBad bool   // in the frozen pass
 }
 
-// inputs are those that tuning opened, or new ones.
+// inputs are those that Begin opened, or new ones.
 func (r *Run) inputs(progress pipeline.Progress) *inputs {
 	if in := r.opened; in != nil {
 		r.opened, in.progress = nil, progress
@@ -45,6 +49,10 @@ func (p *Prepared) inputs(progress pipeline.Progress) *inputs {
 
 // open is a pipeline.Inputs. It runs the frozen pass on both parts.
 func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (train, validation pipeline.Source, err error) {
+	if f := in.first; f != nil && f.taken {
+		in.first = nil
+		return f.train, f.validation, nil
+	}
 	if err := in.openStore(name); err != nil {
 		return nil, nil, err
 	}
@@ -71,7 +79,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	in.progress(event)         // timing starts here
 	var done, cached, left int // in the sources so far
 	for _, s := range sources {
-		err := s.Warm(ctx, features.BatchSize, func(d, c int) {
+		err := in.warmOne(ctx, s, func(d, c int) {
 			event.Done, event.Cached, event.Left = done+d, cached+c, left+s.Left()
 			p.makeRoom(event.Computed())
 			in.progress(event)
@@ -81,6 +89,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 		}
 		done, cached, left = event.Done, event.Cached, event.Left
 	}
+	in.env.Remember()
 	stats := in.store.Stats()
 	if stats.WriteError != nil {
 		in.env.Warn("%v; features that are not stored are computed again every epoch (%s, %s ram)",
@@ -94,9 +103,26 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	return nil
 }
 
+// warmOne runs the frozen pass on a source, and keeps what was learnt of its images.
+func (in *inputs) warmOne(ctx context.Context, s *features.Source, progress func(done, cached int)) error {
+	var bad func(i int, err error)
+	if in.skipBad {
+		bad = func(i int, err error) { in.digests.Bad(s.Sample(i), err) }
+	}
+	if err := s.WarmGood(ctx, features.BatchSize, progress, bad); err != nil {
+		return err
+	}
+	decoder := in.decoder.Version()
+	if s.Store.Stats().Refused > 0 && !in.skipBad { // then some were not decoded
+		decoder = ""
+	}
+	in.digests.Take(s.Encoded, func(i int) workflow.Digest { return workflow.Digest(s.Digest(i)) }, decoder)
+	return nil
+}
+
 // features returns a part as a stage's features, from the store or computed.
 func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *features.Source {
-	s := &features.Source{Encoded: part, Decode: in.decoder.Decode, Compute: in.filled(stage.Features), Store: in.store, Workers: in.options.Workers}
+	s := &features.Source{Encoded: in.digests.Watch(part), Decode: in.decoder.Decode, Compute: in.filled(stage.Features), Store: in.store, Workers: in.options.Workers}
 	if d := in.deeper; d != nil {
 		s.Deeper, s.Compute = &features.Deeper{Compute: in.filled(d.Features), Store: d.store}, in.filled(d.HeadInputs)
 	}
@@ -216,5 +242,8 @@ func (in *inputs) close() {
 	}
 	if in.decoded != nil {
 		_ = in.decoded.Close()
+	}
+	if f := in.first; f != nil && !f.taken {
+		_ = f.stage.Close()
 	}
 }

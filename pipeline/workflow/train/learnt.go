@@ -207,5 +207,6 @@ func (w window) Bytes(i int) ([]byte, error)  { return w.Encoded.Bytes(w.from + 
 // frozenPass runs the frozen pass on a source, one at a time in a batch.
 func (in *inputs) frozenPass(ctx context.Context, source *features.Source, progress func(done, cached int)) error {
 	defer in.env.Caches.Pass()()
-	return source.Warm(ctx, features.BatchSize, progress)
+	defer in.env.Remember()
+	return in.warmOne(ctx, source, progress)
 }

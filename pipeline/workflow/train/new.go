@@ -24,8 +24,9 @@ type Prepared struct {
 	Digests *workflow.Digests // of the set's images read so far
 
 	env    workflow.Env
-	tuning *rundir.Tuning // what tuning found; nil without
-	opened *inputs        // by tuning, for the run
+	timing []rundir.Timing // of the first frozen pass
+	tuning *rundir.Tuning  // what tuning found; nil without
+	opened *inputs         // for the run; nil without a cache
 }
 
 // Prepare loads the model, opens the data, and checks all that can be checked
@@ -63,7 +64,7 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	if config.Training.ClassWeights, err = classWeights(r.ClassWeights, set); err != nil {
 		return nil, err
 	}
-	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: new(workflow.Digests), env: env}, ctx.Err()
+	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: env.Digests(), env: env}, ctx.Err()
 }
 
 // New prepares and begins a run. The caller closes the run.
@@ -86,18 +87,14 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	if err := rundir.Free(p.Request.Output, p.Request.Overwrite); err != nil {
 		return nil, err
 	}
-	skipped, err := p.settle(ctx)
+	if err := p.settle(); err != nil {
+		return nil, err
+	}
+	skipped, spent, err := p.lookFor(ctx)
 	if err != nil {
 		return nil, err
 	}
 	set, env := p.Set, p.env
-	all, err := set.Part(pipeline.AllParts)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.Digests.Hash(ctx, all, p.Request.Workers, env.Progress); err != nil {
-		return nil, err
-	}
 	p.describeBalance()
 	warnOfShared(env, set, p.Digests)
 	if err := p.tune(ctx); err != nil {
@@ -107,7 +104,7 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
 	dir, err := rundir.Create(p.Request.Output, p.Request.Overwrite, func(d rundir.Dir) error {
-		return p.fill(d, all, skipped)
+		return p.fill(d, skipped)
 	})
 	if err != nil {
 		return nil, err
@@ -124,19 +121,23 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	}
 	return &Run{
 		Dir: dir, Config: p.Config, Skipped: skipped,
-		env: env, network: p.Network, set: set, digests: p.Digests, options: p.Request.Options, unlock: unlock, opened: p.opened,
+		env: env, network: p.Network, set: set, digests: p.Digests, options: p.Request.Options, unlock: unlock, opened: p.opened, spent: spent,
 	}, nil
 }
 
 // fill writes the files that a run's folder has from the beginning.
-func (p *Prepared) fill(d rundir.Dir, all dataset.Part, skipped []rundir.BadImage) error {
+func (p *Prepared) fill(d rundir.Dir, skipped []rundir.BadImage) error {
+	all, err := p.Set.Part(pipeline.AllParts)
+	if err != nil {
+		return err
+	}
 	contents := make([]rundir.Content, all.Len())
 	for i := range contents {
 		id := all.Sample(i).ID
 		contents[i] = rundir.Content{ID: id, SHA256: p.Digests.Of(id)}
 	}
-	err := errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents))
-	if p.Config.Data.OnBadImage == SkipBadImages { // even without bad images, so that an older file is not mistaken for this run's
+	err = errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents), d.WriteTiming(p.timing))
+	if p.skips() { // even without bad images, so that an older file is not mistaken for this run's
 		err = errors.Join(err, d.WriteBadImages(skipped))
 	}
 	if p.tuning != nil {
@@ -145,14 +146,13 @@ func (p *Prepared) fill(d rundir.Dir, all dataset.Part, skipped []rundir.BadImag
 	return errors.Join(err, d.WriteConfig(p.Config))
 }
 
-// settle describes the data, leaves out bad images if they are to be skipped, and
-// completes the config for the rest.
-func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err error) {
+// settle describes the data, and completes the config for it.
+func (p *Prepared) settle() (err error) {
 	p.env.DescribeData(p.Set)
 	if from := p.Config.Model.InitFrom; from != nil {
 		settled := *from // a copy, because from may be shared
 		if settled.FreshHead, err = checkInitFrom(p.Config, p.Set.Classes); err != nil {
-			return nil, err
+			return err
 		}
 		p.Config.Model.InitFrom = &settled
 		sayInitFrom(p.env, p.Config)
@@ -160,29 +160,27 @@ func (p *Prepared) settle(ctx context.Context) (skipped []rundir.BadImage, err e
 	if asked := p.Request.Config.Training; asked.FeatureScale != p.Config.Training.FeatureScale || asked.OutputInit != p.Config.Training.OutputInit {
 		p.env.Say("model %s was exported by an older version, whose heads neither scale features nor start small: export it again for better results", p.Config.Model.Path)
 	}
-	if p.Config.Data.OnBadImage == SkipBadImages {
-		if skipped, err = p.env.ScreenSet(ctx, p.Set, p.Digests, p.Request.Workers); err != nil {
-			return nil, err
-		}
-		if p.Request.ClassWeights == BalancedClassWeights { // those of a file do not depend on what is left
-			p.Config.Training.ClassWeights = balanced(p.Set)
-		}
-	}
-	return skipped, nil
+	return nil
 }
 
 // warnOfShared warns of images that are both in train and in validation.
 func warnOfShared(env workflow.Env, set *dataset.Set, digests *workflow.Digests) {
-	trained := map[workflow.Digest]string{}
-	for i := range set.Train.Len() {
-		id := set.Train.Sample(i).ID
-		trained[digests.Of(id)] = id
+	trained := map[workflow.Digest]string{} // of the validation images: which training image is the same
+	for i := range set.Validation.Len() {
+		trained[digests.Of(set.Validation.Sample(i).ID)] = ""
 	}
 	delete(trained, workflow.Digest{})
+	for i := range set.Train.Len() {
+		id := set.Train.Sample(i).ID
+		sum := digests.Of(id)
+		if _, ok := trained[sum]; ok {
+			trained[sum] = id
+		}
+	}
 	shared, example := 0, ""
 	for i := range set.Validation.Len() {
 		id := set.Validation.Sample(i).ID
-		if same, ok := trained[digests.Of(id)]; ok {
+		if same := trained[digests.Of(id)]; same != "" {
 			if shared++; shared == 1 {
 				example = same + " = " + id
 			}

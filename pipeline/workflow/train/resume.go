@@ -83,7 +83,7 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 	}
 	r := &Run{
 		Dir: dir, Config: config,
-		env: env, network: network, digests: new(workflow.Digests), options: o, unlock: unlock, resumed: true,
+		env: env, network: network, digests: env.Digests(), options: o, unlock: unlock, resumed: true,
 	}
 	if err = r.sameData(ctx, elsewhere); err == nil {
 		err = r.takeUp()
@@ -133,6 +133,7 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 	if err != nil {
 		return err
 	}
+	r.env.Remember()
 	if len(changed) > 0 {
 		err := pipeline.Errorf(pipeline.BadData, "images have changed since the run began: %s", printable.Few(changed))
 		return pipeline.WithHint(err, "put them back, or begin a new run with the images as they are now")

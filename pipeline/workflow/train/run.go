@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"time"
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
@@ -27,7 +28,8 @@ type Run struct {
 	digests *workflow.Digests
 	options Options
 	unlock  func()
-	opened  *inputs // by tuning; nil without
+	opened  *inputs       // by Begin; nil for a resumed run, and without a cache
+	spent   time.Duration // of MaxTime, by Begin
 	resumed bool
 	state   pipeline.State // where to continue
 	history []pipeline.Epoch
@@ -77,13 +79,13 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 	progress, loop := recorder.Progress(r.env.Show), ctx
 	if r.options.MaxTime > 0 {
 		var cancel context.CancelFunc
-		loop, cancel = context.WithTimeout(ctx, r.options.MaxTime)
+		loop, cancel = context.WithTimeout(ctx, r.options.MaxTime-r.spent)
 		defer cancel()
 	}
 	in := r.inputs(progress)
 	defer in.close()
 	history, err = pipeline.Fit(loop, pipeline.Job{
-		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: opener{in}, Inputs: in.open, Measure: measure, Terms: termsOf(r.Config.Training.Monitor),
+		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: in, Inputs: in.open, Measure: measure, Terms: termsOf(r.Config.Training.Monitor),
 		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
 		State: r.state, History: r.history,
 	})

@@ -37,21 +37,17 @@ func (s Sweep) Run(ctx context.Context, p *Prepared) (points []pipeline.SweepPoi
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	if _, err := p.settle(ctx); err != nil {
+	if err := p.settle(); err != nil {
 		return nil, err
 	}
-	all, err := p.Set.Part(pipeline.AllParts)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.Digests.Hash(ctx, all, p.Request.Workers, p.env.Progress); err != nil {
+	p.opened = p.inputs(rundir.Timed(p.env.Show))
+	defer func() { p.opened.close() }()
+	if _, err := p.look(ctx); err != nil {
 		return nil, err
 	}
 	warnOfShared(p.env, p.Set, p.Digests)
-	in := p.inputs(rundir.Timed(p.env.Show))
-	defer in.close()
-	name := p.Config.Training.Stages[0].Name
-	stage, err := p.Network.Open(ctx, name)
+	in, name := p.opened, p.Config.Training.Stages[0].Name
+	stage, err := in.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,17 @@ func (s *setting) fit(r train.Request) *train.Result {
 	return s.end(run)
 }
 
+// try begins and trains a run that may fail.
+func (s *setting) try(r train.Request, env workflow.Env) error {
+	run, err := train.New(s.t.Context(), r, env)
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	_, err = run.Fit(s.t.Context())
+	return err
+}
+
 // resume resumes the run in a folder and trains it to its end.
 func (s *setting) resume(output string, moved train.Moved) *train.Result {
 	s.t.Helper()
@@ -218,14 +229,21 @@ func TestTimeLimitStopsARunAndChangesNothing(t *testing.T) {
 	s.same("whole", "stopped", repeated...)
 
 	request.Output, request.MaxTime = s.path("none"), time.Nanosecond
-	run, err := train.New(t.Context(), request, s.Env())
-	if err != nil {
-		t.Fatal(err)
+	refused(t, s.try(request, s.Env()), pipeline.Other, "max-time 1ns: the frozen pass of the first stage has not ended")
+	if rundir.Is(s.path("none")) {
+		t.Error("a run begins before its frozen pass is over")
 	}
-	defer run.Close()
-	_, err = run.Fit(t.Context())
-	refused(t, err, pipeline.Other, "no epoch has ended")
-	if !rundir.Is(s.path("none")) {
+
+	request.Output, request.MaxTime = s.path("short"), time.Second
+	first = s.Steps
+	s.OnStep = func(step int) error {
+		if step == first+1 {
+			time.Sleep(request.MaxTime + 100*time.Millisecond)
+		}
+		return nil
+	}
+	refused(t, s.try(request, s.Env()), pipeline.Other, "no epoch has ended")
+	if !rundir.Is(s.path("short")) {
 		t.Error("a run that can be resumed is gone")
 	}
 }
@@ -312,15 +330,7 @@ func TestInitFrom(t *testing.T) {
 func TestFailedRun(t *testing.T) {
 	s := newSetting(t)
 	broken := errors.New("broken")
-	try := func() error {
-		run, err := train.New(t.Context(), s.request("run"), s.Env())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer run.Close()
-		_, err = run.Fit(t.Context())
-		return err
-	}
+	try := func() error { return s.try(s.request("run"), s.Env()) }
 	s.OnOpen = func(string) error { return broken }
 	if err := try(); !errors.Is(err, broken) || rundir.Is(s.path("run")) {
 		t.Errorf("%v, and the folder is there: %t", err, rundir.Is(s.path("run")))
@@ -342,13 +352,10 @@ func TestBadImages(t *testing.T) {
 	s := newSetting(t)
 	fake.Write(t, s.path("photos/train/cat/3.jpg"), "bad")
 	fake.Write(t, s.path("photos/test/dog/1.jpg"), "bad")
-	run, err := train.New(t.Context(), s.request("run"), s.Env())
-	if err != nil {
-		t.Fatal(err)
+	refused(t, s.try(s.request("run"), s.Env()), pipeline.BadData, "train/cat/3.jpg")
+	if rundir.Is(s.path("run")) {
+		t.Error("a run begins on bad images")
 	}
-	_, err = run.Fit(t.Context())
-	run.Close()
-	refused(t, err, pipeline.BadData, "train/cat/3.jpg")
 
 	request := s.request("run")
 	request.Config.Data.OnBadImage = train.SkipBadImages
@@ -383,12 +390,7 @@ func TestDecoderThatCannotBeOpened(t *testing.T) {
 	s := newSetting(t)
 	env := s.Env()
 	env.Decoder = func(workflow.Input, int) (workflow.Decoder, error) { return nil, errors.New("no such interpolation") }
-	run, err := train.New(t.Context(), s.request("run"), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer run.Close()
-	if _, err := run.Fit(t.Context()); err == nil || !strings.Contains(err.Error(), "no such interpolation") || rundir.Is(s.path("run")) {
+	if err := s.try(s.request("run"), env); err == nil || !strings.Contains(err.Error(), "no such interpolation") || rundir.Is(s.path("run")) {
 		t.Errorf("%v, and the folder is there: %t", err, rundir.Is(s.path("run")))
 	}
 }

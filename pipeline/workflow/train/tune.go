@@ -95,15 +95,13 @@ func with(config rundir.Config, s pipeline.Setting) rundir.Config {
 }
 
 // tune searches for a setting of the head, if the request asks for it, and puts
-// it into the config. It keeps what it has opened for the run, which needs the
-// same features.
+// it into the config. It takes the first stage that was opened for the run.
 func (p *Prepared) tune(ctx context.Context) (err error) {
 	if p.Config.Training.Tune == nil {
 		return nil
 	}
-	in := p.inputs(rundir.Timed(p.env.Show))
-	p.opened = in // Begin closes them after an error
-	stage, err := p.Network.Open(ctx, HeadStage)
+	in := p.opened
+	stage, err := in.Open(ctx, HeadStage)
 	if err != nil {
 		return err
 	}

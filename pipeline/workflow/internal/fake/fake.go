@@ -101,6 +101,8 @@ func (decoder) Decode(_ context.Context, encoded [][]byte, samples []pipeline.Sa
 	return b, nil
 }
 
+func (decoder) Version() string { return "fake" }
+
 func (decoder) Close() error { return nil }
 
 // step counts a step.
