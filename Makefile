@@ -6,7 +6,11 @@
 #                        repeatability with other kernels
 # make test-backbones    compare each network of scripts/export.py --list with Keras; minutes
 # make lint              run every linter
-# make bench             measure speed and memory of VGG16; DATA=DIR as above
+# make bench             compare speed and memory with Keras and PyTorch; an hour. DATA=DIR as
+#                        above; ROUNDS=1, NETWORKS="vgg16 resnet50", IMAGES=60 measure less
+# make bench-scale       measure 5,000, 50,000 and 500,000 images; hours, and 3 GB below build/.
+#                        SIZES="5000 50000" measures these
+# make bench-parts       measure the parts of a run with VGG16; DATA=DIR as above
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make check-report      open reports in Chromium, made-up ones and those in runs/, and look for
@@ -55,7 +59,7 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-test-python: build testdata
+test-python: build testdata $(addprefix bin/,$(BENCH))
 	$(PYTEST)
 
 # What must hold with any kernels: the same tests without oneDNN, and as on a processor without
@@ -129,14 +133,24 @@ demo: build savedmodels/vgg16-gap/saved_model.pb $(FETCHED)
 demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 	@scripts/demo.sh savedmodels/vgg16-gap $(PLANTS) $(SEEDS)
 
-.PHONY: bench
-bench: build savedmodels/vgg16/saved_model.pb $(FETCHED)
-	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen ./scripts/bench/input
+BENCH := frozen input steps
+.PHONY: $(addprefix bin/,$(BENCH))
+$(addprefix bin/,$(BENCH)): setup
+	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/$(subst bin,bench,$@)
+
+.PHONY: bench bench-scale bench-parts
+bench: build bin/frozen $(FETCHED)
+	@$(VENV_PYTHON) scripts/bench/peers.py '$(PHOTOGRAPHS)' $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(IMAGES),--images $(IMAGES)) $(if $(NETWORKS),--networks $(NETWORKS))
+
+bench-scale: build testdata
+	@$(VENV_PYTHON) scripts/bench/scale.py $(SIZES)
+
+bench-parts: build $(addprefix bin/,$(BENCH)) savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@scripts/bench/bench.sh '$(PHOTOGRAPHS)' savedmodels/vgg16
 
 .PHONY: bench-processors
-bench-processors: build testdata
-	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/bench/frozen
+bench-processors: build bin/frozen testdata
 	@$(VENV_PYTHON) -u scripts/bench/processors.py
 
 .PHONY: bench-intervals

@@ -44,6 +44,20 @@ func Floats(shape []int64, values []float32) (*tf.Tensor, error) {
 	return t, nil
 }
 
+// Lend makes a string tensor of the contents of a slice, without a copy. The caller
+// leaves the slice as it is until it calls release, which frees the tensor.
+func Lend(contents []byte) (t *tf.Tensor, release func(), err error) {
+	if t, err = tf.NewTensor(""); err != nil {
+		return nil, nil, fmt.Errorf("tensor: %w", err)
+	}
+	var pinned runtime.Pinner
+	if len(contents) > 0 {
+		pinned.Pin(&contents[0])
+		C.TF_TString_AssignView((*C.TF_TString)(C.TF_TensorData(*native(t))), (*C.char)(unsafe.Pointer(&contents[0])), C.size_t(len(contents)))
+	}
+	return t, func() { Free(t); pinned.Unpin() }, nil
+}
+
 // View is the memory of a float32 tensor, valid until t is freed. The caller must
 // keep t reachable while using it.
 func View(t *tf.Tensor) []float32 {

@@ -52,3 +52,34 @@ func TestFreeStrings(t *testing.T) {
 		Free(x)
 	}
 }
+
+func TestLend(t *testing.T) {
+	for _, want := range []string{"", "short", "a string too long for the inline form of TF_TString"} {
+		x, release, err := Lend([]byte(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := x.Value().(string); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		release()
+	}
+}
+
+func TestBilinear(t *testing.T) {
+	image, err := tf.NewTensor([1][2][3]byte{{{0, 10, 20}, {100, 110, 220}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Free(image)
+	got := make([]float32, 4*3)
+	if err := Bilinear(image, got, 1, 4); err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{0, 10, 20, 25, 35, 70, 75, 85, 170, 100, 110, 220}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if err := Bilinear(image, got, 4, 4); err == nil {
+		t.Error("no error for a slice of another length")
+	}
+}

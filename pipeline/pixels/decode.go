@@ -3,9 +3,9 @@
 //
 // A Decoder decodes and resizes in a TensorFlow graph that is run once per image,
 // on several images at a time. If one run had a whole batch, a bad image would
-// make it fail; this way there is an error that names the image. The kernels are
-// those of tf.io.decode_image and tf.image.resize, and so are the pixels, to the
-// last bit. Cropping and padding follow Keras.
+// make it fail; this way there is an error that names the image. The pixels are
+// those of tf.io.decode_image and tf.image.resize, to the last bit. All kernels
+// but the usual one to resize are TensorFlow's. Cropping and padding follow Keras.
 //
 // An Augmenter changes pixels at random, a batch at a time and on the CPU. What
 // it draws depends only on the seed, the epoch and the sample.
@@ -43,8 +43,9 @@ type Decoder struct {
 	options Options
 	session *tf.Session
 	encoded tf.Output
-	pixels  tf.Output
-	opaque  tf.Output // for a WebP with transparency, which the kernel only decodes to four channels
+	rgb     decoded
+	rgba    decoded // for a WebP with transparency, which the kernel only decodes to four channels
+	faster  bool    // whether tensor.Bilinear gives the same pixels as the graph
 	spare   spare
 }
 
@@ -59,10 +60,10 @@ func NewDecoder(o Options) (*Decoder, error) {
 	root := tfgo.NewRoot()
 	d := &Decoder{options: o, encoded: op.Placeholder(tfgo.NewScope(root), tf.String, op.PlaceholderShape(tf.ScalarShape()))}
 	var err error
-	if d.pixels, err = decodeTo(root.SubScope("rgb"), d.encoded, 3, o); err != nil {
+	if d.rgb, err = decodeTo(root.SubScope("rgb"), d.encoded, 3, o); err != nil {
 		return nil, err
 	}
-	if d.opaque, err = decodeTo(root.SubScope("rgba"), d.encoded, 4, o); err != nil {
+	if d.rgba, err = decodeTo(root.SubScope("rgba"), d.encoded, 4, o); err != nil {
 		return nil, err
 	}
 	graph, err := root.Finalize()
@@ -74,7 +75,40 @@ func NewDecoder(o Options) (*Decoder, error) {
 	if d.session, err = tf.NewSession(graph, singleThreaded()); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
+	if d.faster, err = d.compare(); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
 	return d, nil
+}
+
+// compare reports whether tensor.Bilinear can take the place of the graph's
+// kernel: whether both give the same pixels, to the last bit. They may not if
+// another build of TensorFlow rounds differently.
+func (d *Decoder) compare() (bool, error) {
+	if d.options.Interpolation != "bilinear" || d.options.Fit != "" && d.options.Fit != "stretch" {
+		return false, nil
+	}
+	var image [61][47][3]byte
+	for y := range image {
+		for x := range image[y] {
+			image[y][x] = [3]byte{byte(y * 67), byte(x * 89), byte(x*x + y*y)}
+		}
+	}
+	in, err := tf.NewTensor(image)
+	if err != nil {
+		return false, err
+	}
+	defer tensor.Free(in)
+	results, err := d.session.Run(map[tf.Output]*tf.Tensor{d.rgb.image: in}, []tf.Output{d.rgb.pixels}, nil)
+	if err != nil {
+		return false, err
+	}
+	defer tensor.Free(results...)
+	got := make([]float32, d.options.Height*d.options.Width*3)
+	if err := tensor.Bilinear(in, got, d.options.Height, d.options.Width); err != nil {
+		return false, err
+	}
+	return slices.Equal(got, tensor.View(results[0])), nil
 }
 
 // Close frees the graph.
@@ -84,14 +118,19 @@ func (d *Decoder) Close() error { return d.session.Close() }
 // be decoded.
 func (d *Decoder) Version() string { return "1, TensorFlow " + tf.Version() }
 
+// decoded is what the graph makes of an image: uint8 [H,W,3], and its pixels at
+// the size of the options.
+type decoded struct{ image, pixels tf.Output }
+
 // decodeTo adds nodes that decode to a number of channels, keep the first three,
 // and resize.
-func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (tf.Output, error) {
+func decodeTo(s *op.Scope, encoded tf.Output, channels int64, o Options) (decoded, error) {
 	image := op.DecodeImage(s, encoded, op.DecodeImageChannels(channels), op.DecodeImageExpandAnimations(false))
 	if channels > 3 { // like the kernels of other formats: drop transparency without blending
 		image = op.Slice(s, image, op.Const(s.SubScope("from"), []int32{0, 0, 0}), op.Const(s.SubScope("size"), []int32{-1, -1, 3}))
 	}
-	return fit(s.SubScope("fit"), op.ExpandDims(s, image, op.Const(s.SubScope("axis"), int32(0))), o)
+	pixels, err := fit(s.SubScope("fit"), op.ExpandDims(s, image, op.Const(s.SubScope("axis"), int32(0))), o)
+	return decoded{image, pixels}, err
 }
 
 // Decode makes a batch from encoded images: pixels [N,H,W,3], 0 to 255, in the
@@ -153,23 +192,39 @@ func (d *Decoder) one(encoded []byte, into []float32) error {
 	if err := admit(encoded); err != nil {
 		return err
 	}
-	in, err := tf.NewTensor(string(encoded))
+	in, release, err := tensor.Lend(encoded)
 	if err != nil {
 		return err
 	}
-	defer tensor.Free(in)
-	results, err := d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: in}, []tf.Output{d.pixels}, nil)
+	defer release()
+	image, err := d.run(in, d.rgb)
 	if err != nil && Format(encoded) == "WebP" {
-		results, err = d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: in}, []tf.Output{d.opaque}, nil)
+		image, err = d.run(in, d.rgba)
 	}
 	if err != nil {
 		return decodeError(encoded, err)
 	}
-	defer tensor.Free(results...)
-	if copied := copy(into, tensor.View(results[0])); copied != len(into) {
-		return fmt.Errorf("decoded to %v", results[0].Shape())
+	defer tensor.Free(image)
+	if d.faster {
+		return tensor.Bilinear(image, into, d.options.Height, d.options.Width)
+	}
+	if copied := copy(into, tensor.View(image)); copied != len(into) {
+		return fmt.Errorf("decoded to %v", image.Shape())
 	}
 	return nil
+}
+
+// run decodes an image, and resizes it unless that is faster outside the graph.
+func (d *Decoder) run(encoded *tf.Tensor, to decoded) (*tf.Tensor, error) {
+	result := to.pixels
+	if d.faster {
+		result = to.image
+	}
+	results, err := d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: encoded}, []tf.Output{result}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
 }
 
 // Source is a pipeline.Source of pixels, which are the same in every epoch.

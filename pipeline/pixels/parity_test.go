@@ -1,10 +1,14 @@
 package pixels
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,4 +91,35 @@ func readFloats(t *testing.T, path string) []float32 {
 		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
 	return values
+}
+
+// Outside the graph, images are resized as the kernel does it, whether they grow
+// or shrink, in height or in width.
+func TestResizingOutsideTheGraph(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, size := range [][4]int{{1, 1, 224, 224}, {1, 9, 5, 1}, {9, 1, 1, 5}, {47, 31, 47, 31}, {375, 500, 224, 224}, {32, 32, 299, 299}, {613, 401, 10, 600}, {3, 2000, 7, 7}} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			d, err := NewDecoder(Options{Height: size[2], Width: size[3], Interpolation: "bilinear", Workers: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			picture := image.NewNRGBA(image.Rect(0, 0, size[1], size[0]))
+			for i := range picture.Pix {
+				picture.Pix[i] = byte(random.Uint32()) | byte(i%4/3*255) // opaque
+			}
+			var encoded bytes.Buffer
+			if err := png.Encode(&encoded, picture); err != nil {
+				t.Fatal(err)
+			}
+			var got [2]pipeline.Batch
+			for i, faster := range []bool{d.faster, false} {
+				d.faster = faster
+				if got[i], err = d.Decode(t.Context(), [][]byte{encoded.Bytes()}, samples(1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			comparePixels(t, got[0].Data, got[1].Data)
+		})
+	}
 }

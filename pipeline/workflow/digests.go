@@ -218,6 +218,12 @@ func (w watched) Bytes(i int) ([]byte, error) {
 // Hashed returns images that are hashed when they are read.
 func (d *Digests) Hashed(images pipeline.Encoded) pipeline.Encoded { return hashed{d.Watch(images), d} }
 
+// DigestsOf returns what hashes images: nil if they are not those of Hashed.
+func DigestsOf(images pipeline.Encoded) *Digests {
+	h, _ := images.(hashed)
+	return h.digests
+}
+
 type hashed struct {
 	pipeline.Encoded
 	digests *Digests

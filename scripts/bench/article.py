@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parents[2]
-SIZE, BATCH, EPOCHS, UNITS, RATE = 224, 32, 5, 256, 1e-4
+from measure import ROOT, Run, measured, processor, say, table
+
+BATCH, EPOCHS, UNITS, RATE = 32, 5, 256, 1e-4
 
 
 def main() -> None:
@@ -32,42 +30,48 @@ def main() -> None:
         "data", type=Path, help="folder with train/ and val/, each with one folder per class"
     )
     parser.add_argument("--model", type=Path, default=ROOT / "savedmodels" / "vgg16")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=1, help="default: 1")
     parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.keras:
-        print(json.dumps(keras_fit(options.data)))
+        print(json.dumps(keras_fit(options.data, options.model)))
         return
     tried = {"Keras float32": keras, "tftl float32": tftl, "tftl bfloat16": tftl}
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in tried}
+    taken: dict[str, list[Run]] = {name: [] for name in tried}
     for _ in range(options.rounds):
         for name, run in tried.items():
             taken[name].append(run(options, name.split()[1]))
-            print(f"{name}: {taken[name][-1]}", file=sys.stderr)
+            say(f"{name}: {taken[name][-1]}")
     report(taken)
 
 
-def report(taken: dict[str, list[dict[str, float]]]) -> None:
+def report(taken: dict[str, list[Run]]) -> None:
     """Print the medians, and how much longer Keras takes."""
-    columns = {"command": "whole command", "train": "training", "processor": "processor, total"}
     medians = {
-        name: {c: median(run[c] for run in runs) for c in columns} for name, runs in taken.items()
+        name: (
+            median(one.printed["train"] for one in runs),
+            median(one.seconds for one in runs),
+            median(one.processor for one in runs),
+        )
+        for name, runs in taken.items()
     }
-    first = next(iter(medians))
-    print(f"{'seconds':16}" + "".join(f"{text:>26}" for text in columns.values()))
+    first = medians["Keras float32"]
+    rows = []
     for name, values in medians.items():
-        cells = [
-            f"{values[c]:.0f} ({medians[first][c] / values[c]:.2f} times as fast)" for c in columns
-        ]
-        print(f"{name:16}" + "".join(f"{cell:>26}" for cell in cells))
+        cells = [[f"{v:.0f} s", f"{of / v:.2f}"] for v, of in zip(values, first, strict=True)]
+        rows.append([name, *(cell for pair in cells for cell in pair)])
+    print(f"{processor()}.\n")
+    header = ["", "training", "faster", "whole command", "faster", "processor", "less"]
+    print(table(header, rows))
 
 
-def keras(options: argparse.Namespace, _: str) -> dict[str, float]:
+def keras(options: argparse.Namespace, _: str) -> Run:
     """Run this script in another process."""
-    return timed([sys.executable, __file__, str(options.data), "--keras"])
+    command = [sys.executable, __file__, options.data, "--keras", "--model", options.model]
+    return measured(command, {"TF_CPP_MIN_LOG_LEVEL": "3"})
 
 
-def tftl(options: argparse.Namespace, precision: str) -> dict[str, float]:
+def tftl(options: argparse.Namespace, precision: str) -> Run:
     """Run `tftl fit` with an empty cache."""
     with tempfile.TemporaryDirectory(prefix="tftl-article-") as work:
         run = Path(work) / "run"
@@ -76,39 +80,24 @@ def tftl(options: argparse.Namespace, precision: str) -> dict[str, float]:
         command += ["--epochs", EPOCHS, "--patience", 0, "--batch-size", BATCH, "--lr", RATE]
         command += ["--units", UNITS, "--feature-scale", "none", "--output-init", "glorot"]
         command += ["--cache-dir", Path(work) / "cache", "--quiet"]
-        taken = timed([str(word) for word in command])
+        taken = measured(command)
         lines = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
-        epochs = [line["train"] for line in lines if line["phase"] == "epoch"]
-        assert len(epochs) == EPOCHS
-        return taken | {"train": sum(epochs)}
+    epochs = [line["train"] for line in lines if line["phase"] == "epoch"]
+    assert len(epochs) == EPOCHS
+    return Run(taken.seconds, taken.processor, taken.memory, {"train": sum(epochs)})
 
 
-def timed(command: list[str]) -> dict[str, float]:
-    """Run a command; returns its seconds, its processor seconds and the JSON on its last line."""
-    start = time.monotonic()
-    before = processor()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(f"article: {' '.join(command)}: exit status {done.returncode}")
-    taken = {"command": time.monotonic() - start, "processor": processor() - before}
-    last = done.stdout.strip().splitlines()[-1]
-    return taken | (json.loads(last) if last.startswith("{") else {})
-
-
-def processor() -> float:
-    """The processor seconds of all processes that this one has waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def keras_fit(data: Path) -> dict[str, float]:
-    """Train as that article does, with the weights of `export.py --weights registry`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def keras_fit(data: Path, model: Path) -> dict[str, float]:
+    """Train as that article does, on the network of the exported model."""
     sys.path.insert(0, str(ROOT / "scripts"))
     import keras
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    from tftl_export.weights import registry
+    from tftl_export.backbones.build import build_backbone
+    from tftl_export.weights.registry import REGISTRY
+
+    about = json.loads((model / "assets.extra" / "tftl.json").read_text())
+    name, size = about["backbone"], tuple(about["input"]["size"])
 
     class Training(keras.callbacks.Callback):
         """Measures the seconds of the epochs without validation."""
@@ -125,15 +114,14 @@ def keras_fit(data: Path) -> dict[str, float]:
     augmented = {"shear_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True}
     train, validation = (
         ImageDataGenerator(rescale=1.0 / 255, **changes).flow_from_directory(
-            data / part, target_size=(SIZE, SIZE), batch_size=BATCH, class_mode="binary"
+            data / part, target_size=size, batch_size=BATCH, class_mode="binary"
         )
         for part, changes in (("train", augmented), ("val", {}))
     )
-    base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
-    base.set_weights(registry.REGISTRY["vgg16"].load())
+    base, _ = build_backbone(name, size[0], "registry" if name in REGISTRY else "none", 0)
     base.trainable = False
     layers = keras.layers
-    model = keras.Sequential(
+    trained = keras.Sequential(
         [
             base,
             layers.Flatten(),
@@ -141,9 +129,9 @@ def keras_fit(data: Path) -> dict[str, float]:
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    model.compile(keras.optimizers.Adam(RATE), "binary_crossentropy", metrics=["accuracy"])
+    trained.compile(keras.optimizers.Adam(RATE), "binary_crossentropy", metrics=["accuracy"])
     training = Training()
-    model.fit(train, validation_data=validation, epochs=EPOCHS, verbose=2, callbacks=[training])
+    trained.fit(train, validation_data=validation, epochs=EPOCHS, verbose=0, callbacks=[training])
     return {"train": training.seconds}
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares how fast tftl and tf.data read, decode and resize JPEGs, each in turn.
 
-tf.data maps read_file, decode_jpeg and resize over the file names with one thread per processor,
-as tftl does. If other programs run on the machine, trust the processor time per image.
+tf.data maps read_file, decode_jpeg and resize over the file names with as many threads as tftl has
+workers. The pixels are the same. If other programs run on the machine, trust the processor time.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parents[2]
+from measure import ROOT, measured, processor
+
 SIZE, BATCH = 224, 32
 SUFFIXES = {".jpg", ".jpeg"}
 
@@ -26,53 +26,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of JPEGs, with one folder per class")
     parser.add_argument("--rounds", type=int, default=5)
+    everything = len(os.sched_getaffinity(0))
+    parser.add_argument("--workers", type=int, default=everything, help="default: all processors")
     parser.add_argument("--tf-data", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.tf_data:
-        print(json.dumps(tf_data(options.data)))
+        print(json.dumps(tf_data(options.data, options.workers)))
         return
+    workers = options.workers
+    ours = [ROOT / "bin/input", "-data", options.data, "-size", SIZE, "-batch-size", BATCH]
     commands = {
-        "tf.data": [sys.executable, __file__, str(options.data), "--tf-data"],
-        "tftl": [ROOT / "bin/input", "-data", options.data, "-size", SIZE, "-batch-size", BATCH],
+        "tf.data": [sys.executable, __file__, options.data, "--tf-data", "--workers", workers],
+        "tftl": [*ours, "-workers", workers],
     }
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
     for _ in range(options.rounds):
         for name, command in commands.items():
-            taken[name].append(run([str(word) for word in command]))
+            taken[name].append(measured(command, {"TF_CPP_MIN_LOG_LEVEL": "3"}).printed)
     images = {int(one["images"]) for runs in taken.values() for one in runs}
     if len(images) != 1:
         sys.exit(f"input: {options.data}: tf.data and tftl read {images} images: use JPEGs only")
-    report(images.pop(), taken)
+    print(f"{processor()}. {images.pop()} JPEGs to {SIZE}x{SIZE}, {workers} at a time")
+    report(taken)
 
 
-def run(command: list[str]) -> dict[str, float]:
-    """Run a command and parse its last line."""
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=quiet).stdout
-    return json.loads(out.splitlines()[-1])
-
-
-def report(images: int, taken: dict[str, list[dict[str, float]]]) -> None:
-    """Print medians, and tftl's speed relative to tf.data's."""
-    processors = len(os.sched_getaffinity(0))
-    print(f"{images} JPEGs to {SIZE}x{SIZE}, {processors} processors, median of rounds")
-    rates = {}
+def report(taken: dict[str, list[dict[str, float]]]) -> None:
+    """Print medians, and tftl's speed relative to tf.data's in the same round."""
     for name, runs in taken.items():
         wall = median(one["images"] / one["seconds"] for one in runs)
         busy = median(one["images"] / one["processor"] for one in runs)
-        rates[name] = wall, busy
         print(f"{name:8} {wall:7.1f} images/s  {busy:7.1f} images per processor second")
-    (wall, busy), (their_wall, their_busy) = rates["tftl"], rates["tf.data"]
-    wall, busy = wall / their_wall, busy / their_busy
+    wall, busy = (
+        median(a[key] / b[key] for a, b in zip(taken["tf.data"], taken["tftl"], strict=True))
+        for key in ("seconds", "processor")
+    )
     print(f"tftl relative to tf.data: {wall:.2f} by wall time, {busy:.2f} by processor time")
 
 
-def tf_data(data: Path) -> dict[str, float]:
+def tf_data(data: Path, threads: int) -> dict[str, float]:
     """Do the same work with tf.data; the first pass warms up."""
     import tensorflow as tf
 
     files = sorted(str(p) for p in data.rglob("*") if p.suffix.lower() in SUFFIXES)
-    threads = len(os.sched_getaffinity(0))
 
     def load(name: tf.Tensor) -> tf.Tensor:
         image = tf.io.decode_jpeg(tf.io.read_file(name), channels=3)

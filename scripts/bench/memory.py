@@ -23,8 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--first", type=int, default=200, help="steps (default: 200)")
-    parser.add_argument("--last", type=int, default=2000, help="steps (default: 2000)")
+    parser.add_argument("--first", type=int, default=2000, help="steps (default: 2000)")
+    parser.add_argument("--last", type=int, default=20000, help="steps (default: 20000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tftl-memory-") as work:
         first, last = watch(options, Path(work))

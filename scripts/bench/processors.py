@@ -38,12 +38,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "build/testdata/photos")
     parser.add_argument("--images", type=int, default=16, help="images per class (default: 16)")
+    parser.add_argument("--models", type=Path, help="folder with exports of these names")
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     options = parser.parse_args()
     print(processor(), "\n")
     with tempfile.TemporaryDirectory(prefix="tftl-processors-") as work:
         data = some(options.data, options.images, Path(work) / "photos")
-        models = {name: exported(name) for name in options.networks}
+        folder = options.models
+        models = {n: folder / n if folder else exported(n) for n in options.networks}
         print("images/s with oneDNN", *SPEEDS, sep=" | ")
         print("|".join(["---"] * (1 + len(SPEEDS))))
         for name, model in models.items():

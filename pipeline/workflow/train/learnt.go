@@ -73,7 +73,7 @@ func LearnModel(run rundir.Dir, s workflow.Session, o Options, env workflow.Env)
 	if err := sameModel(config, network.Info()); err != nil {
 		return nil, err
 	}
-	return Learn(run, network, o, new(workflow.Digests), env)
+	return Learn(run, network, o, env.Digests(), env)
 }
 
 // Classes returns the run's classes in the order of the outputs.
@@ -122,6 +122,9 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 	}
 	if err := l.forget(); err != nil {
 		return nil, err
+	}
+	if digests := workflow.DigestsOf(images); digests != nil {
+		l.in.digests = digests
 	}
 	size := images.Len()
 	if !l.lasts() {

@@ -1,0 +1,107 @@
+"""Each benchmark runs at toy size. Nothing is asserted of what it measures."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from program import ROOT
+
+BENCH = ROOT / "scripts" / "bench"
+TESTDATA = ROOT / "build" / "testdata"
+PHOTOS = TESTDATA / "photos"
+
+
+def run(script: str, *arguments: object) -> str:
+    """Run a benchmark that must succeed; returns its standard output."""
+    return program(sys.executable, BENCH / script, *arguments)
+
+
+def program(*words: object) -> str:
+    """Run any command that must succeed."""
+    command = [str(word) for word in words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def rows(out: str) -> list[list[str]]:
+    """The cells of a Markdown table, without its header."""
+    lines = [line.strip("| ") for line in out.splitlines() if " | " in line]
+    assert set(lines[1]) <= set("-| "), out
+    return [[cell.strip() for cell in line.split("|")] for line in lines[2:]]
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """Four photographs of each class, in train/ and val/."""
+    folder = tmp_path_factory.mktemp("few")
+    for label in ("blue", "red"):
+        for i, file in enumerate(sorted((PHOTOS / label).iterdir())[:4]):
+            to = folder / ("val" if i == 3 else "train") / label
+            to.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, to)
+    return folder
+
+
+def test_peers():
+    programs = ["tftl", "Keras", "Keras, features once"]
+    toy = ["--models", TESTDATA, "--networks", "tiny", "--images", 10, "--rounds", 1, "--epochs", 1]
+    found = rows(run("peers.py", PHOTOS, *toy, "--programs", *programs))
+    assert [row[:3] for row in found] == [
+        ["tiny", precision, name] for precision in ("float32", "bfloat16") for name in programs
+    ]
+    assert all(re.fullmatch(r"[0-9.]+", row[5]) for row in found)
+
+
+def test_scale(tmp_path):
+    found = rows(run("scale.py", 300, 400, "--images", tmp_path))
+    commands = ["inspect", "split", "fit, empty cache", "fit, all in the cache", "evaluate"]
+    assert [row[:2] for row in found] == [
+        [command, size] for command in [*commands, "predict"] for size in ("300", "400")
+    ]
+
+
+def test_article(few):
+    found = rows(run("article.py", few, "--model", TESTDATA / "tiny"))
+    assert [row[0] for row in found] == ["Keras float32", "tftl float32", "tftl bfloat16"]
+
+
+def test_steps_and_frozen():
+    about = ["-data", PHOTOS, "-model", TESTDATA / "tiny"]
+    out = program(ROOT / "bin/steps", *about, "-steps", "30")
+    assert re.search(r"of which [0-9.-]+% outside TensorFlow's calls", out), out
+    out = program(ROOT / "bin/frozen", *about, "-rounds", "1", "-batch-size", "4")
+    assert "one after the other" in out
+
+
+def test_memory():
+    out = run(
+        "memory.py", "--data", PHOTOS, "--model", TESTDATA / "tiny", "--first", 10, "--last", 20
+    )
+    assert re.search(r"^ratio [0-9.]+$", out, re.MULTILINE), out
+
+
+def test_input_and_pillow(few):
+    assert "tftl relative to tf.data" in run("input.py", few / "train", "--rounds", 1)
+    assert "bilinear and bilinear" in run("pillow.py", few, "--limit", 2)
+
+
+def test_processors():
+    out = run("processors.py", "--data", PHOTOS, "--models", TESTDATA, "tiny")
+    assert len(re.findall(r"^tiny \| [0-9]", out, re.MULTILINE)) == 2
+
+
+def test_recipe():
+    sides = ["--without=--lr 1e-2", "--with=--lr 1e-3", "--both=--epochs 1", "--seeds", 2]
+    out = run("recipe.py", PHOTOS, "--model", TESTDATA / "tiny", *sides)
+    assert len(out.splitlines()) == 1 and " | " in out
+
+
+def test_intervals():
+    small = ["-sets", 5, "-samples", 100, "-resamples", 20, "-truth", 1000]
+    assert "accuracy" in program("go", "run", ROOT / "scripts/bench/coverage", *small)
