@@ -84,17 +84,3 @@ func (d *deeper) close() error {
 	}
 	return nil
 }
-
-// opener opens stages for training. The one that has computed features for the head
-// is open already.
-type opener struct{ *inputs }
-
-// Open implements pipeline.Opener.
-func (o opener) Open(ctx context.Context, name string) (pipeline.Stage, error) {
-	if d := o.deeper; d != nil && d.name == name {
-		if stage := d.take(); stage != nil {
-			return stage, nil
-		}
-	}
-	return o.network.Open(ctx, name)
-}

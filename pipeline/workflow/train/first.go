@@ -118,11 +118,17 @@ func (in *inputs) renew(skipped []rundir.BadImage) (err error) {
 	return err
 }
 
-// Open implements pipeline.Opener. The first stage is open already.
+// Open implements pipeline.Opener. The first stage is open already, and so is the one
+// that has computed features for the head.
 func (in *inputs) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	if f := in.first; f != nil && !f.taken && f.name == name {
 		f.taken = true
 		return f.stage, nil
+	}
+	if d := in.deeper; d != nil && d.name == name {
+		if stage := d.take(); stage != nil {
+			return stage, nil
+		}
 	}
 	return in.network.Open(ctx, name)
 }

@@ -81,7 +81,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	for _, s := range sources {
 		err := in.warmOne(ctx, s, func(d, c int) {
 			event.Done, event.Cached, event.Left = done+d, cached+c, left+s.Left()
-			p.makeRoom(event.Computed())
+			p.makeRoom(event)
 			in.progress(event)
 		})
 		if err != nil {

@@ -21,16 +21,18 @@ type pass struct {
 // makeRoom finds out where the features of the pass have room. It looks after the
 // first batch, when their size is known, and ever more rarely afterwards, because
 // other processes use memory and disk too.
-func (p *pass) makeRoom(computed int) {
+func (p *pass) makeRoom(done pipeline.Event) {
+	computed := done.Computed()
 	if computed == 0 || computed < p.next {
 		return
 	}
 	p.next = 2 * computed
 	missing, unread := p.missing()
-	p.fit(demand{store: p.store, stage: p.stage, known: missing, images: missing + unread})
+	likely := missing + (unread*computed+done.Done-1)/done.Done // as many of the others are stored as so far
+	p.fit(demand{store: p.store, stage: p.stage, likely: likely, images: missing + unread})
 	if next := p.deeper; next != nil && next.store != nil {
 		leave := int64(missing+unread) * p.store.Record()
-		p.fit(demand{store: next.store, stage: next.name, known: missing, images: missing + unread, leave: leave, later: true})
+		p.fit(demand{store: next.store, stage: next.name, likely: likely, images: missing + unread, leave: leave, later: true})
 	}
 }
 
@@ -46,7 +48,7 @@ func (p *pass) missing() (missing, unread int) {
 type demand struct {
 	store  *features.Store
 	stage  string
-	known  int   // images that are not in it
+	likely int   // images that are probably not in it
 	images int   // images that are not in it or have not been read
 	leave  int64 // bytes for others
 	most   int64 // bytes that it may still take
@@ -83,7 +85,7 @@ func (p *pass) fitDisk(d demand, dir string, limit int64) {
 	own, all, err := d.store.Size()
 	free := p.env.FreeDisk(dir)
 	room := free/10*9 - d.leave // the run writes other files, too
-	need := d.need(d.known)
+	need := d.need(d.likely)
 	if err != nil || free < 0 || need <= room {
 		return
 	}
