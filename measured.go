@@ -2,6 +2,7 @@ package tftl
 
 import (
 	"context"
+	"errors"
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
@@ -36,6 +37,9 @@ func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (
 		learnt, why := train.LearnModel(run, o.Session, train.Options{Cache: cache, Workers: o.Workers}, env)
 		if why == nil {
 			m.learnt = learnt
+			if _, err := savedmodels.Load(run.Model(), nil); err != nil { // the figures would be those of a broken model
+				return nil, errors.Join(err, learnt.Close())
+			}
 			return m, nil
 		}
 		if run.HasModel() {

@@ -26,6 +26,7 @@ func TestDefaultsAreTheLibrarys(t *testing.T) {
 		}
 	}
 	fit, err := newFitRequest(c)
+	fit.Cache.Overflow = ""
 	if want := train.NewRequest("/data", "/model", "run"); err != nil || !reflect.DeepEqual(fit.Request, want) {
 		t.Errorf("%v\nflags   %+v\nlibrary %+v", err, fit.Request, want)
 	}

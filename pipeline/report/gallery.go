@@ -44,20 +44,28 @@ func WriteGallery(dir string, g Gallery) error {
 	return rundir.WriteGallery(dir, g)
 }
 
-// HasGallery reports whether a run has all pictures of its current predictions.
+// HasGallery reports whether a run has the pictures of its current predictions: all
+// of them, and no others.
 func HasGallery(run rundir.Dir) (bool, error) {
 	g, err := readGallery(run)
 	if g == nil || err != nil {
 		return false, err
 	}
+	missing := map[string]bool{filepath.Base(run.GalleryIndex()): true}
 	for _, p := range slices.Concat(g.Mistakes, g.Uncertain) {
-		for _, name := range []string{p.Thumb, p.Overlay} {
-			if _, err := os.Stat(run.GalleryFile(name)); err != nil {
-				return false, nil
-			}
+		missing[p.Thumb] = true
+		if p.Overlay != "" {
+			missing[p.Overlay] = true
 		}
 	}
-	return true, nil
+	files, err := os.ReadDir(filepath.Dir(run.GalleryIndex()))
+	for _, file := range files {
+		if !missing[file.Name()] {
+			return false, err
+		}
+		delete(missing, file.Name())
+	}
+	return len(missing) == 0, err
 }
 
 // readGallery is the run's gallery, or nil if there is none of its predictions.
