@@ -63,6 +63,8 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
     matrix = ("float32", [None, None])
     for stage, shape in features.items():
         cached = {"features": ("float32", [None, *shape])}
+        # Pooled features lose the maps from which explain computes.
+        maps = {"maps": ("float32", [None, 2, 2, 8])} if (head, stage) == ("gap", "head") else {}
         want = {
             "init": (
                 {
@@ -76,7 +78,7 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
             ),
             "head_inputs": (cached, {"inputs": ("float32", [None, *features["head"]])}),
             "begin": ({}, {"step": ("int64", [])}),
-            "features": (images, cached),
+            "features": (images, {**cached, **maps}),
             "step": (
                 {
                     **cached,
@@ -93,6 +95,10 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
                 },
             ),
             "logits": (cached, {"logits": matrix}),
+            "explain": (
+                {**(maps or cached), "label": ("int32", [None])},
+                {"heatmap": ("float32", [None, 2, 2])},
+            ),
             "save": ({"prefix": ("string", [])}, {"step": ("int64", [])}),
         }
         check_signatures(graphs["train", stage], want)
