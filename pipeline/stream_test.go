@@ -134,8 +134,8 @@ func TestStreamOfSlowImages(t *testing.T) {
 			start := time.Now()
 			s := Stream{Decode: decodeNames, Predictor: &batches, BatchSize: 3, Workers: 1, Wait: wait}
 			for range s.Outcomes(t.Context(), func(yield func(Image, error) bool) {
-				for _, pause := range []time.Duration{0, 10, 1000, 10, 10, 10, 1000} {
-					time.Sleep(pause * time.Millisecond)
+				for _, pause := range []int{0, 10, 1000, 10, 10, 10, 1000} {
+					time.Sleep(time.Duration(pause) * time.Millisecond)
 					if !yield(imageOf("image"), nil) {
 						return
 					}

@@ -54,8 +54,8 @@ func (z *Writer) flush() error {
 			// Neither fails: the level exists, and a buffer takes everything. A higher
 			// level makes tables of numbers little smaller, and takes several times as long.
 			out, _ := gzip.NewWriterLevel(&members[i], gzip.BestSpeed)
-			out.Write(z.text[i*memberSize : min((i+1)*memberSize, len(z.text))])
-			out.Close()
+			_, _ = out.Write(z.text[i*memberSize : min((i+1)*memberSize, len(z.text))])
+			_ = out.Close()
 		})
 	}
 	group.Wait()

@@ -149,7 +149,7 @@ func (r *row) words(fields ...string) {
 	if r.names == nil {
 		r.names = csv.NewWriter(&r.text)
 	}
-	r.names.Write(fields) // into memory, which does not fail
+	_ = r.names.Write(fields) // into memory, which does not fail
 	r.names.Flush()
 	r.text.Truncate(r.text.Len() - len("\n"))
 }
