@@ -59,6 +59,8 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
+BENCH := frozen input steps # programs of scripts/bench
+
 test-python: build testdata $(addprefix bin/,$(BENCH))
 	$(PYTEST)
 
@@ -133,7 +135,6 @@ demo: build savedmodels/vgg16-gap/saved_model.pb $(FETCHED)
 demo-plants: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 	@scripts/demo.sh savedmodels/vgg16-gap $(PLANTS) $(SEEDS)
 
-BENCH := frozen input steps
 .PHONY: $(addprefix bin/,$(BENCH))
 $(addprefix bin/,$(BENCH)): setup
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/$(subst bin,bench,$@)
