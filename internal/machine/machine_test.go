@@ -30,7 +30,7 @@ func TestMemory(t *testing.T) {
 			"sys/fs/cgroup/user/job/memory.max": "900000\n", "sys/fs/cgroup/user/job/memory.current": "500000\n",
 			"sys/fs/cgroup/user/memory.max": "600000\n", "sys/fs/cgroup/user/memory.current": "550000\n",
 		}, 50000},
-		{"version 2, in a container that is told an outer path", map[string]string{
+		{"version 2, in a container whose path is that of the host", map[string]string{
 			"proc/meminfo": meminfo, "proc/self/cgroup": "0::/docker/4711\n",
 			"sys/fs/cgroup/memory.max": "900000\n", "sys/fs/cgroup/memory.current": "800000\n",
 		}, 100000},

@@ -64,7 +64,7 @@ type Table struct {
 // Options say where a Table is and how to use it.
 type Options struct {
 	Dir string // its folder, which need not exist
-	// Distrust finds nothing that earlier commands have learnt. What is learnt anew
+	// Distrust finds nothing that earlier commands have learnt. What this one learns
 	// replaces it.
 	Distrust bool
 	Now      func() time.Time // nil for time.Now

@@ -134,7 +134,7 @@ func TestDistrustedTableFindsOnlyWhatIsNew(t *testing.T) {
 	}
 	save(t, doubt)
 	if got, ok := open(table.Dir).Find(k); !ok || got.Digest[0] != 2 {
-		t.Errorf("%v, %t: what was learnt anew is not kept", got, ok)
+		t.Errorf("%v, %t: what was learnt with Distrust is not kept", got, ok)
 	}
 }
 

@@ -114,6 +114,12 @@ type Training struct {
 	Tune *Tune `json:"tune,omitempty"`
 }
 
+// FrozenEachEpoch reports whether the training images pass the frozen part again
+// in every epoch, because their pixels change.
+func (t Training) FrozenEachEpoch() bool {
+	return t.Augmentation.Enabled() && t.Augmentation.Copies == 0 || t.CutMix > 0
+}
+
 // Tune is a search for hyperparameters before training.
 type Tune struct {
 	Settings int               `json:"settings"` // how many are tried

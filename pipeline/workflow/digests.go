@@ -218,10 +218,13 @@ func (w watched) Bytes(i int) ([]byte, error) {
 // Hashed returns images that are hashed when they are read.
 func (d *Digests) Hashed(images pipeline.Encoded) pipeline.Encoded { return hashed{d.Watch(images), d} }
 
-// DigestsOf returns what hashes images: nil if they are not those of Hashed.
-func DigestsOf(images pipeline.Encoded) *Digests {
-	h, _ := images.(hashed)
-	return h.digests
+// Unhashed returns the images of Hashed without their hashing, for a reader that
+// hashes them itself and gives the digests to Take. digests is nil for others.
+func Unhashed(images pipeline.Encoded) (plain pipeline.Encoded, digests *Digests) {
+	if h, ok := images.(hashed); ok {
+		return h.Encoded, h.digests
+	}
+	return images, nil
 }
 
 type hashed struct {

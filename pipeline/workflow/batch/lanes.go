@@ -35,9 +35,8 @@ func light(config rundir.Config, cache train.Cache) bool {
 			return false
 		}
 	}
-	everyEpoch := t.Augmentation.Enabled() && t.Augmentation.Copies == 0 || t.CutMix > 0
 	gpu := slices.ContainsFunc(config.Runtime.Devices, func(d string) bool { return strings.HasPrefix(d, "GPU") })
-	return !cache.Off && !everyEpoch && !gpu
+	return !cache.Off && !t.FrozenEachEpoch() && !gpu
 }
 
 // alone reports whether a run is done while no other is. One that starts from

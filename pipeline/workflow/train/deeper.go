@@ -20,8 +20,7 @@ import (
 // has when it is opened for its features.
 func headFeaturesFrom(config rundir.Config, info workflow.Info) string {
 	t := config.Training
-	augmented := t.Augmentation.Enabled() && t.Augmentation.Copies == 0 || t.CutMix > 0
-	if !info.NewHead || augmented || frozenWeights(config.Model.InitFrom, info, HeadStage) != "" {
+	if !info.NewHead || t.FrozenEachEpoch() || frozenWeights(config.Model.InitFrom, info, HeadStage) != "" {
 		return ""
 	}
 	head := slices.IndexFunc(t.Stages, func(s rundir.Stage) bool { return s.Name == HeadStage })

@@ -123,7 +123,8 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 	if err := l.forget(); err != nil {
 		return nil, err
 	}
-	if digests := workflow.DigestsOf(images); digests != nil {
+	images, digests := workflow.Unhashed(images)
+	if digests != nil {
 		l.in.digests = digests
 	}
 	size := images.Len()
