@@ -3,6 +3,7 @@ package tftl
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
@@ -67,8 +68,8 @@ func (m *Measured) Classes() []string {
 	return m.model.Classes()
 }
 
-// Predict predicts every image, in order.
-func (m *Measured) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
+// Predict predicts every image in order, a batch at a time.
+func (m *Measured) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) iter.Seq2[[]pipeline.Prediction, error] {
 	if m.learnt != nil {
 		return m.learnt.Predict(ctx, images, batchSize)
 	}

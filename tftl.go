@@ -14,6 +14,7 @@ package tftl
 import (
 	"context"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 
@@ -140,8 +141,9 @@ func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, 
 	return answers, nil
 }
 
-// Predict predicts every image in order, without applying the decision.
-func (c *Classifier) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
+// Predict predicts every image in order, a batch at a time, without applying the
+// decision.
+func (c *Classifier) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) iter.Seq2[[]pipeline.Prediction, error] {
 	return pipeline.Evaluate(ctx, pixels.Source{Encoded: images, Decoder: c.decoder}, c.Network, batchSize, c.options.Progress)
 }
 

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"iter"
 	"math"
 	"slices"
 )
@@ -12,27 +13,46 @@ type Predictor interface {
 	Predict(ctx context.Context, b Batch) ([]Prediction, error)
 }
 
-// Evaluate predicts every sample of a source, in order.
-func Evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress) ([]Prediction, error) {
+// Evaluate predicts every sample of a source and yields the predictions in order,
+// a batch at a time. An error ends it.
+func Evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress) iter.Seq2[[]Prediction, error] {
 	return evaluate(ctx, source, p, batchSize, progress, Event{Phase: "evaluate"})
 }
 
-func evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress, event Event) ([]Prediction, error) {
-	event.Total = source.Len()
-	predictions := make([]Prediction, 0, source.Len())
-	for batch, err := range batches(ctx, source, 0, sequence(source.Len()), batchSize) {
-		if err != nil {
-			return nil, err
+func evaluate(ctx context.Context, source Source, p Predictor, batchSize int, progress Progress, event Event) iter.Seq2[[]Prediction, error] {
+	return func(yield func([]Prediction, error) bool) {
+		event.Done, event.Total = 0, source.Len()
+		for batch, err := range batches(ctx, source, 0, sequence(source.Len()), batchSize) {
+			var some []Prediction
+			if err == nil {
+				some, err = p.Predict(ctx, batch)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			event.Done += len(some)
+			progress.report(event)
+			if !yield(some, nil) {
+				return
+			}
 		}
-		some, err := p.Predict(ctx, batch)
-		if err != nil {
-			return nil, err
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
 		}
-		predictions = append(predictions, some...)
-		event.Done = len(predictions)
-		progress.report(event)
 	}
-	return predictions, ctx.Err()
+}
+
+// Together collects what an iterator yields in pieces, until an error ends it.
+func Together[T any](pieces iter.Seq2[[]T, error]) ([]T, error) {
+	var all []T
+	for some, err := range pieces {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 // Top is the trainable part of an open stage, as a Predictor that takes

@@ -11,12 +11,12 @@ import (
 func TestEvaluatePredictsEverySampleInOrder(t *testing.T) {
 	p := &shifted{}
 	var done []int
-	predictions, err := Evaluate(t.Context(), numbers{n: 7}, p, 3, func(e Event) {
+	predictions, err := Together(Evaluate(t.Context(), numbers{n: 7}, p, 3, func(e Event) {
 		if e.Phase != "evaluate" || e.Total != 7 {
 			t.Errorf("event %+v", e)
 		}
 		done = append(done, e.Done)
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,15 +36,15 @@ func TestEvaluatePredictsEverySampleInOrder(t *testing.T) {
 func TestEvaluateFails(t *testing.T) {
 	broken := errors.New("broken")
 	source := numbers{n: 4, before: func(context.Context, int, []int) error { return broken }}
-	if _, err := Evaluate(t.Context(), source, &shifted{}, 2, nil); !errors.Is(err, broken) {
+	if _, err := Together(Evaluate(t.Context(), source, &shifted{}, 2, nil)); !errors.Is(err, broken) {
 		t.Errorf("a source that fails: %v", err)
 	}
-	if _, err := Evaluate(t.Context(), numbers{n: 4}, &shifted{err: broken}, 2, nil); !errors.Is(err, broken) {
+	if _, err := Together(Evaluate(t.Context(), numbers{n: 4}, &shifted{err: broken}, 2, nil)); !errors.Is(err, broken) {
 		t.Errorf("a predictor that fails: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := func(Event) { cancel() }
-	if _, err := Evaluate(ctx, numbers{n: 100}, &shifted{}, 2, stop); !errors.Is(err, context.Canceled) {
+	if _, err := Together(Evaluate(ctx, numbers{n: 100}, &shifted{}, 2, stop)); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

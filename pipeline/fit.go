@@ -270,7 +270,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 		return Verdict{}, err
 	}
 	event.Phase = "validate"
-	predictions, err := evaluate(ctx, validation, Top{f.open}, f.Plan.BatchSize, f.Progress, event)
+	predictions, err := Together(evaluate(ctx, validation, Top{f.open}, f.Plan.BatchSize, f.Progress, event))
 	if err != nil {
 		return Verdict{}, err
 	}

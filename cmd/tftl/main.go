@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"tftl/internal/quiet"
@@ -16,6 +17,9 @@ var version = "unknown"
 
 func main() {
 	quiet.Guard()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // less memory for lists of images; TensorFlow does most of the work
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks the program to stop; a second one kills it.
 	context.AfterFunc(ctx, stop)

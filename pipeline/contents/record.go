@@ -2,11 +2,11 @@ package contents
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"hash/crc32"
 	"os"
 	"slices"
+	"sort"
 )
 
 // record is a file of the table. FORMAT.md is the specification.
@@ -54,10 +54,9 @@ func read(path string) []byte {
 }
 
 // merge returns the records of the file, without damaged ones, and what was learnt
-// since. It keeps at most limit of them.
-func (t *Table) merge(old []byte, limit int) (all []byte) {
-	today := t.day()
-	records := make([]record, 0, len(old)/recordSize+len(t.learned))
+// since. It keeps at most limit of them. It overwrites old.
+func (t *Table) merge(old []byte, limit int) []byte {
+	today, all := t.day(), old[:0]
 	for p := range slices.Chunk(old, recordSize) {
 		r, ok := parse(p)
 		if _, again := t.learned[r.Key]; again || !ok {
@@ -66,19 +65,33 @@ func (t *Table) merge(old []byte, limit int) (all []byte) {
 		if t.used[r.Key] {
 			r.used = today
 		}
-		records = append(records, r)
-	}
-	for k, known := range t.learned {
-		records = append(records, record{k, known, today})
-	}
-	if len(records) > limit {
-		slices.SortFunc(records, func(a, b record) int { return cmp.Compare(b.used, a.used) })
-		records = records[:limit]
-	}
-	slices.SortStableFunc(records, func(a, b record) int { return bytes.Compare(a.Key[:], b.Key[:]) })
-	all = make([]byte, 0, len(records)*recordSize)
-	for _, r := range records {
 		all = r.append(all)
 	}
+	all = slices.Grow(all, len(t.learned)*recordSize)
+	for k, known := range t.learned {
+		all = record{k, known, today}.append(all)
+	}
+	if len(all) > limit*recordSize {
+		day := func(p []byte) uint32 { return binary.LittleEndian.Uint32(p[52:]) }
+		sort.Sort(records{all, func(a, b []byte) bool { return day(a) > day(b) }})
+		all = all[:limit*recordSize]
+	}
+	sort.Sort(records{all, func(a, b []byte) bool { return bytes.Compare(a[:len(Key{})], b[:len(Key{})]) < 0 }})
 	return all
+}
+
+// records sorts records where they are.
+type records struct {
+	all  []byte
+	less func(a, b []byte) bool
+}
+
+func (r records) at(i int) []byte    { return r.all[i*recordSize:][:recordSize] }
+func (r records) Len() int           { return len(r.all) / recordSize }
+func (r records) Less(i, j int) bool { return r.less(r.at(i), r.at(j)) }
+func (r records) Swap(i, j int) {
+	a, b := r.at(i), r.at(j)
+	was := [recordSize]byte(a)
+	copy(a, b)
+	copy(b, was[:])
 }

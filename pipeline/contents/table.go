@@ -13,9 +13,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -48,6 +48,7 @@ const (
 	headerSize = 16
 	recordSize = 64
 	most       = 1 << 21 // records in a file: 128 MiB
+	pending    = 1 << 16 // records that wait in memory
 )
 
 // Table is what is known of files. It is safe for concurrent use. A nil Table knows
@@ -59,6 +60,7 @@ type Table struct {
 	mu      sync.Mutex
 	learned map[Key]Known // not in the file yet
 	used    map[Key]bool  // found, but the file says that this was long ago
+	failed  bool          // to write the file before Save was called
 }
 
 // Options say where a Table is and how to use it.
@@ -107,7 +109,8 @@ func (t *Table) Find(k Key) (Known, bool) {
 }
 
 // Learn adds what was learnt of a file: its digest and, unless it is 0, the decoder
-// that decoded it. A zero Key is not remembered.
+// that decoded it. A zero Key is not remembered. Learn saves the table at times, so
+// that little waits in memory.
 func (t *Table) Learn(k Key, known Known) {
 	if t == nil || k == (Key{}) {
 		return
@@ -118,6 +121,9 @@ func (t *Table) Learn(k Key, known Known) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.learned[k] = known
+	if len(t.learned) >= pending && !t.failed {
+		t.failed = t.save() != nil // Save tries again, and returns the error
+	}
 }
 
 // Save adds what was learnt to the file, and to what other processes have added
@@ -129,6 +135,10 @@ func (t *Table) Save() error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.save()
+}
+
+func (t *Table) save() error {
 	if len(t.learned) == 0 && len(t.used) == 0 {
 		return nil
 	}
@@ -141,13 +151,19 @@ func (t *Table) Save() error {
 	}
 	defer unlock()
 	path := filepath.Join(t.Dir, fileName)
-	merged := t.merge(read(path), most)
-	if err := atomicfile.WriteFile(path, slices.Concat(header(), merged), 0o666); err != nil {
+	t.old = nil // a table may take much memory
+	t.old = t.merge(read(path), most)
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(header())
+		if err == nil {
+			_, err = w.Write(t.old)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	t.old = merged
-	clear(t.learned)
-	clear(t.used)
+	t.learned, t.used = map[Key]Known{}, map[Key]bool{} // clear would keep their memory
 	return nil
 }
 

@@ -232,6 +232,27 @@ func TestFullTableDropsWhatWasUsedLongestAgo(t *testing.T) {
 	}
 }
 
+func TestLearnSavesAtTimes(t *testing.T) {
+	dir := t.TempDir()
+	learn := func(dir string, n int) *Table {
+		table := open(dir)
+		for i := range n {
+			table.Learn(Key{1, byte(i), byte(i >> 8), byte(i >> 16)}, Known{})
+		}
+		return table
+	}
+	if table := learn(dir, pending+10); len(table.learned) != 10 || len(open(dir).old)/recordSize != pending {
+		t.Errorf("%d files wait, %d are in the table", len(table.learned), len(open(dir).old)/recordSize)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if table := learn(file, 2*pending); len(table.learned) != 2*pending || table.Save() == nil {
+		t.Errorf("%d files wait for a table that cannot be written", len(table.learned))
+	}
+}
+
 func TestTableThatCannotBeWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -15,6 +15,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -92,31 +93,53 @@ type Part struct{ entries []entry }
 // entry is an image with its place in the data set.
 type entry struct {
 	sample pipeline.Sample
-	key    string // as in item
-	group  string
-	fold   string
-	values []string // as in item
+	key    string  // as in item
+	more   *listed // nil for nothing
 	stored stored
+}
+
+// listed is what few sources say of an image. It is kept apart, because a set may
+// have millions of images.
+type listed struct {
+	group, fold string   // empty for none
+	values      []string // by listing.values; nil if the source has no columns
+}
+
+func (e entry) listed() listed {
+	if e.more == nil {
+		return listed{}
+	}
+	return *e.more
 }
 
 // stored is an image as its source stores it. Each kind of source has a type.
 type stored interface{ read() ([]byte, error) }
 
-// file is an image that is a file of its own.
-type file string
+// file is an image that is a file of its own: a folder and a slash path from there,
+// or no folder and the path as it was given. So the images of a folder share its
+// name, and the path with their ID.
+type file struct{ folder, name string }
+
+func (f file) path() string {
+	if f.folder == "" {
+		return f.name
+	}
+	return filepath.Join(f.folder, filepath.FromSlash(f.name))
+}
 
 // maxBytes is the size of the largest image that can be decoded.
 const maxBytes = 256 << 20
 
 func (f file) read() ([]byte, error) {
-	info, err := os.Stat(string(f))
+	path := f.path()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > maxBytes {
-		return nil, fmt.Errorf("%s: has %d bytes, more than the limit of %d", string(f), info.Size(), maxBytes)
+		return nil, fmt.Errorf("%s: has %d bytes, more than the limit of %d", path, info.Size(), maxBytes)
 	}
-	return os.ReadFile(string(f))
+	return os.ReadFile(path)
 }
 
 func byID(a, b entry) int { return cmp.Compare(a.sample.ID, b.sample.ID) }
@@ -140,7 +163,10 @@ func (p Part) Bytes(i int) ([]byte, error) {
 // records.
 func (p Part) Path(i int) (path string, ok bool) {
 	f, ok := p.entries[i].stored.(file)
-	return string(f), ok
+	if !ok {
+		return "", false
+	}
+	return f.path(), true
 }
 
 // Column holds each image's value in the k-th of Options.Columns, in the part's
@@ -148,8 +174,8 @@ func (p Part) Path(i int) (path string, ok bool) {
 func (p Part) Column(k int) []string {
 	values := make([]string, len(p.entries))
 	for i, e := range p.entries {
-		if k < len(e.values) {
-			values[i] = e.values[k]
+		if of := e.listed().values; k < len(of) {
+			values[i] = of[k]
 		}
 	}
 	return values

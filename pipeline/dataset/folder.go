@@ -166,7 +166,7 @@ func (t *tree) warnOfLinks(l *listing) {
 // listUnlabelledFolder lists all images in a folder and below it.
 func listUnlabelledFolder(at location, options Options, to *unlabelled) error {
 	t := newTree(at.path, options.FollowSymlinks)
-	t.found = func(name string, err error) error { return to.add(string(t.file(name)), t.file(name).read, err) }
+	t.found = func(name string, err error) error { return to.add(t.file(name).path(), t.file(name).read, err) }
 	if err := t.walk(".", nil); err != nil {
 		return err
 	}

@@ -36,10 +36,8 @@ type item struct {
 	// has a name, else the id. A numbered id depends on how records are dealt into
 	// files, so images change their part if that changes.
 	key    string
-	weight float32  // 1 unless the source says otherwise
-	group  string   // empty for none
-	fold   string   // empty for none
-	values []string // by listing.values; nil if the source has no columns
+	weight float32 // 1 unless the source says otherwise
+	listed
 	stored stored
 }
 
@@ -157,7 +155,10 @@ func (l *listing) set(classes []string) *Set {
 			if !ok {
 				label = -1
 			}
-			entries[i] = entry{pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, im.key, im.group, im.fold, im.values, im.stored}
+			entries[i] = entry{sample: pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, key: im.key, stored: im.stored}
+			if more := im.listed; more.group != "" || more.fold != "" || more.values != nil {
+				entries[i].more = &more
+			}
 		}
 		if len(classes) > 0 { // unlabelled images stay in the order in which they were given
 			slices.SortFunc(entries, byID)

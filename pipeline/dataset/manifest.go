@@ -19,9 +19,7 @@ type row struct {
 	part   part
 	split  bool // whether part is given
 	weight float32
-	group  string
-	fold   string
-	values []string // by manifest.values
+	listed // values are by manifest.values
 }
 
 // manifest is what a manifest's file says.
@@ -87,7 +85,7 @@ func listManifest(at location, options Options) (listing, error) {
 			}
 		}
 		l.parts[r.part] = append(l.parts[r.part], item{
-			id: id, class: r.label, key: id, weight: r.weight, group: r.group, fold: r.fold, values: r.values, stored: file(full),
+			id: id, class: r.label, key: id, weight: r.weight, listed: r.listed, stored: file{name: full},
 		})
 		if r.group != "" {
 			in := partsOf[r.group]
@@ -130,7 +128,7 @@ func listUnlabelledManifest(at location, options Options, to *unlabelled) error 
 		if err != nil {
 			image = r.path
 		}
-		if err := to.add(image, file(image).read, err); err != nil {
+		if err := to.add(image, file{name: image}.read, err); err != nil {
 			return err
 		}
 	}
@@ -207,7 +205,7 @@ func parseRow(fields []string, at map[string]int, values []string) (r row, err e
 		}
 		return ""
 	}
-	r = row{path: fields[at[pathColumn]], label: get(labelColumn), group: get(groupColumn), fold: get(foldColumn), weight: 1}
+	r = row{path: fields[at[pathColumn]], label: get(labelColumn), weight: 1, listed: listed{group: get(groupColumn), fold: get(foldColumn)}}
 	if strings.TrimSpace(r.path) == "" {
 		return r, errors.New("path is empty")
 	}

@@ -286,7 +286,7 @@ func TestColumns(t *testing.T) {
 	column(swapped.Train, 1, "front", "")
 
 	// OpenRecorded has them too.
-	if s, err = dataset.OpenRecorded(path, options, s.Record(), pipeline.AllParts); err != nil {
+	if s, err = dataset.OpenRecorded(path, options, slices.Collect(s.Record()), pipeline.AllParts); err != nil {
 		t.Fatal(err)
 	}
 	column(s.Validation, 1, "back", "front")

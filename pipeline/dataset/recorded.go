@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -9,14 +10,16 @@ import (
 
 // Record lists every image with its class and part, for OpenRecorded to read
 // back. A run keeps it.
-func (s *Set) Record() []pipeline.Recorded {
-	var record []pipeline.Recorded
-	for i, p := range s.Parts() {
-		for _, e := range p.entries {
-			record = append(record, pipeline.Recorded{ID: e.sample.ID, Class: s.class(e), Part: part(i).name()})
+func (s *Set) Record() iter.Seq[pipeline.Recorded] {
+	return func(yield func(pipeline.Recorded) bool) {
+		for i, p := range s.Parts() {
+			for _, e := range p.entries {
+				if !yield(pipeline.Recorded{ID: e.sample.ID, Class: s.class(e), Part: part(i).name()}) {
+					return
+				}
+			}
 		}
 	}
-	return record
 }
 
 // OpenRecorded opens a data set with the classes and parts of a record, so that
@@ -36,9 +39,10 @@ func OpenRecorded(path string, options Options, record []pipeline.Recorded, need
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]item{}
-	for _, im := range slices.Concat(l.parts[:]...) {
-		known[im.id] = im
+	listed := slices.Concat(l.parts[:]...)
+	known := make(map[string]int, len(listed)) // indexes of listed
+	for i, im := range listed {
+		known[im.id] = i
 	}
 	l.parts = [3][]item{}
 	var gone []string
@@ -49,9 +53,9 @@ func OpenRecorded(path string, options Options, record []pipeline.Recorded, need
 		if p < 0 {
 			return nil, pipeline.Errorf(pipeline.BadData, "record of parts: image %s: unknown part %q", r.ID, r.Part)
 		}
-		switch im, ok := known[r.ID]; {
-		case ok && im.class == ClassName(r.Class):
-			l.parts[p] = append(l.parts[p], im)
+		switch i, ok := known[r.ID]; {
+		case ok && listed[i].class == ClassName(r.Class):
+			l.parts[p] = append(l.parts[p], listed[i])
 			delete(known, r.ID)
 		case slices.Contains(needed, pipeline.AllParts) || slices.Contains(needed, r.Part):
 			gone = append(gone, r.ID)

@@ -117,7 +117,7 @@ func TestContract(t *testing.T) {
 			if again := open(t, c.path, c.options); again.Digest() != s.Digest() || !slices.Equal(ids(again.Train), ids(s.Train)) {
 				t.Error("opened again it differs")
 			}
-			recorded, err := dataset.OpenRecorded(c.path, c.options, s.Record(), pipeline.AllParts)
+			recorded, err := dataset.OpenRecorded(c.path, c.options, slices.Collect(s.Record()), pipeline.AllParts)
 			if err != nil {
 				t.Fatal(err)
 			}

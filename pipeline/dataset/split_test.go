@@ -80,13 +80,13 @@ func FuzzAddingMovesNone(f *testing.F) {
 		}
 		var few, many []item
 		for i, name := range strings.Split(added+"\n"+before, "\n") {
-			im := item{id: fmt.Sprint(i), class: "c", key: "c/" + name, group: name[:min(len(name), 2)], stored: content(name[:min(len(name), 1)])}
+			im := item{id: fmt.Sprint(i), class: "c", key: "c/" + name, listed: listed{group: name[:min(len(name), 2)]}, stored: content(name[:min(len(name), 1)])}
 			many = append(many, im)
 			if i > strings.Count(added, "\n") {
 				few = append(few, im)
 			}
 		}
-		few = append(few, item{id: "the one with a group", group: "g", stored: content("g")})
+		few = append(few, item{id: "the one with a group", listed: listed{group: "g"}, stored: content("g")})
 		many = append(many, few[len(few)-1])
 		for _, options.By = range []By{ByName, ByContent, ByGroup} {
 			was, folded := partsAndFolds(t, few, fractions, options)

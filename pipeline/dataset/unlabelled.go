@@ -163,7 +163,7 @@ func (u *unlabelled) addPath(name, from string, options Options) error {
 	name = filepath.Clean(name)
 	switch {
 	case at.mode == 0 && !at.pattern:
-		return u.add(name, file(name).read, nil)
+		return u.add(name, file{name: name}.read, nil)
 	case at.mode == fs.ModeNamedPipe:
 		return u.add(name, func() ([]byte, error) { return readPipe(name) }, nil)
 	case at.pattern:

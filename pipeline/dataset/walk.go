@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -53,7 +52,7 @@ func newTree(root string, follow bool) *tree {
 
 // walk lists what is in dir. above are the folders that it is in.
 func (t *tree) walk(dir string, above []fs.FileInfo) error {
-	here, err := os.Stat(string(t.file(dir)))
+	here, err := os.Stat(t.file(dir).path())
 	if err != nil {
 		return t.found(dir, err)
 	}
@@ -75,7 +74,7 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 		}
 		image := m.mode.IsRegular() // reading a pipe might block
 		if image && !imageName(name) {
-			if image, err = imageContent(string(t.file(name))); err != nil {
+			if image, err = imageContent(t.file(name).path()); err != nil {
 				if err := t.found(name, err); err != nil {
 					return err
 				}
@@ -114,7 +113,7 @@ func (m member) slash() string {
 // members lists a folder in the bytewise order of all paths in and below it:
 // a-b comes before what is in a.
 func (t *tree) members(dir string, above []fs.FileInfo) ([]member, error) {
-	folder, err := os.Open(string(t.file(dir)))
+	folder, err := os.Open(t.file(dir).path())
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +130,7 @@ func (t *tree) members(dir string, above []fs.FileInfo) ([]member, error) {
 			if m.mode&fs.ModeSymlink != 0 {
 				name := path.Join(dir, m.name)
 				m.mode = 0 // if it leads nowhere, reading it will say so
-				if info, err := os.Stat(string(t.file(name))); err == nil {
+				if info, err := os.Stat(t.file(name).path()); err == nil {
 					m.mode = info.Mode().Type()
 					back := func(folder fs.FileInfo) bool { return os.SameFile(folder, info) }
 					if m.mode.IsDir() && (!t.follow || slices.ContainsFunc(above, back)) {
@@ -154,7 +153,7 @@ func (t *tree) members(dir string, above []fs.FileInfo) ([]member, error) {
 	return members, nil
 }
 
-func (t *tree) file(name string) file { return file(filepath.Join(t.root, filepath.FromSlash(name))) }
+func (t *tree) file(name string) file { return file{t.root, name} }
 
 // unseen says whether a file or folder is hidden, or one that systems, file
 // managers, archivers and Python leave behind.

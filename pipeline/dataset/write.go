@@ -23,8 +23,8 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 	}
 	all := slices.Concat(s.Train.entries, s.Validation.entries, s.Test.entries)
 	weighted := slices.ContainsFunc(all, func(e entry) bool { return e.sample.Weight != 1 })
-	grouped := slices.ContainsFunc(all, func(e entry) bool { return e.group != "" })
-	folded := folds != nil || slices.ContainsFunc(all, func(e entry) bool { return e.fold != "" })
+	grouped := slices.ContainsFunc(all, func(e entry) bool { return e.listed().group != "" })
+	folded := folds != nil || slices.ContainsFunc(all, func(e entry) bool { return e.listed().fold != "" })
 	line := func(fields []string, weight, group, fold string, values []string) []string {
 		if weighted {
 			fields = append(fields, weight)
@@ -46,13 +46,13 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 			}
 			outside = outside || !filepath.IsLocal(filepath.FromSlash(name))
 			weight := strconv.FormatFloat(float64(e.sample.Weight), 'g', -1, 32)
-			fold := e.fold
+			more := e.listed()
 			if folds != nil {
-				fold = strconv.Itoa(folds[e.sample.ID])
+				more.fold = strconv.Itoa(folds[e.sample.ID])
 			}
 			values := make([]string, len(s.Columns)) // an image of a source without columns has none
-			copy(values, e.values)
-			rows = append(rows, line([]string{name, s.class(e), part(i).name()}, weight, e.group, fold, values))
+			copy(values, more.values)
+			rows = append(rows, line([]string{name, s.class(e), part(i).name()}, weight, more.group, more.fold, values))
 		}
 	}
 	return outside, csv.NewWriter(w).WriteAll(rows)
@@ -65,7 +65,7 @@ func relative(folder string, image stored) (string, error) {
 		err := pipeline.Errorf(pipeline.BadUsage, "a manifest lists files, but these images are records of larger files")
 		return "", pipeline.WithHint(err, "tftl fit splits such data itself; tftl split takes %s", Usage(FileKinds()))
 	}
-	full, err := filepath.Abs(string(f))
+	full, err := filepath.Abs(f.path())
 	if err != nil {
 		return "", err
 	}

@@ -199,7 +199,7 @@ func TestRecorded(t *testing.T) {
 	root := tree(t, slices.Concat(images("a", 40), images("b", 40), images("c", 3))...)
 	options := dataset.Options{Classes: []string{"a", "b"}, LimitPerClass: 30}
 	s := open(t, root, options)
-	record := s.Record()
+	record := slices.Collect(s.Record())
 	if first := (pipeline.Recorded{ID: s.Train.Sample(0).ID, Class: "a", Part: pipeline.TrainPart}); len(record) != 60 || record[0] != first {
 		t.Errorf("%d rows, first %+v", len(record), record[0])
 	}

@@ -69,6 +69,7 @@ type Store struct {
 	limit    int64
 	create   func() (appender, error) // makes what new records go to
 	index    map[Digest]*record
+	shape    []int64 // of the last record in the index
 	files    []io.Closer
 	out      appender // nil until something is stored
 	used     int64    // bytes in dir or in RAM, as far as known
@@ -170,9 +171,10 @@ func (s *Store) openFolder(folder string) error {
 // an older one was damaged, or they are the same.
 func (s *Store) add(d Digest, r *record) {
 	r.older = s.index[d]
-	if r.older != nil && slices.Equal(r.shape, r.older.shape) {
-		r.shape = r.older.shape
+	if slices.Equal(r.shape, s.shape) {
+		r.shape = s.shape // most records have the same, which takes memory once
 	}
+	s.shape = r.shape
 	s.index[d] = r
 }
 

@@ -16,7 +16,10 @@ import (
 // on the seed and its own number, so the number of processors changes nothing.
 // Cancelling ctx stops after what is under way.
 func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) ([][]float64, error) {
-	n := len(sheets[0].label)
+	n, columns := len(sheets[0].label), 0
+	for _, s := range sheets {
+		columns += len(s.columns)
+	}
 	rows := make([][]float64, 1+resamples)
 	for first := 0; first < len(rows); {
 		some := rows[first:min(first+atOnce(n), len(rows))]
@@ -47,8 +50,9 @@ func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) (
 			return nil, err
 		}
 		for i := range some {
+			some[i] = make([]float64, 0, columns)
 			for k := range sheets {
-				some[i] = append(some[i], counts[k][i].values()...)
+				some[i] = counts[k][i].appendValues(some[i])
 			}
 		}
 		first += len(some)

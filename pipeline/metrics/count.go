@@ -48,11 +48,10 @@ func (s *sheet) count(times []uint8) *count {
 	return c
 }
 
-// values are the metrics in the order of the sheet's columns.
-func (c *count) values() []float64 {
-	values := make([]float64, len(c.columns))
-	for i, column := range c.columns {
-		values[i] = column.value(c)
+// appendValues appends the metrics in the order of the sheet's columns.
+func (c *count) appendValues(values []float64) []float64 {
+	for _, column := range c.columns {
+		values = append(values, column.value(c))
 	}
 	return values
 }

@@ -30,13 +30,6 @@ func GuessLoss(train, validation []pipeline.Sample, classes int, even bool) floa
 // fair is how many images it takes to judge logits that have one output each.
 const fair = 30
 
-// LikeProbabilities reports whether all logits look like probabilities.
-func LikeProbabilities(predictions []pipeline.Prediction) bool {
-	var l Likeness
-	l.Add(predictions)
-	return l.Probabilities()
-}
-
 // Likeness finds out whether all logits look like probabilities: each row lies
 // between 0 and 1 and sums to 1. If a model has a single output, the first of two
 // logits is always 0; the other must then lie between 0 and 1 over a fair number

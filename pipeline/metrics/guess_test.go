@@ -31,7 +31,7 @@ func TestGuessLoss(t *testing.T) {
 	}
 }
 
-func TestLikeProbabilities(t *testing.T) {
+func TestLikeness(t *testing.T) {
 	rows := func(n int, rows ...[]float32) (list []pipeline.Prediction) {
 		for i := range n {
 			list = append(list, pipeline.Prediction{Logits: rows[i%len(rows)]})
@@ -51,7 +51,9 @@ func TestLikeProbabilities(t *testing.T) {
 		{"few of one output", rows(fair-1, []float32{0, 0.2}), false},
 		{"one output's logits", rows(50, []float32{0, 0.2}, []float32{0, -0.1}), false},
 	} {
-		if got := LikeProbabilities(tt.predictions); got != tt.want {
+		var l Likeness
+		l.Add(tt.predictions)
+		if got := l.Probabilities(); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

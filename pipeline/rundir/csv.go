@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -17,12 +18,12 @@ import (
 )
 
 // WriteData writes data.csv: the class and the part of every image.
-func (d Dir) WriteData(images []pipeline.Recorded) error {
-	rows := make([][]string, len(images))
-	for i, image := range images {
-		rows[i] = []string{image.ID, image.Class, image.Part}
-	}
-	return d.writeCSV(dataFile, dataColumns(), rows)
+func (d Dir) WriteData(images iter.Seq[pipeline.Recorded]) error {
+	return d.writeCSV(dataFile, dataColumns(), func(row func(...string)) {
+		for image := range images {
+			row(image.ID, image.Class, image.Part)
+		}
+	})
 }
 
 // ReadData reads data.csv.
@@ -47,22 +48,26 @@ type Content struct {
 }
 
 // WriteContents writes contents.csv. It leaves out images without a digest.
-func (d Dir) WriteContents(images []Content) error {
-	var rows [][]string
-	for _, image := range images {
-		if image.SHA256 != [sha256.Size]byte{} {
-			rows = append(rows, []string{image.ID, hex.EncodeToString(image.SHA256[:])})
+func (d Dir) WriteContents(images iter.Seq[Content]) error {
+	return d.writeCSV(contentsFile, contentsColumns(), func(row func(...string)) {
+		for image := range images {
+			if image.SHA256 != [sha256.Size]byte{} {
+				row(image.ID, hex.EncodeToString(image.SHA256[:]))
+			}
 		}
-	}
-	return d.writeCSV(contentsFile, contentsColumns(), rows)
+	})
 }
 
-// ReadContents reads contents.csv: the SHA-256 of each image, in hex, by ID. It
-// is nil for an older run, which has no such file.
-func (d Dir) ReadContents() (map[string]string, error) {
-	digests := map[string]string{}
+// ReadContents reads contents.csv: the SHA-256 of each image by ID. It is nil for an
+// older run, which has no such file.
+func (d Dir) ReadContents() (map[string][sha256.Size]byte, error) {
+	digests := map[string][sha256.Size]byte{}
 	err := d.readCSV(contentsFile, contentsColumns(), func(row []string) error {
-		digests[row[0]] = row[1]
+		sum, err := hex.DecodeString(row[1])
+		if err != nil || len(sum) != sha256.Size {
+			return fmt.Errorf("sha256 %q: must be %d hexadecimal digits", row[1], 2*sha256.Size)
+		}
+		digests[strings.Clone(row[0])] = [sha256.Size]byte(sum) // row is one text
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,11 +107,11 @@ func (d Dir) WriteEvaluationBadImages(images []BadImage) error {
 func (d Dir) ReadEvaluationBadImages() ([]BadImage, error) { return d.readBad(evaluationBadImagesFile) }
 
 func (d Dir) writeBad(name string, images []BadImage) error {
-	rows := make([][]string, len(images))
-	for i, b := range images {
-		rows[i] = []string{b.ID, b.Class, b.Part, b.Reason}
-	}
-	return d.writeCSV(name, badColumns(), rows)
+	return d.writeCSV(name, badColumns(), func(row func(...string)) {
+		for _, b := range images {
+			row(b.ID, b.Class, b.Part, b.Reason)
+		}
+	})
 }
 
 func (d Dir) readBad(name string) (images []BadImage, err error) {
@@ -146,9 +151,15 @@ func (d Dir) ReadLabels() ([]string, error) {
 	return classes, nil
 }
 
-func (d Dir) writeCSV(name string, columns []string, rows [][]string) error {
+// writeCSV writes a file with the rows that fill passes to row.
+func (d Dir) writeCSV(name string, columns []string, fill func(row func(...string))) error {
 	return atomicfile.Write(d.File(name), func(w io.Writer) error {
-		return csv.NewWriter(w).WriteAll(append([][]string{columns}, rows...))
+		out := csv.NewWriter(w)
+		row := func(fields ...string) { _ = out.Write(fields) } // Error returns it
+		row(columns...)
+		fill(row)
+		out.Flush()
+		return out.Error()
 	})
 }
 

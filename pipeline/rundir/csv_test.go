@@ -14,7 +14,7 @@ import (
 func TestDataReturnsAsItWas(t *testing.T) {
 	d := create(t, filepath.Join(t.TempDir(), "run"))
 	want := []pipeline.Recorded{{ID: "a/1.jpg", Class: "a", Part: "train"}, {ID: "b/2, 3\n.jpg", Class: `"b"`, Part: "val"}, {ID: "c", Class: "a", Part: "test"}}
-	if err := d.WriteData(want); err != nil {
+	if err := d.WriteData(slices.Values(want)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := d.ReadData(); err != nil || !slices.Equal(got, want) {
@@ -30,14 +30,14 @@ func TestContentsReturnAsTheyWere(t *testing.T) {
 	if got, err := d.ReadContents(); got != nil || err != nil {
 		t.Errorf("an older run: %v, %v", got, err)
 	}
-	if err := d.WriteContents([]Content{{"b", sha256.Sum256([]byte("b"))}, {"unreadable", [32]byte{}}, {"a", [32]byte{31: 1}}}); err != nil {
+	if err := d.WriteContents(slices.Values([]Content{{"b", sha256.Sum256([]byte("b"))}, {"unreadable", [32]byte{}}, {"a", [32]byte{31: 1}}})); err != nil {
 		t.Fatal(err)
 	}
 	a, b := strings.Repeat("0", 62)+"01", "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
 	if got, want := read(t, d.File("contents.csv")), "path,sha256\nb,"+b+"\na,"+a+"\n"; got != want {
 		t.Errorf("wrote %q, want %q", got, want)
 	}
-	if got, err := d.ReadContents(); err != nil || !maps.Equal(got, map[string]string{"a": a, "b": b}) {
+	if got, err := d.ReadContents(); err != nil || !maps.Equal(got, map[string][32]byte{"a": {31: 1}, "b": sha256.Sum256([]byte("b"))}) {
 		t.Errorf("got %v, %v", got, err)
 	}
 }

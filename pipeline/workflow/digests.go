@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"runtime"
 	"sync"
 
@@ -28,7 +27,8 @@ type Digests struct {
 	Contents *contents.Table
 
 	mu     sync.Mutex
-	images map[string]seen
+	images map[string]int32 // indexes of seen
+	seen   []seen
 	bad    map[string]string // why an image cannot be used
 }
 
@@ -57,20 +57,28 @@ func (d *Digests) Of(id string) Digest { return d.of(id).digest }
 func (d *Digests) of(id string) seen {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.images[id]
+	if at, ok := d.images[id]; ok {
+		return d.seen[at]
+	}
+	return seen{}
 }
 
 // set changes what is known of an image, and remembers it.
 func (d *Digests) set(id string, change func(*seen)) {
 	d.mu.Lock()
 	if d.images == nil {
-		d.images = map[string]seen{}
+		d.images = map[string]int32{}
 	}
-	was := d.images[id]
+	at, ok := d.images[id]
+	if !ok {
+		at = int32(len(d.seen))
+		d.images[id], d.seen = at, append(d.seen, seen{})
+	}
+	was := d.seen[at]
 	now := was
 	change(&now)
 	now.changed = was.changed || was.digest != (Digest{}) && now.digest != was.digest || was.key != (contents.Key{}) && now.key != was.key
-	d.images[id] = now
+	d.seen[at] = now
 	d.mu.Unlock()
 	if now.digest != (Digest{}) && !now.changed {
 		d.Contents.Learn(now.key, contents.Known{Digest: now.digest, Decodes: now.decoder})
@@ -169,7 +177,7 @@ func (d *Digests) Changed(ctx context.Context, run rundir.Dir, part dataset.Part
 	var changed []string
 	for i := range part.Len() {
 		id := part.Sample(i).ID
-		if sum := d.Of(id); was[id] != "" && sum != (Digest{}) && was[id] != hex.EncodeToString(sum[:]) {
+		if before, sum := was[id], d.Of(id); before != (Digest{}) && sum != (Digest{}) && before != sum {
 			changed = append(changed, id)
 		}
 	}

@@ -5,6 +5,9 @@ The images are synthetic JPEGs of 32 x 32 pixels, each different, in a folder fo
 classes. They are made below build/bench/scale, and stay there: 500,000 take 2 GB and a few minutes.
 Prints a Markdown table. Growth is relative to the size before. Bytes are of the peak memory, for
 each image that was added.
+
+"1,000 classes" is an evaluation of up to 50,000 of these images with other labels. All but 3,000
+are its test part, they are in the cache, and all of their probabilities are kept.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ def main() -> None:
     for size in sorted(options.sizes):
         data = images(options.images / str(size), size)
         with tempfile.TemporaryDirectory(prefix="tftl-scale-") as work:
-            for name, run in commands(data, options.model, Path(work)).items():
+            for name, run in commands(data, options.model, Path(work), size).items():
                 one = run()
                 say(f"{size} images, {name}: {one.seconds:.1f} s, {one.memory:.0f} MB")
                 taken.setdefault(name, {})[size] = one
@@ -58,22 +61,47 @@ def rows(name: str, runs: dict[int, Run]) -> list[list[str]]:
     return found
 
 
-def commands(data: Path, model: Path, work: Path) -> dict[str, Callable[[], Run]]:
+def commands(data: Path, model: Path, work: Path, size: int) -> dict[str, Callable[[], Run]]:
     """What is measured, in this order."""
     tftl, run, paths = ROOT / "bin/tftl", work / "run", work / "paths.txt"
-    fit = [tftl, "fit", "--data", data, "--model", model, "--cache-dir", work / "cache"]
-    fit += ["--epochs", 2, "--patience", 0, "--lr", "1e-3", "--quiet", "--output"]
-    paths.write_text("".join(f"{file}\n" for file in sorted(data.glob("*/*.jpg"))))
+    files = sorted(data.glob("*/*.jpg"))
+    paths.write_text("".join(f"{file}\n" for file in files))
+
+    def fit(data: Path, output: Path, *more: str) -> Run:
+        words = [tftl, "fit", "--data", data, "--model", model, "--cache-dir", work / "cache"]
+        words += ["--epochs", 2, "--patience", 0, "--lr", "1e-3", "--quiet", "--output", output]
+        return measured([*words, *more])
+
+    def evaluate(run: Path) -> Run:
+        return measured([tftl, "evaluate", "--model", run, "--quiet"])
+
+    def evaluate_many() -> Run:
+        fit(relabelled(files, work / "many.csv"), work / "many", "--allow-outside")
+        return evaluate(work / "many")
+
     predict = [tftl, "predict", "--model", run, "--csv", "--top-k", 1, "--quiet", "-"]
-    return {
+    all_commands = {
         # The exit code is 3 if two images look alike by chance.
         "inspect": lambda: measured([tftl, "inspect", data, "--quiet"], codes=(0, 3)),
         "split": lambda: measured([tftl, "split", data, "--output", work / "parts.csv", "--quiet"]),
-        "fit, empty cache": lambda: measured([*fit, run]),
-        "fit, all in the cache": lambda: measured([*fit, work / "warm"]),
-        "evaluate": lambda: measured([tftl, "evaluate", "--model", run, "--quiet"]),
+        "fit, empty cache": lambda: fit(data, run),
+        "fit, all in the cache": lambda: fit(data, work / "warm"),
+        "evaluate": lambda: evaluate(run),
         "predict": lambda: measured(predict, stdin=paths),
     }
+    if 5_000 <= size <= 50_000:
+        all_commands["evaluate, 1,000 classes"] = evaluate_many
+    return all_commands
+
+
+def relabelled(files: list[Path], manifest: Path) -> Path:
+    """Write a manifest of images with 1,000 classes, 3 images of each to train and validate."""
+    rows = ["path,label,split"]
+    for i, file in enumerate(files):
+        part = "train" if i < 2_000 else "val" if i < 3_000 else "test"
+        rows.append(f"{file},class-{i % 1_000:03},{part}")
+    manifest.write_text("\n".join(rows) + "\n")
+    return manifest
 
 
 def images(folder: Path, size: int) -> Path:

@@ -3,7 +3,6 @@ package evaluate
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"path/filepath"
 
 	"tftl/internal/printable"
@@ -127,7 +126,7 @@ func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, classes
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
 	}
-	names, contents := map[pipeline.Recorded]bool{}, map[string]bool{}
+	names, contents := map[pipeline.Recorded]bool{}, map[workflow.Digest]bool{}
 	for _, image := range record {
 		if image.Part == pipeline.TrainPart {
 			names[image], contents[was[image.ID]] = true, true
@@ -143,7 +142,7 @@ func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, classes
 		sample := part.Sample(i)
 		sum := m.digests.Of(sample.ID)
 		switch {
-		case sum != workflow.Digest{} && contents[hex.EncodeToString(sum[:])]:
+		case sum != workflow.Digest{} && contents[sum]:
 			same++
 		case names[pipeline.Recorded{ID: sample.ID, Class: classes[sample.Label], Part: pipeline.TrainPart}]:
 			named++

@@ -158,7 +158,7 @@ func (m *measurement) predictValidation(ctx context.Context, data source) ([]pip
 		return nil, err
 	}
 	m.env.Say("part %s: %d images, for the decision", pipeline.ValidationPart, part.Len())
-	return m.network.Predict(ctx, part, m.BatchSize)
+	return pipeline.Together(m.network.Predict(ctx, part, m.BatchSize))
 }
 
 // DescribeDecision sends a note about how outputs become a class, unless it is

@@ -7,6 +7,7 @@ package evaluate
 
 import (
 	"context"
+	"iter"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -65,8 +66,8 @@ func (r Request) Check() error {
 type Network interface {
 	// Classes returns the classes in the order of the outputs.
 	Classes() []string
-	// Predict predicts every image, in order.
-	Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error)
+	// Predict predicts every image in order, a batch at a time.
+	Predict(ctx context.Context, images pipeline.Encoded, batchSize int) iter.Seq2[[]pipeline.Prediction, error]
 }
 
 // Result is the result of an evaluation.
@@ -125,23 +126,20 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
 		return nil, err
 	}
-	predictions, err := n.Predict(ctx, m.digests.Hashed(part), r.BatchSize)
+	table, alike, err := m.predict(ctx, m.digests.Hashed(part), decision)
 	if err != nil {
 		return nil, err
 	}
+	table.Slices = m.slices(part)
 	if err := m.warnOfContents(ctx, data, part); err != nil {
 		return nil, err
 	}
 	env.Remember()
 	result := &Result{
-		Images: part, Skipped: skipped, LikeProbabilities: metrics.LikeProbabilities(predictions),
+		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
 		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,
 	}
 	env.Progress(pipeline.Event{Phase: "measure"})
-	result.Table, err = metrics.Table{Classes: labels, Predictions: predictions, Slices: m.slices(part)}.Decide(decision)
-	if err != nil {
-		return nil, err
-	}
 	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})
 	if err != nil {
 		return nil, err
@@ -153,6 +151,25 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		env.Warn("skipped %d bad images: the metrics do not cover them", len(skipped))
 	}
 	return result, result.gate()
+}
+
+// predict predicts images. It decides each batch at once, because the logits of all
+// images would take as much memory as their probabilities.
+func (m *measurement) predict(ctx context.Context, images pipeline.Encoded, d metrics.Decision) (table metrics.Table, alike metrics.Likeness, err error) {
+	table.Classes = m.network.Classes()
+	table.Predictions, table.Loss = make([]pipeline.Prediction, 0, images.Len()), make([]float64, 0, images.Len())
+	for some, err := range m.network.Predict(ctx, images, m.BatchSize) {
+		if err != nil {
+			return table, alike, err
+		}
+		alike.Add(some)
+		decided, err := metrics.Table{Classes: table.Classes, Predictions: some}.Decide(d)
+		if err != nil {
+			return table, alike, err
+		}
+		table.Predictions, table.Loss = append(table.Predictions, decided.Predictions...), append(table.Loss, decided.Loss...)
+	}
+	return table, alike, nil
 }
 
 // CheckClasses returns an error if a gate or the decision does not fit a model's

@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,16 +26,17 @@ type network struct{ logit float32 }
 
 func (network) Classes() []string { return []string{"cat", "dog"} }
 
-func (n network) Predict(_ context.Context, images pipeline.Encoded, _ int) ([]pipeline.Prediction, error) {
-	var all []pipeline.Prediction
-	for i := range images.Len() {
-		if _, err := images.Bytes(i); err != nil {
-			return nil, err
+func (n network) Predict(_ context.Context, images pipeline.Encoded, _ int) iter.Seq2[[]pipeline.Prediction, error] {
+	return func(yield func([]pipeline.Prediction, error) bool) {
+		for i := range images.Len() {
+			_, err := images.Bytes(i)
+			logits := []float32{0, n.logit + float32(images.Sample(i).Label)/10}
+			one := pipeline.Prediction{Sample: images.Sample(i), Logits: logits, Probabilities: pipeline.Softmax(logits)}
+			if !yield([]pipeline.Prediction{one}, err) || err != nil {
+				return
+			}
 		}
-		logits := []float32{0, n.logit + float32(images.Sample(i).Label)/10}
-		all = append(all, pipeline.Prediction{Sample: images.Sample(i), Logits: logits, Probabilities: pipeline.Softmax(logits)})
 	}
-	return all, nil
 }
 
 // painter paints single pixels.

@@ -129,10 +129,10 @@ func TestLearntOfAStagedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Frozen = nil
-	if _, err := learnt.Predict(t.Context(), set.Validation, 3); err != nil || len(s.Frozen) != 0 {
+	if _, err := pipeline.Together(learnt.Predict(t.Context(), set.Validation, 3)); err != nil || len(s.Frozen) != 0 {
 		t.Errorf("validation images pass again: %v, %v", s.Frozen, err)
 	}
-	if got, err := learnt.Predict(t.Context(), set.Test, 3); err != nil || len(got) != 4 || s.Frozen["head"] != 0 {
+	if got, err := pipeline.Together(learnt.Predict(t.Context(), set.Test, 3)); err != nil || len(got) != 4 || s.Frozen["head"] != 0 {
 		t.Errorf("%d predictions, frozen passes of %v, %v", len(got), s.Frozen, err)
 	}
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -113,57 +114,59 @@ func (l *Learnt) lasts() bool {
 	return !cache.Off && (cache.Dir != "" || l.in.env.Caches != nil)
 }
 
-// Predict predicts images, through the cache and everything above the cut. Without
-// a cache on disk it goes through them in pieces, so that memory does not grow with
-// their number.
-func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) ([]pipeline.Prediction, error) {
-	if err := l.open(ctx); err != nil {
-		return nil, err
-	}
-	if err := l.forget(); err != nil {
-		return nil, err
-	}
-	images, digests := workflow.Unhashed(images)
-	if digests != nil {
-		l.in.digests = digests
-	}
-	size := images.Len()
-	if !l.lasts() {
-		size = piece
-	}
-	event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: l.name, Total: images.Len()}
-	l.in.progress(event)
-	var all []pipeline.Prediction
-	for start := 0; start < images.Len(); start += size {
-		before := event
-		some, err := l.predict(ctx, window{images, start, min(start+size, images.Len())}, batchSize, func(done, cached int) {
-			event.Done, event.Cached = before.Done+done, before.Cached+cached
-			l.in.progress(event)
-		})
-		if err != nil {
-			return nil, err
+// Predict predicts images in order, a batch at a time, through the cache and
+// everything above the cut. Without a cache on disk it goes through them in pieces,
+// so that memory does not grow with their number.
+func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) iter.Seq2[[]pipeline.Prediction, error] {
+	return func(yield func([]pipeline.Prediction, error) bool) {
+		if err := errors.Join(l.open(ctx), l.forget()); err != nil {
+			yield(nil, err)
+			return
 		}
-		all = append(all, some...)
+		images, digests := workflow.Unhashed(images)
+		if digests != nil {
+			l.in.digests = digests
+		}
+		size := images.Len()
+		if !l.lasts() {
+			size = piece
+		}
+		event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: l.name, Total: images.Len()}
+		l.in.progress(event)
+		for start := 0; start < images.Len(); start += size {
+			before, some := event, window{images, start, min(start+size, images.Len())}
+			for predictions, err := range l.predict(ctx, some, batchSize, func(done, cached int) {
+				event.Done, event.Cached = before.Done+done, before.Cached+cached
+				l.in.progress(event)
+			}) {
+				if !yield(predictions, err) || err != nil {
+					return
+				}
+			}
+		}
+		l.warn(event)
 	}
-	l.warn(event)
-	return all, nil
 }
 
 // predict predicts the images of one piece.
-func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize int, progress func(done, cached int)) ([]pipeline.Prediction, error) {
-	source, err := l.source(images)
-	if err != nil {
-		return nil, err
+func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize int, progress func(done, cached int)) iter.Seq2[[]pipeline.Prediction, error] {
+	return func(yield func([]pipeline.Prediction, error) bool) {
+		source, err := l.source(images)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		shown := l.in.progress
+		if !l.lasts() {
+			defer source.Store.Close()
+			shown = nil // of a piece
+		}
+		if err := l.in.frozenPass(ctx, source, progress); err != nil {
+			yield(nil, err)
+			return
+		}
+		pipeline.Evaluate(ctx, source, pipeline.Top{Stage: l.stage}, batchSize, shown)(yield)
 	}
-	shown := l.in.progress
-	if !l.lasts() {
-		defer source.Store.Close()
-		shown = nil // of a piece
-	}
-	if err := l.in.frozenPass(ctx, source, progress); err != nil {
-		return nil, err
-	}
-	return pipeline.Evaluate(ctx, source, pipeline.Top{Stage: l.stage}, batchSize, shown)
 }
 
 // source returns images as features, from the cache on disk or else from one in

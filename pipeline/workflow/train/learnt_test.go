@@ -35,7 +35,7 @@ func (s *setting) learn(run string, cache train.Cache) *train.Learnt {
 // logitsOf predicts images and returns the second logits.
 func (s *setting) logitsOf(l *train.Learnt, images pipeline.Encoded) (logits []float32) {
 	s.t.Helper()
-	predictions, err := l.Predict(s.t.Context(), images, 32)
+	predictions, err := pipeline.Together(l.Predict(s.t.Context(), images, 32))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -127,16 +127,14 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 
 // fill writes the files that a run's folder has from the beginning.
 func (p *Prepared) fill(d rundir.Dir, skipped []rundir.BadImage) error {
-	all, err := p.Set.Part(pipeline.AllParts)
-	if err != nil {
-		return err
+	contents := func(yield func(rundir.Content) bool) {
+		for image := range p.Set.Record() {
+			if !yield(rundir.Content{ID: image.ID, SHA256: p.Digests.Of(image.ID)}) {
+				return
+			}
+		}
 	}
-	contents := make([]rundir.Content, all.Len())
-	for i := range contents {
-		id := all.Sample(i).ID
-		contents[i] = rundir.Content{ID: id, SHA256: p.Digests.Of(id)}
-	}
-	err = errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents), d.WriteTiming(p.timing))
+	err := errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents), d.WriteTiming(p.timing))
 	if p.skips() { // even without bad images, so that an older file is not mistaken for this run's
 		err = errors.Join(err, d.WriteBadImages(skipped))
 	}
