@@ -23,7 +23,7 @@ func (r runRequest) writePlan(t terminal, jobs []*batch.Job) error {
 			Name   string      `json:"name"`
 			Folder string      `json:"folder"`
 			State  batch.State `json:"state"`
-			Inputs string      `json:"inputs_sha256"`
+			Inputs string      `json:"inputs_sha256,omitempty"`
 		}
 		var list []planned
 		for _, j := range jobs {

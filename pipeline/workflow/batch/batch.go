@@ -66,7 +66,7 @@ const (
 // Job is a run of a batch with its state and its result.
 type Job struct {
 	Run
-	Inputs string // digest of everything that decides the trained model
+	Inputs string // digest of everything that decides the trained model; empty before the run has a folder
 	Images [3]int // of each part
 	State  State
 
@@ -214,12 +214,14 @@ func (b *Batch) open(ctx context.Context, j *Job, env workflow.Env) (*train.Run,
 	if err != nil {
 		return nil, err
 	}
-	// What the run begins with may have changed since: an earlier run of the batch,
-	// say, whose weights it takes.
-	if _, err := b.planner.inputs(ctx, j, p); err != nil {
-		return nil, err
+	// Now, because what it begins with may have changed since it was planned: an
+	// earlier run of the batch, say, whose weights it takes.
+	config, set := p.Config, *p.Set // as they are before bad images are left out
+	p.Digests = j.digests
+	p.Identify = func() (string, error) {
+		_, err := b.planner.inputs(ctx, j, config, &set)
+		return j.Inputs, err
 	}
-	p.Config.Inputs, p.Digests = j.Inputs, j.digests
 	return p.Begin(ctx)
 }
 

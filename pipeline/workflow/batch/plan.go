@@ -76,7 +76,15 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 	}
 	j.light = light(config, j.Train.Cache)
 	j.Images = [3]int{set.Train.Len(), set.Validation.Len(), set.Test.Len()}
-	legacy, err := p.inputs(ctx, j, prepared)
+	source := strings.Join([]string{config.Data.Path, config.Data.ValidationPath, config.Data.TestPath}, "\n")
+	if p.digests[source] == nil {
+		p.digests[source] = p.env.Digests()
+	}
+	j.digests = p.digests[source]
+	if j.State, err = j.new(); j.State == ToBegin || err != nil {
+		return err
+	}
+	legacy, err := p.inputs(ctx, j, config, set)
 	if err != nil {
 		return err
 	}
@@ -87,20 +95,14 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 // inputs digests everything that decides what a run learns: its resolved options,
 // the model's files, and the images with their parts. legacy is the digest
 // computed by earlier versions.
-func (p *planner) inputs(ctx context.Context, j *Job, prepared *train.Prepared) (legacy string, err error) {
+func (p *planner) inputs(ctx context.Context, j *Job, config rundir.Config, set *dataset.Set) (legacy string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	config, set := prepared.Config, prepared.Set
 	model, err := p.model(config.Model.Path)
 	if err != nil {
 		return "", err
 	}
-	source := strings.Join([]string{config.Data.Path, config.Data.ValidationPath, config.Data.TestPath}, "\n")
-	if p.digests[source] == nil {
-		p.digests[source] = p.env.Digests()
-	}
-	j.digests = p.digests[source]
-	images, err := p.images(ctx, j, prepared)
+	images, err := p.images(ctx, j, config, set)
 	if err != nil {
 		return "", err
 	}
@@ -135,8 +137,8 @@ func (p *planner) model(folder string) (string, error) {
 
 // images digests the contents of the images. Each is read once per batch. An image
 // that cannot be read is an error, unless such images are skipped.
-func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) (string, error) {
-	all, err := prepared.Set.Part(pipeline.AllParts)
+func (p *planner) images(ctx context.Context, j *Job, config rundir.Config, set *dataset.Set) (string, error) {
+	all, err := set.Part(pipeline.AllParts)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +149,7 @@ func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) 
 	for i := range all.Len() {
 		id := all.Sample(i).ID
 		sum := j.digests.Of(id)
-		if sum == (workflow.Digest{}) && prepared.Config.Data.OnBadImage != train.SkipBadImages {
+		if sum == (workflow.Digest{}) && config.Data.OnBadImage != train.SkipBadImages {
 			if sum, err = j.digests.Read(all, i); err != nil {
 				return "", pipeline.About("data", err)
 			}
@@ -157,22 +159,30 @@ func (p *planner) images(ctx context.Context, j *Job, prepared *train.Prepared) 
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// found finds out how far a run has come.
+// foreign is the error about a folder that is in the way of a run.
+func (j *Job) foreign(format string) error {
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, format, j.dir().Path), "choose another output, or give the run a name")
+}
+
+// new returns ToBegin for a run that has no folder yet. What decides it is digested
+// when it has read its images.
+func (j *Job) new() (State, error) {
+	path := j.dir().Path
+	if rundir.Is(path) {
+		return "", nil
+	}
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		return "", j.foreign("%s: exists, is not empty, and is not a run")
+	}
+	return ToBegin, nil
+}
+
+// found finds out how far a run has come that has a folder.
 func (j *Job) found(legacy string) (State, error) {
 	run := j.dir()
-	foreign := func(format string) error {
-		return pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, format, run.Path), "choose another output, or give the run a name")
-	}
-	if !rundir.Is(run.Path) {
-		entries, err := os.ReadDir(run.Path)
-		if err == nil && len(entries) > 0 {
-			return "", foreign("%s: exists, is not empty, and is not a run")
-		}
-		return ToBegin, nil
-	}
 	config, err := run.ReadConfig()
 	if err == nil && config.Inputs == "" {
-		return "", foreign("%s: is a run that tftl run did not make")
+		return "", j.foreign("%s: is a run that tftl run did not make")
 	}
 	if err != nil || config.Inputs != j.Inputs && config.Inputs != legacy {
 		return ToRedo, nil // also if it cannot be read

@@ -79,6 +79,7 @@ type Result struct {
 	// LikeProbabilities says that all logits look like probabilities.
 	LikeProbabilities bool
 
+	held    *held // Images
 	request Request
 	env     workflow.Env
 	kept    bool   // whether the run's folder keeps it
@@ -126,7 +127,12 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
 		return nil, err
 	}
-	table, alike, err := m.predict(ctx, m.digests.Hashed(part), decision)
+	kept := rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart
+	held := hold(part, 0)
+	if kept { // it may be illustrated
+		held.room = mostHeld
+	}
+	table, alike, err := m.predict(ctx, m.digests.Hashed(held), decision)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +143,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	env.Remember()
 	result := &Result{
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
-		request: r, env: env, kept: rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart,
+		held: held, request: r, env: env, kept: kept,
 	}
 	env.Progress(pipeline.Event{Phase: "measure"})
 	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})

@@ -50,6 +50,7 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 		Table: table, Images: set.Test.Keep(func(i int) bool { return measured[set.Test.Sample(i).ID] }),
 		request: r, env: env, kept: true,
 	}
+	result.held = hold(result.Images, mostHeld)
 	result.Report.Decision = decision
 	result.digest, err = run.PredictionsDigest()
 	return result, err
@@ -144,8 +145,7 @@ func union(a, b []int) []int {
 // their descriptions by index.
 func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
-	images := chosen{r.Images, index, map[int][]byte{}}
-	held := 0
+	images := hold(chosen{r.held, index}, 256<<20)
 	for k, i := range index {
 		p, d := r.Table.Predictions[i], r.Report.Decision
 		classes[k] = d.Class(p.Probabilities)
@@ -153,12 +153,9 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 			ID: p.Sample.ID, Label: r.Table.Classes[p.Sample.Label], Predicted: r.Table.Classes[classes[k]],
 			Probability: float64(p.Probabilities[classes[k]]), Thumb: rundir.ThumbName(k + 1),
 		}
-		encoded, err := r.Images.Bytes(i)
+		encoded, err := images.Bytes(k)
 		if err != nil {
 			return nil, err
-		}
-		if held += len(encoded); held <= mostHeld {
-			images.read[k] = encoded
 		}
 		thumb, err := painter.Thumbnail(ctx, encoded, p.Sample)
 		if err != nil {
@@ -175,25 +172,15 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 	})
 }
 
-// chosen is the indexed images of others, some of which have been read already.
+// chosen is the indexed images of others.
 type chosen struct {
 	pipeline.Encoded
 	index []int
-	read  map[int][]byte
 }
-
-// mostHeld limits the bytes of images that are held to be used again.
-const mostHeld = 256 << 20
 
 func (c chosen) Len() int                     { return len(c.index) }
 func (c chosen) Sample(k int) pipeline.Sample { return c.Encoded.Sample(c.index[k]) }
-
-func (c chosen) Bytes(k int) ([]byte, error) {
-	if encoded, ok := c.read[k]; ok {
-		return encoded, nil
-	}
-	return c.Encoded.Bytes(c.index[k])
-}
+func (c chosen) Bytes(k int) ([]byte, error)  { return c.Encoded.Bytes(c.index[k]) }
 
 // WriteReport writes both forms of a run's report into its folder.
 func WriteReport(run rundir.Dir) error { return writeReport(run, nil) }

@@ -22,6 +22,9 @@ type Prepared struct {
 	Network workflow.Network
 	Set     *dataset.Set
 	Digests *workflow.Digests // of the set's images read so far
+	// Identify returns Config.Inputs, once all images have been read. nil: the run is
+	// not part of a batch.
+	Identify func() (string, error)
 
 	env    workflow.Env
 	timing []rundir.Timing // of the first frozen pass
@@ -99,6 +102,11 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	warnOfShared(env, set, p.Digests)
 	if err := p.tune(ctx); err != nil {
 		return nil, err
+	}
+	if p.Identify != nil {
+		if p.Config.Inputs, err = p.Identify(); err != nil {
+			return nil, err
+		}
 	}
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
