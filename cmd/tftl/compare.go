@@ -130,15 +130,7 @@ func (o compareOptions) write(t terminal, r report.Comparison) error {
 		}
 	}
 	if o.junit != "" {
-		suite := report.Suite{Name: "tftl compare " + o.a + " " + o.b}
-		if r.Gate != nil {
-			one := report.Case{Name: r.Gate.Demand(), Class: suite.Name}
-			if !r.Gate.Passed {
-				one.Failure = r.Gate.String()
-			}
-			suite.Cases = append(suite.Cases, one)
-		}
-		if err := atomicfile.Write(o.junit, func(w io.Writer) error { return report.WriteJUnit(w, suite) }); err != nil {
+		if err := atomicfile.Write(o.junit, func(w io.Writer) error { return report.WriteJUnit(w, r.Suite()) }); err != nil {
 			return err
 		}
 	}

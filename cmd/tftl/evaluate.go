@@ -10,7 +10,6 @@ import (
 
 	"tftl"
 	"tftl/internal/ui"
-	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
 	"tftl/pipeline/workflow/evaluate"
@@ -75,7 +74,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	if err := errors.Join(err, r.outputs.write(r.Model, result.Report), r.print(t, result.Report)); err != nil {
 		return err
 	}
-	return failedGates(t, result.Report.Gates)
+	return report.TellGates(result.Report.Gates, t.say, t.warn)
 }
 
 // print writes the result to stdout in the requested form.
@@ -87,22 +86,4 @@ func (r evaluateRequest) print(t terminal, m metrics.Report) error {
 		return report.Summary(t.Out, r.Model, m)
 	}
 	return report.WriteTable(t.Out, m)
-}
-
-// failedGates reports each gate and returns an error that names those that
-// failed.
-func failedGates(t terminal, outcomes []metrics.Outcome) error {
-	var failed []string
-	for _, outcome := range outcomes {
-		if outcome.Passed {
-			t.say("gate passed: %s", outcome)
-			continue
-		}
-		t.warn("gate failed: %s", outcome)
-		failed = append(failed, outcome.Gate.Demand())
-	}
-	if len(failed) == 0 {
-		return nil
-	}
-	return pipeline.Errorf(pipeline.GateFailed, "%d of %d gates failed: %s", len(failed), len(outcomes), strings.Join(failed, "; "))
 }

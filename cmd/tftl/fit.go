@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"math"
 
 	"github.com/urfave/cli/v2"
 
@@ -65,10 +64,13 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 		at.Limit = 0
 		t.say("stopped after %v (--max-time) %v; continue with tftl fit --resume %s", r.MaxTime, at, printable.Argument(run.Dir.Path))
 	}
-	if r.json {
-		return writeFitJSON(t, result)
+	fit := report.Fit{
+		Run: result.Run.Path, Model: result.Run.Model(), Monitor: result.Monitor, History: result.History, Best: result.Best,
+		GuessLoss: result.GuessLoss, Stages: result.Depth, Tuning: result.Tuning, Stopped: result.Stopped,
 	}
-	fit := report.Fit{Monitor: result.Monitor, History: result.History, Best: result.Best, Stages: result.Depth, Tuning: result.Tuning, Model: result.Run.Model()}
+	if r.json {
+		return ui.WriteJSON(t.Out, fit)
+	}
 	if err := fit.WriteTable(t.Out, flag); err != nil {
 		return err
 	}
@@ -82,18 +84,4 @@ func (r fitRequest) open(ctx context.Context, env workflow.Env) (*train.Run, err
 		return train.Resume(ctx, r.resume, r.moved, r.Session, r.Options, env)
 	}
 	return train.New(ctx, r.Request, env)
-}
-
-func writeFitJSON(t terminal, r *train.Result) error {
-	var guess any // null if a class has no weight: then guessing has no finite loss
-	if !math.IsInf(r.GuessLoss, 0) {
-		guess = r.GuessLoss
-	}
-	document := map[string]any{
-		"run": r.Run.Path, "model": r.Run.Model(), "epochs": len(r.History), "best": r.Best, "guess_loss": guess, "depth": r.Depth, "finished": !r.Stopped,
-	}
-	if tuning := r.Tuning; tuning != nil {
-		document["tune"] = map[string]any{"monitor": tuning.Monitor, "settings": len(tuning.Settings), "chosen": tuning.Best(), "default": tuning.Default()}
-	}
-	return ui.WriteJSON(t.Out, document)
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
@@ -107,35 +104,15 @@ func runLRFind(ctx context.Context, t terminal, r lrFindRequest) error {
 	if rate == points[0].LearningRate || rate == points[len(points)-1].LearningRate {
 		t.warn("the suggested rate is at the end of the range that was tried: extend it with --lr-min or --lr-max")
 	}
+	found := report.Sweep{Stage: r.Config.Training.Stages[0].Name, Steps: r.Steps, Points: points, Suggested: rate}
 	if r.picture != "" {
 		format := strings.ToLower(strings.TrimPrefix(filepath.Ext(r.picture), "."))
-		if err := atomicfile.Write(r.picture, func(w io.Writer) error { return report.Sweep(w, format, points, rate) }); err != nil {
+		if err := atomicfile.Write(r.picture, func(w io.Writer) error { return found.Plot(w, format) }); err != nil {
 			return err
 		}
 	}
-	return r.write(t, points, rate)
-}
-
-func (r lrFindRequest) write(t terminal, points []pipeline.SweepPoint, rate float64) error {
 	if r.json {
-		tried := make([]map[string]any, len(points))
-		for i, p := range points {
-			tried[i] = map[string]any{"lr": p.LearningRate, "val_loss": nil} // JSON has no infinity
-			if !math.IsInf(p.Loss, 0) {
-				tried[i]["val_loss"] = p.Loss
-			}
-		}
-		return ui.WriteJSON(t.Out, map[string]any{"suggested": rate, "stage": r.Config.Training.Stages[0].Name, "steps": r.Steps, "tried": tried})
+		return ui.WriteJSON(t.Out, found)
 	}
-	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "lr\tval_loss")
-	for _, p := range points {
-		mark := ""
-		if p.LearningRate == rate {
-			mark = "\tsuggested"
-		}
-		fmt.Fprintf(table, "%.1e\t%.4f%s\n", p.LearningRate, p.Loss, mark)
-	}
-	fmt.Fprintf(table, "suggested: --lr %.1e\n", rate)
-	return table.Flush()
+	return found.WriteTable(t.Out, flag)
 }

@@ -128,16 +128,16 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 		}
 	}
 	var alike metrics.Likeness
-	tally := tally{progress: shown, skip: r.onBad == train.SkipBadImages, alone: len(r.paths) == 1 && r.paths[0] != "-"}
+	tally := report.Tally{Skip: r.onBad == train.SkipBadImages, Alone: len(r.paths) == 1 && r.paths[0] != "-", Warn: shown.warn, Fault: shown.fault}
 	answers := report.NewAnswers(t.Out, model.Classes(), model.Decision, r.top)
 	images := dataset.Unlabelled(r.paths, r.dataset, r.stdin, func(m pipeline.Message) { env.Warn("%v", m) })
 	for outcomes, err := range stream.Outcomes(ctx, images) {
 		if err != nil {
 			shown.end()
-			tally.tell()
+			tally.Tell()
 			return err
 		}
-		outcomes = tally.count(outcomes)
+		outcomes = tally.Count(outcomes)
 		for _, o := range outcomes {
 			if o.Err == nil {
 				alike.Add([]pipeline.Prediction{o.Prediction})
@@ -149,71 +149,5 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 	}
 	shown.end()
 	t.warnOfProbabilities(r.open.Plain, alike.Probabilities())
-	return tally.err()
-}
-
-// tally reports the images that cannot be classified, and counts them.
-type tally struct {
-	*progress
-	skip   bool  // leave them out
-	alone  bool  // perhaps there is only one image
-	images int   // all of them
-	bad    int   // those that cannot be classified
-	first  error // of the first of them
-	held   bool  // first is not reported yet
-}
-
-// count returns the outcomes that have an answer.
-func (t *tally) count(outcomes []pipeline.Outcome) []pipeline.Outcome {
-	for _, o := range outcomes {
-		t.images++
-		t.tell()
-		if o.Err == nil {
-			continue
-		}
-		t.bad++
-		switch {
-		case t.first == nil && t.skip:
-			t.first = fmt.Errorf("%s: %s", o.Sample.ID, o.Reason())
-		case t.first == nil:
-			t.first, t.held = o.Err, t.alone && t.images == 1
-		}
-		t.bar.Clear()
-		switch {
-		case t.skip:
-			t.warn("image %s is skipped: %s", o.Sample.ID, o.Reason())
-		case !t.held:
-			t.fault(o.Err)
-		}
-	}
-	if t.skip {
-		outcomes = slices.DeleteFunc(outcomes, func(o pipeline.Outcome) bool { return o.Err != nil })
-	}
-	return outcomes
-}
-
-// tell reports the first image if it is not alone after all.
-func (t *tally) tell() {
-	if t.held {
-		t.bar.Clear()
-		t.fault(t.first)
-	}
-	t.held = false
-}
-
-// err is the error of the command.
-func (t *tally) err() error {
-	switch {
-	case t.bad == 0, t.skip && t.bad < t.images:
-		return nil
-	case t.skip:
-		return pipeline.Errorf(pipeline.BadData, "no image is left: all %d are bad; the first is %w", t.bad, t.first)
-	case t.held:
-		return t.first
-	}
-	err := pipeline.Errorf(pipeline.BadData, "%d of %d images could not be classified", t.bad, t.images)
-	if hint := pipeline.HintOf(t.first); !hint.Empty() {
-		err = pipeline.WithHint(err, "%s", hint)
-	}
-	return err
+	return tally.Err()
 }

@@ -149,7 +149,7 @@ func runRun(ctx context.Context, t terminal, r runRequest) error {
 	}
 	shown.end()
 	summary := r.summary(b.Jobs)
-	if err := r.writeSummary(t, summary, b.Jobs); err != nil {
+	if err := r.writeSummary(t, summary); err != nil {
 		return err
 	}
 	if lack := summary.Ranking.Lack; len(lack) > 0 {

@@ -24,9 +24,10 @@ type Batch struct {
 // BatchRun is one run of a batch.
 type BatchRun struct {
 	metrics.Run
-	Folder string // relative to the summary's, with forward slashes
-	State  string // done, failed, …
-	Error  string // why it failed; empty if it did not
+	Folder  string // relative to the summary's, with forward slashes
+	State   string // done, failed, …
+	Error   string // why it failed; empty if it did not
+	Seconds float64
 }
 
 // Best is the index of the best run, or -1; see metrics.Ranking.
@@ -266,16 +267,10 @@ func metricsJSON(all []metrics.Metric) []metricDocument {
 }
 
 func metricJSON(m metrics.Metric) metricDocument {
-	null := func(v float64) *float64 {
-		if !finite(v) {
-			return nil
-		}
-		return &v
-	}
 	if m.Method == "deviation" {
-		return metricDocument{Name: m.Name, Value: null(m.Value), StandardDeviation: null(deviation(m))}
+		return metricDocument{Name: m.Name, Value: orNull(m.Value), StandardDeviation: orNull(deviation(m))}
 	}
-	return metricDocument{Name: m.Name, Value: null(m.Value), Lower: null(m.Lower), Upper: null(m.Upper)}
+	return metricDocument{Name: m.Name, Value: orNull(m.Value), Lower: orNull(m.Lower), Upper: orNull(m.Upper)}
 }
 
 type runDocument struct {

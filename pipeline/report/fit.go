@@ -10,14 +10,17 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-// Fit is what a training achieved, for a terminal.
+// Fit is what a training achieved, for a terminal and for programs.
 type Fit struct {
-	Monitor string // the metric that decides
-	History []pipeline.Epoch
-	Best    pipeline.Epoch
-	Stages  []pipeline.StageResult
-	Tuning  *rundir.Tuning // nil if there was none
-	Model   string         // the folder of the trained model
+	Run       string // its folder
+	Model     string // the folder of the trained model
+	Monitor   string // the metric that decides
+	History   []pipeline.Epoch
+	Best      pipeline.Epoch
+	GuessLoss float64 // of a guess that ignores the image; infinite if a class has no weight
+	Stages    []pipeline.StageResult
+	Tuning    *rundir.Tuning // nil if there was none
+	Stopped   bool           // by a time limit, before all was done
 }
 
 // WriteTable writes what each stage gained if there are several, what tuning found,
@@ -44,6 +47,33 @@ func (f Fit) WriteTable(w io.Writer, spell pipeline.Spelling) error {
 	value, _ := f.Best.Value(f.Monitor)
 	fmt.Fprintf(table, "best epoch %d of %d: %s %s\nmodel: %s\n", f.Best.Epoch, len(f.History), f.Monitor, decimals(value), f.Model)
 	return table.Flush()
+}
+
+// tuningDocument is what tuning found, in JSON.
+type tuningDocument struct {
+	Chosen   rundir.Trial `json:"chosen"`
+	Default  rundir.Trial `json:"default"`
+	Monitor  string       `json:"monitor"`
+	Settings int          `json:"settings"`
+}
+
+// MarshalJSON writes one object. Of the epochs it has the best and the number, and
+// the loss of guessing is null if it is not finite.
+func (f Fit) MarshalJSON() ([]byte, error) {
+	document := struct {
+		Best      pipeline.Epoch         `json:"best"`
+		Stages    []pipeline.StageResult `json:"depth"`
+		Epochs    int                    `json:"epochs"`
+		Finished  bool                   `json:"finished"`
+		GuessLoss *float64               `json:"guess_loss"`
+		Model     string                 `json:"model"`
+		Run       string                 `json:"run"`
+		Tuning    *tuningDocument        `json:"tune,omitempty"`
+	}{f.Best, f.Stages, len(f.History), !f.Stopped, orNull(f.GuessLoss), f.Model, f.Run, nil}
+	if t := f.Tuning; t != nil {
+		document.Tuning = &tuningDocument{t.Best(), t.Default(), t.Monitor, len(t.Settings)}
+	}
+	return marshal(document)
 }
 
 // outcome says in words whether a stage's epoch was kept, and which it was.

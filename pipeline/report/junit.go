@@ -38,6 +38,37 @@ func GateSuite(name string, outcomes []metrics.Outcome) Suite {
 	return suite
 }
 
+// Suites are a suite per run: a case for the run itself, and one per gate.
+func (b Batch) Suites() []Suite {
+	var all []Suite
+	for _, run := range b.Runs {
+		name := b.Name + " " + run.Name
+		done := Case{Name: "trained and evaluated", Class: name, Seconds: run.Seconds, Error: run.Error}
+		if run.Error == "" && run.Report == nil {
+			done.Skipped = run.State
+		}
+		suite := Suite{Name: name, Cases: []Case{done}}
+		if run.Report != nil {
+			suite.Cases = append(suite.Cases, GateSuite(name, run.Report.Gates).Cases...)
+		}
+		all = append(all, suite)
+	}
+	return all
+}
+
+// Suite is a suite with the gate as its case, if there is one.
+func (c Comparison) Suite() Suite {
+	suite := Suite{Name: "tftl compare " + c.A + " " + c.B}
+	if c.Gate != nil {
+		one := Case{Name: c.Gate.Demand(), Class: suite.Name}
+		if !c.Gate.Passed {
+			one.Failure = c.Gate.String()
+		}
+		suite.Cases = append(suite.Cases, one)
+	}
+	return suite
+}
+
 // The elements of the format that Jenkins, GitLab and GitHub read. There is no
 // standard beyond what all of them support: attributes for the name and message
 // of a case, and counts on every suite.

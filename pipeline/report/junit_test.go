@@ -4,12 +4,14 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/joshdk/go-junit"
 
+	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
 )
 
@@ -90,6 +92,38 @@ func TestJUnitOfHostileNames(t *testing.T) {
 				t.Errorf("%q is read as %q, want %q", name, got, want)
 			}
 		}
+	}
+}
+
+// A run that failed has no gates to check, and one that was not begun is skipped.
+func TestSuites(t *testing.T) {
+	gates := []metrics.Outcome{{Gate: metrics.Gate{Name: "accuracy", Bound: 0.5}, Passed: true}, {Gate: metrics.Gate{Name: "f1", Bound: 1}}}
+	b := report.Batch{Name: "runs.yaml", Runs: []report.BatchRun{
+		{Run: metrics.Run{Name: "a", Report: &metrics.Report{Gates: gates}}, State: "done", Seconds: 1.5},
+		{Run: metrics.Run{Name: "b"}, State: "failed", Error: "diverged"},
+		{Run: metrics.Run{Name: "c"}, State: "to do"},
+	}}
+	passed := report.Comparison{A: "old", B: "new", Gate: &metrics.Verdict{NoWorse: metrics.NoWorse{Metric: "f1"}, Passed: true}}
+	failed := passed
+	failed.Gate = &metrics.Verdict{NoWorse: passed.Gate.NoWorse}
+	got := append(b.Suites(), passed.Suite(), failed.Suite(), report.Comparison{A: "old", B: "new"}.Suite())
+	one := report.Case{Name: passed.Gate.Demand(), Class: "tftl compare old new"}
+	missed := one
+	missed.Failure = failed.Gate.String()
+	want := []report.Suite{
+		{Name: "runs.yaml a", Cases: []report.Case{
+			{Name: "trained and evaluated", Class: "runs.yaml a", Seconds: 1.5},
+			{Name: gates[0].Gate.Demand(), Class: "runs.yaml a"},
+			{Name: gates[1].Gate.Demand(), Class: "runs.yaml a", Failure: gates[1].String()},
+		}},
+		{Name: "runs.yaml b", Cases: []report.Case{{Name: "trained and evaluated", Class: "runs.yaml b", Error: "diverged"}}},
+		{Name: "runs.yaml c", Cases: []report.Case{{Name: "trained and evaluated", Class: "runs.yaml c", Skipped: "to do"}}},
+		{Name: one.Class, Cases: []report.Case{one}},
+		{Name: one.Class, Cases: []report.Case{missed}},
+		{Name: one.Class},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want\n%+v", got, want)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package report renders results for people and CI: a run's folder as
 // report.html (one file without scripts that needs no network) and report.md (a
 // short version for the page of a CI job), evaluations, comparisons and batches
-// as tables and pages, and gates as JUnit.
+// as tables and pages, gates as JUnit, and progress as lines.
 //
 // It reads what fit and evaluate left in the folder. It runs no model, reads no
 // data set and computes no metric: that is package metrics. The same folder gives

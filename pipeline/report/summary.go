@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 )
 
@@ -36,6 +37,24 @@ func writeGates(b *strings.Builder, outcomes []metrics.Outcome) {
 	}
 	fmt.Fprintf(b, "\n%s\n", verdict)
 	writeGrid(b, g, plain)
+}
+
+// TellGates says of each gate whether it passed, as a message or as a warning. It
+// returns an error that names those that failed, or nil.
+func TellGates(outcomes []metrics.Outcome, say, warn func(format string, args ...any)) error {
+	var failed []string
+	for _, o := range outcomes {
+		if o.Passed {
+			say("gate passed: %s", o)
+			continue
+		}
+		warn("gate failed: %s", o)
+		failed = append(failed, o.Gate.Demand())
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return pipeline.Errorf(pipeline.GateFailed, "%d of %d gates failed: %s", len(failed), len(outcomes), strings.Join(failed, "; "))
 }
 
 // gatesGrid has one row per gate.

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -31,6 +33,23 @@ func shorten(name string, limit int) string { return printable.Shorten(display(n
 const undefined = "–"
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// orNull is a number for JSON, which has only finite ones.
+func orNull(v float64) *float64 {
+	if !finite(v) {
+		return nil
+	}
+	return &v
+}
+
+// marshal is json.Marshal that leaves <, > and & in names and paths as they are.
+func marshal(document any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(document)
+	return b.Bytes(), err
+}
 
 // decimals is a metric with the usual four decimals.
 func decimals(v float64) string { return fixed(v, 4) }

@@ -105,7 +105,7 @@ func drawTuning(t *rundir.Tuning) (drawing, error) {
 			return d, err
 		}
 	}
-	if hidden := len(shown) - tally(shown); hidden > 0 {
+	if hidden := len(shown) - countTrue(shown); hidden > 0 {
 		d.Legend = append(d.Legend, key{"none", fmt.Sprintf("not drawn: %d far worse", hidden)})
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = slices.Min(x)-0.05, slices.Max(x)+0.05, lowest, highest
@@ -131,7 +131,7 @@ func value(v *float64) float64 {
 	return *v
 }
 
-func tally(flags []bool) (n int) {
+func countTrue(flags []bool) (n int) {
 	for _, f := range flags {
 		if f {
 			n++

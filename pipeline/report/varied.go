@@ -134,7 +134,7 @@ func (b Batch) drawVaried(number int, v Varied) (drawing, error) {
 	}
 	span(&p.Y, lowest, highest)
 	d.Legend = append(d.Legend, placeTicks(p, drawnAt)...)
-	if hidden := len(scores) - tally(shown); hidden > 0 {
+	if hidden := len(scores) - countTrue(shown); hidden > 0 {
 		d.Legend = append(d.Legend, key{"none", fmt.Sprintf("not drawn: %d far worse or without a value", hidden)})
 	}
 	description := ""

@@ -36,6 +36,9 @@ quietly bin/steps -data "$photos" -model "$model"
 title "tftl fit: memory"
 quietly .venv/bin/python scripts/bench/memory.py --data "$photos" --model "$model"
 
+title "the first evaluation of a run, compared with Keras"
+quietly .venv/bin/python scripts/bench/evaluation.py "$photos" --model "$model"
+
 title "Pillow's pixels compared with TensorFlow's, which tftl uses"
 quietly .venv/bin/python scripts/bench/pillow.py "$photos"
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ("vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0", "convnext_tiny")
+CONTRACT = ROOT / "scripts/tftl_export/contract.py"
 ON, OFF = {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"TF_ENABLE_ONEDNN_OPTS": "0"}
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 SPEEDS = {"on": ON, "off": OFF, "on, AVX2": ON | AVX2, "off, AVX2": OFF | AVX2}
@@ -79,7 +80,8 @@ def some(data: Path, images: int, to: Path) -> Path:
 
 def exported(name: str) -> Path:
     """Export a network, with ImageNet's weights from a package or else with random ones."""
-    folder = ROOT / "build/bench" / name
+    version = re.findall(r"^CONTRACT = (\d+)", CONTRACT.read_text(), re.MULTILINE)[0]
+    folder = ROOT / "build/bench" / f"{name}-{version}"
     command = [sys.executable, str(ROOT / "scripts/export.py"), "--backbone", name, "--head", "gap"]
     for weights in ("registry", "none"):
         if folder.exists():

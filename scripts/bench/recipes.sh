@@ -53,12 +53,18 @@ for set in cats-dogs animals plants flowers; do
 done
 
 echo
+for set in cats-dogs animals plants flowers; do
+	for backbone in vgg16 efficientnet_lite0 xception; do
+		row "$backbone" flatten "$set" '--feature-scale none' ''
+		row "$backbone" gap "$set" '--feature-scale none' ''
+	done
+done
+
+echo
 for set in cats-dogs flowers; do
-	row vgg16 flatten "$set" '--feature-scale none' ''
 	row vgg16 flatten "$set" '--output-init glorot' ''
 	row vgg16 flatten "$set" '' '--tune 50'
 	for backbone in vgg16 efficientnet_lite0 xception; do
-		row "$backbone" gap "$set" '--feature-scale none' ''
 		row "$backbone" gap "$set" '--output-init glorot' ''
 		row "$backbone" gap "$set" '' '--tune 50'
 	done

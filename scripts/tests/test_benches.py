@@ -58,6 +58,13 @@ def test_peers():
     assert all(re.fullmatch(r"[0-9.]+", row[5]) for row in found)
 
 
+def test_evaluation():
+    toy = ["--model", TESTDATA / "tiny", "--images", 10, "--rounds", 1]
+    found = rows(run("evaluation.py", PHOTOS, *toy))
+    assert [row[0] for row in found] == ["tftl", "Keras"]
+    assert re.fullmatch(r"[0-9.]+", found[1][2])
+
+
 def test_scale(tmp_path):
     found = rows(run("scale.py", 300, 400, "--images", tmp_path))
     commands = ["inspect", "split", "fit, empty cache", "fit, all in the cache", "evaluate"]
