@@ -39,7 +39,7 @@ type grey [Side * Side]uint8
 
 // hasher makes thumbnails. It is safe for concurrent use.
 type hasher struct {
-	cosines [lowest][Side]float64 // the first rows of an orthonormal DCT-II
+	cosines [Side][lowest]float64 // the first columns of an orthonormal DCT-II
 }
 
 // lowest is the number of frequencies of a hash in each direction.
@@ -47,13 +47,13 @@ const lowest = 8
 
 func newHasher() *hasher {
 	var h hasher
-	for k := range h.cosines {
+	for k := range lowest {
 		scale := math.Sqrt(2.0 / Side)
 		if k == 0 {
 			scale = math.Sqrt(1.0 / Side)
 		}
-		for x := range h.cosines[k] {
-			h.cosines[k][x] = scale * math.Cos(math.Pi*float64(k)*(float64(x)+0.5)/Side)
+		for x := range h.cosines {
+			h.cosines[x][k] = scale * math.Cos(math.Pi*float64(k)*(float64(x)+0.5)/Side)
 		}
 	}
 	return &h
@@ -82,18 +82,25 @@ func (h *hasher) thumbnail(pixels []float32) (t grey, hash uint64, blank bool) {
 func (h *hasher) hash(grey *grey) uint64 {
 	var rows [Side][lowest]float64
 	for y := range rows {
-		for k := range lowest {
-			for x := range Side {
-				rows[y][k] += h.cosines[k][x] * float64(grey[y*Side+x])
+		row := &rows[y]
+		for x := range Side {
+			value := float64(grey[y*Side+x])
+			for k, cosine := range &h.cosines[x] {
+				row[k] += cosine * value
 			}
 		}
 	}
-	var frequencies [lowest*lowest - 1]float64
-	for i := range frequencies {
-		ky, kx := (i+1)/lowest, (i+1)%lowest
-		for y := range rows {
-			frequencies[i] += h.cosines[ky][y] * rows[y][kx]
+	var all [lowest][lowest]float64
+	for y := range rows {
+		for ky, cosine := range &h.cosines[y] {
+			for kx, value := range &rows[y] {
+				all[ky][kx] += cosine * value
+			}
 		}
+	}
+	var frequencies [lowest*lowest - 1]float64 // without the mean
+	for i := range frequencies {
+		frequencies[i] = all[(i+1)/lowest][(i+1)%lowest]
 	}
 	sorted := frequencies
 	slices.Sort(sorted[:])
@@ -187,24 +194,28 @@ func (j *joiner) joinBand(ctx context.Context, shift int) error {
 	for v := range 1 << bandBits {
 		start[v+1] += start[v]
 	}
-	sorted, next := make([]int32, len(j.nodes)), start
+	sorted, hashes, next := make([]int32, len(j.nodes)), make([]uint64, len(j.nodes)), start
 	for i := range j.nodes {
 		v := band(int32(i))
-		sorted[next[v]] = int32(i)
+		sorted[next[v]], hashes[next[v]] = int32(i), j.hash(int32(i))
 		next[v]++
 	}
 	for i := range int32(len(j.nodes)) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		hash := j.hash(i)
 		for bit := range bandBits + 1 {
 			v := band(i) ^ 1<<bit&(1<<bandBits-1) // the last one is the value itself
-			for _, k := range sorted[start[v]:start[v+1]] {
-				if k >= i {
-					break
+			from, to := start[v], start[v+1]
+			for at, other := range hashes[from:to] { // side by side in memory
+				if bits.OnesCount64(hash^other) > nearBits {
+					continue
 				}
-				if err := j.join(i, k); err != nil {
-					return err
+				if k := sorted[int(from)+at]; k < i {
+					if err := j.join(i, k); err != nil {
+						return err
+					}
 				}
 			}
 		}
@@ -212,11 +223,8 @@ func (j *joiner) joinBand(ctx context.Context, shift int) error {
 	return nil
 }
 
-// join joins the groups of two nodes if these are alike.
+// join joins the groups of two nodes whose hashes are alike, if their thumbnails are.
 func (j *joiner) join(a, b int32) error {
-	if bits.OnesCount64(j.hash(a)^j.hash(b)) > nearBits {
-		return nil
-	}
 	p, q := j.root(a), j.root(b)
 	if p == q {
 		return nil
