@@ -174,7 +174,7 @@ func (s *stage) Restore(ctx context.Context, prefix string) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", prefix, err)
 	}
-	return s.choose(ctx)
+	return nil
 }
 
 func (s *stage) restoreOver(ctx context.Context, prefix string) error {
@@ -186,6 +186,9 @@ func (s *stage) restoreOver(ctx context.Context, prefix string) error {
 	if err == nil {
 		defer network.close()
 		err = checkKeys(checkpoint, network)
+	}
+	if err == nil {
+		err = s.choose(s.def, checkpoint)
 	}
 	if err == nil {
 		err = s.restoreBoth(ctx, prefix, checkpoint, network)
@@ -247,6 +250,9 @@ func (s *stage) restoreBoth(ctx context.Context, prefix string, checkpoint, netw
 
 func (s *stage) Close() error {
 	s.forget()
+	if s.constant != nil {
+		s.constant.close()
+	}
 	s.close()
 	return nil
 }

@@ -18,9 +18,18 @@ func TestConstantsAreTakenWhereTheyHold(t *testing.T) {
 		t.Fatalf("a model as it was exported computes %q", head.features)
 	}
 	constant := features(t, s, images).Data
-	head.features = "features"
-	if variable := features(t, s, images).Data; !near(variable, constant) {
-		t.Errorf("constants give\n%v, variables\n%v", constant, variable)
+	whole, err := open(m.Dir, head.def, m.Runtime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.close()
+	variable, err := whole.transform(t.Context(), signatureFeatures, "images", images, "features")
+	if err != nil || !near(variable[0].Data, constant) {
+		t.Errorf("constants give\n%v, variables\n%v, %v", constant, variable, err)
+	}
+	held, err := whole.call(t.Context(), signatureConstants, nil, "hold")
+	if err != nil || !held[0].Value().(bool) {
+		t.Errorf("the export says of its constants: %v, %v", held, err)
 	}
 	exported := prefix("exported")
 	if err := s.Save(t.Context(), exported); err != nil {

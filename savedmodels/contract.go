@@ -33,6 +33,7 @@ const (
 // Optional signatures.
 const (
 	signatureExplain   = "explain"
+	signatureFeatures  = "features"
 	signatureConstant  = "constant_features"
 	signatureConstants = "constants_hold"
 )

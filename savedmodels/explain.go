@@ -58,7 +58,11 @@ func (s *stage) LosesMaps() bool { return s.explainsFrom == outputMaps }
 
 // FeaturesAndMaps implements pipeline.Explainer.
 func (s *stage) FeaturesAndMaps(ctx context.Context, images pipeline.Batch) (features, maps pipeline.Batch, err error) {
-	both, err := s.transform(ctx, s.features, "images", images, "features", outputMaps)
+	g, err := s.frozen()
+	if err != nil {
+		return features, maps, err
+	}
+	both, err := g.transform(ctx, s.features, "images", images, "features", outputMaps)
 	if err != nil {
 		return features, maps, err
 	}

@@ -17,18 +17,35 @@ import (
 	"tftl/pipeline"
 )
 
-// graph is one MetaGraph in its own session. Only this file calls tfgo, which
-// panics on every error: try turns its panics into errors.
+// graph is one MetaGraph, or a part of one, in its own session. Only this file
+// calls tfgo, which panics on every error: try turns its panics into errors.
 type graph struct {
-	model *tfgo.Model
+	model session
 	def   *metaGraphPB
+	ready func() error // waits until the variables have values
 }
+
+// session runs a graph. Its methods panic on errors, as those of tfgo do.
+type session interface {
+	exec(fetch []tf.Output, feed map[tf.Output]*tf.Tensor) []*tf.Tensor
+	op(name string, index int) tf.Output
+}
+
+// loaded is a session of tfgo.
+type loaded struct{ *tfgo.Model }
+
+func (m loaded) exec(fetch []tf.Output, feed map[tf.Output]*tf.Tensor) []*tf.Tensor {
+	return m.Exec(fetch, feed)
+}
+func (m loaded) op(name string, index int) tf.Output { return m.Op(name, index) }
 
 // open loads a MetaGraph with its variables.
 func open(dir string, def *metaGraphPB, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
 	err = literal(dir, func(path string) error {
-		err := try(func() { g = &graph{model: tfgo.LoadModel(path, tags, r.config), def: def} })
+		err := try(func() {
+			g = &graph{model: loaded{tfgo.LoadModel(path, tags, r.config)}, def: def, ready: func() error { return nil }}
+		})
 		if err != nil {
 			return pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(tags, ", "), err)
 		}
@@ -60,6 +77,9 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 			return nil, fmt.Errorf("signature %q: %s has shape %v, not %v", signature, name, t.Shape(), want)
 		}
 	}
+	if err := g.ready(); err != nil {
+		return nil, err
+	}
 	var results []*tf.Tensor
 	err := try(func() {
 		feed := make(map[tf.Output]*tf.Tensor, len(inputs))
@@ -70,7 +90,7 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 		for i, name := range outputs {
 			fetch[i] = g.output(def.Outputs[name].GetName())
 		}
-		results = g.model.Exec(fetch, feed)
+		results = g.model.exec(fetch, feed)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signature %q: %w", signature, err)
@@ -81,13 +101,30 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 // save writes the MetaGraph's variables to a path prefix, and restore reads them.
 // Both use the operations named in its saver_def.
 func (g *graph) save(ctx context.Context, prefix string) error {
-	return g.saver(ctx, prefix, g.def.GetSaverDef().GetSaveTensorName())
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := g.ready(); err != nil {
+		return err
+	}
+	return g.saver(prefix, g.def.GetSaverDef().GetSaveTensorName())
 }
 
 func (g *graph) restore(ctx context.Context, prefix string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := g.ready(); err != nil {
+		return err
+	}
+	return g.saved(prefix)
+}
+
+// saved gives the variables the values of a checkpoint.
+func (g *graph) saved(prefix string) error {
 	dir, base := filepath.Split(prefix)
 	return literal(dir, func(dir string) error {
-		return g.saver(ctx, filepath.Join(dir, base), g.def.GetSaverDef().GetRestoreOpName()+":0")
+		return g.saver(filepath.Join(dir, base), g.def.GetSaverDef().GetRestoreOpName()+":0")
 	})
 }
 
@@ -114,10 +151,7 @@ func literal(dir string, use func(dir string) error) error {
 	return use(link)
 }
 
-func (g *graph) saver(ctx context.Context, prefix, fetch string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
+func (g *graph) saver(prefix, fetch string) error {
 	name, err := tf.NewTensor(prefix)
 	if err != nil {
 		return err
@@ -125,7 +159,7 @@ func (g *graph) saver(ctx context.Context, prefix, fetch string) error {
 	defer tensor.Free(name)
 	return try(func() {
 		in := g.output(g.def.GetSaverDef().GetFilenameTensorName())
-		results := g.model.Exec([]tf.Output{g.output(fetch)}, map[tf.Output]*tf.Tensor{in: name})
+		results := g.model.exec([]tf.Output{g.output(fetch)}, map[tf.Output]*tf.Tensor{in: name})
 		tensor.Free(results...)
 	})
 }
@@ -138,12 +172,16 @@ func (g *graph) output(name string) tf.Output {
 	if err != nil {
 		panic(fmt.Errorf("tensor name %q has no index", name))
 	}
-	return g.model.Op(operation, i)
+	return g.model.op(operation, i)
 }
 
 // close releases the session. tfgo closes it only in a finalizer, so close runs
 // the garbage collector.
 func (g *graph) close() {
+	if m, ok := g.model.(*imported); ok {
+		_ = g.ready()
+		_ = m.session.Close()
+	}
 	g.model = nil
 	runtime.GC()
 }

@@ -15,7 +15,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -141,14 +140,10 @@ func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 		return nil, err
 	}
 	def := metaGraph(m.saved, tagTrain, name)
-	g, err := open(m.Dir, def, m.Runtime)
-	if err != nil {
-		return nil, err
-	}
-	s := &stage{graph: g, info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, network: m}
+	s := &stage{info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, network: m}
 	s.explainsFrom = explainsFrom(signatures(def))
-	if err := s.choose(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if err := s.choose(def, nil); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -196,7 +191,7 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		Device       string    `json:"device"`
 		Instructions string    `json:"instructions"`
 	}{
-		featuresVersion, name, frozen, m.constants(name), d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
+		featuresVersion, name, frozen, m.constants(name) && v.sum() == d.Weights.VariablesSHA256, d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
 		strings.Join(slices.Sorted(slices.Values(m.Runtime.Devices)), " "), m.Runtime.Instructions,
 	})
 	return string(space), err

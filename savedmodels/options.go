@@ -52,7 +52,7 @@ func Resolve(o Options) (*Runtime, error) {
 		InterOpParallelismThreads: int32(o.Threads),
 		GpuOptions:                &for_core_protos_go_proto.GPUOptions{AllowGrowth: true},
 		GraphOptions: &for_core_protos_go_proto.GraphOptions{
-			RewriteOptions: &for_core_protos_go_proto.RewriterConfig{},
+			RewriteOptions: &for_core_protos_go_proto.RewriterConfig{MinGraphNodes: -1},
 		},
 	}
 	if o.Threads < 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 
@@ -16,7 +17,8 @@ type stage struct {
 	*graph
 	info       StageInfo
 	optimizers []string
-	constants  bool   // the graph also has its frozen part with the export's weights as constants
+	constants  bool   // the stage also has its frozen part with the export's weights as constants
+	constant   *graph // of these; nil before it is needed
 	features   string // the signature that runs the frozen part
 	version    int    // of the contract
 	network    *Model
@@ -33,22 +35,73 @@ func (s *stage) older() error {
 		"export it again")
 }
 
-// choose uses the frozen part with constant weights, which is faster, if these
-// equal the current variables.
-func (s *stage) choose(ctx context.Context) error {
-	s.features = "features"
-	if !s.constants {
-		return nil
-	}
-	results, err := s.call(ctx, signatureConstants, nil, "hold")
+// choose opens the graph, if another one is needed for the variables that a
+// checkpoint leaves; nil is none. If these equal the constants, features are
+// computed from the constants, which is faster, and the graph does without.
+func (s *stage) choose(def *metaGraphPB, checkpoint *bundle) error {
+	hold, err := s.constantsHold(checkpoint)
 	if err != nil {
 		return err
 	}
-	defer tensor.Free(results...)
-	if results[0].Value().(bool) {
-		s.features = signatureConstant
+	how, features := open, signatureFeatures
+	if hold {
+		how, features = openAbove, signatureConstant
 	}
+	if s.features == features {
+		return nil
+	}
+	g, err := how(s.network.Dir, def, s.network.Runtime)
+	if err != nil {
+		return err
+	}
+	if s.graph != nil {
+		s.graph.close()
+	}
+	s.graph, s.features = g, features
 	return nil
+}
+
+// constantsHold answers as the signature constants_hold does, without running it:
+// the constants are the exporter's variables, and only a checkpoint replaces these.
+func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
+	if !s.constants {
+		return false, nil
+	}
+	network, v, err := s.network.variables()
+	if err != nil {
+		return false, err
+	}
+	defer network.close()
+	if v.sum() != s.network.Description.Weights.VariablesSHA256 {
+		return false, nil
+	}
+	if checkpoint == nil {
+		return true, nil
+	}
+	for _, key := range checkpoint.keys() {
+		if !strings.HasPrefix(key, networkKeys) {
+			continue
+		}
+		if same, err := sameValue(checkpoint, network, key); !same || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// frozen returns the graph of the signature that runs the frozen part.
+func (s *stage) frozen() (*graph, error) {
+	if s.features != signatureConstant {
+		return s.graph, nil
+	}
+	if s.constant == nil {
+		g, err := openConstant(s.network.Dir, s.def, s.network.Runtime)
+		if err != nil {
+			return nil, err
+		}
+		s.constant = g
+	}
+	return s.constant, nil
 }
 
 func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
@@ -80,7 +133,11 @@ func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
 func (s *stage) Begin(ctx context.Context) error { return s.do(ctx, "begin", nil) }
 
 func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-	out, err := s.transform(ctx, s.features, "images", images, "features")
+	g, err := s.frozen()
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
+	out, err := g.transform(ctx, s.features, "images", images, "features")
 	if err != nil {
 		return pipeline.Batch{}, err
 	}
@@ -89,8 +146,8 @@ func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.B
 
 // transform calls a signature with a batch. For each output it returns the batch
 // with that as the data.
-func (s *stage) transform(ctx context.Context, signature, input string, b pipeline.Batch, outputs ...string) ([]pipeline.Batch, error) {
-	results, err := s.feed(ctx, signature, input, b, outputs...)
+func (g *graph) transform(ctx context.Context, signature, input string, b pipeline.Batch, outputs ...string) ([]pipeline.Batch, error) {
+	results, err := g.feed(ctx, signature, input, b, outputs...)
 	if err != nil {
 		return nil, err
 	}

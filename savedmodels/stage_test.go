@@ -440,7 +440,7 @@ func TestCloseLetsTheSessionGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := weak.Make(s.(*stage).model)
+	session := weak.Make(s.(*stage).model.(loaded).Model)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

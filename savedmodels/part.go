@@ -1,0 +1,206 @@
+package savedmodels
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/galeone/tensorflow/tensorflow/go/core/framework/attr_value_go_proto"
+	"github.com/galeone/tensorflow/tensorflow/go/core/framework/function_go_proto"
+	"github.com/galeone/tensorflow/tensorflow/go/core/framework/graph_go_proto"
+	"github.com/galeone/tensorflow/tensorflow/go/core/framework/node_def_go_proto"
+	"google.golang.org/protobuf/proto"
+
+	tf "github.com/galeone/tensorflow/tensorflow/go"
+
+	"tftl/pipeline"
+)
+
+// TensorFlow copies the functions of a graph several times when a signature is
+// called first, constants included: with 90 MB of them each signature takes half a
+// second. So the frozen part with constants has a session of its own, which is
+// opened when an image first needs it, and the other signatures have one without
+// any frozen part.
+
+// openConstant opens the frozen part with constant weights. It has no variables.
+func openConstant(dir string, def *metaGraphPB, r *Runtime) (*graph, error) {
+	return openPart(dir, def, r, func(signature string) bool { return signature == signatureConstant })
+}
+
+// openAbove opens what is above the frozen part. It goes on reading the variables
+// after it has returned.
+func openAbove(dir string, def *metaGraphPB, r *Runtime) (*graph, error) {
+	g, err := openPart(dir, def, r, func(signature string) bool {
+		return signature != signatureConstant && signature != signatureConstants && signature != signatureFeatures
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.ready = sync.OnceValue(func() error {
+		err := g.saved(filepath.Join(dir, "variables", "variables"))
+		if err != nil {
+			err = pipeline.Errorf(pipeline.BadModel, "model %s: cannot load its variables: %w", dir, err)
+		}
+		return err
+	})
+	go func() { _ = g.ready() }() // the first call returns the error
+	return g, nil
+}
+
+// openPart opens those signatures of a MetaGraph that keep accepts, and its saver.
+// The variables have no values.
+func openPart(dir string, def *metaGraphPB, r *Runtime, keep func(signature string) bool) (*graph, error) {
+	encoded, err := proto.Marshal(part(def, keep))
+	if err != nil {
+		return nil, err
+	}
+	session, err := importGraph(encoded, r.config)
+	if err != nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(def.GetMetaInfoDef().GetTags(), ", "), firstLine(err))
+	}
+	return &graph{model: session, def: def, ready: func() error { return nil }}, nil
+}
+
+// part returns the nodes and functions that some signatures of a MetaGraph need, and
+// its saver if they use variables.
+func part(def *metaGraphPB, keep func(signature string) bool) *graph_go_proto.GraphDef {
+	whole := def.GetGraphDef()
+	p := pruner{
+		nodes: map[string]*node_def_go_proto.NodeDef{}, functions: map[string]*function_go_proto.FunctionDef{},
+		kept: map[string]bool{}, called: map[string]bool{},
+	}
+	for _, n := range whole.GetNode() {
+		p.nodes[n.GetName()] = n
+	}
+	for _, f := range whole.GetLibrary().GetFunction() {
+		p.functions[f.GetSignature().GetName()] = f
+	}
+	for name, signature := range def.GetSignatureDef() {
+		if !keep(name) {
+			continue
+		}
+		for _, tensors := range []map[string]*tensorPB{signature.GetInputs(), signature.GetOutputs()} {
+			for _, tensor := range tensors {
+				p.keep(tensor.GetName())
+			}
+		}
+	}
+	if p.variables {
+		saver := def.GetSaverDef()
+		p.keep(saver.GetFilenameTensorName())
+		p.keep(saver.GetSaveTensorName())
+		p.keep(saver.GetRestoreOpName())
+	}
+	return p.graph(whole)
+}
+
+// pruner finds out what is needed of a graph.
+type pruner struct {
+	nodes        map[string]*node_def_go_proto.NodeDef
+	functions    map[string]*function_go_proto.FunctionDef
+	kept, called map[string]bool
+	variables    bool // a kept node is a variable
+}
+
+// keep keeps the node that a tensor or a control input comes from, and all that it
+// needs.
+func (p *pruner) keep(tensor string) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(tensor, "^"), ":")
+	node := p.nodes[name]
+	if node == nil || p.kept[name] {
+		return
+	}
+	p.kept[name] = true
+	p.variables = p.variables || node.GetOp() == "VarHandleOp"
+	p.calls(node)
+	for _, input := range node.GetInput() {
+		p.keep(input)
+	}
+}
+
+// calls keeps the functions that a node calls.
+func (p *pruner) calls(node *node_def_go_proto.NodeDef) {
+	p.call(node.GetOp())
+	for _, value := range node.GetAttr() {
+		p.callAll(value)
+	}
+}
+
+func (p *pruner) callAll(value *attr_value_go_proto.AttrValue) {
+	for _, f := range append(value.GetList().GetFunc(), value.GetFunc()) {
+		if f != nil {
+			p.call(f.GetName())
+			for _, nested := range f.GetAttr() {
+				p.callAll(nested)
+			}
+		}
+	}
+}
+
+func (p *pruner) call(name string) {
+	f := p.functions[name]
+	if f == nil || p.called[name] {
+		return
+	}
+	p.called[name] = true
+	for _, node := range f.GetNodeDef() {
+		p.calls(node)
+	}
+	for _, value := range f.GetAttr() {
+		p.callAll(value)
+	}
+}
+
+// graph returns what is kept of the whole graph, in its order.
+func (p *pruner) graph(whole *graph_go_proto.GraphDef) *graph_go_proto.GraphDef {
+	g := &graph_go_proto.GraphDef{Versions: whole.GetVersions(), Library: &function_go_proto.FunctionDefLibrary{}}
+	for _, node := range whole.GetNode() {
+		if p.kept[node.GetName()] {
+			g.Node = append(g.Node, node)
+		}
+	}
+	for _, f := range whole.GetLibrary().GetFunction() {
+		if p.called[f.GetSignature().GetName()] {
+			g.Library.Function = append(g.Library.Function, f)
+		}
+	}
+	for _, gradient := range whole.GetLibrary().GetGradient() {
+		if p.called[gradient.GetFunctionName()] && p.called[gradient.GetGradientFunc()] {
+			g.Library.Gradient = append(g.Library.Gradient, gradient)
+		}
+	}
+	return g
+}
+
+// imported is a session of a graph that has no folder.
+type imported struct {
+	graph   *tf.Graph
+	session *tf.Session
+}
+
+func importGraph(encoded []byte, options *tf.SessionOptions) (*imported, error) {
+	m := &imported{graph: tf.NewGraph()}
+	if err := m.graph.Import(encoded, ""); err != nil {
+		return nil, err
+	}
+	var err error
+	m.session, err = tf.NewSession(m.graph, options)
+	return m, err
+}
+
+func (m *imported) exec(fetch []tf.Output, feed map[tf.Output]*tf.Tensor) []*tf.Tensor {
+	results, err := m.session.Run(feed, fetch, nil)
+	if err != nil {
+		panic(err)
+	}
+	return results
+}
+
+func (m *imported) op(name string, index int) tf.Output {
+	op := m.graph.Operation(name)
+	if op == nil || index >= op.NumOutputs() {
+		panic(fmt.Errorf("tensor %s:%d is missing", name, index))
+	}
+	return op.Output(index)
+}
