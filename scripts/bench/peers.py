@@ -147,7 +147,16 @@ def some(data: Path, images: int, to: Path) -> int:
 
 def limit(case: Case, images: int) -> float:
     """Images per second of the network that is fed one batch repeatedly."""
-    command = [ROOT / "bin/frozen", "-data", case.data, "-model", case.model, "-rounds", "1"]
+    command = [
+        ROOT / "bin/frozen",
+        "-data",
+        case.data,
+        "-model",
+        case.model,
+        "-preloaded",
+        "-rounds",
+        "1",
+    ]
     command += ["-precision", case.precision, "-batch-size", min(BATCH, images)]
     out = subprocess.run(
         [str(word) for word in command], check=True, text=True, stdout=subprocess.PIPE
