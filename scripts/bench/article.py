@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from measure import ROOT, Run, measured, processor, say, table
+from measure import ROOT, Run, measured, precisions, processor, say, table
 
 BATCH, EPOCHS, UNITS, RATE = 32, 5, 256, 1e-4
 
@@ -36,7 +36,7 @@ def main() -> None:
     if options.keras:
         print(json.dumps(keras_fit(options.data, options.model)))
         return
-    tried = {"Keras float32": keras, "tftl float32": tftl, "tftl bfloat16": tftl}
+    tried = {"Keras float32": keras} | {f"tftl {precision}": tftl for precision in precisions()}
     taken: dict[str, list[Run]] = {name: [] for name in tried}
     for _ in range(options.rounds):
         for name, run in tried.items():

@@ -67,6 +67,14 @@ def processor() -> str:
     return ", ".join([f"{count} processors, {names[0] if names else 'unknown'}", *limits])
 
 
+def precisions() -> list[str]:
+    """float32, and bfloat16 if the processor has it, which tftl then uses by default."""
+    about = subprocess.run(
+        [ROOT / "bin/tftl", "version", "--json"], check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+    return list(dict.fromkeys(["float32", json.loads(about)["precision"]]))
+
+
 # Variables that limit which instructions the programs use.
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS")
 

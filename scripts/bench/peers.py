@@ -10,7 +10,8 @@ programs take turns, and the table has medians. The frozen pass counts as one sp
 photograph to the last feature. Beside it is its share of the rate of tftl's network when it
 is fed one batch repeatedly, without reading or decoding.
 
-Weights are random where no package has them. ONEDNN_MAX_CPU_ISA=AVX2 limits every program.
+Weights are random where no package has them. ONEDNN_MAX_CPU_ISA=AVX2 limits every program. bfloat16
+is measured where the processor has instructions for it.
 """
 
 from __future__ import annotations
@@ -28,11 +29,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from measure import ROOT, Run, measured, processor, say, table
+from measure import ROOT, Run, measured, precisions, processor, say, table
 from processors import exported
 
 NETWORKS = ("vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0")
-PRECISIONS = ("float32", "bfloat16")
 EPOCHS, BATCH, RATE = 5, 32, "1e-3"
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 HERE = Path(__file__).parent
@@ -84,7 +84,7 @@ def main() -> None:
         cases = [
             Case(network, precision, model, Path(work), options.epochs)
             for network, model in models.items()
-            for precision in PRECISIONS
+            for precision in precisions()
         ]
         runs: dict[tuple[Case, str], list[Run]] = {}
         preloaded: dict[Case, list[float]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -36,6 +37,12 @@ def rows(out: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in lines[2:]]
 
 
+def precisions() -> list[str]:
+    """float32, and bfloat16 on processors that have it."""
+    chosen = json.loads(program(ROOT / "bin/tftl", "version", "--json"))["precision"]
+    return list(dict.fromkeys(["float32", chosen]))
+
+
 @pytest.fixture(scope="module")
 def few(tmp_path_factory) -> Path:
     """Four photographs of each class, in train/ and val/."""
@@ -53,7 +60,7 @@ def test_peers():
     toy = ["--models", TESTDATA, "--networks", "tiny", "--images", 10, "--rounds", 1, "--epochs", 1]
     found = rows(run("peers.py", PHOTOS, *toy, "--programs", *programs))
     assert [row[:3] for row in found] == [
-        ["tiny", precision, name] for precision in ("float32", "bfloat16") for name in programs
+        ["tiny", precision, name] for precision in precisions() for name in programs
     ]
     assert all(re.fullmatch(r"[0-9.]+", row[5]) for row in found)
 
@@ -75,7 +82,10 @@ def test_scale(tmp_path):
 
 def test_article(few):
     found = rows(run("article.py", few, "--model", TESTDATA / "tiny"))
-    assert [row[0] for row in found] == ["Keras float32", "tftl float32", "tftl bfloat16"]
+    assert [row[0] for row in found] == [
+        "Keras float32",
+        *(f"tftl {precision}" for precision in precisions()),
+    ]
 
 
 def test_steps_and_frozen():
