@@ -85,6 +85,23 @@ func TestConstantsHaveAFeatureSpaceOfTheirOwn(t *testing.T) {
 	}
 }
 
+// The constants are those of the variables with which the network was exported.
+func TestConstantsOfOtherVariablesAreNotTaken(t *testing.T) {
+	dir := copyModel(t, "normalized")
+	with, err := load(t, dir).FeatureSpace("head", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := load(t, dir)
+	m.Description.Weights.VariablesSHA256 = "another"
+	if s := openStage(t, m, "head", 3).(*stage); s.features != signatureFeatures {
+		t.Errorf("it computes %q", s.features)
+	}
+	if without, err := m.FeatureSpace("head", ""); err != nil || without == with || strings.Contains(without, "constants") {
+		t.Errorf("feature space %s, %v", without, err)
+	}
+}
+
 func TestConstantsAreOptional(t *testing.T) {
 	m := load(t, copyModel(t, "normalized"))
 	info, err := m.Stage("head")

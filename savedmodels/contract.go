@@ -30,10 +30,12 @@ const (
 	tagTrain = "train"
 )
 
+// signatureFeatures is the frozen part.
+const signatureFeatures = "features"
+
 // Optional signatures.
 const (
 	signatureExplain   = "explain"
-	signatureFeatures  = "features"
 	signatureConstant  = "constant_features"
 	signatureConstants = "constants_hold"
 )
@@ -133,7 +135,7 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 	scalar, matrix, float := []int64{}, []int64{-1, -1}, "float32"
 	want := []Signature{
 		{"begin", nil, []Tensor{{"step", "int64", scalar}}},
-		{"features", []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
+		{signatureFeatures, []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
 		{
 			"init",
 			[]Tensor{{"classes", "int32", scalar}, {"seed", "int32", []int64{2}}, {"units", "int32", []int64{int64(d.Head.Hidden)}}},
@@ -188,7 +190,7 @@ func explaining(have []Signature, features []int64) []Signature {
 	maps := Tensor{outputMaps, "float32", []int64{-1, anySize, anySize, anySize}}
 	want := []Signature{
 		{signatureExplain, []Tensor{label, maps}, []Tensor{heatmap}},
-		{"features", nil, []Tensor{maps}},
+		{signatureFeatures, nil, []Tensor{maps}},
 	}
 	if has(have, signatureConstant) {
 		want = append(want, Signature{signatureConstant, nil, []Tensor{maps}})

@@ -58,7 +58,7 @@ func (s *stage) LosesMaps() bool { return s.explainsFrom == outputMaps }
 
 // FeaturesAndMaps implements pipeline.Explainer.
 func (s *stage) FeaturesAndMaps(ctx context.Context, images pipeline.Batch) (features, maps pipeline.Batch, err error) {
-	g, err := s.frozen()
+	g, err := s.frozen(ctx)
 	if err != nil {
 		return features, maps, err
 	}

@@ -136,6 +136,9 @@ func (m *Model) Stage(name string) (StageInfo, error) {
 // the folder.
 func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	info, err := m.Stage(name)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,8 @@ func Resolve(o Options) (*Runtime, error) {
 		InterOpParallelismThreads: int32(o.Threads),
 		GpuOptions:                &for_core_protos_go_proto.GPUOptions{AllowGrowth: true},
 		GraphOptions: &for_core_protos_go_proto.GraphOptions{
+			// Also of graphs with few nodes: a frozen part with constants has three that are
+			// not in functions.
 			RewriteOptions: &for_core_protos_go_proto.RewriterConfig{MinGraphNodes: -1},
 		},
 	}

@@ -128,12 +128,10 @@ func (p *pruner) calls(node *node_def_go_proto.NodeDef) {
 }
 
 func (p *pruner) callAll(value *attr_value_go_proto.AttrValue) {
-	for _, f := range append(value.GetList().GetFunc(), value.GetFunc()) {
-		if f != nil {
-			p.call(f.GetName())
-			for _, nested := range f.GetAttr() {
-				p.callAll(nested)
-			}
+	for _, f := range append([]*attr_value_go_proto.NameAttrList{value.GetFunc()}, value.GetList().GetFunc()...) {
+		p.call(f.GetName())
+		for _, nested := range f.GetAttr() {
+			p.callAll(nested)
 		}
 	}
 }

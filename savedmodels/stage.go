@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 
@@ -17,8 +18,9 @@ type stage struct {
 	*graph
 	info       StageInfo
 	optimizers []string
-	constants  bool   // the stage also has its frozen part with the export's weights as constants
-	constant   *graph // of these; nil before it is needed
+	constants  bool // the stage also has its frozen part with the export's weights as constants
+	opening    sync.Mutex
+	constant   *graph // the frozen part with constants; nil until an image needs it
 	features   string // the signature that runs the frozen part
 	version    int    // of the contract
 	network    *Model
@@ -35,9 +37,10 @@ func (s *stage) older() error {
 		"export it again")
 }
 
-// choose opens the graph, if another one is needed for the variables that a
-// checkpoint leaves; nil is none. If these equal the constants, features are
-// computed from the constants, which is faster, and the graph does without.
+// choose opens the graph, or another one if a checkpoint needs it; nil is the
+// network as it was exported. If the network's variables equal the constants,
+// features are computed from these, which is faster, and the graph is opened
+// without its frozen part.
 func (s *stage) choose(def *metaGraphPB, checkpoint *bundle) error {
 	hold, err := s.constantsHold(checkpoint)
 	if err != nil {
@@ -90,10 +93,12 @@ func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
 }
 
 // frozen returns the graph of the signature that runs the frozen part.
-func (s *stage) frozen() (*graph, error) {
-	if s.features != signatureConstant {
-		return s.graph, nil
+func (s *stage) frozen(ctx context.Context) (*graph, error) {
+	if s.features != signatureConstant || ctx.Err() != nil {
+		return s.graph, ctx.Err()
 	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	if s.constant == nil {
 		g, err := openConstant(s.network.Dir, s.def, s.network.Runtime)
 		if err != nil {
@@ -133,7 +138,7 @@ func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
 func (s *stage) Begin(ctx context.Context) error { return s.do(ctx, "begin", nil) }
 
 func (s *stage) Features(ctx context.Context, images pipeline.Batch) (pipeline.Batch, error) {
-	g, err := s.frozen()
+	g, err := s.frozen(ctx)
 	if err != nil {
 		return pipeline.Batch{}, err
 	}

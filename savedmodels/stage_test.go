@@ -365,22 +365,24 @@ func TestDamagedCheckpointIsAnError(t *testing.T) {
 }
 
 func TestFeaturesAreSafeForConcurrentUse(t *testing.T) {
-	s := openStage(t, load(t, filepath.Join(fixtures, "tiny")), "head", 2)
-	images := noise(4, 2)
-	want := features(t, s, images)
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 20 {
-				got, err := s.Features(t.Context(), images)
-				if err != nil || !slices.Equal(got.Data, want.Data) {
-					t.Errorf("other features, or %v", err)
-					return
+	for _, name := range []string{"tiny", "normalized"} { // the second with constants
+		s, other := openStage(t, load(t, filepath.Join(fixtures, name)), "head", 2), openStage(t, load(t, filepath.Join(fixtures, name)), "head", 2)
+		images := noise(4, 2)
+		want := features(t, other, images)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 20 {
+					got, err := s.Features(t.Context(), images)
+					if err != nil || !slices.Equal(got.Data, want.Data) {
+						t.Errorf("%s: other features, or %v", name, err)
+						return
+					}
 				}
-			}
-		})
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 }
 
 // An image's features do not depend on the rest of its batch, because the cache

@@ -58,6 +58,7 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 		return err
 	}
 	defer model.Close()
+	r.Illustrated = true
 	result, err := evaluate.Run(ctx, r.Request, model, env)
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ const (
 // nothing and learns nothing.
 type Table struct {
 	Options
-	old []byte // records of the file as it was when the Table was opened
+	old []byte // records of the file as it was when the Table was opened or saved last
 
 	mu      sync.Mutex
 	learned map[Key]Known // not in the file yet
@@ -164,6 +164,7 @@ func (t *Table) save() error {
 		return err
 	}
 	t.learned, t.used = map[Key]Known{}, map[Key]bool{} // clear would keep their memory
+	t.failed = false
 	return nil
 }
 

@@ -116,8 +116,8 @@ func (e entry) listed() listed {
 type stored interface{ read() ([]byte, error) }
 
 // file is an image that is a file of its own: a folder and a slash path from there,
-// or no folder and the path as it was given. So the images of a folder share its
-// name, and the path with their ID.
+// or no folder and the path as it was given. So all images of a folder share one
+// string for it, and each shares its path with its ID.
 type file struct{ folder, name string }
 
 func (f file) path() string {

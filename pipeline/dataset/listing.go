@@ -156,7 +156,8 @@ func (l *listing) set(classes []string) *Set {
 				label = -1
 			}
 			entries[i] = entry{sample: pipeline.Sample{ID: im.id, Label: label, Weight: im.weight}, key: im.key, stored: im.stored}
-			if more := im.listed; more.group != "" || more.fold != "" || more.values != nil {
+			if im.group != "" || im.fold != "" || im.values != nil {
+				more := im.listed
 				entries[i].more = &more
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// Plan is what is left to do of a file of runs.
+// Plan says how far each run of a file of runs has come.
 type Plan struct {
 	File   string       `json:"file"`
 	Output string       `json:"output"` // folder of the runs

@@ -55,7 +55,7 @@ done
 echo
 for set in cats-dogs animals plants flowers; do
 	for backbone in vgg16 efficientnet_lite0 xception; do
-		row "$backbone" flatten "$set" '--feature-scale none' ''
+		row "$backbone" flatten "$set" '--feature-scale none' '' --seeds 5
 		row "$backbone" gap "$set" '--feature-scale none' ''
 	done
 done

@@ -76,7 +76,9 @@ def test_scale(tmp_path):
     found = rows(run("scale.py", 300, 400, "--images", tmp_path))
     commands = ["inspect", "split", "fit, empty cache", "fit, all in the cache", "evaluate"]
     assert [row[:2] for row in found] == [
-        [command, size] for command in [*commands, "predict"] for size in ("300", "400")
+        [command, size]
+        for command in [*commands, "predict", "evaluate, many classes"]
+        for size in ("300", "400")
     ]
 
 

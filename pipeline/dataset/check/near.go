@@ -39,7 +39,7 @@ type grey [Side * Side]uint8
 
 // hasher makes thumbnails. It is safe for concurrent use.
 type hasher struct {
-	cosines [Side][lowest]float64 // the first columns of an orthonormal DCT-II
+	cosines [Side][lowest]float64 // by pixel, the first rows of an orthonormal DCT-II
 }
 
 // lowest is the number of frequencies of a hash in each direction.

@@ -265,7 +265,8 @@ func measure(ctx context.Context, j *Job, env workflow.Env) error {
 	if err := j.dir().WriteBatchRecord(record); err != nil {
 		return err
 	}
-	j.Report = &result.Report
+	report := result.Report // a copy, because the result has all predictions
+	j.Report = &report
 	if j.best != nil {
 		return nil
 	}

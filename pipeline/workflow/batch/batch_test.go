@@ -280,7 +280,7 @@ func TestPlanRefusesWhatCannotWork(t *testing.T) {
 	if err := os.Symlink(s.path("gone"), s.path("photos/train/cat/9.jpg")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.do(t.Context()); pipeline.KindOf(err) != pipeline.BadData {
+	if _, err := batch.Plan(t.Context(), s.batch, s.Env()); pipeline.KindOf(err) != pipeline.BadData {
 		t.Errorf("a dangling link: %v", err)
 	}
 	for i := range s.batch.Runs {

@@ -24,6 +24,7 @@ type planner struct {
 	mu      sync.Mutex                   // guards what follows while runs are done
 	models  map[string]string            // digests by folder
 	digests map[string]*workflow.Digests // of images, by data set
+	checked map[string]bool              // sets of images whose files are there
 }
 
 // Plan prepares every run and finds out how much of it is done. It writes
@@ -35,7 +36,7 @@ func Plan(ctx context.Context, r Request, env workflow.Env) (*Batch, error) {
 		b.pools = append(b.pools, p)
 		b.free <- p
 	}
-	b.planner = &planner{env: b.env, models: map[string]string{}, digests: map[string]*workflow.Digests{}}
+	b.planner = &planner{env: b.env, models: map[string]string{}, digests: map[string]*workflow.Digests{}, checked: map[string]bool{}}
 	b.planner.env.Load = b.pools[0].load
 	for _, run := range r.Runs {
 		j := &Job{Run: run}
@@ -81,8 +82,11 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 		p.digests[source] = p.env.Digests()
 	}
 	j.digests = p.digests[source]
-	if j.State, err = j.new(); j.State == ToBegin || err != nil {
+	if j.State, err = j.new(); err != nil {
 		return err
+	}
+	if j.State == ToBegin {
+		return p.present(source, config, set)
 	}
 	legacy, err := p.inputs(ctx, j, config, set)
 	if err != nil {
@@ -90,6 +94,27 @@ func (p *planner) plan(ctx context.Context, j *Job) error {
 	}
 	j.State, err = j.found(legacy)
 	return err
+}
+
+// present checks that the files of a new run's images are there. The run reads them.
+func (p *planner) present(source string, config rundir.Config, set *dataset.Set) error {
+	key := source + "\n" + set.Digest()
+	if config.Data.OnBadImage == train.SkipBadImages || p.checked[key] {
+		return nil
+	}
+	p.checked[key] = true
+	for _, part := range set.Parts() {
+		for i := range part.Len() {
+			path, ok := part.Path(i)
+			if !ok {
+				continue
+			}
+			if _, err := os.Stat(path); err != nil {
+				return pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%w", err))
+			}
+		}
+	}
+	return nil
 }
 
 // inputs digests everything that decides what a run learns: its resolved options,

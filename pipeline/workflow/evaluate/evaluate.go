@@ -36,6 +36,9 @@ type Request struct {
 	Workers     int    // images decoded at a time; 0 for one per processor
 	OnBadImage  string // train.FailOnBadImage or train.SkipBadImages
 	Predictions Kept   // how much of them the run's folder keeps
+	// Illustrated says that Illustrate will be called, so that images are kept in
+	// memory for it.
+	Illustrated bool
 }
 
 // NewRequest returns a request with the defaults of tftl evaluate: the test part
@@ -79,7 +82,7 @@ type Result struct {
 	// LikeProbabilities says that all logits look like probabilities.
 	LikeProbabilities bool
 
-	held    *held // Images
+	held    *held // Images, those that were read for their pictures in memory
 	request Request
 	env     workflow.Env
 	kept    bool   // whether the run's folder keeps it
@@ -127,12 +130,12 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
 		return nil, err
 	}
-	kept := rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart
-	held := hold(part, 0)
-	if kept { // it may be illustrated
-		held.room = mostHeld
+	kept, room := rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart, 0
+	if kept && r.Illustrated {
+		room = mostHeld
 	}
-	table, alike, err := m.predict(ctx, m.digests.Hashed(held), decision)
+	images := hold(part, room)
+	table, alike, err := m.predict(ctx, m.digests.Hashed(images), decision)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +146,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	env.Remember()
 	result := &Result{
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
-		held: held, request: r, env: env, kept: kept,
+		held: images, request: r, env: env, kept: kept,
 	}
 	env.Progress(pipeline.Event{Phase: "measure"})
 	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})

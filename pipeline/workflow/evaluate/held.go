@@ -6,9 +6,12 @@ import (
 	"tftl/pipeline"
 )
 
-// mostHeld is how many bytes of images an evaluation holds for its pictures. The
-// images of a larger part that are chosen are read again.
-const mostHeld = 64 << 20
+// Bytes of images in memory: while a part is measured, for the pictures of some of
+// them, and while pictures and heat maps are made. What has no room is read again.
+const (
+	mostHeld   = 64 << 20
+	mostChosen = 256 << 20
+)
 
 // held is images that are read only once as long as there is room for them.
 type held struct {

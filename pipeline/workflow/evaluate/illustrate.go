@@ -145,7 +145,7 @@ func union(a, b []int) []int {
 // their descriptions by index.
 func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
-	images := hold(chosen{r.held, index}, 256<<20)
+	images := hold(chosen{r.held, index}, mostChosen)
 	for k, i := range index {
 		p, d := r.Table.Predictions[i], r.Report.Decision
 		classes[k] = d.Class(p.Probabilities)
