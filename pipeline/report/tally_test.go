@@ -86,7 +86,7 @@ func TestTallyTellsWhatItHolds(t *testing.T) {
 	tally := report.Tally{Alone: true, Fault: func(error) { told++ }}
 	tally.Count([]pipeline.Outcome{{Err: pipeline.Errorf(pipeline.BadData, "image a: is text")}})
 	if told != 0 {
-		t.Error("the only image is told before the end")
+		t.Error("the error of the only image is printed before the command ends")
 	}
 	tally.Tell()
 	tally.Tell()
