@@ -191,7 +191,11 @@ func (s *stage) restoreOver(ctx context.Context, prefix string) error {
 		err = s.choose(s.def, checkpoint)
 	}
 	if err == nil {
-		err = s.restoreBoth(ctx, prefix, checkpoint, network)
+		if s.assigned == nil {
+			err = s.restoreBoth(ctx, prefix, checkpoint, network)
+		} else if err = s.ready(); err == nil {
+			err = s.assigned.assign(checkpoint, network)
+		}
 	}
 	if err != nil {
 		checkpoint.close()

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
@@ -40,15 +40,9 @@ func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []str
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", checkpoint, err)
 	}
-	// Fields unknown to the binding's older protobufs are kept.
-	saved := &savedModelPB{
-		SavedModelSchemaVersion: m.saved.SavedModelSchemaVersion,
-		MetaGraphs:              []*metaGraphPB{def},
-	}
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(saved)
-	if err != nil {
-		return err
-	}
+	var data []byte
+	data = protowire.AppendVarint(protowire.AppendTag(data, fieldVersion, protowire.VarintType), m.saved.version)
+	data = protowire.AppendBytes(protowire.AppendTag(data, fieldMetaGraph, protowire.BytesType), def.encoded)
 	if err := atomicfile.WriteFile(filepath.Join(dir, "saved_model.pb"), data, 0o644); err != nil {
 		return err
 	}

@@ -21,8 +21,11 @@ import (
 // calls tfgo, which panics on every error: try turns its panics into errors.
 type graph struct {
 	model session
-	def   *metaGraphPB
+	def   *metaGraphDef
 	ready func() error // waits until the variables have values
+	// assigned gives a part of a MetaGraph its values; nil for a whole one, which
+	// has a saver.
+	assigned *assigner
 }
 
 // session runs a graph. Its methods panic on errors, as those of tfgo do.
@@ -40,7 +43,7 @@ func (m loaded) exec(fetch []tf.Output, feed map[tf.Output]*tf.Tensor) []*tf.Ten
 func (m loaded) op(name string, index int) tf.Output { return m.Op(name, index) }
 
 // open loads a MetaGraph with its variables.
-func open(dir string, def *metaGraphPB, r *Runtime) (g *graph, err error) {
+func open(dir string, def *metaGraphDef, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
 	err = literal(dir, func(path string) error {
 		err := try(func() {

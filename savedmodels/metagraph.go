@@ -10,22 +10,105 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/galeone/tensorflow/tensorflow/go/core/framework/graph_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/types_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"tftl/pipeline"
 )
 
 type (
-	savedModelPB = for_core_protos_go_proto.SavedModel
-	metaGraphPB  = for_core_protos_go_proto.MetaGraphDef
-	tensorPB     = for_core_protos_go_proto.TensorInfo
+	metaGraphPB = for_core_protos_go_proto.MetaGraphDef
+	tensorPB    = for_core_protos_go_proto.TensorInfo
 )
+
+// savedModel is saved_model.pb.
+type savedModel struct {
+	version    uint64
+	metaGraphs []*metaGraphDef
+}
+
+// metaGraphDef is a MetaGraph without its nodes, functions and objects, which take
+// long to parse and of which few are needed.
+type metaGraphDef struct {
+	*metaGraphPB
+	encoded []byte // all of it
+}
+
+// graphDef parses the nodes and functions.
+func (d *metaGraphDef) graphDef() (*graph_go_proto.GraphDef, error) {
+	g := new(graph_go_proto.GraphDef)
+	err := fields(d.encoded, func(number protowire.Number, content, _ []byte) error {
+		if number != fieldGraphDef {
+			return nil
+		}
+		return proto.UnmarshalOptions{Merge: true}.Unmarshal(content, g)
+	})
+	return g, err
+}
+
+// The numbers of fields in the messages SavedModel and MetaGraphDef.
+const (
+	fieldVersion     protowire.Number = 1
+	fieldMetaGraph   protowire.Number = 2
+	fieldGraphDef    protowire.Number = 2
+	fieldObjectGraph protowire.Number = 7
+)
+
+// parse reads what saved_model.pb says of its graphs, but not the graphs.
+func (s *savedModel) parse(data []byte) error {
+	return fields(data, func(number protowire.Number, content, field []byte) error {
+		if number == fieldVersion {
+			s.version, _ = protowire.ConsumeVarint(content)
+		}
+		if number != fieldMetaGraph {
+			return nil
+		}
+		var described []byte
+		err := fields(content, func(number protowire.Number, _, field []byte) error {
+			if number != fieldGraphDef && number != fieldObjectGraph {
+				described = append(described, field...)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		def := &metaGraphDef{new(metaGraphPB), content}
+		s.metaGraphs = append(s.metaGraphs, def)
+		return proto.Unmarshal(described, def.metaGraphPB)
+	})
+}
+
+// fields calls use with each field of an encoded message: its content, for a string
+// or a message without its length, and the whole.
+func fields(message []byte, use func(number protowire.Number, content, field []byte) error) error {
+	for len(message) > 0 {
+		number, kind, tag := protowire.ConsumeTag(message)
+		if tag < 0 {
+			return protowire.ParseError(tag)
+		}
+		size := protowire.ConsumeFieldValue(number, kind, message[tag:])
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		content := message[tag : tag+size]
+		if kind == protowire.BytesType {
+			content, _ = protowire.ConsumeBytes(content)
+		}
+		if err := use(number, content, message[:tag+size]); err != nil {
+			return err
+		}
+		message = message[tag+size:]
+	}
+	return nil
+}
 
 // readSavedModel parses dir/saved_model.pb and checks that the variables exist:
 // TensorFlow loads a model without them and fails only when it runs.
-func readSavedModel(dir string) (*savedModelPB, error) {
+func readSavedModel(dir string) (*savedModel, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", dir, reason(err))
@@ -41,8 +124,8 @@ func readSavedModel(dir string) (*savedModelPB, error) {
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model: %w", err)
 	}
-	saved := new(savedModelPB)
-	if err := proto.Unmarshal(data, saved); err != nil || len(saved.MetaGraphs) == 0 {
+	saved := new(savedModel)
+	if err := saved.parse(data); err != nil || len(saved.metaGraphs) == 0 {
 		if err := standIn(path, data); err != nil {
 			return nil, err
 		}
@@ -70,8 +153,8 @@ func reason(err error) error {
 }
 
 // metaGraph returns the MetaGraph with exactly these tags, or nil.
-func metaGraph(saved *savedModelPB, tags ...string) *metaGraphPB {
-	for _, graph := range saved.MetaGraphs {
+func metaGraph(saved *savedModel, tags ...string) *metaGraphDef {
+	for _, graph := range saved.metaGraphs {
 		if sameTags(graph.GetMetaInfoDef().GetTags(), tags) {
 			return graph
 		}
@@ -117,7 +200,7 @@ func (t Tensor) String() string {
 
 // signatures lists a MetaGraph's signatures, sorted by name, without those of
 // TensorFlow's loader.
-func signatures(graph *metaGraphPB) []Signature {
+func signatures(graph *metaGraphDef) []Signature {
 	var list []Signature
 	for _, name := range slices.Sorted(maps.Keys(graph.GetSignatureDef())) {
 		if strings.HasPrefix(name, "__saved_model") {

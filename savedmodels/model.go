@@ -31,7 +31,7 @@ type Model struct {
 	Dir         string
 	Description *Description // nil for a SavedModel without the contract
 	Runtime     *Runtime
-	saved       *savedModelPB
+	saved       *savedModel
 	mu          sync.Mutex // guards used
 	used        variables  // once they were opened
 }
@@ -103,7 +103,7 @@ func (m *Model) Trainable() error {
 // MetaGraphs lists the model's graphs in the file's order.
 func (m *Model) MetaGraphs() []MetaGraph {
 	var list []MetaGraph
-	for _, graph := range m.saved.MetaGraphs {
+	for _, graph := range m.saved.metaGraphs {
 		tags := strings.Join(graph.GetMetaInfoDef().GetTags(), ",")
 		list = append(list, MetaGraph{tags, signatures(graph)})
 	}

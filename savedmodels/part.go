@@ -2,7 +2,6 @@ package savedmodels
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -20,52 +19,63 @@ import (
 // TensorFlow copies the functions of a graph several times when a signature is
 // called first, constants included: with 90 MB of them each signature takes half a
 // second. So the frozen part with constants has a session of its own, which is
-// opened when an image first needs it, and the other signatures have one without
-// any frozen part.
+// opened when an image first needs it. The other signatures have one with neither
+// the frozen part nor its variables, which tftl gives their values itself.
 
 // openConstant opens the frozen part with constant weights. It has no variables.
-func openConstant(dir string, def *metaGraphPB, r *Runtime) (*graph, error) {
-	return openPart(dir, def, r, func(signature string) bool { return signature == signatureConstant })
+func openConstant(dir string, def *metaGraphDef, r *Runtime) (*graph, error) {
+	g, _, err := openPart(dir, def, r, func(signature string) bool { return signature == signatureConstant })
+	return g, err
 }
 
-// openAbove opens what is above the frozen part. It goes on reading the variables
-// after it has returned.
-func openAbove(dir string, def *metaGraphPB, r *Runtime) (*graph, error) {
-	g, err := openPart(dir, def, r, func(signature string) bool {
+// openAbove opens what is above the frozen part, and gives it the values of the
+// exported network while it is in use already. Only exports of contract 4 can save
+// such a part.
+func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
+	g, whole, err := openPart(m.Dir, def, m.Runtime, func(signature string) bool {
 		return signature != signatureConstant && signature != signatureConstants && signature != signatureFeatures
 	})
 	if err != nil {
 		return nil, err
 	}
+	if g.assigned, err = newAssigner(g, whole); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
+	}
 	g.ready = sync.OnceValue(func() error {
-		err := g.saved(filepath.Join(dir, "variables", "variables"))
+		network, _, err := m.variables()
 		if err != nil {
-			err = pipeline.Errorf(pipeline.BadModel, "model %s: cannot load its variables: %w", dir, err)
+			return err
 		}
-		return err
+		defer network.close()
+		return g.assigned.assign(network)
 	})
 	go func() { _ = g.ready() }() // the first call returns the error
 	return g, nil
 }
 
-// openPart opens those signatures of a MetaGraph that keep accepts, and its saver.
-// The variables have no values.
-func openPart(dir string, def *metaGraphPB, r *Runtime, keep func(signature string) bool) (*graph, error) {
-	encoded, err := proto.Marshal(part(def, keep))
+// openPart opens those signatures of a MetaGraph that keep accepts, and returns the
+// whole graph too. The variables have no values.
+func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature string) bool) (*graph, *graph_go_proto.GraphDef, error) {
+	fail := func(err error) (*graph, *graph_go_proto.GraphDef, error) {
+		return nil, nil, pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(def.GetMetaInfoDef().GetTags(), ", "), firstLine(err))
+	}
+	whole, err := def.graphDef()
 	if err != nil {
-		return nil, err
+		return fail(err)
+	}
+	encoded, err := proto.Marshal(part(def, whole, keep))
+	if err != nil {
+		return fail(err)
 	}
 	session, err := importGraph(encoded, r.config)
 	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(def.GetMetaInfoDef().GetTags(), ", "), firstLine(err))
+		return fail(err)
 	}
-	return &graph{model: session, def: def, ready: func() error { return nil }}, nil
+	return &graph{model: session, def: def, ready: func() error { return nil }}, whole, nil
 }
 
-// part returns the nodes and functions that some signatures of a MetaGraph need, and
-// its saver if they use variables.
-func part(def *metaGraphPB, keep func(signature string) bool) *graph_go_proto.GraphDef {
-	whole := def.GetGraphDef()
+// part returns the nodes and functions that some signatures of a MetaGraph need.
+func part(def *metaGraphDef, whole *graph_go_proto.GraphDef, keep func(signature string) bool) *graph_go_proto.GraphDef {
 	p := pruner{
 		nodes: map[string]*node_def_go_proto.NodeDef{}, functions: map[string]*function_go_proto.FunctionDef{},
 		kept: map[string]bool{}, called: map[string]bool{},
@@ -86,12 +96,6 @@ func part(def *metaGraphPB, keep func(signature string) bool) *graph_go_proto.Gr
 			}
 		}
 	}
-	if p.variables {
-		saver := def.GetSaverDef()
-		p.keep(saver.GetFilenameTensorName())
-		p.keep(saver.GetSaveTensorName())
-		p.keep(saver.GetRestoreOpName())
-	}
 	return p.graph(whole)
 }
 
@@ -100,7 +104,6 @@ type pruner struct {
 	nodes        map[string]*node_def_go_proto.NodeDef
 	functions    map[string]*function_go_proto.FunctionDef
 	kept, called map[string]bool
-	variables    bool // a kept node is a variable
 }
 
 // keep keeps the node that a tensor or a control input comes from, and all that it
@@ -112,7 +115,6 @@ func (p *pruner) keep(tensor string) {
 		return
 	}
 	p.kept[name] = true
-	p.variables = p.variables || node.GetOp() == "VarHandleOp"
 	p.calls(node)
 	for _, input := range node.GetInput() {
 		p.keep(input)

@@ -41,19 +41,24 @@ func (s *stage) older() error {
 // network as it was exported. If the network's variables equal the constants,
 // features are computed from these, which is faster, and the graph is opened
 // without its frozen part.
-func (s *stage) choose(def *metaGraphPB, checkpoint *bundle) error {
+func (s *stage) choose(def *metaGraphDef, checkpoint *bundle) error {
 	hold, err := s.constantsHold(checkpoint)
 	if err != nil {
 		return err
 	}
-	how, features := open, signatureFeatures
+	features := signatureFeatures
 	if hold {
-		how, features = openAbove, signatureConstant
+		features = signatureConstant
 	}
 	if s.features == features {
 		return nil
 	}
-	g, err := how(s.network.Dir, def, s.network.Runtime)
+	var g *graph
+	if hold && s.version >= 4 {
+		g, err = openAbove(s.network, def)
+	} else {
+		g, err = open(s.network.Dir, def, s.network.Runtime)
+	}
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,7 @@ func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
 
 // frozen returns the graph of the signature that runs the frozen part.
 func (s *stage) frozen(ctx context.Context) (*graph, error) {
-	if s.features != signatureConstant || ctx.Err() != nil {
+	if s.assigned == nil || ctx.Err() != nil {
 		return s.graph, ctx.Err()
 	}
 	s.opening.Lock()
