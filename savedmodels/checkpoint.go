@@ -203,7 +203,17 @@ func (s *stage) restoreOver(ctx context.Context, prefix string) error {
 	}
 	s.forget()
 	s.restored, s.sifted = checkpoint, false
+	s.classes = classes(checkpoint)
 	return nil
+}
+
+// classes is the number of classes of a checkpoint's head, or 0 if it has none.
+func classes(checkpoint *bundle) int64 {
+	bias := checkpoint.entries[headKeys+"output_bias/.ATTRIBUTES/VARIABLE_VALUE"].GetShape().GetDim()
+	if len(bias) != 1 {
+		return 0
+	}
+	return max(bias[0].GetSize(), 2)
 }
 
 // forget closes the restored checkpoint.

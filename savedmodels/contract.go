@@ -243,7 +243,8 @@ func checkTensors(signature, role string, have, want []Tensor) error {
 		if i < 0 {
 			return pipeline.Errorf(pipeline.BadModel, "signature %q has no %s %q", signature, role, w.Name)
 		}
-		if h := have[i]; h.DType != w.DType || !fits(h.Shape, w.Shape) {
+		// What an output of unknown rank returns, nobody knows.
+		if h := have[i]; h.DType != w.DType || !fits(h.Shape, w.Shape) || role == "output" && h.Shape == nil {
 			return pipeline.Errorf(pipeline.BadModel, "signature %q: %s is %v, but the contract needs %v", signature, role, h, w)
 		}
 	}

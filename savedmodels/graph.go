@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
+	"github.com/galeone/tensorflow/tensorflow/go/core/framework/types_go_proto"
 	"github.com/galeone/tfgo"
 
 	"tftl/internal/tensor"
@@ -44,17 +45,25 @@ func (m loaded) op(name string, index int) tf.Output { return m.Op(name, index) 
 
 // open loads a MetaGraph with its variables.
 func open(dir string, def *metaGraphDef, r *Runtime) (g *graph, err error) {
+	if _, err := def.vetted(r); err != nil {
+		return nil, def.refused(dir, err)
+	}
 	tags := def.GetMetaInfoDef().GetTags()
 	err = literal(dir, func(path string) error {
 		err := try(func() {
 			g = &graph{model: loaded{tfgo.LoadModel(path, tags, r.config)}, def: def, ready: func() error { return nil }}
 		})
 		if err != nil {
-			return pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(tags, ", "), err)
+			return def.refused(dir, err)
 		}
 		return nil
 	})
 	return g, err
+}
+
+// refused is the error for a MetaGraph that cannot be opened.
+func (d *metaGraphDef) refused(dir string, err error) error {
+	return pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(d.GetMetaInfoDef().GetTags(), ", "), err)
 }
 
 // feeds are the inputs of a call by name. The call frees them.
@@ -95,10 +104,29 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 		}
 		results = g.model.exec(fetch, feed)
 	})
+	for i, name := range outputs {
+		if err == nil {
+			err = checkResult(name, def.Outputs[name], results[i])
+		}
+	}
 	if err != nil {
+		tensor.Free(results...)
 		return nil, fmt.Errorf("signature %q: %w", signature, err)
 	}
 	return results, nil
+}
+
+// checkResult checks that a result is what the signature declares: a graph may
+// compute something else.
+func checkResult(name string, declared *tensorPB, have *tf.Tensor) error {
+	if want := tf.DataType(declared.GetDtype()); have.DataType() != want {
+		return pipeline.Errorf(pipeline.BadModel, "%s is %s, but the model declares %s", name,
+			dtypeName(types_go_proto.DataType(have.DataType())), dtypeName(declared.GetDtype()))
+	}
+	if want := shape(declared); !fits(want, have.Shape()) {
+		return pipeline.Errorf(pipeline.BadModel, "%s has shape %v, but the model declares %v", name, have.Shape(), want)
+	}
+	return nil
 }
 
 // save writes the MetaGraph's variables to a path prefix, and restore reads them.

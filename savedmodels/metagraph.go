@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/graph_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/types_go_proto"
@@ -35,10 +36,17 @@ type savedModel struct {
 type metaGraphDef struct {
 	*metaGraphPB
 	encoded []byte // all of it
+	mu      sync.Mutex
+	graph   *graph_go_proto.GraphDef // once it was needed
 }
 
 // graphDef parses the nodes and functions.
 func (d *metaGraphDef) graphDef() (*graph_go_proto.GraphDef, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.graph != nil {
+		return d.graph, nil
+	}
 	g := new(graph_go_proto.GraphDef)
 	err := fields(d.encoded, func(number protowire.Number, content, _ []byte) error {
 		if number != fieldGraphDef {
@@ -46,7 +54,19 @@ func (d *metaGraphDef) graphDef() (*graph_go_proto.GraphDef, error) {
 		}
 		return proto.UnmarshalOptions{Merge: true}.Unmarshal(content, g)
 	})
+	if err == nil {
+		d.graph = g
+	}
 	return g, err
+}
+
+// vetted is graphDef for a graph that is about to be run.
+func (d *metaGraphDef) vetted(r *Runtime) (*graph_go_proto.GraphDef, error) {
+	g, err := d.graphDef()
+	if err != nil || r.trust {
+		return g, err
+	}
+	return g, vet(g, d.GetSaverDef().GetFilenameTensorName(), d.GetSignatureDef()[signatureSave].GetInputs()["prefix"].GetName())
 }
 
 // The numbers of fields in the messages SavedModel and MetaGraphDef.
@@ -76,7 +96,7 @@ func (s *savedModel) parse(data []byte) error {
 		if err != nil {
 			return err
 		}
-		def := &metaGraphDef{new(metaGraphPB), content}
+		def := &metaGraphDef{metaGraphPB: new(metaGraphPB), encoded: content}
 		s.metaGraphs = append(s.metaGraphs, def)
 		return proto.Unmarshal(described, def.metaGraphPB)
 	})
@@ -152,7 +172,8 @@ func reason(err error) error {
 	return err
 }
 
-// metaGraph returns the MetaGraph with exactly these tags, or nil.
+// metaGraph returns the first MetaGraph with exactly these tags, or nil. That is the
+// one that TensorFlow takes.
 func metaGraph(saved *savedModel, tags ...string) *metaGraphDef {
 	for _, graph := range saved.metaGraphs {
 		if sameTags(graph.GetMetaInfoDef().GetTags(), tags) {
@@ -166,7 +187,7 @@ func sameTags(a, b []string) bool {
 	a, b = slices.Clone(a), slices.Clone(b)
 	slices.Sort(a)
 	slices.Sort(b)
-	return slices.Equal(a, b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
 // Signature is the signature of a SavedModel's function.

@@ -31,6 +31,7 @@ type Options struct {
 	Precision Precision // Auto, Float32 or BFloat16
 	Threads   int       // within one operation and between operations; 0 for all processors
 	Device    string    // "auto", "cpu", "gpu" or "gpu:N"
+	Trust     bool      // run graphs with any operation: those that are not allowed too
 }
 
 // Runtime is what a session uses on this machine.
@@ -41,6 +42,7 @@ type Runtime struct {
 	Threads      int       `json:"threads"`      // 0 for all processors
 	Instructions string    `json:"instructions"` // with +onednn if its kernels are on; part of the feature cache's key
 	config       *tf.SessionOptions
+	trust        bool
 }
 
 // Resolve decides what the options mean on this machine. The decision depends
@@ -64,7 +66,7 @@ func Resolve(o Options) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions()}
+	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions(), trust: o.Trust}
 	if r.Devices, err = devices(config); err != nil {
 		return nil, err
 	}

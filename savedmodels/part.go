@@ -57,9 +57,9 @@ func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
 // whole graph too. The variables have no values.
 func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature string) bool) (*graph, *graph_go_proto.GraphDef, error) {
 	fail := func(err error) (*graph, *graph_go_proto.GraphDef, error) {
-		return nil, nil, pipeline.Errorf(pipeline.BadModel, "model %s: cannot load %s: %w", dir, strings.Join(def.GetMetaInfoDef().GetTags(), ", "), firstLine(err))
+		return nil, nil, def.refused(dir, err)
 	}
-	whole, err := def.graphDef()
+	whole, err := def.vetted(r)
 	if err != nil {
 		return fail(err)
 	}
@@ -69,7 +69,7 @@ func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature str
 	}
 	session, err := importGraph(encoded, r.config)
 	if err != nil {
-		return fail(err)
+		return fail(firstLine(err))
 	}
 	return &graph{model: session, def: def, ready: func() error { return nil }}, whole, nil
 }

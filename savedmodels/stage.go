@@ -26,6 +26,7 @@ type stage struct {
 	network    *Model
 	restored   *bundle // the checkpoint that was read last; nil if none
 	sifted     bool    // restored has only what each checkpoint of the stage takes from it
+	classes    int64   // of the head; 0 before Init and Restore
 	// explainsFrom is the input from which it computes heat maps; empty if it cannot.
 	explainsFrom string
 }
@@ -137,6 +138,7 @@ func (s *stage) Init(ctx context.Context, h pipeline.Head) error {
 	if err != nil {
 		return err
 	}
+	s.classes = int64(h.Classes)
 	return s.do(ctx, "init", inputs)
 }
 
@@ -188,7 +190,18 @@ func (s *stage) Logits(ctx context.Context, features pipeline.Batch) ([]float32,
 		return nil, err
 	}
 	defer tensor.Free(results...)
+	if err := s.checkLogits(results[0]); err != nil {
+		return nil, err
+	}
 	return slices.Clone(tensor.View(results[0])), nil
+}
+
+// checkLogits checks that there is one for each class.
+func (s *stage) checkLogits(r *tf.Tensor) error {
+	if columns := r.Shape()[1]; columns != s.classes && s.classes > 0 || columns < 2 {
+		return pipeline.Errorf(pipeline.BadModel, "model %s: returns logits of shape %v for %d classes", s.network.Dir, r.Shape(), s.classes)
+	}
+	return nil
 }
 
 // feed calls a signature with the data of a batch, which it recycles.
@@ -200,7 +213,14 @@ func (g *graph) feed(ctx context.Context, signature, input string, b pipeline.Ba
 	if b.Recycle != nil {
 		b.Recycle()
 	}
-	return g.call(ctx, signature, feeds{input: data}, outputs...)
+	results, err := g.call(ctx, signature, feeds{input: data}, outputs...)
+	for i, r := range results {
+		if rows := r.Shape(); len(b.Shape) > 0 && (len(rows) == 0 || rows[0] != b.Shape[0]) {
+			tensor.Free(results...)
+			return nil, pipeline.Errorf(pipeline.BadModel, "signature %q: %s has shape %v for %d images", signature, outputs[i], rows, b.Shape[0])
+		}
+	}
+	return results, err
 }
 
 func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperparameters) (pipeline.Result, error) {
@@ -241,6 +261,12 @@ func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperpara
 		return pipeline.Result{}, err
 	}
 	defer tensor.Free(results...)
+	if rows := results[2].Shape()[0]; rows != int64(n) {
+		return pipeline.Result{}, pipeline.Errorf(pipeline.BadModel, "model %s: returns %d logits for %d samples", s.network.Dir, rows, n)
+	}
+	if err := s.checkLogits(results[2]); err != nil {
+		return pipeline.Result{}, err
+	}
 	return pipeline.Result{
 		Loss:    float64(tensor.View(results[0])[0]),
 		Penalty: float64(tensor.View(results[1])[0]),
