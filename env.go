@@ -51,7 +51,7 @@ func Env(version string) workflow.Env {
 
 // Resolve finds out what a session uses on this machine.
 func Resolve(s workflow.Session) (*savedmodels.Runtime, error) {
-	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device})
+	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device, Trust: s.Trust})
 }
 
 // load loads a model for training. A run cannot be trained like that, but a new

@@ -195,6 +195,7 @@ func TestVariablesThatChangeAreNoticed(t *testing.T) {
 	if err := m.Export(t.Context(), prefix, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("exported with other variables: %v", err)
 	}
+	sealAgain(t, dir)
 	if weights, err := load(t, dir).Weights(); err != nil || !strings.HasPrefix(weights, "variables ") {
 		t.Errorf("the digest of the network is %s, which is that of other variables (%v)", weights, err)
 	}

@@ -59,6 +59,7 @@ type Description struct {
 	LearningRate float64     `json:"learning_rate"` // default for the head
 	Versions     Versions    `json:"versions"`
 	Labels       []string    `json:"labels,omitempty"` // classes of a trained model, in order
+	Sealed       bool        `json:"sealed,omitempty"` // SHA256SUMS beside it lists the digests of the model's files
 }
 
 // Weights says where the pretrained weights come from.

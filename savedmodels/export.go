@@ -47,13 +47,16 @@ func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []str
 		return err
 	}
 	d := *m.Description
-	d.Stages, d.Labels = []StageInfo{}, labels
+	d.Stages, d.Labels, d.Sealed = []StageInfo{}, labels, true
 	d.Weights.VariablesSHA256 = digest
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(filepath.Join(dir, "assets.extra", "tftl.json"), append(text, '\n'), 0o644)
+	if err := atomicfile.WriteFile(filepath.Join(dir, "assets.extra", "tftl.json"), append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return seal(dir)
 }
 
 // exportVariables writes the variables of the serving graph, and returns the

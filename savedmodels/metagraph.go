@@ -63,7 +63,7 @@ func (d *metaGraphDef) graphDef() (*graph_go_proto.GraphDef, error) {
 // vetted is graphDef for a graph that is about to be run.
 func (d *metaGraphDef) vetted(r *Runtime) (*graph_go_proto.GraphDef, error) {
 	g, err := d.graphDef()
-	if err != nil || r.trust {
+	if err != nil || r != nil && r.trust {
 		return g, err
 	}
 	return g, vet(g, d.GetSaverDef().GetFilenameTensorName(), d.GetSignatureDef()[signatureSave].GetInputs()["prefix"].GetName())

@@ -12,12 +12,8 @@ package savedmodels
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +41,9 @@ func Load(dir string, r *Runtime) (*Model, error) {
 	}
 	description, err := readDescription(dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkSeal(dir, description); err != nil {
 		return nil, err
 	}
 	m := &Model{Dir: dir, Description: description, Runtime: r, saved: saved}
@@ -183,9 +182,19 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 	if weights != "" {
 		frozen = "checkpoint " + weights + " in " + frozen // the checkpoint does not tell pooling and cut
 	}
+	constants := m.constants(name) && v.sum() == d.Weights.VariablesSHA256
+	signature := signatureFeatures
+	if constants {
+		signature = signatureConstant
+	}
+	graph, err := metaGraph(m.saved, tagTrain, name).graphDigest(signature)
+	if err != nil {
+		return "", pipeline.Errorf(pipeline.BadModel, "model %s: stage %s: %w", m.Dir, name, err)
+	}
 	space, err := json.Marshal(struct {
 		Contract     int       `json:"contract"`
 		Stage        string    `json:"stage"`
+		Graph        string    `json:"graph"`
 		Frozen       string    `json:"frozen"`
 		Constants    bool      `json:"constants,omitempty"` // they round differently
 		Input        Input     `json:"input"`
@@ -194,21 +203,8 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		Device       string    `json:"device"`
 		Instructions string    `json:"instructions"`
 	}{
-		featuresVersion, name, frozen, m.constants(name) && v.sum() == d.Weights.VariablesSHA256, d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
+		featuresVersion, name, graph, frozen, constants, d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
 		strings.Join(slices.Sorted(slices.Values(m.Runtime.Devices)), " "), m.Runtime.Instructions,
 	})
 	return string(space), err
-}
-
-func fileDigest(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -43,6 +43,14 @@ func copyModel(t *testing.T, name string) string {
 	return dir
 }
 
+// sealAgain renews the digests of a model's files.
+func sealAgain(t *testing.T, dir string) {
+	t.Helper()
+	if err := seal(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // describe changes a model's tftl.json.
 func describe(t *testing.T, dir string, change func(map[string]any)) {
 	t.Helper()
@@ -60,6 +68,7 @@ func describe(t *testing.T, dir string, change func(map[string]any)) {
 		t.Fatal(err)
 	}
 	write(t, path, string(text))
+	sealAgain(t, dir)
 }
 
 func write(t *testing.T, path, text string) {
@@ -179,6 +188,7 @@ func TestModelsThatCannotBeTrained(t *testing.T) {
 func TestGraphThatCannotBeLoaded(t *testing.T) {
 	dir := copyModel(t, "tiny")
 	write(t, filepath.Join(dir, "variables", "variables.index"), "garbage")
+	sealAgain(t, dir)
 	_, err := load(t, dir).Open(t.Context(), "head")
 	if pipeline.KindOf(err) != pipeline.BadModel || !strings.Contains(err.Error(), "model "+dir+": cannot load train, head: ") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
@@ -238,7 +248,24 @@ func TestFeatureSpace(t *testing.T) {
 	}
 	data[len(data)/2] ^= 1
 	write(t, variables, string(data))
+	sealAgain(t, changed)
 	other["a bit of the variables"] = space(load(t, changed), "head")
+
+	// Another operation, constant or order in the graph that computes the features.
+	for name, change := range map[string]func(*functionPB){
+		"an operation": func(f *functionPB) { replaceOperation(f, "Relu", "Softplus") },
+		"a constant": func(f *functionPB) {
+			for _, node := range f.NodeDef {
+				if content := node.GetAttr()["value"].GetTensor(); node.Op == "Const" && len(content.GetFloatVal()) == 1 {
+					content.FloatVal[0]++
+				}
+			}
+		},
+	} {
+		m := load(t, dir)
+		changeFunctions(t, m, "head", change)
+		other[name] = space(m, "head")
+	}
 
 	seen := map[string]string{base: "the model"}
 	for name, s := range other {

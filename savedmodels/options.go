@@ -31,7 +31,7 @@ type Options struct {
 	Precision Precision // Auto, Float32 or BFloat16
 	Threads   int       // within one operation and between operations; 0 for all processors
 	Device    string    // "auto", "cpu", "gpu" or "gpu:N"
-	Trust     bool      // run graphs with any operation: those that are not allowed too
+	Trust     bool      // run any graph, also one that does more than compute
 }
 
 // Runtime is what a session uses on this machine.

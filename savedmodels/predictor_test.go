@@ -120,7 +120,7 @@ func TestExportedModelSaysWhatItIs(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{"assets.extra/tftl.json", "saved_model.pb", "variables/variables.data-00000-of-00002", "variables/variables.data-00001-of-00002", "variables/variables.index"}
+	want := []string{sealFile, "assets.extra/tftl.json", "saved_model.pb", "variables/variables.data-00000-of-00002", "variables/variables.data-00001-of-00002", "variables/variables.index"}
 	if err != nil || !slices.Equal(names, want) {
 		t.Errorf("files %v, %v, want %v", names, err, want)
 	}

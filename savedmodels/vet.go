@@ -29,10 +29,10 @@ const (
 // nothing calls or needs itself. roots are the placeholders to which the caller gives
 // paths.
 func vet(whole *graph_go_proto.GraphDef, roots ...string) error {
-	v := vetter{allowed: allowed(), paths: pathInputs(), bodies: map[string]*body{}, sizes: map[string]int{}}
+	v := vetter{allowed: allowed(), paths: pathInputs(), bodies: map[string]*body{}, extents: map[string]extent{}}
 	for _, f := range whole.GetLibrary().GetFunction() {
 		name := f.GetSignature().GetName()
-		if v.bodies[name] != nil {
+		if v.bodies[name] != nil || name == "" {
 			return fmt.Errorf("has two functions named %q", name)
 		}
 		v.bodies[name] = newBody(name, f.GetNodeDef(), f)
@@ -49,10 +49,60 @@ func vet(whole *graph_go_proto.GraphDef, roots ...string) error {
 	if err := v.body(top); err != nil {
 		return err
 	}
-	if _, err := v.size(top, 0); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(v.bodies)) {
+		if _, err := v.extent(v.bodies[name], 0); err != nil {
+			return err
+		}
+	}
+	if _, err := v.extent(top, 0); err != nil {
 		return err
 	}
 	return v.rooted(top)
+}
+
+// Operation is a kind of operation of a model.
+type Operation struct {
+	Name    string `json:"name"`
+	Allowed bool   `json:"allowed"` // a model may have it without being trusted
+}
+
+// Operations lists the operations in the model's graphs, sorted by name.
+func (m *Model) Operations() ([]Operation, error) {
+	allowed, found := allowed(), map[string]bool{}
+	for _, def := range m.saved.metaGraphs {
+		g, err := def.graphDef()
+		if err != nil {
+			return nil, def.refused(m.Dir, err)
+		}
+		nodes := [][]*node_def_go_proto.NodeDef{g.GetNode()}
+		functions := map[string]bool{}
+		for _, f := range g.GetLibrary().GetFunction() {
+			functions[f.GetSignature().GetName()] = true
+			nodes = append(nodes, f.GetNodeDef())
+		}
+		for _, node := range slices.Concat(nodes...) {
+			if !functions[node.GetOp()] {
+				found[node.GetOp()] = true
+			}
+		}
+	}
+	var list []Operation
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		list = append(list, Operation{name, allowed[name]})
+	}
+	return list, nil
+}
+
+// Vet returns an error of kind pipeline.BadModel, with a hint, if one of the model's
+// graphs does more than compute. Opening a graph does the same before TensorFlow sees
+// it.
+func (m *Model) Vet() error {
+	for _, def := range m.saved.metaGraphs {
+		if _, err := def.vetted(nil); err != nil {
+			return def.refused(m.Dir, err)
+		}
+	}
+	return nil
 }
 
 // vetter checks a graph.
@@ -60,8 +110,8 @@ type vetter struct {
 	allowed   map[string]bool
 	paths     map[string][]int
 	bodies    map[string]*body // of the functions, by name
-	sizes     map[string]int   // nodes of a function with all that it calls; -1 while it is computed
-	constants float64          // bytes of all constants
+	extents   map[string]extent
+	constants float64 // bytes of all constants
 }
 
 // body is the graph of a function, or the graph itself.
@@ -174,7 +224,7 @@ func (v *vetter) called(node *node_def_go_proto.NodeDef) (names []string) {
 		names = append(names, node.GetOp())
 	}
 	functions(node.GetAttr(), func(name string) {
-		if v.bodies[name] != nil {
+		if v.bodies[name] != nil || name == "" {
 			names = append(names, name)
 		}
 	})
@@ -193,32 +243,42 @@ func functions(attributes map[string]*attr_value_go_proto.AttrValue, use func(na
 	}
 }
 
-// size counts the nodes of a body with every call replaced by what it calls.
-func (v *vetter) size(b *body, depth int) (int, error) {
-	if depth > maxNesting {
-		return 0, fmt.Errorf("function %q: calls are nested more than %d deep", b.name, maxNesting)
-	}
-	switch size, known := v.sizes[b.name]; {
-	case known && size < 0:
-		return 0, fmt.Errorf("function %q calls itself", b.name)
+// extent is what a body becomes if every call is replaced by what it calls.
+type extent struct {
+	nodes  int
+	height int // of calls within calls; -1 while it is computed
+}
+
+func (v *vetter) extent(b *body, depth int) (extent, error) {
+	whole, known := v.extents[b.name]
+	switch {
+	case known && whole.height < 0:
+		return whole, fmt.Errorf("function %q calls itself", b.name)
 	case known:
-		return size, nil
+		return whole, nil
+	case depth > maxNesting:
+		return whole, fmt.Errorf("function %q: calls are nested more than %d deep", b.name, maxNesting)
 	}
-	v.sizes[b.name] = -1
-	size := len(b.list)
+	v.extents[b.name] = extent{height: -1}
+	whole.nodes = len(b.list)
 	for _, node := range b.list {
 		for _, name := range v.called(node) {
-			n, err := v.size(v.bodies[name], depth+1)
+			part, err := v.extent(v.bodies[name], depth+1)
 			if err != nil {
-				return 0, err
+				return part, err
 			}
-			if size += n; size > maxNodes {
-				return 0, fmt.Errorf("function %q has more than %d nodes with all that it calls", b.name, maxNodes)
+			whole.nodes += part.nodes
+			whole.height = max(whole.height, part.height+1)
+			if whole.nodes > maxNodes {
+				return whole, fmt.Errorf("function %q has more than %d nodes with all that it calls", b.name, maxNodes)
 			}
 		}
 	}
-	v.sizes[b.name] = size
-	return size, nil
+	if whole.height > maxNesting {
+		return whole, fmt.Errorf("function %q: calls are nested more than %d deep", b.name, maxNesting)
+	}
+	v.extents[b.name] = whole
+	return whole, nil
 }
 
 // rooted checks that every path at which files are read or written comes from the

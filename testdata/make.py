@@ -26,6 +26,7 @@ newer.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -184,7 +185,10 @@ def older(folder: Path) -> None:
         if "train" not in graph.meta_info_def.tags:
             continue
         for added in ("head_inputs", "save"):
-            graph.signature_def.pop(added)
+            (output,) = graph.signature_def.pop(added).outputs.values()
+            name = output.name.partition(":")[0]
+            (node,) = (node for node in graph.graph_def.node if node.name == name)
+            graph.graph_def.node.remove(node)
         inputs = graph.signature_def["init"].inputs
         for name in ("feature_scale", "output_scale"):
             fed = inputs[name].name.partition(":")[0]
@@ -195,7 +199,18 @@ def older(folder: Path) -> None:
             del node.attr["shape"]
     (model / "saved_model.pb").write_bytes(saved.SerializeToString(deterministic=True))
     about = model / "assets.extra" / "tftl.json"
-    about.write_text(json.dumps({**json.loads(about.read_text()), "contract": 2}, indent=2) + "\n")
+    description = {**json.loads(about.read_text()), "contract": 2}
+    del description["sealed"]
+    about.write_text(json.dumps(description, indent=2) + "\n")
+    about.with_name("SHA256SUMS").unlink()
+
+
+def seal(model: Path) -> None:
+    """Write the digests of a model's files again, after some have been changed."""
+    sums = model / "assets.extra" / "SHA256SUMS"
+    files = [line.split()[1] for line in sums.read_text().splitlines()]
+    digests = [hashlib.sha256((model / file).read_bytes()).hexdigest() for file in files]
+    sums.write_text("".join(f"{d}  {f}\n" for d, f in zip(digests, files, strict=True)))
 
 
 def broken(folder: Path) -> None:
@@ -210,6 +225,7 @@ def broken(folder: Path) -> None:
         saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
         change(saved)
         (model / "saved_model.pb").write_bytes(saved.SerializeToString(deterministic=True))
+        seal(model)
 
     def head(saved: SavedModel) -> MetaGraphDef:
         return next(g for g in saved.meta_graphs if "head" in g.meta_info_def.tags)

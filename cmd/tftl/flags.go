@@ -40,6 +40,7 @@ func runtimeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "compute in float32, bfloat16 or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags},
 		&cli.IntFlag{Name: "threads", Usage: "CPU threads for TensorFlow; 0 for all", Category: machineFlags},
 		&cli.StringFlag{Name: "device", Value: "auto", Usage: "device to use: auto, cpu, gpu or gpu:N", Category: machineFlags},
+		&cli.BoolFlag{Name: "trust-model", Usage: "run the model even if its graph does more than compute, such as read and write files; do that only if you would run a program of its author", Category: machineFlags},
 	}, commonFlags()...)
 }
 

@@ -113,7 +113,7 @@ func openContents(dir string, verify bool) *contents.Table {
 // Environment variables are for new runs. They neither change nor move a run.
 func newMoved(c *cli.Context) (m train.Moved, err error) {
 	moves := map[string]*string{"data": &m.Data, "val-data": &m.Validation, "test-data": &m.Test, "model": &m.Model}
-	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file"}
+	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file", "trust-model"}
 	for _, name := range c.LocalFlagNames() {
 		switch {
 		case slices.Contains(allowed, name):

@@ -10,6 +10,7 @@ import (
 
 	"tftl"
 	"tftl/internal/ui"
+	"tftl/pipeline"
 	"tftl/savedmodels"
 )
 
@@ -64,7 +65,11 @@ type ability struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-func abilities(m *savedmodels.Model) []ability {
+func abilities(m *savedmodels.Model, refused error) []ability {
+	if refused != nil {
+		reason := pipeline.ErrorText(refused, flag)
+		return []ability{{"fit", false, reason}, {"evaluate, predict", false, reason}}
+	}
 	train := ability{Command: "fit", Can: true}
 	if lacks := m.LacksForTraining(); lacks != "" {
 		train = ability{"fit", false, lacks}
@@ -86,27 +91,34 @@ func runInspect(t terminal, path string, asJSON bool) error {
 		return err
 	}
 	path = model.Dir
+	operations, err := model.Operations()
+	if err != nil {
+		return err
+	}
+	can := abilities(model, model.Vet())
 	if asJSON {
 		return ui.WriteJSON(t.Out, struct {
 			*savedmodels.Description
 			MetaGraphs []savedmodels.MetaGraph `json:"metagraphs"`
+			Operations []savedmodels.Operation `json:"operations"`
 			Abilities  []ability               `json:"abilities"`
-		}{model.Description, model.MetaGraphs(), abilities(model)})
+		}{model.Description, model.MetaGraphs(), operations, can})
 	}
 	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s\n", path)
 	if d := model.Description; d != nil {
 		describeModel(w, d)
 	}
-	for _, a := range abilities(model) {
-		can := "yes"
+	fmt.Fprintf(w, "operations\t%s\n", operationList(operations))
+	for _, a := range can {
+		answer := "yes"
 		if !a.Can {
-			can = "no"
+			answer = "no"
 		}
 		if a.Reason != "" {
-			can += ": " + a.Reason
+			answer += ": " + a.Reason
 		}
-		fmt.Fprintf(w, "tftl %s\t%s\n", a.Command, can)
+		fmt.Fprintf(w, "tftl %s\t%s\n", a.Command, answer)
 	}
 	for _, g := range model.MetaGraphs() {
 		fmt.Fprintf(w, "\nMetaGraph %s\n", g.Tags)
@@ -141,6 +153,21 @@ func describeModel(w *tabwriter.Writer, d *savedmodels.Description) {
 	for _, s := range d.Stages {
 		fmt.Fprintf(w, "stage %s\tfeatures %v\t%d parameters of the backbone\t%s\n", s.Name, s.Features, s.Parameters, strings.Join(s.Layers, " "))
 	}
+}
+
+// operationList says how many kinds of operations a model has, and names those that
+// do more than compute.
+func operationList(operations []savedmodels.Operation) string {
+	var more []string
+	for _, o := range operations {
+		if !o.Allowed {
+			more = append(more, o.Name)
+		}
+	}
+	if len(more) == 0 {
+		return fmt.Sprintf("%d kinds, which only compute", len(operations))
+	}
+	return fmt.Sprintf("%d kinds, not all of which only compute: %s", len(operations), strings.Join(more, " "))
 }
 
 func tensorList(tensors []savedmodels.Tensor) string {

@@ -28,7 +28,7 @@ func environment(t terminal) (workflow.Env, *progress) {
 }
 
 func newSession(c *cli.Context) workflow.Session {
-	return workflow.Session{Precision: c.String("precision"), Threads: c.Int("threads"), Device: c.String("device")}
+	return workflow.Session{Precision: c.String("precision"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust-model")}
 }
 
 // classifierOptions say how to open a trained model.

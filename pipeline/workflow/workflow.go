@@ -90,6 +90,7 @@ type Session struct {
 	Precision string // auto, float32 or bfloat16
 	Threads   int    // 0 for all processors
 	Device    string // auto, cpu, gpu or gpu:N
+	Trust     bool   // run a model whose graph does more than compute
 }
 
 // Again returns the session of a resumed run. It keeps the threads and the

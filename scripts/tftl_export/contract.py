@@ -29,6 +29,7 @@ from .graph.variables import ServingVariables, TrainingVariables
 CONTRACT = 4  # the version; Go reads 2 and 3 too
 _FROZEN_PARTS = 2  # the version of frozen_digest: as long as it stays, cached features stay valid
 DESCRIPTION = ("assets.extra", "tftl.json")  # path below the model's folder
+_SEAL = ("assets.extra", "SHA256SUMS")
 _DATA = ("variables", "variables.data-00000-of-00001")
 
 
@@ -64,14 +65,24 @@ def export(output: str, network: Network, head: Head, about: About) -> dict[str,
             "optimizers": list(OPTIMIZERS),
             "learning_rate": learning_rate(head.inputs),
             "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
+            "sealed": True,
         }
         with open(os.path.join(model, *DESCRIPTION), "w", encoding="utf-8") as file:
             json.dump(description, file, indent=2)
             file.write("\n")
+        seal(model)
         if os.path.lexists(output):
             os.rename(output, os.path.join(work, "replaced"))
         os.rename(model, output)
     return description
+
+
+def seal(model: str) -> None:
+    """Write the sha256 of the model's files, as `sha256sum` does. Readers check them."""
+    files = ["saved_model.pb", "/".join(DESCRIPTION)]
+    files += [f"variables/{name}" for name in sorted(os.listdir(os.path.join(model, "variables")))]
+    with open(os.path.join(model, *_SEAL), "w", encoding="utf-8") as seal:
+        seal.writelines(f"{_file_digest(os.path.join(model, f))}  {f}\n" for f in files)
 
 
 def learning_rate(inputs: int) -> float:
