@@ -12,6 +12,8 @@
     keras-linear/       logits of blue and red
     keras-nan/          always NaN
     keras-vector/       a model that takes no images
+    hostile/            plain models that do more than compute: write a file when they predict, or
+                        read one when they are loaded; and one that calls itself
     photos/             red/ and blue/, each with 40 JPEGs of 48x40 pixels, easy to tell apart
     formats/            one picture as JPEG, PNG, BMP, GIF and WebP, and with wrong extensions
     spoilt/             images that cannot be decoded, and a near duplicate of one in photos/
@@ -76,6 +78,7 @@ def fill(work: Path) -> None:
     pixels.make(work / "pixels")
     spoilt.make(work / "spoilt", work / "photos" / "red" / "red-00.jpg")
     networks(work)
+    hostile(work)
     older(work)
     broken(work)
     keras_models(work)
@@ -241,6 +244,60 @@ def broken(folder: Path) -> None:
     write("no-graphs", lambda saved: saved.ClearField("meta_graphs"))
     write("dtype", dtype)
     write("shape", shape)
+
+
+def hostile(folder: Path) -> None:
+    """Make models that tftl must not run. They mean no harm."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    class Model(tf.Module):
+        def __init__(self, act: Callable[[tf.Tensor], tf.Tensor]) -> None:
+            super().__init__()
+            self.bias = tf.Variable([0.0, 0.0])
+            self.act = act
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32, "images")])
+        def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+            logits = tf.reduce_mean(images, [1, 2])[:, :2] + self.bias
+            return {"logits": self.act(logits)}
+
+    def write(name: str, model: Model) -> Path:
+        tf.saved_model.save(
+            model, folder / "hostile" / name, signatures={"serving_default": model.serve}
+        )
+        return folder / "hostile" / name / "saved_model.pb"
+
+    def writes(logits: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([tf.io.write_file("written", "by a model")]):
+            return tf.identity(logits)
+
+    write("writes", Model(writes))
+    words = folder / "words.txt"
+    words.write_text("zero\none\n")
+    table = tf.lookup.StaticVocabularyTable(
+        tf.lookup.TextFileInitializer(
+            str(words),
+            tf.string,
+            tf.lookup.TextFileIndex.WHOLE_LINE,
+            tf.int64,
+            tf.lookup.TextFileIndex.LINE_NUMBER,
+        ),
+        1,
+    )
+    model = Model(lambda logits: logits + tf.cast(table.lookup(tf.constant(["one"])), tf.float32))
+    model.table = table
+    write("reads", model)
+    words.unlink()
+
+    pb = write("calls-itself", Model(lambda logits: logits))
+    saved = SavedModel.FromString(pb.read_bytes())
+    (graph,) = saved.meta_graphs
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            if node.attr["f"].func.name:
+                node.attr["f"].func.name = function.signature.name
+    pb.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def keras_models(folder: Path) -> None:

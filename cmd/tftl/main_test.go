@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "junit": checkJUnit, "tmpfs": tmpfs},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "junit": checkJUnit, "seal": seal, "tmpfs": tmpfs},
 		Condition: condition,
 	})
 }
@@ -190,6 +191,20 @@ func checkJUnit(ts *testscript.TestScript, neg bool, args []string) {
 	if !slices.Equal(got, args[1:]) {
 		ts.Fatalf("%s has test cases with the results %q, want %q", args[0], got, args[1:])
 	}
+}
+
+// seal writes the digests of a model's files again, after some were changed.
+func seal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: seal MODEL")
+	}
+	path := filepath.Join(args[0], "assets.extra", "SHA256SUMS")
+	var sums strings.Builder
+	for line := range strings.Lines(ts.ReadFile(path)) {
+		_, file, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256([]byte(ts.ReadFile(filepath.Join(args[0], file)))), file)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(path), []byte(sums.String()), 0o644))
 }
 
 // tmpfs mounts a file system of this size until the script ends.

@@ -67,6 +67,7 @@ func files() []file {
 		{pattern: modelDir + "/variables/variables.*"},
 		{pattern: modelDir + "/assets/*"},
 		{pattern: modelDir + "/" + extraDir + "/tftl.json"},
+		{pattern: modelDir + "/" + extraDir + "/SHA256SUMS"},
 		{pattern: modelDir + "/" + extraDir + "/" + bestFile},
 		{pattern: modelDir + "/" + extraDir + "/" + decisionFile},
 		{pattern: decisionFile, measured: true},
