@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -111,9 +110,17 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	}
 	if err != nil {
 		tensor.Free(results...)
-		return nil, fmt.Errorf("signature %q: %w", signature, err)
+		return nil, failed(signature, err)
 	}
 	return results, nil
+}
+
+// failed is the error for a call that failed: the model's fault, unless memory ran out.
+func failed(signature string, err error) error {
+	if text := err.Error(); strings.Contains(text, "OOM") || strings.Contains(text, "allocat") {
+		return fmt.Errorf("signature %q: %w", signature, err)
+	}
+	return pipeline.Errorf(pipeline.BadModel, "signature %q: %w", signature, err)
 }
 
 // checkResult checks that a result is what the signature declares: a graph may
@@ -198,12 +205,11 @@ func (g *graph) saver(prefix, fetch string) error {
 // output returns the tensor with a name in the graph, "operation:index". Like
 // tfgo it panics on errors, so call it within try.
 func (g *graph) output(name string) tf.Output {
-	operation, index, _ := strings.Cut(name, ":")
-	i, err := strconv.Atoi(index)
+	operation, index, err := parseTensor(name)
 	if err != nil {
-		panic(fmt.Errorf("tensor name %q has no index", name))
+		panic(err)
 	}
-	return g.model.op(operation, i)
+	return g.model.op(operation, index)
 }
 
 // close releases the session. tfgo closes it only in a finalizer, so close runs

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -63,10 +64,57 @@ func (d *metaGraphDef) graphDef() (*graph_go_proto.GraphDef, error) {
 // vetted is graphDef for a graph that is about to be run.
 func (d *metaGraphDef) vetted(r *Runtime) (*graph_go_proto.GraphDef, error) {
 	g, err := d.graphDef()
+	if err == nil {
+		err = d.checkNames(g)
+	}
 	if err != nil || r != nil && r.trust {
 		return g, err
 	}
 	return g, vet(g, d.GetSaverDef().GetFilenameTensorName(), d.GetSignatureDef()[signatureSave].GetInputs()["prefix"].GetName())
+}
+
+// checkNames checks that the tensors of the signatures and, of a graph that is trained,
+// of the saver come from nodes of the graph.
+func (d *metaGraphDef) checkNames(g *graph_go_proto.GraphDef) error {
+	nodes := map[string]bool{}
+	for _, node := range g.GetNode() {
+		nodes[node.GetName()] = true
+	}
+	missing := func(tensor string) bool {
+		operation, index, err := parseTensor(tensor)
+		return err != nil || index < 0 || !nodes[operation]
+	}
+	for name, signature := range d.GetSignatureDef() {
+		if strings.HasPrefix(name, "__saved_model") {
+			continue
+		}
+		for _, tensors := range []map[string]*tensorPB{signature.GetInputs(), signature.GetOutputs()} {
+			for _, tensor := range tensors {
+				if missing(tensor.GetName()) {
+					return fmt.Errorf("signature %q: tensor %q is not in the graph", name, tensor.GetName())
+				}
+			}
+		}
+	}
+	saver := d.GetSaverDef()
+	if !slices.Contains(d.GetMetaInfoDef().GetTags(), tagTrain) {
+		return nil
+	}
+	for _, tensor := range []string{saver.GetFilenameTensorName(), saver.GetSaveTensorName(), saver.GetRestoreOpName() + ":0"} {
+		if missing(tensor) {
+			return fmt.Errorf("its saver's tensor %q is not in the graph", tensor)
+		}
+	}
+	return nil
+}
+
+// parseTensor splits the name of a tensor in a graph, "operation:index".
+func parseTensor(name string) (operation string, index int, err error) {
+	operation, digits, _ := strings.Cut(name, ":")
+	if index, err = strconv.Atoi(digits); err != nil {
+		err = fmt.Errorf("tensor name %q has no index", name)
+	}
+	return operation, index, err
 }
 
 // The numbers of fields in the messages SavedModel and MetaGraphDef.

@@ -12,6 +12,7 @@ import (
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/op_def_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/tensor_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/tensor_shape_go_proto"
+	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
 
 	"tftl/pipeline"
@@ -156,5 +157,35 @@ func TestModelsAreVetted(t *testing.T) {
 		if _, err := m.Open(t.Context(), stage); err != nil && strings.Contains(err.Error(), "which is not among") {
 			t.Errorf("stage %s is trusted: %v", stage, err)
 		}
+	}
+}
+
+func rename(tensor *tensorPB, name string) {
+	tensor.Encoding = &for_core_protos_go_proto.TensorInfo_Name{Name: name}
+}
+
+func TestNamesThatAreNotInTheGraph(t *testing.T) {
+	for name, change := range map[string]func(*metaGraphDef){
+		"signature":      func(d *metaGraphDef) { rename(d.SignatureDef["step"].Outputs["loss"], "nowhere:0") },
+		"no index":       func(d *metaGraphDef) { rename(d.SignatureDef["step"].Inputs["lr"], "step_lr") },
+		"below 0":        func(d *metaGraphDef) { rename(d.SignatureDef["step"].Inputs["lr"], "step_lr:-1") },
+		"no saver":       func(d *metaGraphDef) { d.SaverDef = nil },
+		"saver's tensor": func(d *metaGraphDef) { d.SaverDef.RestoreOpName = "nowhere" },
+	} {
+		m := load(t, filepath.Join(fixtures, "tiny"))
+		change(metaGraph(m.saved, tagTrain, "head"))
+		if _, err := m.Open(t.Context(), "head"); pipeline.KindOf(err) != pipeline.BadModel || !strings.Contains(err.Error(), "is not in the graph") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m := load(t, filepath.Join(fixtures, "tiny"))
+	loss := metaGraph(m.saved, tagTrain, "head").SignatureDef["step"].Outputs["loss"]
+	operation, _, _ := strings.Cut(loss.GetName(), ":")
+	rename(loss, operation+":99")
+	s := openStage(t, m, "head", 2)
+	pixels := noise(4, 2)
+	pixels.Shape, pixels.Data = []int64{4, 32}, pixels.Data[:4*32]
+	if _, err := s.Step(t.Context(), pixels, pipeline.Hyperparameters{Optimizer: "adam"}); pipeline.KindOf(err) != pipeline.BadModel {
+		t.Errorf("an output that the operation lacks: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -36,8 +37,22 @@ def test_the_folder_has_the_contracts_files(tiny):
         "variables/variables.index",
         "variables/variables.data-00000-of-00001",
         "assets.extra/tftl.json",
+        "assets.extra/SHA256SUMS",
     }
     assert list(meta_graphs(tiny())) == [("serve",), *(("train", stage) for stage in STAGES)]
+
+
+def test_the_seal_lists_every_file(tiny):
+    subprocess.run(
+        ["sha256sum", "--quiet", "--check", "assets.extra/SHA256SUMS"], cwd=tiny(), check=True
+    )
+    sums = (tiny() / "assets.extra" / "SHA256SUMS").read_text().splitlines()
+    assert {line.split()[1] for line in sums} == {
+        str(path.relative_to(tiny()))
+        for path in tiny().rglob("*")
+        if path.is_file() and path.name != "SHA256SUMS"
+    }
+    assert description(tiny())["sealed"]
 
 
 SCALARS = ["lr", "momentum", "weight_decay", "l2", "clip", "dropout"]
