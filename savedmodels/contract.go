@@ -3,7 +3,9 @@ package savedmodels
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,10 +124,56 @@ func readDescription(dir string) (*Description, error) {
 			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs %d to %d", dir, d.Contract, oldestContract, Contract),
 			"export it again with this version's scripts/export.py")
 	}
-	if d.Input.Size[0] < 1 || d.Input.Size[1] < 1 {
-		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: input size %v: must be 1 or more", path, d.Input.Size)
+	if err := d.check(); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", path, err)
 	}
 	return d, nil
+}
+
+// Bounds of what a description may say, far above any network's. Buffers are as large
+// as a description says.
+const (
+	maxSide   = 1 << 14
+	maxValues = 1 << 28 // in an image, or in its features
+	maxNames  = 1 << 20 // classes, or stages
+)
+
+// check checks the numbers and names of a description.
+func (d *Description) check() error {
+	h, w := d.Input.Size[0], d.Input.Size[1]
+	switch {
+	case h < 1 || w < 1:
+		return fmt.Errorf("input size %v: must be 1 or more", d.Input.Size)
+	case h > maxSide || w > maxSide || 3*h*w > maxValues:
+		return fmt.Errorf("input size %v: must be at most %d, and the image have at most %d values", d.Input.Size, maxSide, maxValues)
+	case !slices.Contains([]string{"stretch", "crop", "pad"}, d.Input.Fit):
+		return fmt.Errorf("input fit %q: must be stretch, crop or pad", d.Input.Fit)
+	case !slices.Contains([]string{"bilinear", "nearest", "bicubic", "area", "lanczos3"}, d.Input.Interpolation):
+		return fmt.Errorf("input interpolation %q: must be bilinear, nearest, bicubic, area or lanczos3", d.Input.Interpolation)
+	case d.Head.Hidden < 0 || d.Head.Hidden > maxSide:
+		return fmt.Errorf("head has %d hidden layers: must be 0 to %d", d.Head.Hidden, maxSide)
+	case d.Head.Inputs < 0 || d.Head.Inputs > maxValues:
+		return fmt.Errorf("head has %d inputs: must be at most %d", d.Head.Inputs, maxValues)
+	case len(d.Labels) == 1 || len(d.Labels) > maxNames || len(d.Stages) > maxNames:
+		return fmt.Errorf("has %d labels and %d stages: labels must be two or more, and both at most %d", len(d.Labels), len(d.Stages), maxNames)
+	case math.IsNaN(d.LearningRate) || d.LearningRate < 0 || d.LearningRate > maxSide:
+		return fmt.Errorf("learning rate %g: must be 0 to %d", d.LearningRate, maxSide)
+	}
+	for _, stage := range d.Stages {
+		values := int64(1)
+		for _, n := range stage.Features {
+			if n < 1 || n > maxValues || values*n > maxValues {
+				return fmt.Errorf("stage %s: features %v: must be at most %d values", stage.Name, stage.Features, maxValues)
+			}
+			values *= n
+		}
+	}
+	labels := slices.Clone(d.Labels)
+	slices.Sort(labels)
+	if len(slices.Compact(labels)) < len(d.Labels) || len(labels) > 0 && labels[0] == "" {
+		return errors.New("labels: must be distinct names")
+	}
+	return nil
 }
 
 // checkTraining checks that a training MetaGraph has every signature of the

@@ -21,12 +21,21 @@ AS_IN_KERAS = ("--feature-scale", "none", "--output-init", "glorot")
 
 def tftl(*arguments: object) -> str:
     """Run a command that must succeed; returns its standard output."""
+    return _run(0, arguments).stdout
+
+
+def fails(code: int, *arguments: object) -> str:
+    """Run a command that must end with this exit code; returns what it says on standard error."""
+    return _run(code, arguments).stderr
+
+
+def _run(code: int, arguments: tuple[object, ...]) -> subprocess.CompletedProcess[str]:
     assert _PROGRAM.exists(), f"{_PROGRAM} is missing: make build"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TFTL_")}
     command = [str(_PROGRAM), *map(str, arguments), "--quiet"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
-    return done.stdout
+    assert done.returncode == code, f"{' '.join(command)}: {done.returncode}, {done.stderr}"
+    return done
 
 
 @dataclass(frozen=True)
