@@ -60,9 +60,9 @@ func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) (
 	return rows, nil
 }
 
-// atOnce is how many draws of n samples are kept at a time: 64 MB of them, or a
+// atOnce is how many draws of n samples are kept at a time: 24 MB of them, or a
 // block.
-func atOnce(n int) int { return max(64<<20/n/lanes, 1) * lanes }
+func atOnce(n int) int { return max(24<<20/n/lanes, 1) * lanes }
 
 // spread calls the functions that worker returns with the numbers below n, from as
 // many goroutines as there are processors. Each has a function of its own, so

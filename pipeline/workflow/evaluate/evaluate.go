@@ -139,6 +139,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	images.drop(union(table.Choose(decision)))
 	table.Slices = m.slices(part)
 	if err := m.warnOfContents(ctx, data, part); err != nil {
 		return nil, err

@@ -46,6 +46,19 @@ func (h *held) Bytes(i int) ([]byte, error) {
 	return encoded, nil
 }
 
+// drop frees the images that have no picture.
+func (h *held) drop(pictured []int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	left := map[int][]byte{}
+	for _, i := range pictured {
+		if encoded, ok := h.read[i]; ok {
+			left[i] = encoded
+		}
+	}
+	h.read, h.room = left, 0
+}
+
 // Path is the file that an image is. ok is false if it is none.
 func (h *held) Path(i int) (path string, ok bool) {
 	if files, is := h.Encoded.(interface{ Path(i int) (string, bool) }); is {
