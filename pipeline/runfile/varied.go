@@ -2,8 +2,6 @@ package runfile
 
 import (
 	"slices"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // Varied is an option of tftl fit that differs between the runs of a file.
@@ -36,7 +34,7 @@ func (f File) Varied() []Varied {
 // texts are the values of an option in each run.
 func (f File) texts(name string) []string {
 	var a axis
-	known := map[string]int{} // values of the axis by their whole texts
+	known := map[string]int{}      // values of the axis by their whole texts
 	at := make([]int, len(f.Runs)) // of a run's value in the axis, or -1
 	for i, run := range f.Runs {
 		at[i] = -1
