@@ -7,6 +7,8 @@ const (
 	MaxBatchSize = 65_536
 	MaxWorkers   = 1_024 // and threads
 	MaxEpochs    = 1_000_000
+	MaxUnits     = 65_536    // of a hidden layer
+	MaxResamples = 1_000_000 // of a bootstrap
 	// maxBatchValues is the most numbers in a batch of pixels or features: 8 GiB of
 	// them. Kernels of TensorFlow count the values of a tensor in 32 bits.
 	maxBatchValues = 1 << 31

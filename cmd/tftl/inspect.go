@@ -46,7 +46,7 @@ found.
 			if isModel(path) {
 				return runInspect(t, path, c.Bool("json"))
 			}
-			if err := atLeast(c, 0, "workers"); err != nil {
+			if err := within(c, 0, pipeline.MaxWorkers, "workers"); err != nil {
 				return err
 			}
 			options, err := newDatasetOptions(c)

@@ -69,7 +69,7 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 	if err := requireFlags(c, "data", "output"); err != nil {
 		return o, err
 	}
-	if err := atLeast(c, 0, "workers"); err != nil {
+	if err := within(c, 0, pipeline.MaxWorkers, "workers"); err != nil {
 		return o, err
 	}
 	o = previewOptions{data: c.String("data"), output: c.String("output"), workers: c.Int("workers"), json: c.Bool("json")}

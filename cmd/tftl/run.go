@@ -66,6 +66,9 @@ and 130 if the batch was interrupted.`,
 	}
 }
 
+// maxJobs is the most runs at the same time. Each has its own network in memory.
+const maxJobs = 256
+
 // runRequest is what `tftl run` was asked for.
 type runRequest struct {
 	batch.Request
@@ -94,7 +97,7 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if err := checkOutput("junit", r.junit); err != nil {
 		return r, err
 	}
-	if err := atLeast(c, 0, "jobs"); err != nil {
+	if err := within(c, 0, maxJobs, "jobs"); err != nil {
 		return r, err
 	}
 	base := filepath.Base(r.file)

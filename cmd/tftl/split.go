@@ -64,8 +64,10 @@ func newSplitOptions(c *cli.Context) (o splitOptions, err error) {
 	if !strings.EqualFold(filepath.Ext(o.output), ".csv") {
 		return o, invalid("output", o.output, "must end in .csv")
 	}
-	if o.folds != 0 && o.folds < 2 {
-		return o, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 2 or more", pipeline.Option("folds"), o.folds)
+	if o.folds != 0 {
+		if err := within(c, 2, dataset.MaxFolds, "folds"); err != nil {
+			return o, err
+		}
 	}
 	if err := checkFolder("output", o.output); err != nil {
 		return o, err

@@ -7,6 +7,7 @@
 package regular
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +20,9 @@ import (
 func Open(path string) (*os.File, error) {
 	info, err := os.Stat(path) // opening some devices does something
 	if err != nil {
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			failed.Op = "open"
+		}
 		return nil, err
 	}
 	if err := check(path, info); err != nil {
