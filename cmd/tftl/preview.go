@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -166,6 +167,6 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 			"output": o.output, "image_size": [2]int{height, width}, "gap": pixels.SheetGap, "augmentation": o.augmentation, "images": rows,
 		})
 	}
-	_, err = fmt.Fprintf(t.Out, "%s: %d images, each with %d epochs to its right\n", o.output, len(index), sheetEpochs)
+	_, err = printable.Fprintf(t.Out, "%s: %d images, each with %d epochs to its right\n", o.output, len(index), sheetEpochs)
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -114,6 +115,6 @@ func runSplit(t terminal, o splitOptions) error {
 			"train": set.Train.Len(), "val": set.Validation.Len(), "test": set.Test.Len(),
 		})
 	}
-	_, err = fmt.Fprintf(t.Out, "%s: %d train, %d val, %d test\n", o.output, set.Train.Len(), set.Validation.Len(), set.Test.Len())
+	_, err = printable.Fprintf(t.Out, "%s: %d train, %d val, %d test\n", o.output, set.Train.Len(), set.Validation.Len(), set.Test.Len())
 	return err
 }
