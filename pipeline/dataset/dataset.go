@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"tftl/internal/printable"
 	"tftl/internal/regular"
 	"tftl/pipeline"
 )
@@ -205,7 +206,7 @@ func quoted(names []string) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%q", name)
+		fmt.Fprintf(&b, "%q", printable.Shorten(name, 200))
 	}
 	if more := len(names) - most; more > 0 {
 		fmt.Fprintf(&b, " and %d more", more)
