@@ -39,6 +39,9 @@ type Filled struct {
 func (p Filled) Predict(ctx context.Context, b Batch) ([]Prediction, error) {
 	n := len(b.Samples)
 	if missing := p.Size - n; n > 0 && missing > 0 {
+		if err := CheckBatch(p.Size, len(b.Data)/n); err != nil {
+			return nil, err
+		}
 		last := b.Data[len(b.Data)/n*(n-1):]
 		b.Samples, b.Shape = slices.Clone(b.Samples), slices.Clone(b.Shape)
 		for range missing {

@@ -59,8 +59,8 @@ func Resolve(o Options) (*Runtime, error) {
 			RewriteOptions: &for_core_protos_go_proto.RewriterConfig{MinGraphNodes: -1},
 		},
 	}
-	if o.Threads < 0 {
-		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 0 or more", pipeline.Option("threads"), o.Threads)
+	if err := pipeline.CheckRange("threads", o.Threads, 0, pipeline.MaxWorkers); err != nil {
+		return nil, err
 	}
 	wantGPU, err := selectDevice(config, o.Device)
 	if err != nil {

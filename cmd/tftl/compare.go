@@ -62,7 +62,7 @@ func newCompareOptions(c *cli.Context) (o compareOptions, err error) {
 	if c.NArg() != 2 {
 		return o, usageError(c, fmt.Errorf("expected two runs, got %d", c.NArg()), false)
 	}
-	if err := atLeast(c, 0, "resamples"); err != nil {
+	if err := within(c, 0, pipeline.MaxResamples, "resamples"); err != nil {
 		return o, err
 	}
 	if err := atLeast(c, 2, "top-k"); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/urfave/cli/v2"
 
@@ -229,11 +230,16 @@ func noArguments(c *cli.Context) error {
 // atLeast checks the lower bound of integer flags.
 func atLeast(c *cli.Context, least int, names ...string) error {
 	for _, name := range names {
-		if v := c.Int(name); v < least {
-			return pipeline.Errorf(pipeline.BadUsage, "%s %d: must be %d or more", pipeline.Option(name), v, least)
+		if err := within(c, least, math.MaxInt, name); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// within checks the bounds of an integer flag.
+func within(c *cli.Context, least, most int, name string) error {
+	return pipeline.CheckRange(pipeline.Option(name), c.Int(name), least, most)
 }
 
 // invalid is the error about a flag's value.

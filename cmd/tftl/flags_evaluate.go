@@ -16,6 +16,7 @@ import (
 	"tftl"
 	"tftl/internal/atomicfile"
 	commandline "tftl/internal/cli"
+	"tftl/internal/regular"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
@@ -146,7 +147,7 @@ func newPlain(c *cli.Context) (p savedmodels.Plain, err error) {
 	if path == "" {
 		return p, nil
 	}
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return p, pipeline.Errorf(pipeline.BadUsage, "%s: %w", pipeline.Option("labels"), err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -260,8 +261,8 @@ func parseUnits(text string) ([]int, error) {
 	var units []int
 	for part := range strings.SplitSeq(text, ",") {
 		width, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || width < 1 || width > math.MaxInt32 {
-			return nil, invalid("units", text, "must be whole numbers of 1 or more, separated by commas")
+		if err != nil || width < 1 || width > pipeline.MaxUnits {
+			return nil, invalid("units", text, fmt.Sprintf("must be whole numbers from 1 to %d, separated by commas", pipeline.MaxUnits))
 		}
 		units = append(units, width)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/savedmodels"
@@ -46,7 +47,7 @@ found.
 			if isModel(path) {
 				return runInspect(t, path, c.Bool("json"))
 			}
-			if err := atLeast(c, 0, "workers"); err != nil {
+			if err := within(c, 0, pipeline.MaxWorkers, "workers"); err != nil {
 				return err
 			}
 			options, err := newDatasetOptions(c)
@@ -105,11 +106,11 @@ func runInspect(t terminal, path string, asJSON bool) error {
 		}{model.Description, model.MetaGraphs(), operations, can})
 	}
 	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "model\t%s\n", path)
+	printable.Fprintf(w, "model\t%s\n", path)
 	if d := model.Description; d != nil {
 		describeModel(w, d)
 	}
-	fmt.Fprintf(w, "operations\t%s\n", operationList(operations))
+	printable.Fprintf(w, "operations\t%s\n", operationList(operations))
 	for _, a := range can {
 		answer := "yes"
 		if !a.Can {
@@ -118,16 +119,16 @@ func runInspect(t terminal, path string, asJSON bool) error {
 		if a.Reason != "" {
 			answer += ": " + a.Reason
 		}
-		fmt.Fprintf(w, "tftl %s\t%s\n", a.Command, answer)
+		printable.Fprintf(w, "tftl %s\t%s\n", a.Command, answer)
 	}
 	for _, g := range model.MetaGraphs() {
-		fmt.Fprintf(w, "\nMetaGraph %s\n", g.Tags)
+		printable.Fprintf(w, "\nMetaGraph %s\n", g.Tags)
 		for _, s := range g.Signatures {
-			fmt.Fprintf(w, "  %s\t", s.Name)
+			printable.Fprintf(w, "  %s\t", s.Name)
 			if len(s.Inputs) > 0 {
-				fmt.Fprintf(w, "%s\n\t", tensorList(s.Inputs))
+				printable.Fprintf(w, "%s\n\t", tensorList(s.Inputs))
 			}
-			fmt.Fprintf(w, "-> %s\n", tensorList(s.Outputs))
+			printable.Fprintf(w, "-> %s\n", tensorList(s.Outputs))
 		}
 	}
 	return w.Flush()
@@ -145,13 +146,13 @@ func describeModel(w *tabwriter.Writer, d *savedmodels.Description) {
 		{"head", head},
 		{"contract", fmt.Sprintf("version %d, TensorFlow %s, Keras %s", d.Contract, d.Versions.TensorFlow, d.Versions.Keras)},
 	} {
-		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+		printable.Fprintf(w, "%s\t%s\n", row[0], row[1])
 	}
 	if len(d.Labels) > 0 {
-		fmt.Fprintf(w, "labels\t%s\n", fmt.Sprintf("%q", d.Labels))
+		printable.Fprintf(w, "labels\t%s\n", fmt.Sprintf("%q", d.Labels))
 	}
 	for _, s := range d.Stages {
-		fmt.Fprintf(w, "stage %s\tfeatures %v\t%d parameters of the backbone\t%s\n", s.Name, s.Features, s.Parameters, strings.Join(s.Layers, " "))
+		printable.Fprintf(w, "stage %s\tfeatures %v\t%d parameters of the backbone\t%s\n", s.Name, s.Features, s.Parameters, strings.Join(s.Layers, " "))
 	}
 }
 

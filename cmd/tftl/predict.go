@@ -68,7 +68,10 @@ func newPredictRequest(c *cli.Context) (r predictRequest, err error) {
 	if c.NArg() == 0 {
 		return r, usageError(c, fmt.Errorf("expected images or folders, got none"), false)
 	}
-	if err := atLeast(c, 1, "batch-size"); err != nil {
+	if err := within(c, 1, pipeline.MaxBatchSize, "batch-size"); err != nil {
+		return r, err
+	}
+	if err := within(c, 0, pipeline.MaxWorkers, "workers"); err != nil {
 		return r, err
 	}
 	if c.IsSet("top-k") {

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -69,7 +70,7 @@ func newPreviewOptions(c *cli.Context) (o previewOptions, err error) {
 	if err := requireFlags(c, "data", "output"); err != nil {
 		return o, err
 	}
-	if err := atLeast(c, 0, "workers"); err != nil {
+	if err := within(c, 0, pipeline.MaxWorkers, "workers"); err != nil {
 		return o, err
 	}
 	o = previewOptions{data: c.String("data"), output: c.String("output"), workers: c.Int("workers"), json: c.Bool("json")}
@@ -166,6 +167,6 @@ func runPreview(ctx context.Context, t terminal, o previewOptions) error {
 			"output": o.output, "image_size": [2]int{height, width}, "gap": pixels.SheetGap, "augmentation": o.augmentation, "images": rows,
 		})
 	}
-	_, err = fmt.Fprintf(t.Out, "%s: %d images, each with %d epochs to its right\n", o.output, len(index), sheetEpochs)
+	_, err = printable.Fprintf(t.Out, "%s: %d images, each with %d epochs to its right\n", o.output, len(index), sheetEpochs)
 	return err
 }

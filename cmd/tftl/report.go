@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tftl/internal/printable"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow/evaluate"
 )
@@ -37,6 +38,6 @@ func runReport(t terminal, run rundir.Dir) error {
 	if message, ok := evaluate.Unfinished(run.Path); ok {
 		t.warn("%v", message)
 	}
-	_, err := fmt.Fprintf(t.Out, "%s\n%s\n", run.ReportPage(), run.ReportBrief())
+	_, err := printable.Fprintf(t.Out, "%s\n%s\n", run.ReportPage(), run.ReportBrief())
 	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +12,9 @@ import (
 	"tftl"
 	commandline "tftl/internal/cli"
 	"tftl/internal/printable"
+	"tftl/internal/regular"
 	"tftl/internal/ui"
+	"tftl/internal/yamltext"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
@@ -65,6 +66,9 @@ and 130 if the batch was interrupted.`,
 	}
 }
 
+// maxJobs is the most runs at the same time. Each has its own network in memory.
+const maxJobs = 256
+
 // runRequest is what `tftl run` was asked for.
 type runRequest struct {
 	batch.Request
@@ -82,7 +86,7 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 		return r, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "expected one file, got %d", c.NArg()), "for example: tftl run sweep.yaml")
 	}
 	r = runRequest{file: c.Args().First(), junit: c.String("junit"), dryRun: c.Bool("dry-run"), verify: c.Bool("verify"), json: c.Bool("json")}
-	text, err := os.ReadFile(r.file)
+	text, err := regular.Read(r.file, yamltext.MaxBytes)
 	if err != nil {
 		return r, pipeline.Errorf(pipeline.BadUsage, "%w", err)
 	}
@@ -93,7 +97,7 @@ func newRunRequest(c *cli.Context) (r runRequest, err error) {
 	if err := checkOutput("junit", r.junit); err != nil {
 		return r, err
 	}
-	if err := atLeast(c, 0, "jobs"); err != nil {
+	if err := within(c, 0, maxJobs, "jobs"); err != nil {
 		return r, err
 	}
 	base := filepath.Base(r.file)

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -64,8 +65,10 @@ func newSplitOptions(c *cli.Context) (o splitOptions, err error) {
 	if !strings.EqualFold(filepath.Ext(o.output), ".csv") {
 		return o, invalid("output", o.output, "must end in .csv")
 	}
-	if o.folds != 0 && o.folds < 2 {
-		return o, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 2 or more", pipeline.Option("folds"), o.folds)
+	if o.folds != 0 {
+		if err := within(c, 2, dataset.MaxFolds, "folds"); err != nil {
+			return o, err
+		}
 	}
 	if err := checkFolder("output", o.output); err != nil {
 		return o, err
@@ -112,6 +115,6 @@ func runSplit(t terminal, o splitOptions) error {
 			"train": set.Train.Len(), "val": set.Validation.Len(), "test": set.Test.Len(),
 		})
 	}
-	_, err = fmt.Fprintf(t.Out, "%s: %d train, %d val, %d test\n", o.output, set.Train.Len(), set.Validation.Len(), set.Test.Len())
+	_, err = printable.Fprintf(t.Out, "%s: %d train, %d val, %d test\n", o.output, set.Train.Len(), set.Validation.Len(), set.Test.Len())
 	return err
 }

@@ -3,12 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/urfave/cli/v2"
+
+	"tftl/internal/regular"
+	"tftl/internal/yamltext"
 )
 
 // fromConfig sets flags from the file of --config, unless they are already set.
@@ -18,11 +19,11 @@ func fromConfig(c *cli.Context) (warnings []string, err error) {
 	if path == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, yamltext.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := yamltext.Parse(text)
 	if err != nil {
 		return nil, syntaxError(path, err)
 	}

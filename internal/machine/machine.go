@@ -4,6 +4,7 @@ package machine
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"tftl/internal/printable"
 )
 
 // Unknown is the answer if the system does not tell.
@@ -20,6 +23,15 @@ const Unknown = -1
 // Memory is how many more bytes the process may use before the kernel kills it:
 // what the machine has available, or what is left of its control group's limit.
 func Memory() int64 { return memory(os.DirFS("/")) }
+
+// Fits returns an error if so many bytes more than what the process has would not fit
+// in memory, as far as the system tells.
+func Fits(bytes int64) error {
+	if left := Memory(); left != Unknown && bytes > left {
+		return fmt.Errorf("not enough memory: %s more are needed, and %s are left", printable.Bytes(bytes), printable.Bytes(left))
+	}
+	return nil
+}
 
 // Disk is how many bytes are free for this user on the disk of a folder, which
 // need not exist yet.

@@ -25,6 +25,12 @@ const (
 	listValue       = 1
 )
 
+// maxValues is the most features of an example, and the most values of one. They take
+// more memory than their bytes.
+const maxValues = 1 << 20
+
+func many() error { return fmt.Errorf("has more than the limit of %d values", maxValues) }
+
 // ParseExample reads an example. It does not decode the features yet.
 func ParseExample(record []byte) (Example, error) {
 	e := Example{}
@@ -36,7 +42,9 @@ func ParseExample(record []byte) (Example, error) {
 			if err == nil {
 				err = each(entry.bytes, entryValue, func(f field) error { value = f.bytes; return nil })
 			}
-			e[name] = value
+			if e[name] = value; len(e) > maxValues {
+				return many()
+			}
 			return err
 		})
 	})
@@ -51,7 +59,9 @@ func ParseExample(record []byte) (Example, error) {
 func (f Feature) Bytes() (values [][]byte, err error) {
 	err = each(f, featureBytes, func(list field) error {
 		return each(list.bytes, listValue, func(value field) error {
-			values = append(values, value.bytes)
+			if values = append(values, value.bytes); len(values) > maxValues {
+				return many()
+			}
 			return nil
 		})
 	})
@@ -62,6 +72,9 @@ func (f Feature) Bytes() (values [][]byte, err error) {
 func (f Feature) Ints() (values []int64, err error) {
 	err = each(f, featureInts, func(list field) error {
 		return each(list.bytes, listValue, func(value field) error {
+			if len(values) > maxValues {
+				return many()
+			}
 			if value.kind == protowire.VarintType {
 				values = append(values, int64(value.number))
 				return nil
@@ -71,7 +84,9 @@ func (f Feature) Ints() (values []int64, err error) {
 				if n < 0 {
 					return protowire.ParseError(n)
 				}
-				values = append(values, int64(v))
+				if values = append(values, int64(v)); len(values) > maxValues {
+					return many()
+				}
 				packed = packed[n:]
 			}
 			return nil

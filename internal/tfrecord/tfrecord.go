@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"math"
 )
 
 // A record is the length of its data (8 bytes, little endian), the length's
@@ -22,8 +21,9 @@ import (
 const (
 	headerSize = 12
 	footerSize = 4
-	// A protocol buffer cannot be larger, so a longer record is an error.
-	maxLength = math.MaxInt32
+	// maxLength is more than an image that can be decoded and all that may be said of
+	// it. A whole record is kept in memory.
+	maxLength = 320 << 20
 )
 
 // Read reads the next record of r, at offset. It returns the data, which the
@@ -47,7 +47,7 @@ func Read(r io.Reader, offset int64) (data []byte, next int64, err error) {
 	}
 	length := binary.LittleEndian.Uint64(header[:])
 	if length > maxLength {
-		return fail(fmt.Errorf("a length of %d bytes is too large", length))
+		return fail(fmt.Errorf("its length of %d bytes is more than the limit of %d", length, maxLength))
 	}
 	var buffer bytes.Buffer
 	buffer.Grow(int(min(length, 1<<20)) + bytes.MinRead)

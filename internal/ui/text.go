@@ -1,17 +1,26 @@
 package ui
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
+
+	"tftl/internal/printable"
 )
 
-// WriteJSON writes one indented JSON document.
+// WriteJSON writes one indented JSON document. What a terminal would act on is escaped
+// in it.
 func WriteJSON(w io.Writer, document any) error {
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(document)
+	if err := encoder.Encode(document); err != nil {
+		return err
+	}
+	_, err := w.Write(printable.JSON(text.Bytes()))
+	return err
 }
 
 // OneLine joins the lines of an error with semicolons.

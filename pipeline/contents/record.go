@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
-	"os"
 	"slices"
 	"sort"
+
+	"tftl/internal/regular"
 )
 
 // record is a file of the table. FORMAT.md is the specification.
@@ -45,7 +46,7 @@ func header() []byte {
 // read reads the records of a file. It is empty if there is none, or if it has
 // another form.
 func read(path string) []byte {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, headerSize+most*recordSize)
 	if err != nil || len(data) < headerSize || !bytes.Equal(data[:headerSize], header()) {
 		return nil
 	}

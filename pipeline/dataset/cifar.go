@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -68,7 +68,7 @@ func cifarPart(name string) (p part, ok bool) {
 func listCIFAR(at location, _ Options) (listing, error) {
 	c, _ := cifarFormat(at.names())
 	l := listing{root: at.path, what: c.name + ", binary version", ownParts: true}
-	text, err := os.ReadFile(filepath.Join(at.path, c.names))
+	text, err := regular.Read(filepath.Join(at.path, c.names), maxLabels)
 	if err != nil {
 		return l, pipeline.WithHint(err, "%s comes with this file, which names the classes", c.name)
 	}
@@ -96,7 +96,7 @@ func listCIFAR(at location, _ Options) (listing, error) {
 }
 
 func readCIFARFile(name string, c cifar, classes int) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,9 @@ func readCIFAR(r io.Reader, c cifar, classes int) (labels []byte, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("record at byte %d: %w", offset, err)
 		}
-		labels = append(labels, record[c.labels-1])
+		if labels = append(labels, record[c.labels-1]); len(labels) > maxRecords {
+			return nil, fmt.Errorf("has more records than the limit of %d", maxRecords)
+		}
 	}
 }
 
@@ -136,7 +138,7 @@ type planes struct {
 }
 
 func (p planes) read() ([]byte, error) {
-	f, err := os.Open(p.path)
+	f, err := regular.Open(p.path)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"tftl/internal/printable"
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -127,20 +128,7 @@ func (f file) path() string {
 	return filepath.Join(f.folder, filepath.FromSlash(f.name))
 }
 
-// maxBytes is the size of the largest image that can be decoded.
-const maxBytes = 256 << 20
-
-func (f file) read() ([]byte, error) {
-	path := f.path()
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxBytes {
-		return nil, fmt.Errorf("%s: has %d bytes, more than the limit of %d", path, info.Size(), maxBytes)
-	}
-	return os.ReadFile(path)
-}
+func (f file) read() ([]byte, error) { return regular.Read(f.path(), maxBytes) }
 
 func byID(a, b entry) int { return cmp.Compare(a.sample.ID, b.sample.ID) }
 
@@ -218,7 +206,7 @@ func quoted(names []string) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%q", name)
+		fmt.Fprintf(&b, "%q", printable.Shorten(name, 200))
 	}
 	if more := len(names) - most; more > 0 {
 		fmt.Fprintf(&b, " and %d more", more)

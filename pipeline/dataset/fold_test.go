@@ -102,7 +102,7 @@ func TestBadFolds(t *testing.T) {
 	}{
 		"path,label\na.jpg,x\n":                   {pipeline.BadData, "line 2: has no fold", "tftl split with folds"},
 		"path,label,fold\na.jpg,x,1\nb.jpg,y,\n":  {pipeline.BadData, "line 3: has no fold", "tftl split with folds"},
-		"path,label,fold\na.jpg,x,1\nb.jpg,y,b\n": {pipeline.BadData, `line 3: fold "b" is not a whole number of 0 or more`, ""},
+		"path,label,fold\na.jpg,x,1\nb.jpg,y,b\n": {pipeline.BadData, `line 3: fold "b" is not a whole number from 0 to 999999`, ""},
 		"path,label,fold\na.jpg,x,-1\n":           {pipeline.BadData, `line 2: fold "-1" is not a whole number`, ""},
 		"path,label,fold\na.jpg,x,0\nb.jpg,y,2\n": {pipeline.BadUsage, "fold 1: there is no such fold, only 0 to 2", ""},
 	} {

@@ -16,8 +16,8 @@ import (
 // not stable, but as equal as possible in each class, both within the test part
 // and outside it, as far as images that stay together allow.
 func (s *Set) Folds(k int, options Options) (map[string]int, error) {
-	if k < 2 {
-		return nil, pipeline.Errorf(pipeline.BadUsage, "%d folds: must be 2 or more", k)
+	if k < 2 || k > MaxFolds {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%d folds: must be from 2 to %d", k, MaxFolds)
 	}
 	folds := map[string]int{}
 	if !options.Exact {
@@ -55,8 +55,8 @@ func holdOut(rows []row, fold int) (count int, err error) {
 		case r.fold == "":
 			err := pipeline.Errorf(pipeline.BadData, "line %d: has no fold", r.line)
 			return 0, pipeline.WithHint(err, foldsHint, pipeline.Option("folds"))
-		case err != nil || n < 0:
-			return 0, pipeline.Errorf(pipeline.BadData, "line %d: fold %q is not a whole number of 0 or more", r.line, r.fold)
+		case err != nil || n < 0 || n >= MaxFolds:
+			return 0, pipeline.Errorf(pipeline.BadData, "line %d: fold %q is not a whole number from 0 to %d", r.line, r.fold, MaxFolds-1)
 		}
 		r.part, r.split = train, true
 		if n == fold {

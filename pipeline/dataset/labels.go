@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,17 +11,18 @@ import (
 
 // ReadLabels reads classes, one per line, normalized by ClassName.
 func ReadLabels(r io.Reader) ([]string, error) {
-	text, err := plainText(r)
+	text, err := plainText(r, maxLabels)
 	if err != nil {
 		return nil, err
 	}
 	var labels []string
+	listed := map[string]bool{}
 	for line := range strings.Lines(text) {
 		if line = ClassName(line); line != "" {
-			if slices.Contains(labels, line) {
+			if listed[line] {
 				return nil, fmt.Errorf("label %q is listed twice", line)
 			}
-			labels = append(labels, line)
+			labels, listed[line] = append(labels, line), true
 		}
 	}
 	switch {
@@ -37,13 +37,14 @@ func ReadLabels(r io.Reader) ([]string, error) {
 // Unnumbered removes the numbers in front of labels, if they count all labels
 // from 0, as in "0 cat", "1 dog" of Teachable Machine.
 func Unnumbered(labels []string) (names []string, numbered bool) {
+	known := map[string]bool{}
 	for i, label := range labels {
 		rest, counted := strings.CutPrefix(label, strconv.Itoa(i))
 		name := strings.TrimLeftFunc(rest, unicode.IsSpace)
-		if !counted || name == "" || name == rest || slices.Contains(names, name) {
+		if !counted || name == "" || name == rest || known[name] {
 			return labels, false
 		}
-		names = append(names, name)
+		names, known[name] = append(names, name), true
 	}
 	return names, true
 }

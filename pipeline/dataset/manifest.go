@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"tftl/internal/csvrows"
+	"tftl/internal/regular"
 )
 
 // row is a line of a manifest.
@@ -136,11 +138,14 @@ func listUnlabelledManifest(at location, options Options, to *unlabelled) error 
 }
 
 func openManifest(name string, labelled bool, options Options) (manifest, error) {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return manifest{}, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > maxManifest {
+		return manifest{}, fmt.Errorf("%s: has %d bytes, more than the limit of %d", name, info.Size(), maxManifest)
+	}
 	comma, _ := manifestComma(name)
 	m, err := readManifest(f, comma, labelled, options)
 	if err != nil {
@@ -183,7 +188,9 @@ func readManifest(r io.Reader, comma rune, labelled bool, options Options) (m ma
 		if err != nil {
 			return manifest{}, fmt.Errorf("line %d: %w", line, err)
 		}
-		r.line = line
+		if r.line = line; len(m.rows) == maxRows {
+			return manifest{}, fmt.Errorf("line %d: has more images than the limit of %d", line, maxRows)
+		}
 		if !r.split && unsplit == 0 {
 			unsplit = line
 		}
@@ -201,7 +208,7 @@ func readManifest(r io.Reader, comma rune, labelled bool, options Options) (m ma
 func parseRow(fields []string, at map[string]int, values []string) (r row, err error) {
 	get := func(column string) string {
 		if i, ok := at[column]; ok {
-			return strings.TrimSpace(fields[i])
+			return csvrows.Plain(strings.TrimSpace(fields[i]))
 		}
 		return ""
 	}

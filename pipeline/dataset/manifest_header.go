@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tftl/internal/csvrows"
 	"tftl/pipeline"
 )
 
@@ -41,8 +42,8 @@ func columnName(name string) string { return strings.ToLower(strings.TrimSpace(n
 // ones, and leaves the other lines to the reader. The first line may overrule
 // the separator that the file's name implies: Excel writes semicolons in half
 // of Europe, and may begin with a line "sep=;".
-func readHeader(r io.Reader, comma rune, required []string) (in *csv.Reader, header []string, err error) {
-	text, err := plainText(r)
+func readHeader(r io.Reader, comma rune, required []string) (in *csvrows.Reader, header []string, err error) {
+	text, err := plainText(r, maxManifest)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,8 +70,8 @@ func separatorLine(line string) rune {
 	return 0
 }
 
-func readFirst(text string, comma rune) (in *csv.Reader, header []string, err error) {
-	in = csv.NewReader(strings.NewReader(text))
+func readFirst(text string, comma rune) (in *csvrows.Reader, header []string, err error) {
+	in = csvrows.NewReader(strings.NewReader(text), maxRow)
 	in.Comma, in.ReuseRecord = comma, true
 	header, err = in.Read()
 	if errors.Is(err, io.EOF) {
@@ -78,7 +79,11 @@ func readFirst(text string, comma rune) (in *csv.Reader, header []string, err er
 	} else if err != nil {
 		return nil, nil, atLine(err)
 	}
-	return in, slices.Clone(header), nil
+	names := make([]string, len(header))
+	for i, name := range header {
+		names[i] = csvrows.Plain(name)
+	}
+	return in, names, nil
 }
 
 // separatedBy names the separator if it is not the one that the name implies.

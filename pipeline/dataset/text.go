@@ -2,18 +2,24 @@ package dataset
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 )
 
 // plainText reads a list that a person or a spreadsheet wrote: UTF-8, with or
 // without a byte-order mark, with the line ends of Unix, Windows or old Macs.
-func plainText(r io.Reader) (string, error) {
-	b, err := io.ReadAll(r)
+// It has at most so many bytes.
+func plainText(r io.Reader, most int64) (string, error) {
+	var b strings.Builder
+	n, err := io.Copy(&b, io.LimitReader(r, most+1))
 	if err != nil {
 		return "", err
 	}
-	text := strings.TrimPrefix(string(b), "\ufeff")
+	if n > most {
+		return "", fmt.Errorf("has more than the limit of %d bytes", most)
+	}
+	text := strings.TrimPrefix(b.String(), "\ufeff")
 	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
 		return "", errors.New("is UTF-16: save it as UTF-8")
 	}

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/internal/regular"
 	"tftl/internal/tfrecord"
 	"tftl/pipeline"
 )
@@ -25,10 +26,6 @@ const (
 	textFeature  = "image/class/text"
 	nameFeature  = "image/filename"
 )
-
-// maxInflated limits what the GZIP files of a data set hold between them. They
-// have no random access, so their images are kept in memory.
-const maxInflated = 2 << 30
 
 // tfrecords is the kind of TFRecord files of tf.train.Example with ImageNet's
 // features. Files named after parts (train-00000-of-00010) are those parts.
@@ -66,7 +63,7 @@ func isTFRecord(name string) (bool, error) {
 	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() { // reading a pipe might block
 		return false, err
 	}
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return false, err
 	}
@@ -169,7 +166,7 @@ type reader struct {
 
 // file adds the examples of one file.
 func (r *reader) file(to []example, name, short string) ([]example, error) {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -183,13 +180,14 @@ func (r *reader) records(to []example, in *bufio.Reader, name, short string) ([]
 	var source io.Reader = in
 	where, inflated := name, false
 	if gzipped(in) {
-		unzip, err := gzip.NewReader(in)
+		packed := &counted{Reader: in}
+		unzip, err := gzip.NewReader(packed)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		r.compressed = true
 		where, inflated = name+", decompressed", true
-		source = bufio.NewReader(&limited{unzip, &r.left})
+		source = bufio.NewReader(&limited{counted{Reader: unzip}, packed, &r.left})
 	}
 	for i, offset := 0, int64(0); ; i++ {
 		data, next, err := tfrecord.Read(source, offset)
@@ -313,7 +311,7 @@ type record struct {
 }
 
 func (r record) read() ([]byte, error) {
-	f, err := os.Open(r.path)
+	f, err := regular.Open(r.path)
 	if err != nil {
 		return nil, err
 	}
@@ -337,18 +335,36 @@ type held string
 
 func (h held) read() ([]byte, error) { return []byte(h), nil }
 
-// limited reads until nothing is left.
-type limited struct {
+// counted counts what is read.
+type counted struct {
 	io.Reader
-	left *int64
+	bytes int64
+}
+
+func (c *counted) Read(into []byte) (int, error) {
+	n, err := c.Reader.Read(into)
+	c.bytes += int64(n)
+	return n, err
+}
+
+// limited reads until nothing is left, or until more comes out of a compressed file
+// than images would make of it, whose own formats leave little to compress.
+type limited struct {
+	counted
+	packed *counted
+	left   *int64
 }
 
 func (l *limited) Read(into []byte) (int, error) {
+	if l.bytes > freelyInflated && l.bytes/mostInflation > l.packed.bytes {
+		err := pipeline.Errorf(pipeline.BadData, "it decompresses to more than %d times its size", mostInflation)
+		return 0, pipeline.WithHint(err, "if that is right, decompress the file: images are then read when needed")
+	}
 	if *l.left <= 0 {
 		err := pipeline.Errorf(pipeline.BadData, "the GZIP files hold more than 2 GiB, which is the limit for what is kept in memory")
 		return 0, pipeline.WithHint(err, "decompress the files: images are then read when needed")
 	}
-	n, err := l.Reader.Read(into[:min(int64(len(into)), *l.left)])
+	n, err := l.counted.Read(into[:min(int64(len(into)), *l.left)])
 	*l.left -= int64(n)
 	return n, err
 }

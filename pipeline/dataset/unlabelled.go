@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -164,12 +164,12 @@ func (u *unlabelled) addPath(name, from string, options Options) error {
 	switch {
 	case at.mode == 0 && !at.pattern:
 		return u.add(name, file{name: name}.read, nil)
-	case at.mode == fs.ModeNamedPipe:
+	case regular.IsOpenPipe(name):
 		return u.add(name, func() ([]byte, error) { return readPipe(name) }, nil)
 	case at.pattern:
 		err = pipeline.Errorf(pipeline.BadData, "%s: is a pattern: pass the files that match it", name)
 	default:
-		err = pipeline.Errorf(pipeline.BadData, "%s: is not a file, a folder or a pipe", name)
+		err = pipeline.Errorf(pipeline.BadData, "%s: is %s, not a file or a folder", name, regular.Kind(at.mode))
 	}
 	return u.add(name, nil, err)
 }

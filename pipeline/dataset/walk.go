@@ -12,6 +12,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
+
+	"tftl/internal/regular"
+	"tftl/pipeline"
 )
 
 // formats names the images that are read.
@@ -27,6 +31,8 @@ type tree struct {
 	unread  Endings             // of these, images in unsupported formats
 	others  Endings             // the rest of them
 	follow  bool                // linked folders are followed, but not in circles
+	visited map[inode]bool      // folders that were listed, if links are followed
+	repeats int                 // files and folders that were listed again, because links lead to them
 	// found gets each image in order, or the error about a folder or a file. What
 	// it returns ends the walk.
 	found func(name string, err error) error
@@ -47,7 +53,29 @@ func walk(root string, follow bool) (*tree, error) {
 }
 
 func newTree(root string, follow bool) *tree {
-	return &tree{root: root, unread: Endings{}, others: Endings{}, follow: follow}
+	return &tree{root: root, unread: Endings{}, others: Endings{}, follow: follow, visited: map[inode]bool{}}
+}
+
+// inode identifies a folder, whatever path leads to it.
+type inode struct{ device, number uint64 }
+
+// visit counts what is listed again. Links between folders make paths multiply, so
+// there is a limit.
+func (t *tree) visit(dir string, here fs.FileInfo, members int) error {
+	stat, ok := here.Sys().(*syscall.Stat_t)
+	if !ok || !t.follow {
+		return nil
+	}
+	id := inode{uint64(stat.Dev), stat.Ino}
+	if t.visited[id] {
+		t.repeats += 1 + members
+	}
+	t.visited[id] = true
+	if t.repeats <= maxRepeats {
+		return nil
+	}
+	err := pipeline.Errorf(pipeline.BadData, "%s: links lead to the same folders again and again: more than %d files and folders are listed twice, the last in %s", t.root, maxRepeats, t.file(dir).path())
+	return pipeline.WithHint(err, "remove links between folders, or leave out %s", followLinks)
 }
 
 // walk lists what is in dir. above are the folders that it is in.
@@ -57,9 +85,13 @@ func (t *tree) walk(dir string, above []fs.FileInfo) error {
 		return t.found(dir, err)
 	}
 	above = append(slices.Clip(above), here)
+	links := len(t.links)
 	members, err := t.members(dir, above)
 	if err != nil {
 		return t.found(dir, err)
+	}
+	if err := t.visit(dir, here, len(members)+len(t.links)-links); err != nil {
+		return err
 	}
 	for _, m := range members {
 		name, folder := strings.CutSuffix(path.Join(dir, m.name)+m.slash(), "/")
@@ -113,7 +145,7 @@ func (m member) slash() string {
 // members lists a folder in the bytewise order of all paths in and below it:
 // a-b comes before what is in a.
 func (t *tree) members(dir string, above []fs.FileInfo) ([]member, error) {
-	folder, err := os.Open(t.file(dir).path())
+	folder, err := os.OpenFile(t.file(dir).path(), os.O_RDONLY|syscall.O_DIRECTORY, 0) // not what has taken its place
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +259,7 @@ func (e Endings) unreadable() string { return e.String() + " (convert them to JP
 // imageContent says by its first bytes whether a file is an image, whatever its
 // name.
 func imageContent(name string) (bool, error) {
-	f, err := os.Open(name)
+	f, err := regular.Open(name)
 	if errors.Is(err, fs.ErrNotExist) { // a dangling link
 		return false, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"tftl/internal/csvrows"
 	"tftl/pipeline"
 )
 
@@ -17,6 +18,9 @@ import (
 // its group. Paths are relative to the folder; outside says that some lead out
 // of it, so that opening the manifest takes Options.AllowOutside. It is an
 // error if images are not files of their own.
+//
+// No field begins like a formula of a spreadsheet: a path then begins with ./, and
+// other text with a ', which opening the manifest undoes.
 func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (outside bool, err error) {
 	if folder, err = filepath.Abs(folder); err != nil {
 		return false, err
@@ -37,7 +41,14 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 		}
 		return append(fields, values...)
 	}
-	rows := [][]string{line([]string{pathColumn, labelColumn, splitColumn}, weightColumn, groupColumn, foldColumn, s.Columns)}
+	inert := func(texts []string) []string {
+		all := make([]string, len(s.Columns)) // an image of a source without columns has none
+		for i, text := range texts {
+			all[i] = csvrows.Inert(text)
+		}
+		return all
+	}
+	rows := [][]string{line([]string{pathColumn, labelColumn, splitColumn}, weightColumn, groupColumn, foldColumn, inert(s.Columns))}
 	for i, p := range s.Parts() {
 		for _, e := range p.entries {
 			name, err := relative(folder, e.stored)
@@ -50,15 +61,14 @@ func (s *Set) WriteManifest(w io.Writer, folder string, folds map[string]int) (o
 			if folds != nil {
 				more.fold = strconv.Itoa(folds[e.sample.ID])
 			}
-			values := make([]string, len(s.Columns)) // an image of a source without columns has none
-			copy(values, more.values)
-			rows = append(rows, line([]string{name, s.class(e), part(i).name()}, weight, more.group, more.fold, values))
+			fields := []string{name, csvrows.Inert(s.class(e)), part(i).name()}
+			rows = append(rows, line(fields, weight, csvrows.Inert(more.group), more.fold, inert(more.values)))
 		}
 	}
 	return outside, csv.NewWriter(w).WriteAll(rows)
 }
 
-// relative is the path of an image's file from a folder.
+// relative is the path of an image's file from a folder, for a manifest there.
 func relative(folder string, image stored) (string, error) {
 	f, ok := image.(file)
 	if !ok {
@@ -72,5 +82,9 @@ func relative(folder string, image stored) (string, error) {
 	if full, err = filepath.Rel(folder, full); err != nil {
 		return "", err
 	}
-	return filepath.ToSlash(full), nil
+	name := filepath.ToSlash(full)
+	if csvrows.Inert(name) != name {
+		name = "./" + name
+	}
+	return name, nil
 }

@@ -159,7 +159,7 @@ func TestFolds(t *testing.T) {
 		}
 	}
 	_, err = s.Folds(1, dataset.Options{})
-	checkError(t, err, pipeline.BadUsage, "1 folds: must be 2 or more", "")
+	checkError(t, err, pipeline.BadUsage, "1 folds: must be from 2 to 1000000", "")
 }
 
 func TestExactFoldsAreEqualInEachClass(t *testing.T) {

@@ -46,6 +46,9 @@ func (s *Source) fromDeeper(images []image) (out pipeline.Batch, ok bool) {
 	}
 	shape, _ := store.Shape(s.key(images[0]))
 	width := elements(shape)
+	if pipeline.CheckBatch(len(images), width) != nil {
+		return out, false
+	}
 	out.Shape = append([]int64{int64(len(images))}, shape...)
 	out.Data = make([]float32, len(images)*width)
 	for i, im := range images {

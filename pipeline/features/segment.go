@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"tftl/internal/regular"
 )
 
 const (
@@ -119,7 +121,7 @@ func readFull(in io.ReaderAt, p []byte, offset int64) error {
 // add with its records. damaged says that some were lost. The file is nil if it
 // is of no use.
 func openSegment(path string, space [sha256.Size]byte, add func(Digest, *record)) (f *os.File, damaged bool) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		// Another process may have removed it since the folder was listed.
 		return nil, !errors.Is(err, os.ErrNotExist)

@@ -85,7 +85,10 @@ func (s *Source) Batch(ctx context.Context, epoch int, index []int) (pipeline.Ba
 	for i, im := range images {
 		out.Samples[i] = im.sample
 	}
-	shape := s.expect(images)
+	shape, err := s.expect(images)
+	if err != nil {
+		return pipeline.Batch{}, err
+	}
 	width := elements(shape)
 	var missing []int // positions in images
 	if shape != nil {
@@ -146,18 +149,25 @@ func (s *Source) identify(ctx context.Context, images []image) error {
 }
 
 // expect is the shape of one image's activations, or nil if neither Compute nor a
-// record has told it yet.
-func (s *Source) expect(images []image) []int64 {
+// record has told it yet. A record whose shape would make too large a batch tells
+// nothing.
+func (s *Source) expect(images []image) ([]int64, error) {
 	if s.Store == nil {
-		return nil
+		return nil, nil
 	}
 	s.mu.Lock()
 	shape := s.shape
 	s.mu.Unlock()
+	if shape != nil {
+		return shape, pipeline.CheckBatch(len(images), elements(shape))
+	}
 	for i := 0; shape == nil && i < len(images); i++ {
 		shape, _ = s.Store.Shape(s.key(images[i]))
 	}
-	return shape
+	if pipeline.CheckBatch(len(images), elements(shape)) != nil {
+		shape = nil
+	}
+	return shape, nil
 }
 
 // key is what an image's activations are stored under: its digest, or the digest of

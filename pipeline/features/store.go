@@ -28,6 +28,7 @@ import (
 	"syscall"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -126,6 +127,9 @@ func (s *Store) use(dir string) error {
 	return nil
 }
 
+// maxText is the most bytes of the text of a space.
+const maxText = 1 << 20
+
 // isSpace says whether a folder in a cache may be that of a space.
 func isSpace(name string) bool {
 	raw, err := hex.DecodeString(name)
@@ -137,7 +141,7 @@ func (s *Store) openFolder(folder string) error {
 		return err
 	}
 	path := filepath.Join(folder, "space.txt")
-	got, err := os.ReadFile(path)
+	got, err := regular.Read(path, maxText)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := atomicfile.WriteFile(path, []byte(s.text), 0o666); err != nil {

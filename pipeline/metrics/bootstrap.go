@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"tftl/pipeline"
 )
 
 // measure lists the values of the sheets' columns, one sheet after the other: first
@@ -19,6 +21,9 @@ func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) (
 	n, columns := len(sheets[0].label), 0
 	for _, s := range sheets {
 		columns += len(s.columns)
+	}
+	if most := maxValues/2/max(columns, 1) - 1; resamples > most {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %d: too many for %d values each: at most %d", pipeline.Option("resamples"), resamples, columns, most)
 	}
 	rows := make([][]float64, 1+resamples)
 	for first := 0; first < len(rows); {

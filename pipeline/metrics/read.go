@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/internal/csvrows"
 	"tftl/internal/gz"
 	"tftl/pipeline"
 )
@@ -23,7 +24,7 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 	if err != nil {
 		return Table{}, pipeline.Errorf(pipeline.BadData, "%s: %w", name, err)
 	}
-	in := csv.NewReader(text)
+	in := csvrows.NewReader(text, maxRow)
 	in.ReuseRecord = true
 	header, err := in.Read()
 	if errors.Is(err, io.EOF) {
@@ -32,6 +33,7 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 		return Table{}, unreadable(name, err)
 	}
 	t, f, err := readHeader(slices.Clone(header))
+	var room room
 	for err == nil {
 		var fields []string
 		if fields, err = in.Read(); errors.Is(err, io.EOF) {
@@ -39,7 +41,9 @@ func ReadTable(r io.Reader, name string) (Table, error) {
 		} else if err != nil {
 			return Table{}, unreadable(name, err)
 		}
-		err = t.readRow(fields, f)
+		if err = room.take(t, fields); err == nil {
+			err = t.readRow(fields, f)
+		}
 	}
 	kind := pipeline.BadData
 	if pipeline.KindOf(err) == pipeline.BadModel {

@@ -3,6 +3,7 @@ package metrics
 import (
 	"cmp"
 
+	"tftl/internal/machine"
 	"tftl/pipeline"
 )
 
@@ -24,6 +25,12 @@ type sheet struct {
 func newSheet(t Table, o Options) (*sheet, error) {
 	if len(t.Predictions) == 0 {
 		return nil, pipeline.Errorf(pipeline.BadData, "no samples to evaluate")
+	}
+	if err := checkClasses(t.Classes); err != nil {
+		return nil, err
+	}
+	if err := machine.Fits(8 * int64(len(t.Classes)) * int64(len(t.Classes))); err != nil { // the confusion matrix
+		return nil, err
 	}
 	t, err := t.Decide(o.Decision)
 	if err != nil {

@@ -175,7 +175,7 @@ func (r *row) end() {
 
 // inert keeps a spreadsheet from running a name as a formula.
 func inert(name string) string {
-	if name != "" && strings.ContainsRune("=+-@\t\r'", rune(name[0])) {
+	if name != "" && strings.ContainsRune("=+-@\t\r\n'", rune(name[0])) {
 		return "'" + name
 	}
 	return name

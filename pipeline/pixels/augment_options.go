@@ -1,6 +1,7 @@
 package pixels
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ type AugmentOption struct {
 	shown         bool   // the value matters
 	note, warning pipeline.Message
 }
+
+// maxCopies is the most augmented copies of an image. Each is cached.
+const maxCopies = 1_000
 
 // set reports whether the value asks for a change.
 func (o AugmentOption) set() bool {
@@ -63,7 +67,7 @@ func AugmentOptions(a *pipeline.Augmentation) []AugmentOption {
 	}
 	copies := AugmentOption{
 		Name: "augment-copies", Usage: "cache `K` augmented copies of each image and use one per epoch, in turn; 0 makes a new one every epoch and runs the frozen part each time",
-		Value: &a.Copies, shown: a.Copies != 0, invalid: a.Copies < 0, must: "0 or more",
+		Value: &a.Copies, shown: a.Copies != 0, invalid: a.Copies < 0 || a.Copies > maxCopies, must: fmt.Sprintf("from 0 to %d", maxCopies),
 	}
 	return slices.Concat(all, fillOptions(a), []AugmentOption{copies})
 }

@@ -1,6 +1,7 @@
 package pixels
 
 import (
+	"fmt"
 	"math"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -64,6 +65,13 @@ func augmentations(a *pipeline.Augmentation) []augmentation {
 	}
 }
 
+// Limits of values that have none by their nature: of shifts in pixels, and of factors.
+// Nothing is left of an image long before, but arithmetic still works.
+const (
+	maxShift  = 1_000_000
+	maxFactor = 1000.0
+)
+
 type rotation struct{ degrees *float64 }
 
 func (r rotation) options() []AugmentOption {
@@ -86,10 +94,10 @@ type shift struct{ width, height *float64 }
 func (s shift) options() []AugmentOption {
 	return []AugmentOption{{
 		Name: "width-shift-range", Usage: "shift left or right by up to `X`: below 1 a fraction of the width, otherwise pixels", Value: s.width,
-		invalid: outside(*s.width, 0, math.MaxFloat64), must: "0 or more",
+		invalid: outside(*s.width, 0, maxShift), must: fmt.Sprintf("from 0 to %d", maxShift),
 	}, {
 		Name: "height-shift-range", Usage: "shift up or down by up to `Y`: below 1 a fraction of the height, otherwise pixels", Value: s.height,
-		invalid: outside(*s.height, 0, math.MaxFloat64), must: "0 or more",
+		invalid: outside(*s.height, 0, maxShift), must: fmt.Sprintf("from 0 to %d", maxShift),
 	}}
 }
 
@@ -138,7 +146,7 @@ func (z zoom) options() []AugmentOption {
 	return []AugmentOption{{
 		Name: "zoom-range", Usage: "scale width and height by factors from 1-Z to 1+Z for `Z`, or from A to B for A,B; below 1 enlarges", Value: z.factors,
 		Alone:   func(v float64) pipeline.Factors { return pipeline.Factors{1 - v, 1 + v} },
-		invalid: beyond(*z.factors, math.SmallestNonzeroFloat64, math.MaxFloat64), must: "two factors above 0, the smaller first",
+		invalid: beyond(*z.factors, 1/maxFactor, maxFactor), must: fmt.Sprintf("two factors from %v to %v, the smaller first", 1/maxFactor, maxFactor),
 	}}
 }
 
@@ -232,7 +240,7 @@ type brightness struct{ factors *pipeline.Factors }
 func (b brightness) options() []AugmentOption {
 	return []AugmentOption{{
 		Name: "brightness-range", Usage: "multiply levels by a random factor from `A,B`", Value: b.factors,
-		invalid: beyond(*b.factors, 0, math.MaxFloat64), must: "two factors, 0 or more, the smaller first",
+		invalid: beyond(*b.factors, 0, maxFactor), must: fmt.Sprintf("two factors from 0 to %v, the smaller first", maxFactor),
 	}}
 }
 
@@ -255,7 +263,7 @@ type contrast struct{ factors *pipeline.Factors }
 func (c contrast) options() []AugmentOption {
 	return []AugmentOption{{
 		Name: "contrast-range", Usage: "scale contrast by a random factor from `A,B`", Value: c.factors,
-		invalid: beyond(*c.factors, 0, math.MaxFloat64), must: "two factors, 0 or more, the smaller first",
+		invalid: beyond(*c.factors, 0, maxFactor), must: fmt.Sprintf("two factors from 0 to %v, the smaller first", maxFactor),
 	}}
 }
 

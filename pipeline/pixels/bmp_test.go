@@ -23,10 +23,10 @@ func TestBMPWithPalette(t *testing.T) {
 		}
 		return b.Bytes()
 	}
-	if err := admit(encode(func(i int) uint8 { return uint8(i) })); err != nil {
+	if _, err := admit(encode(func(i int) uint8 { return uint8(i) })); err != nil {
 		t.Errorf("grey: %v", err)
 	}
-	err := admit(encode(func(i int) uint8 { return uint8(255 - i) }))
+	_, err := admit(encode(func(i int) uint8 { return uint8(255 - i) }))
 	if err == nil || !strings.Contains(err.Error(), "is a BMP with a palette of 8 bits, which is not supported: convert it to PNG") {
 		t.Errorf("colours: %v", err)
 	}

@@ -14,6 +14,7 @@
 package pixels
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -24,6 +25,7 @@ import (
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	"github.com/galeone/tensorflow/tensorflow/go/op"
 	"github.com/galeone/tfgo"
+	"golang.org/x/sync/semaphore"
 
 	"tftl/internal/tensor"
 	"tftl/pipeline"
@@ -47,18 +49,25 @@ type Decoder struct {
 	rgba    decoded // for a WebP with transparency, which the kernel only decodes to four channels
 	faster  bool    // whether tensor.Bilinear gives the same pixels as the graph
 	spare   spare
+	room    *semaphore.Weighted // for decoded images, in pixels
+	most    int64               // of room
 }
 
 // NewDecoder builds the graph.
 func NewDecoder(o Options) (*Decoder, error) {
-	if o.Workers < 0 {
-		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %d: must be 0 or more", pipeline.Option("workers"), o.Workers)
+	if err := pipeline.CheckRange("workers", o.Workers, 0, pipeline.MaxWorkers); err != nil {
+		return nil, err
+	}
+	if o.Height < 1 || o.Width < 1 || o.Height > maxPixels/o.Width {
+		return nil, pipeline.Errorf(pipeline.BadModel, "cannot resize images to %d x %d pixels: must be 1 x 1 or more, and at most %d pixels", o.Height, o.Width, maxPixels)
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	root := tfgo.NewRoot()
 	d := &Decoder{options: o, encoded: op.Placeholder(tfgo.NewScope(root), tf.String, op.PlaceholderShape(tf.ScalarShape()))}
+	d.most = max(maxPixels, pixelsPerWorker*int64(max(o.Workers, runtime.GOMAXPROCS(0))))
+	d.room = semaphore.NewWeighted(d.most)
 	var err error
 	if d.rgb, err = decodeTo(root.SubScope("rgb"), d.encoded, 3, o); err != nil {
 		return nil, err
@@ -143,6 +152,9 @@ func (d *Decoder) Decode(ctx context.Context, encoded [][]byte, samples []pipeli
 // decode is Decode for images that the workers read.
 func (d *Decoder) decode(ctx context.Context, samples []pipeline.Sample, read func(i int) ([]byte, error)) (pipeline.Batch, error) {
 	size := d.options.Height * d.options.Width * 3
+	if err := pipeline.CheckBatch(len(samples), size); err != nil {
+		return pipeline.Batch{}, err
+	}
 	batch := pipeline.Batch{
 		Samples: samples,
 		Shape:   []int64{int64(len(samples)), int64(d.options.Height), int64(d.options.Width), 3},
@@ -161,7 +173,7 @@ func (d *Decoder) decode(ctx context.Context, samples []pipeline.Sample, read fu
 				}
 				encoded, err := read(i)
 				if err == nil {
-					err = bad(samples[i], d.one(encoded, batch.Data[i*size:(i+1)*size]))
+					err = bad(samples[i], d.one(ctx, encoded, batch.Data[i*size:(i+1)*size]))
 				}
 				failures[i] = err
 			}
@@ -179,19 +191,42 @@ func (d *Decoder) decode(ctx context.Context, samples []pipeline.Sample, read fu
 	return batch, nil
 }
 
-// bad adds the name of the sample to an error.
+// bad adds the name of the sample to an error. An error without a kind is about the
+// image.
 func bad(s pipeline.Sample, err error) error {
 	if err == nil {
 		return nil
+	}
+	if kind := pipeline.KindOf(err); kind != pipeline.Other {
+		return pipeline.Errorf(kind, "image %s: %w", s.ID, err)
 	}
 	err = pipeline.Errorf(pipeline.BadData, "image %s: %w", s.ID, err)
 	return pipeline.WithHint(err, "use %s skip to leave out such images; tftl inspect lists them all", pipeline.Option("on-bad-image"))
 }
 
-func (d *Decoder) one(encoded []byte, into []float32) error {
-	if err := admit(encoded); err != nil {
+// pixelsPerWorker is how many decoded pixels a worker may hold on average. Most
+// photographs are smaller, so they wait for nobody. Larger images are decoded fewer at
+// a time, up to one that has as many as any may have.
+const pixelsPerWorker = 32 << 20
+
+// weight is the room that an image takes while it is decoded.
+func (d *Decoder) weight(h Header) int64 {
+	n := h.Pixels
+	if h.scans {
+		n *= 3 // libjpeg keeps all coefficients, 2 bytes each
+	}
+	return min(n, d.most)
+}
+
+func (d *Decoder) one(ctx context.Context, encoded []byte, into []float32) error {
+	header, err := admit(encoded)
+	if err != nil {
 		return err
 	}
+	if err := d.room.Acquire(ctx, d.weight(header)); err != nil {
+		return err
+	}
+	defer d.room.Release(d.weight(header))
 	in, release, err := tensor.Lend(encoded)
 	if err != nil {
 		return err
@@ -201,17 +236,40 @@ func (d *Decoder) one(encoded []byte, into []float32) error {
 	if err != nil && Format(encoded) == "WebP" {
 		image, err = d.run(in, d.rgba)
 	}
+	if err != nil && !d.faster && d.decodes(in) {
+		return d.cannotResize(header, err)
+	}
 	if err != nil {
 		return decodeError(encoded, err)
 	}
 	defer tensor.Free(image)
 	if d.faster {
-		return tensor.Bilinear(image, into, d.options.Height, d.options.Width)
+		if err := tensor.Bilinear(image, into, d.options.Height, d.options.Width); err != nil {
+			return d.cannotResize(header, err)
+		}
+		return nil
 	}
 	if copied := copy(into, tensor.View(image)); copied != len(into) {
-		return fmt.Errorf("decoded to %v", image.Shape())
+		return d.cannotResize(header, fmt.Errorf("the result is %v", image.Shape()))
 	}
 	return nil
+}
+
+// decodes reports whether an image can be decoded, if not resized.
+func (d *Decoder) decodes(encoded *tf.Tensor) bool {
+	for _, to := range []decoded{d.rgb, d.rgba} {
+		if results, err := d.session.Run(map[tf.Output]*tf.Tensor{d.encoded: encoded}, []tf.Output{to.image}, nil); err == nil {
+			tensor.Free(results...)
+			return true
+		}
+	}
+	return false
+}
+
+// cannotResize is an error that is not the image's fault: the model says how to resize.
+func (d *Decoder) cannotResize(h Header, err error) error {
+	o := d.options
+	return pipeline.Errorf(pipeline.BadModel, "cannot resize %d x %d pixels to %d x %d (%s, %s): %s", h.Height, h.Width, o.Height, o.Width, o.Interpolation, cmp.Or(o.Fit, "stretch"), firstLine(err))
 }
 
 // run decodes an image, and resizes it unless that is faster outside the graph.

@@ -34,10 +34,15 @@ func decodeError(encoded []byte, err error) error {
 	if format == "JPEG" && !bytes.Contains(encoded[len(encoded)/2:], []byte("\xff\xd9")) {
 		return errors.New("is a damaged JPEG: it ends without an end marker")
 	}
+	return fmt.Errorf("is a damaged or unsupported %s: %s", format, firstLine(err))
+}
+
+// firstLine is an error of TensorFlow without what it says of the graph.
+func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	line, _, _ = strings.Cut(line, " [Op:")
 	line, _, _ = strings.Cut(line, "\t [[")
-	return fmt.Errorf("is a damaged or unsupported %s: %s", format, strings.TrimSpace(line))
+	return strings.TrimSpace(line)
 }
 
 // Format returns the format according to an image's first bytes: JPEG, PNG, BMP,

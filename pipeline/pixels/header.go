@@ -14,6 +14,13 @@ const (
 	// maxPixels is the limit above which Pillow raises DecompressionBombError.
 	maxPixels = 2 * 89_478_485
 	maxBytes  = 256 << 20
+	// maxScans is the limit that libjpeg-turbo recommends; most files have ten. Each
+	// goes over the whole image, which of the largest may have scansOfLargest.
+	maxScans       = 500
+	scansOfLargest = 20
+	// maxGIFBlocks is how many frames and blocks of extensions may follow each other.
+	// giflib keeps a record of each.
+	maxGIFBlocks = 1 << 20
 )
 
 // Header is what an image's header says.
@@ -25,7 +32,8 @@ type Header struct {
 	// first.
 	Pixels int64
 
-	components int // of a JPEG: 1, 3 or 4; 0 if the file ends before it
+	components int  // of a JPEG: 1, 3 or 4; 0 if the file ends before it
+	scans      bool // of a JPEG: it has several scans, each of the whole image
 }
 
 // ReadHeader reads an image's size from the same place as the libraries that
@@ -59,47 +67,53 @@ func ReadHeader(encoded []byte) (Header, error) {
 }
 
 // admit refuses images that are over the limits or would be decoded wrongly.
-func admit(encoded []byte) error {
+func admit(encoded []byte) (h Header, err error) {
 	if len(encoded) == 0 {
-		return fmt.Errorf("the file is empty")
+		return h, fmt.Errorf("the file is empty")
 	}
 	if len(encoded) > maxBytes {
-		return fmt.Errorf("its %d bytes are more than the limit of %d", len(encoded), maxBytes)
+		return h, fmt.Errorf("its %d bytes are more than the limit of %d", len(encoded), maxBytes)
 	}
 	switch Format(encoded) {
 	case "BMP":
 		if err := plainBMP(encoded); err != nil {
-			return err
+			return h, err
 		}
 	case "WebP":
 		if animatedWebP(encoded) && !ReadTraits(encoded).Transparent {
-			return errors.New("is an animated WebP without transparency, which is not supported: convert it to PNG")
+			return h, errors.New("is an animated WebP without transparency, which is not supported: convert it to PNG")
 		}
 	}
-	h, err := ReadHeader(encoded)
-	if err != nil {
-		return err
+	if h, err = ReadHeader(encoded); err != nil {
+		return h, err
 	}
 	// TensorFlow takes all CMYK for inverted, as Adobe writes it, even without Adobe's marker.
 	if h.components == 4 && !bytes.Contains(encoded, []byte("\x00\x0eAdobe")) {
-		return errors.New("is a CMYK JPEG without Adobe's marker, which is not supported: convert it to RGB")
+		return h, errors.New("is a CMYK JPEG without Adobe's marker, which is not supported: convert it to RGB")
 	}
 	if h.Pixels > maxPixels {
 		frames := ""
 		if h.Pixels > int64(h.Width)*int64(h.Height) {
 			frames = fmt.Sprintf(" (%d in all frames)", h.Pixels)
 		}
-		return fmt.Errorf("its %d x %d pixels%s are more than the limit of %d", h.Width, h.Height, frames, maxPixels)
+		return h, fmt.Errorf("its %d x %d pixels%s are more than the limit of %d", h.Width, h.Height, frames, maxPixels)
 	}
-	return nil
+	if h.scans {
+		scans := int64(bytes.Count(encoded, []byte("\xff\xda")))
+		if scans > maxScans || scans*h.Pixels > scansOfLargest*maxPixels {
+			return h, fmt.Errorf("its %d scans of %d x %d pixels take too long: the limit is %d, or %d of the largest image", scans, h.Width, h.Height, maxScans, scansOfLargest)
+		}
+	}
+	return h, nil
 }
 
 // short is the error of an image that is cut off early.
 const short = "it ends before its size"
 
-// jpeg follows the segments to the frame header. Like libjpeg, it skips stray
-// bytes between them.
+// jpeg follows the segments to the frame header, and on to the first scan. Like
+// libjpeg, it skips stray bytes between them.
 func (h *Header) jpeg(b []byte) error {
+	framed := false
 	for at := 2; at+1 < len(b); {
 		marker := b[at+1]
 		if b[at] != 0xff || marker == 0xff || marker == 0 {
@@ -110,24 +124,35 @@ func (h *Header) jpeg(b []byte) error {
 		switch {
 		case marker == 0x01 || marker >= 0xd0 && marker <= 0xd7: // TEM, RSTn: no length
 			continue
+		case framed && marker == 0xda && at+2 < len(b): // SOS
+			h.scans = h.scans || int(b[at+2]) < h.components
+			return nil
+		case framed && (marker == 0xd8 || marker == 0xd9):
+			return nil
 		case marker == 0xd8 || marker == 0xd9 || marker == 0xda: // SOI, EOI, SOS
 			return errors.New("it has no frame header")
 		}
 		if at+7 > len(b) {
-			return errors.New(short)
+			break
 		}
 		length := int(binary.BigEndian.Uint16(b[at:]))
-		if marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc { // SOFn, not DHT, JPG, DAC
+		if !framed && marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc { // SOFn, not DHT, JPG, DAC
+			framed, h.scans = true, marker&3 == 2 // progressive
 			h.Height, h.Width = int(binary.BigEndian.Uint16(b[at+3:])), int(binary.BigEndian.Uint16(b[at+5:]))
 			if at+7 < len(b) {
 				h.components = int(b[at+7])
 			}
-			return nil
 		}
 		if length < 2 {
+			if framed {
+				return nil // decoding reports it
+			}
 			return fmt.Errorf("a segment of length %d", length)
 		}
 		at += length
+	}
+	if framed {
+		return nil
 	}
 	return errors.New(short)
 }
@@ -248,18 +273,26 @@ func (h *Header) gif(b []byte) error {
 		return errors.New(short)
 	}
 	h.Width, h.Height = int(binary.LittleEndian.Uint16(b[6:])), int(binary.LittleEndian.Uint16(b[8:]))
+	blocks := 0
 	for at := 13 + colours(b[10]); at < len(b); {
 		switch b[at] {
 		case 0x21: // an extension: a label, then sub-blocks
-			at = subBlocks(b, at+2)
+			for at += 2; at < len(b) && b[at] != 0; blocks++ {
+				at += 1 + int(b[at])
+			}
+			at++
 		case 0x2c:
 			if at+10 > len(b) {
 				return nil
 			}
 			h.Pixels += int64(binary.LittleEndian.Uint16(b[at+5:])) * int64(binary.LittleEndian.Uint16(b[at+7:]))
 			at = subBlocks(b, at+11+colours(b[at+9])) // past the code size
+			blocks++
 		default:
 			return nil
+		}
+		if blocks > maxGIFBlocks {
+			return fmt.Errorf("it has more than %d frames and blocks", maxGIFBlocks)
 		}
 	}
 	return nil

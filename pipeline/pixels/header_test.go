@@ -115,23 +115,23 @@ func TestTooManyPixelsAreRefusedUndecoded(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	// 13377² is the largest square that Pillow opens: twice its Image.MAX_IMAGE_PIXELS.
-	if err := admit(bomb("PNG", 13377, 13377)); err != nil {
+	if _, err := admit(bomb("PNG", 13377, 13377)); err != nil {
 		t.Error(err)
 	}
-	if err := admit(bomb("PNG", 13378, 13378)); err == nil {
+	if _, err := admit(bomb("PNG", 13378, 13378)); err == nil {
 		t.Error("13378 x 13378 pixels were admitted")
 	}
 	for _, size := range [][2]int{{1 << 31, 2}, {1<<32 - 1, 1<<32 - 1}, {1<<31 - 1, 1<<31 - 1}} {
-		if err := admit(bomb("PNG", size[0], size[1])); err == nil {
+		if _, err := admit(bomb("PNG", size[0], size[1])); err == nil {
 			t.Errorf("%v pixels were admitted", size)
 		}
 	}
 	large := make([]byte, maxBytes+1)
 	copy(large, bomb("PNG", 3, 3))
-	if err := admit(large); err == nil || err.Error() != "its 268435457 bytes are more than the limit of 268435456" {
+	if _, err := admit(large); err == nil || err.Error() != "its 268435457 bytes are more than the limit of 268435456" {
 		t.Errorf("%v", err)
 	}
-	if err := admit(large[:maxBytes]); err != nil {
+	if _, err := admit(large[:maxBytes]); err != nil {
 		t.Error(err)
 	}
 }
@@ -152,7 +152,7 @@ func TestFramesOfAGIFCount(t *testing.T) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	frame := []byte{0x2c, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 2, 0} // 65535 x 65535
-	err := admit(append(bomb("GIF", 4, 4), frame...))
+	_, err := admit(append(bomb("GIF", 4, 4), frame...))
 	if want := "its 4 x 4 pixels (4294836225 in all frames) are more than the limit of 178956970"; err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}

@@ -98,7 +98,7 @@ func (a *Answers) WriteLines(outcomes []pipeline.Outcome) error {
 			return err
 		}
 	}
-	return a.write(b.String())
+	return a.write(string(printable.JSON([]byte(b.String()))))
 }
 
 func (a *Answers) document(found answer) any {

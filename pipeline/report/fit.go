@@ -31,7 +31,7 @@ func (f Fit) WriteTable(w io.Writer, spell pipeline.Spelling) error {
 		fmt.Fprintf(table, "stage\tkept\tepoch\t%s\t±\tgain\t±\n", f.Monitor)
 		for _, s := range f.Stages {
 			verdict, epoch := outcome(s)
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Stage, verdict, epoch, decimals(s.Value), decimals(s.Noise), decimals(s.Gain), decimals(s.GainNoise))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", display(s.Stage), verdict, epoch, decimals(s.Value), decimals(s.Noise), decimals(s.Gain), decimals(s.GainNoise))
 		}
 		if err := table.Flush(); err != nil { // ends the columns
 			return err
@@ -45,7 +45,7 @@ func (f Fit) WriteTable(w io.Writer, spell pipeline.Spelling) error {
 		fmt.Fprintf(table, "default\t%s\t%s\n", t.Default().Message().Text(spell), score(t.Default()))
 	}
 	value, _ := f.Best.Value(f.Monitor)
-	fmt.Fprintf(table, "best epoch %d of %d: %s %s\nmodel: %s\n", f.Best.Epoch, len(f.History), f.Monitor, decimals(value), f.Model)
+	fmt.Fprintf(table, "best epoch %d of %d: %s %s\nmodel: %s\n", f.Best.Epoch, len(f.History), f.Monitor, decimals(value), display(f.Model))
 	return table.Flush()
 }
 

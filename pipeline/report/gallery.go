@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"tftl/internal/regular"
 	"tftl/pipeline/rundir"
 )
 
@@ -85,13 +86,16 @@ func readGallery(run rundir.Dir) (*Gallery, error) {
 	return g, nil
 }
 
+// maxPicture is the most bytes of a picture: thumbs have 20,000.
+const maxPicture = 16 << 20
+
 // inline is a file of the gallery as a data URI, with its size.
 func inline(run rundir.Dir, name string) (uri template.URL, width, height int, err error) {
 	path := run.GalleryFile(name)
 	if !filepath.IsLocal(name) || filepath.Dir(name) != "." {
 		return "", 0, 0, fmt.Errorf("%s: %q is not a file beside it", run.GalleryIndex(), name)
 	}
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxPicture)
 	if err != nil {
 		return "", 0, 0, err
 	}

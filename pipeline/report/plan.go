@@ -28,11 +28,11 @@ func (p Plan) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	left := 0
 	for _, r := range p.Runs {
-		fmt.Fprintf(table, "%s\t%d train, %d val, %d test\t%s\n", r.Name, r.Images[0], r.Images[1], r.Images[2], r.State)
+		fmt.Fprintf(table, "%s\t%d train, %d val, %d test\t%s\n", display(r.Name), r.Images[0], r.Images[1], r.Images[2], r.State)
 		if !r.Done {
 			left++
 		}
 	}
-	fmt.Fprintf(table, "%d of %d runs to do, in %s\n", left, len(p.Runs), p.Output)
+	fmt.Fprintf(table, "%d of %d runs to do, in %s\n", left, len(p.Runs), display(p.Output))
 	return table.Flush()
 }

@@ -129,7 +129,7 @@ func writeWarnings(b *strings.Builder, warnings []string) {
 	for _, warning := range warnings {
 		b.WriteString("\nWarning:")
 		column := len("Warning:")
-		for _, word := range strings.Fields(warning) {
+		for _, word := range strings.Fields(display(warning)) {
 			if n := utf8.RuneCountInString(word); column+1+n > lineRunes {
 				b.WriteString("\n ")
 				column = 1

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/csvrows"
 	"tftl/pipeline"
 )
 
@@ -155,13 +156,21 @@ func (d Dir) ReadLabels() ([]string, error) {
 func (d Dir) writeCSV(name string, columns []string, fill func(row func(...string))) error {
 	return atomicfile.Write(d.File(name), func(w io.Writer) error {
 		out := csv.NewWriter(w)
-		row := func(fields ...string) { _ = out.Write(fields) } // Error returns it
+		row := func(fields ...string) {
+			for i, field := range fields { // for those who open the file in a spreadsheet
+				fields[i] = csvrows.Inert(field)
+			}
+			_ = out.Write(fields) // Error returns it
+		}
 		row(columns...)
 		fill(row)
 		out.Flush()
 		return out.Error()
 	})
 }
+
+// maxRow is the most bytes of a row: three names and the text of an error.
+const maxRow = 1 << 20
 
 // readCSV calls row for each row of a file. An error names the file and the line.
 func (d Dir) readCSV(name string, columns []string, row func([]string) error) error {
@@ -170,7 +179,7 @@ func (d Dir) readCSV(name string, columns []string, row func([]string) error) er
 		return pipeline.Errorf(pipeline.BadModel, "%w", err)
 	}
 	defer file.Close()
-	in := csv.NewReader(file)
+	in := csvrows.NewReader(file, maxRow)
 	in.FieldsPerRecord = len(columns)
 	for first := true; ; first = false {
 		fields, err := in.Read()
@@ -185,6 +194,9 @@ func (d Dir) readCSV(name string, columns []string, row func([]string) error) er
 			err = fmt.Errorf("must be %s", strings.Join(columns, ","))
 		case err == nil && !first:
 			line, _ = in.FieldPos(0)
+			for i, field := range fields {
+				fields[i] = csvrows.Plain(field)
+			}
 			err = row(fields)
 		}
 		if err != nil {

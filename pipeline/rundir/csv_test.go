@@ -25,6 +25,31 @@ func TestDataReturnsAsItWas(t *testing.T) {
 	}
 }
 
+// Names that a spreadsheet would run are inert in the file, and read back as they were.
+func TestFormulasReturnAsTheyWere(t *testing.T) {
+	d := create(t, filepath.Join(t.TempDir(), "run"))
+	var want []pipeline.Recorded
+	for _, name := range []string{"=cmd", "+1", "-1", "@sum", "\tx", "\rx", "'tis", "'=x", "''-x", "'"} {
+		want = append(want, pipeline.Recorded{ID: name + "/1.jpg", Class: name, Part: "train"})
+	}
+	if err := d.WriteData(slices.Values(want)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.ReadData(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for line := range strings.Lines(read(t, d.File("data.csv"))) {
+		if strings.ContainsAny(line[:1], "=+-@\t\r") {
+			t.Errorf("%q begins like a formula", line)
+		}
+	}
+	// Files of older runs have such names as they are.
+	write(t, d.File("data.csv"), "path,label,split\n=a,'tis,train\n-b,+c,val\n")
+	if got, err := d.ReadData(); err != nil || !slices.Equal(got, []pipeline.Recorded{{ID: "=a", Class: "'tis", Part: "train"}, {ID: "-b", Class: "+c", Part: "val"}}) {
+		t.Errorf("an older run: got %q, %v", got, err)
+	}
+}
+
 func TestContentsReturnAsTheyWere(t *testing.T) {
 	d := create(t, filepath.Join(t.TempDir(), "run"))
 	if got, err := d.ReadContents(); got != nil || err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/csvrows"
 	"tftl/pipeline"
 )
 
@@ -21,7 +22,7 @@ func (d Dir) WriteHistoryCSV(history []pipeline.Epoch) error {
 	header = append(header, names...)
 	rows := [][]string{append(header, "best")}
 	for _, e := range history {
-		row := []string{e.Stage, strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), exact(e.LearningRate)}
+		row := []string{csvrows.Inert(e.Stage), strconv.Itoa(e.Epoch), strconv.Itoa(e.Step), exact(e.LearningRate)}
 		for _, name := range names {
 			value, ok := e.Value(name)
 			if !ok {

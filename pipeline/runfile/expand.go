@@ -144,18 +144,39 @@ func grouped(e entry) string {
 	return named(e)
 }
 
-// expand returns the runs of an entry.
-func (r *reader) expand(e entry) ([]Run, error) {
-	all := []combination{{at: e.at}}
+// runs returns the number of runs of an entry, or more than most if it is more.
+func (e entry) runs(folds, most int) int {
+	n := 1
 	if e.matrix != nil {
-		all = e.matrix.combinations()
+		for _, a := range e.matrix.axes {
+			n = min(n*len(a.values), most+1)
+		}
+		if len(e.matrix.axes) == 0 {
+			n = 0
+		}
+		n += len(e.matrix.include)
 	}
+	if folds > most {
+		return most + 1
+	}
+	return n * max(folds, 1)
+}
+
+// expand returns the runs of an entry, at most so many.
+func (r *reader) expand(e entry, most int) ([]Run, error) {
 	folds := 0
 	if e.folds != nil {
 		var err error
 		if folds, err = r.number(*e.folds, 2); err != nil {
 			return nil, err
 		}
+	}
+	if e.runs(folds, most) > most {
+		return nil, pipeline.WithHint(r.errorf(e.at, "makes more than %d runs, the limit for a file", maxRuns), "a matrix makes a run of every combination of its values, and of every fold")
+	}
+	all := []combination{{at: e.at}}
+	if e.matrix != nil {
+		all = e.matrix.combinations()
 	}
 	var runs []Run
 	for _, c := range all {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
+	"tftl/internal/yamltext"
 	"tftl/pipeline"
 )
 
@@ -15,7 +15,7 @@ import (
 // are of kind pipeline.BadUsage and name the line and the column.
 func Read(path string, text []byte) (File, error) {
 	r := reader{File: File{Path: path}, anchors: map[string]ast.Node{}}
-	document, err := parser.ParseBytes(text, 0)
+	document, err := yamltext.Parse(text)
 	if err != nil {
 		return r.File, SyntaxError(path, err)
 	}
@@ -45,7 +45,7 @@ func Read(path string, text []byte) (File, error) {
 		entries = append(entries, one.over(top))
 	}
 	for _, e := range entries {
-		runs, err := r.expand(e)
+		runs, err := r.expand(e, maxRuns-len(r.Runs))
 		if err != nil {
 			return r.File, err
 		}
@@ -54,6 +54,9 @@ func Read(path string, text []byte) (File, error) {
 	r.ungroup()
 	return r.File, r.checkNames()
 }
+
+// maxRuns is the most runs of a file. Combinations multiply quickly.
+const maxRuns = 10_000
 
 // reader is a file being read.
 type reader struct {

@@ -2,8 +2,6 @@ package runfile
 
 import (
 	"slices"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // Varied is an option of tftl fit that differs between the runs of a file.
@@ -36,11 +34,17 @@ func (f File) Varied() []Varied {
 // texts are the values of an option in each run.
 func (f File) texts(name string) []string {
 	var a axis
+	known := map[string]int{}      // values of the axis by their whole texts
 	at := make([]int, len(f.Runs)) // of a run's value in the axis, or -1
 	for i, run := range f.Runs {
 		at[i] = -1
 		if k := slices.IndexFunc(run.Fit, func(o Option) bool { return o.Name == name }); k >= 0 {
-			at[i] = a.index(run.Fit[k].Value)
+			value := run.Fit[k].Value
+			text := called(value, nil)
+			if _, ok := known[text]; !ok {
+				known[text], a.values = len(a.values), append(a.values, value)
+			}
+			at[i] = known[text]
 		}
 	}
 	names, texts := a.texts(), make([]string, len(f.Runs))
@@ -50,14 +54,4 @@ func (f File) texts(name string) []string {
 		}
 	}
 	return texts
-}
-
-// index returns the position of a value, and adds it if it is new.
-func (a *axis) index(value ast.Node) int {
-	text := called(value, nil)
-	if i := slices.IndexFunc(a.values, func(v ast.Node) bool { return called(v, nil) == text }); i >= 0 {
-		return i
-	}
-	a.values = append(a.values, value)
-	return len(a.values) - 1
 }

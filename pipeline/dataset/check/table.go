@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tftl/internal/printable"
 	"tftl/pipeline"
 )
 
@@ -24,13 +25,13 @@ func (r *Report) WriteTable(out io.Writer, spell pipeline.Spelling) error {
 	of := fmt.Sprintf("%d classes", len(r.Classes))
 	width := utf8.RuneCountInString(of)
 	for _, c := range r.Classes {
-		width = max(width, utf8.RuneCountInString(c.Name))
+		width = max(width, utf8.RuneCountInString(printable.Text(c.Name)))
 	}
 	var sum [3]int
 	parts := pipeline.Parts()
 	fmt.Fprintf(w, "%-*s  %7s %7s %7s\n", width, "class", parts[0], parts[1], parts[2])
 	for _, c := range r.Classes {
-		fmt.Fprintf(w, "%-*s  %7d %7d %7d\n", width, c.Name, c.Images[0], c.Images[1], c.Images[2])
+		fmt.Fprintf(w, "%-*s  %7d %7d %7d\n", width, printable.Text(c.Name), c.Images[0], c.Images[1], c.Images[2])
 		for p, n := range c.Images {
 			sum[p] += n
 		}
@@ -46,7 +47,7 @@ func (r *Report) WriteTable(out io.Writer, spell pipeline.Spelling) error {
 			r.Width.Min, r.Width.Max, r.Width.Median, r.Height.Min, r.Height.Max, r.Height.Median)
 	}
 	for _, note := range r.Notes.lines() {
-		fmt.Fprintf(w, "note     %s\n", note)
+		fmt.Fprintf(w, "note     %s\n", printable.Text(note))
 	}
 	for _, k := range kinds() {
 		found := slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool { return f.Kind != k.Kind })
@@ -59,7 +60,7 @@ func (r *Report) WriteTable(out io.Writer, spell pipeline.Spelling) error {
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", level, k.words)
 		for _, f := range found[:min(len(found), mostFindings)] {
-			fmt.Fprintf(w, "  %s\n", f.line())
+			fmt.Fprintf(w, "  %s\n", printable.Text(f.line()))
 		}
 		if more := len(found) - mostFindings; more > 0 {
 			fmt.Fprintf(w, "  and %d more: %s lists them\n", more, spell("json"))

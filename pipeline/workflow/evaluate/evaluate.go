@@ -8,6 +8,7 @@ package evaluate
 import (
 	"context"
 	"iter"
+	"math"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -50,13 +51,16 @@ func NewRequest(model string) Request {
 // Check refuses values that make no sense whatever the data and the model are.
 func (r Request) Check() error {
 	for _, n := range []struct {
-		name         pipeline.Option
-		value, least int
+		name               pipeline.Option
+		value, least, most int
 	}{
-		{"batch-size", r.BatchSize, 1}, {"top-k", r.TopK, 2}, {"resamples", r.Resamples, 0}, {"workers", r.Workers, 0},
+		{"batch-size", r.BatchSize, 1, pipeline.MaxBatchSize},
+		{"top-k", r.TopK, 2, math.MaxInt},
+		{"resamples", r.Resamples, 0, pipeline.MaxResamples},
+		{"workers", r.Workers, 0, pipeline.MaxWorkers},
 	} {
-		if n.value < n.least {
-			return pipeline.Errorf(pipeline.BadUsage, "%s %d: must be %d or more", n.name, n.value, n.least)
+		if err := pipeline.CheckRange(n.name, n.value, n.least, n.most); err != nil {
+			return err
 		}
 	}
 	if r.Pessimistic && r.Resamples == 0 && len(r.Gates) > 0 {

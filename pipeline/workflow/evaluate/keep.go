@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/internal/regular"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
@@ -128,7 +129,7 @@ func ReadPredictions(path string) (t metrics.Table, d metrics.Decision, err erro
 	var file *os.File
 	if isRun {
 		file, err = run.OpenPredictions()
-	} else if file, err = os.Open(name); err != nil {
+	} else if file, err = regular.Open(name); err != nil {
 		err = pipeline.Errorf(pipeline.BadUsage, "%w", err)
 	}
 	if err != nil {

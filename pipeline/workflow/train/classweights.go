@@ -1,16 +1,16 @@
 package train
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"tftl/internal/csvrows"
+	"tftl/internal/regular"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 )
@@ -24,7 +24,7 @@ func classWeights(what string, set *dataset.Set) (map[string]float64, error) {
 	case BalancedClassWeights:
 		return balanced(set), nil
 	}
-	file, err := os.Open(what)
+	file, err := regular.Open(what)
 	if err != nil {
 		return nil, pipeline.WithHint(pipeline.Errorf(pipeline.BadUsage, "%s: %w", option, err), "use none, balanced or a file")
 	}
@@ -50,10 +50,13 @@ func balanced(set *dataset.Set) map[string]float64 {
 	return weights
 }
 
+// maxWeightsRow is the most bytes of a line of label,weight.
+const maxWeightsRow = 1 << 20
+
 // readWeights reads lines of label,weight, with or without a header. Every class
 // needs a weight.
 func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
-	rows := csv.NewReader(r)
+	rows := csvrows.NewReader(r, maxWeightsRow)
 	rows.FieldsPerRecord = 2
 	rows.TrimLeadingSpace = true
 	weights := map[string]float64{}
@@ -72,11 +75,11 @@ func readWeights(r io.Reader, classes []string) (map[string]float64, error) {
 		if first && strings.TrimSpace(row[0]) == "label" && strings.TrimSpace(row[1]) == "weight" {
 			continue
 		}
-		label := dataset.ClassName(row[0])
+		label := dataset.ClassName(csvrows.Plain(row[0]))
 		if _, twice := weights[label]; twice {
 			return nil, fmt.Errorf("line %d: %q already has a weight", line, label)
 		}
-		if !slices.Contains(classes, label) {
+		if _, known := slices.BinarySearch(classes, label); !known {
 			return nil, fmt.Errorf("line %d: the data has no class %q", line, label)
 		}
 		weight, err := strconv.ParseFloat(strings.TrimSpace(row[1]), 64)

@@ -6,7 +6,6 @@
 package train
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -116,12 +115,21 @@ const (
 func (r Request) Check() error {
 	t := r.Config.Training
 	for _, n := range []struct {
-		name         pipeline.Option
-		value, least int
+		name               pipeline.Option
+		value, least, most int
 	}{
-		{"epochs", r.Epochs, 1}, {"batch-size", t.BatchSize, 1}, {"patience", t.Patience, 0}, {"start-from-epoch", t.StartFromEpoch, 0},
+		{"epochs", r.Epochs, 1, pipeline.MaxEpochs},
+		{"batch-size", t.BatchSize, 1, pipeline.MaxBatchSize},
+		{"patience", t.Patience, 0, pipeline.MaxEpochs},
+		{"start-from-epoch", t.StartFromEpoch, 0, pipeline.MaxEpochs},
+		{"plateau-patience", t.Plateau.Patience, 1, pipeline.MaxEpochs},
 	} {
-		if err := atLeast(n.name, n.value, n.least); err != nil {
+		if err := pipeline.CheckRange(n.name, n.value, n.least, n.most); err != nil {
+			return err
+		}
+	}
+	for _, width := range r.Config.Model.Units {
+		if err := pipeline.CheckRange("units", width, 1, pipeline.MaxUnits); err != nil {
 			return err
 		}
 	}
@@ -142,9 +150,6 @@ func (r Request) Check() error {
 	}
 	if !(t.Plateau.Factor >= 0 && t.Plateau.Factor < 1) {
 		return bad("plateau-factor", t.Plateau.Factor, "must be from 0 to below 1")
-	}
-	if t.Plateau.Patience < 1 {
-		return bad("plateau-patience", t.Plateau.Patience, "must be 1 or more")
 	}
 	if s := t.LabelSmoothing; !(s >= 0 && s < 1) {
 		return bad("label-smoothing", s, "must be from 0 to below 1")
@@ -168,14 +173,10 @@ func (o Options) check() error {
 	if o.MaxTime < 0 {
 		return bad("max-time", o.MaxTime, "must be 0 or more")
 	}
-	return atLeast("workers", o.Workers, 0)
-}
-
-func atLeast(name pipeline.Option, value, least int) error {
-	if value < least {
-		return bad(name, value, fmt.Sprintf("must be %d or more", least))
+	if o.SaveEvery < 0 {
+		return bad("checkpoint-every", o.SaveEvery, "must be 0 or more")
 	}
-	return nil
+	return pipeline.CheckRange("workers", o.Workers, 0, pipeline.MaxWorkers)
 }
 
 // bad is the error for an option with a bad value.

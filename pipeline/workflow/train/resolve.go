@@ -102,12 +102,13 @@ func CheckRate(r rundir.Rate) error {
 		return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be one of %s", pipeline.Option("schedule"), r.Schedule, strings.Join(schedules, ", "))
 	case !(r.DecayRate > 0 && r.DecayRate <= 1):
 		return bad("decay-rate", r.DecayRate, "must be above 0 and at most 1")
-	case r.DecayEpochs < 1:
-		return bad("decay-epochs", r.DecayEpochs, "must be 1 or more")
 	case r.WarmupEpochs < DefaultWarmup:
 		return bad("warmup-epochs", r.WarmupEpochs, "must be 0 or more")
 	}
-	return nil
+	if err := pipeline.CheckRange("decay-epochs", r.DecayEpochs, 1, pipeline.MaxEpochs); err != nil {
+		return err
+	}
+	return pipeline.CheckRange("warmup-epochs", r.WarmupEpochs, DefaultWarmup, pipeline.MaxEpochs)
 }
 
 // rate returns a stage's learning rate as a function of the step.

@@ -64,7 +64,7 @@ func setStageOption(stage *rundir.Stage, option string) error {
 	whole, notWhole := strconv.Atoi(value)
 	number, notNumber := strconv.ParseFloat(value, 64)
 	switch {
-	case key == "epochs" && notWhole == nil && whole > 0:
+	case key == "epochs" && notWhole == nil && whole > 0 && whole <= pipeline.MaxEpochs:
 		stage.Epochs = whole
 	case key == "lr" && notNumber == nil && number > 0 && !math.IsInf(number, 0):
 		stage.LearningRate = number
@@ -77,7 +77,7 @@ func setStageOption(stage *rundir.Stage, option string) error {
 	case key == "warmup-epochs" && notWhole == nil && whole >= 0:
 		stage.WarmupEpochs = whole
 	case slices.Contains(stageOptions(), key):
-		return fmt.Errorf("%q: bad value: epochs must be whole numbers of 1 or more (0 for no warm-up), rates numbers above 0", option)
+		return fmt.Errorf("%q: bad value: epochs must be whole numbers from 1 to %d (0 for no warm-up), rates numbers above 0", option, pipeline.MaxEpochs)
 	default:
 		return fmt.Errorf("%q: must be one of %s", option, strings.Join(stageOptions(), ", "))
 	}

@@ -20,15 +20,21 @@ type Sweep struct {
 	Steps       int     // training steps at each rate
 }
 
+// The most rates of a sweep, and the most steps at each.
+const (
+	maxRates = 1_000
+	maxSteps = 1_000_000
+)
+
 // Check refuses values that make no sense.
 func (s Sweep) Check() error {
 	if !(s.Least > 0 && s.Most > s.Least && !math.IsInf(s.Most, 0)) {
 		return pipeline.Errorf(pipeline.BadUsage, "%s %v, %s %v: must be above 0, the second larger than the first", pipeline.Option("lr-min"), s.Least, pipeline.Option("lr-max"), s.Most)
 	}
-	if err := atLeast("rates", s.Rates, 2); err != nil {
+	if err := pipeline.CheckRange("rates", s.Rates, 2, maxRates); err != nil {
 		return err
 	}
-	return atLeast("steps", s.Steps, 1)
+	return pipeline.CheckRange("steps", s.Steps, 1, maxSteps)
 }
 
 // Run trains briefly at every rate, on the data of a prepared request with one

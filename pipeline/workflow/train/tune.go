@@ -13,6 +13,12 @@ import (
 	"tftl/pipeline/schedule"
 )
 
+// The most settings of a search, and the most folds.
+const (
+	maxSettings  = 1_000
+	maxTuneFolds = 100
+)
+
 // checkTune refuses a search that makes no sense.
 func (r Request) checkTune() error {
 	t := r.Config.Training
@@ -23,10 +29,12 @@ func (r Request) checkTune() error {
 	switch {
 	case n == 0:
 		return pipeline.Errorf(pipeline.BadUsage, "%s %d: needs %s", optionFolds, t.Tune.Folds, optionTune)
-	case n < 2:
-		return bad(optionTune, n, "must be 2 or more")
+	case n < 2 || n > maxSettings:
+		return pipeline.CheckRange(optionTune, n, 2, maxSettings)
 	case t.Tune.Folds < 0 || t.Tune.Folds == 1:
 		return bad(optionFolds, t.Tune.Folds, "must be 0, or 2 or more")
+	case t.Tune.Folds > maxTuneFolds:
+		return pipeline.CheckRange(optionFolds, t.Tune.Folds, 2, maxTuneFolds)
 	case r.Cache.Off:
 		return bad(optionTune, n, "needs the feature cache, which is off")
 	case augment.Enabled() && augment.Copies == 0:

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,11 @@ def _description(model: Path) -> tuple[list[str], Input]:
     return about["labels"], Input(**{**image, "size": tuple(image["size"])})
 
 
+def _plain(field: str) -> str:
+    """A field without the ' that tftl puts in front of what a spreadsheet would run."""
+    return re.sub(r"\A'(?='*[=+\-@\t\r\n])", "", field)
+
+
 def _test_part(run: Path, labels: list[str]) -> tuple[list[Path], np.ndarray]:
     """The files of a run's test part, and the index of each file's class."""
     try:
@@ -115,8 +121,8 @@ def _test_part(run: Path, labels: list[str]) -> tuple[list[Path], np.ndarray]:
             rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
         # The images of --test-data have this prefix.
         prefix = "test-data/" if data.get("test_path") else ""
-        files = [root / row["path"].removeprefix(prefix) for row in rows]
-        classes = np.array([labels.index(row["label"]) for row in rows])
+        files = [root / _plain(row["path"]).removeprefix(prefix) for row in rows]
+        classes = np.array([labels.index(_plain(row["label"])) for row in rows])
     except (ValueError, KeyError, TypeError) as error:
         raise ScriptError(
             f"{run}: its config.json or data.csv is damaged: {first_line(error)}\n"
