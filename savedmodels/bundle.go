@@ -17,6 +17,8 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/table"
 	"google.golang.org/protobuf/proto"
+
+	"tftl/internal/regular"
 )
 
 type (
@@ -33,6 +35,9 @@ type bundle struct {
 	files   []*os.File
 }
 
+// maxIndex is the size in bytes of the largest index.
+const maxIndex = 1 << 30
+
 // openBundle opens the bundle at a path prefix. It reads only the index.
 func openBundle(prefix string) (b *bundle, err error) {
 	b = &bundle{header: new(bundleHeaderPB), entries: map[string]*bundleEntryPB{}}
@@ -47,7 +52,7 @@ func openBundle(prefix string) (b *bundle, err error) {
 	}
 	shards := int(b.header.GetNumShards())
 	for i := range shards {
-		file, err := os.Open(dataFile(prefix, i, shards))
+		file, err := regular.Open(dataFile(prefix, i, shards))
 		if err != nil {
 			return b, err
 		}
@@ -62,7 +67,7 @@ func dataFile(prefix string, i, shards int) string {
 }
 
 func (b *bundle) readIndex(path string) error {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxIndex)
 	if err != nil {
 		return err
 	}

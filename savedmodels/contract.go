@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -105,7 +105,7 @@ type Versions struct {
 // readDescription reads a model's tftl.json. It returns nil if there is none.
 func readDescription(dir string) (*Description, error) {
 	path := filepath.Join(dir, "assets.extra", "tftl.json")
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxDescription)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -136,6 +136,8 @@ const (
 	maxSide   = 1 << 14
 	maxValues = 1 << 28 // in an image, or in its features
 	maxNames  = 1 << 20 // classes, or stages
+
+	maxDescription = 256 << 20 // bytes of the file, or of the list of digests
 )
 
 // check checks the numbers and names of a description.

@@ -2,12 +2,12 @@ package savedmodels
 
 import (
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"tftl/internal/regular"
 	"tftl/internal/standin"
 	"tftl/pipeline"
 )
@@ -70,7 +70,7 @@ func standIn(path string, head []byte) error {
 // standInFile is standIn for a file that may be large. It reads only the
 // beginning.
 func standInFile(path string) error {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "model: %w", err)
 	}

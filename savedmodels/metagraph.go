@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -185,7 +187,7 @@ func readSavedModel(dir string) (*savedModel, error) {
 		return nil, noFolder(dir)
 	}
 	path := filepath.Join(dir, "saved_model.pb")
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, math.MaxInt32) // as much as a protobuf may have
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noSavedModel(dir)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tftl/pipeline"
@@ -126,12 +127,18 @@ func TestLoadRefuses(t *testing.T) {
 		change  change
 		want    string
 	}{
-		"no folder":    {"tiny", func(t *testing.T, dir string) { remove(t, dir) }, "no such file"},
-		"a file":       {"tiny", func(t *testing.T, dir string) { remove(t, dir); write(t, dir, "") }, "is not a folder"},
-		"no graph":     {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)) }, "is not a SavedModel: it has no saved_model.pb"},
-		"garbage":      {"tiny", func(t *testing.T, dir string) { write(t, pb(dir), "garbage") }, "cannot be parsed"},
-		"empty":        {"tiny", func(t *testing.T, dir string) { write(t, pb(dir), "") }, "cannot be parsed"},
-		"a folder":     {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)); os.Mkdir(pb(dir), 0o777) }, "is a directory"},
+		"no folder": {"tiny", func(t *testing.T, dir string) { remove(t, dir) }, "no such file"},
+		"a file":    {"tiny", func(t *testing.T, dir string) { remove(t, dir); write(t, dir, "") }, "is not a folder"},
+		"no graph":  {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)) }, "is not a SavedModel: it has no saved_model.pb"},
+		"garbage":   {"tiny", func(t *testing.T, dir string) { write(t, pb(dir), "garbage") }, "cannot be parsed"},
+		"empty":     {"tiny", func(t *testing.T, dir string) { write(t, pb(dir), "") }, "cannot be parsed"},
+		"a pipe": {"tiny", func(t *testing.T, dir string) {
+			remove(t, pb(dir))
+			if err := syscall.Mkfifo(pb(dir), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}, "is a pipe, not a file"},
+		"a folder":     {"tiny", func(t *testing.T, dir string) { remove(t, pb(dir)); os.Mkdir(pb(dir), 0o777) }, "is a folder, not a file"},
 		"no variables": {"tiny", func(t *testing.T, dir string) { remove(t, filepath.Dir(index(dir))) }, "variables are missing"},
 		"no index":     {"tiny", func(t *testing.T, dir string) { remove(t, index(dir)) }, "variables are missing"},
 		"no shard": {"tiny", func(t *testing.T, dir string) {

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -48,7 +49,7 @@ func seal(dir string) error {
 // no copy was interrupted, and no other model's file took its place. Models of older
 // versions have no seal.
 func checkSeal(dir string, d *Description) error {
-	text, err := os.ReadFile(filepath.Join(dir, sealFile))
+	text, err := regular.Read(filepath.Join(dir, sealFile), maxDescription)
 	if errors.Is(err, fs.ErrNotExist) && (d == nil || !d.Sealed) {
 		return nil
 	}
@@ -118,7 +119,7 @@ func sums(dir string, files []string) ([]string, error) {
 }
 
 func fileDigest(path string) (string, error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -109,8 +109,11 @@ func TestVet(t *testing.T) {
 		"a path with an ending":  {[]*nodePB{placeholder, text("ending", "/../x"), join("path", "ending"), save("join")}, nil, "with a path of its own"},
 		"restored from anywhere": {[]*nodePB{text("here", "/etc/x"), {Name: "restore", Op: "RestoreV2", Input: []string{"here", "n", "s"}}}, nil, "RestoreV2"},
 		"merged to anywhere":     {[]*nodePB{placeholder, text("here", "/x"), {Name: "merge", Op: "MergeV2Checkpoints", Input: []string{"path", "here"}}}, nil, "MergeV2Checkpoints"},
-		"in a branch": {[]*nodePB{placeholder, {Name: "if", Op: "If", Input: []string{"path", "path"}, Attr: calls("", "f").Attr}},
-			[]*functionPB{function("f", []string{"prefix"}, save("prefix"))}, "with a path of its own"},
+		"in a branch": {
+			[]*nodePB{placeholder, {Name: "if", Op: "If", Input: []string{"path", "path"}, Attr: calls("", "f").Attr}},
+			[]*functionPB{function("f", []string{"prefix"}, save("prefix"))},
+			"with a path of its own",
+		},
 
 		"calls itself":    {nil, []*functionPB{function("f", nil, calls("call", "f"))}, `function "f" calls itself`},
 		"in a circle":     {nil, []*functionPB{function("f", nil, calls("call", "g")), function("g", nil, calls("call", "f"))}, "calls itself"},
