@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ func commands() []*cli.Command {
 
 // run is the program. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &ui.Written{Writer: stdout}
 	app := &cli.App{
 		Name:                      "tftl",
 		Usage:                     "transfer learning for image classification",
@@ -62,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // the value of --stage contains commas
 		Commands:                  commands(),
-		Writer:                    stdout,
+		Writer:                    out,
 		ErrWriter:                 stderr,
 		OnUsageError:              usageError,
 		ExitErrHandler:            func(*cli.Context, error) {},
@@ -79,9 +81,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	commandline.FitHelp(app)
 	err := app.RunContext(ctx, commandline.FlagsFirst(app.Commands, args))
 	if err == nil {
+		err = cmp.Or(out.Err, ctx.Err()) // what had ended before it was interrupted too, so that a script stops
+	}
+	if err == nil {
 		return 0
 	}
-	return printError(stderr, err)
+	code := printError(stderr, err)
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return code
+}
+
+// crashHint is the second line if the program crashes.
+func crashHint(args []string) string {
+	command := []rune(printable.Text(strings.Join(args[1:], " ")))
+	if len(command) > 200 {
+		command = append(command[:200], '…')
+	}
+	return fmt.Sprintf("hint: report this with the version (%s) and the command (tftl %s); GOTRACEBACK=all shows where it happened", printable.Text(version), string(command))
 }
 
 // prepare completes a command's flags from the environment and from --config.

@@ -4,10 +4,13 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"tftl/internal/quiet"
 )
@@ -16,12 +19,46 @@ import (
 var version = "unknown"
 
 func main() {
-	quiet.Guard()
+	stderr := quiet.Guard(crashHint(os.Args))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // less memory for lists of images; TensorFlow does most of the work
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts()...)
 	// The first signal asks the program to stop; a second one kills it.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, func() {
+		stop()
+		time.Sleep(patience)
+		cutOff(stderr)
+	})
+	os.Exit(run(ctx, os.Args, os.Stdout, stderr))
+}
+
+// interrupts are the signals that ask the program to stop. nohup has it ignore
+// that the terminal was closed.
+func interrupts() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		list = append(list, syscall.SIGHUP)
+	}
+	return list
+}
+
+// patience is how long the program may take to stop. The rest of five seconds is for
+// the system, which frees its memory.
+const patience = 4 * time.Second
+
+// cutOff ends a program that did not stop in time: a step takes longer, a file on a
+// slow network does not answer. All files are whole, because they are written to a
+// temporary name. Nobody may be reading the message either.
+func cutOff(stderr io.Writer) {
+	said := make(chan struct{})
+	go func() {
+		fmt.Fprintf(stderr, "tftl: interrupted; what was going on did not end within %v and was cut off\n", patience)
+		close(said)
+	}()
+	select {
+	case <-said:
+	case <-time.After(patience / 20):
+	}
+	os.Exit(exitInterrupted)
 }

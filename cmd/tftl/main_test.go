@@ -25,7 +25,7 @@ import (
 
 // TestMain lets the test binary act as the program: scripts run it as tftl.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt, "kills": kills})
+	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt, "kills": kills, "crash": crash})
 }
 
 // TestScripts runs the program as a person would. testdata has one script per

@@ -13,8 +13,10 @@ struct slot {
 };
 
 // before_libtensorflow, if a program defines it, runs just before the library loads.
-void before_libtensorflow(void) __attribute__((weak));
+// It returns the file descriptor for errors.
+int before_libtensorflow(void) __attribute__((weak));
 
+static int errors = STDERR_FILENO;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 // fail ends the program, because no function of the library can return an error of
@@ -23,12 +25,12 @@ static void fail(const char *why) {
 	char text[1024];
 	int n = snprintf(text, sizeof text, "tftl: cannot load TensorFlow: %s\n", why);
 	if (n > (int)sizeof text - 1) n = sizeof text - 1;
-	if (write(STDERR_FILENO, text, (size_t)n) < 0) _exit(1);
+	if (write(errors, text, (size_t)n) < 0) _exit(1);
 	_exit(1);
 }
 
 static void load(void) {
-	if (before_libtensorflow) before_libtensorflow();
+	if (before_libtensorflow) errors = before_libtensorflow();
 	setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
 	if (dlopen("libtensorflow.so", RTLD_NOW | RTLD_GLOBAL)) return; // in the program's rpath, or the system's folders
 	char why[900];

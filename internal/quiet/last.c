@@ -1,35 +1,21 @@
-#define _GNU_SOURCE // memrchr, memmem
+#define _GNU_SOURCE // memmem, pipe2
 
-// If C code ends the process, print one line with the reason instead of Go's dump
-// of goroutines, which does not explain it.
+// If the program crashes, in C or in Go, print one line with the reason and exit
+// with code 1. Go would print a dump of goroutines, which is not for users, and
+// exit with 2.
 
 #include "last.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-// What C code printed last. Stdio's lock on stderr serializes writers.
-static char heard[2048];
-static size_t length;
-
-void quiet_heard(const char *text, size_t n) {
-	if (n > sizeof heard / 2) { // its beginning is enough
-		n = sizeof heard / 2;
-	}
-	if (length + n > sizeof heard) {
-		size_t half = sizeof heard / 2;
-		memmove(heard, heard + length - half, half);
-		length = half;
-	}
-	memcpy(heard + length, text, n);
-	length += n;
-}
-
 // A handler allocates nothing: it may run because malloc failed.
 static char line[1024];
 static size_t end;
+enum { most = 300 }; // of a reason
 
 static void add(const char *text, size_t n) {
 	for (size_t i = 0; i < n && end < sizeof line - 1; i++)
@@ -38,47 +24,75 @@ static void add(const char *text, size_t n) {
 
 static void say(const char *text) { add(text, strlen(text)); }
 
-// until is the length of a text before a stop, or its whole length.
-static size_t until(const char *text, size_t n, char stop) {
-	const char *at = memchr(text, stop, n);
-	return at ? (size_t)(at - text) : n;
+static int terminal = STDERR_FILENO;
+
+int quiet_stderr(void) { return terminal; }
+
+static void print(void) {
+	line[end++] = '\n';
+	if (write(terminal, line, end) < 0) _exit(1);
+	end = 0;
 }
 
-// after is what follows the last occurrence of a phrase, or NULL.
-static const char *after(const char *phrase, size_t *rest) {
-	const char *found = NULL, *from = heard;
-	size_t n = strlen(phrase);
-	while ((from = memmem(from, (size_t)(heard + length - from), phrase, n))) found = from += n;
-	if (found) *rest = (size_t)(heard + length - found);
-	return found;
+// once lets one thread have the last word. The others wait for the end.
+static void once(void) {
+	static int begun;
+	while (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause();
 }
 
-// informs says whether a line is no reason: "I0000 …] …", or the warning that comes
-// before TensorFlow's first line.
-static int informs(const char *text, size_t n) {
-	static const char first[] = "WARNING: All log messages";
-	return n > 1 && ((text[0] == 'I' && text[1] >= '0' && text[1] <= '9') || (n >= sizeof first && !memcmp(text, first, sizeof first - 1)));
+static void finish(const char *text) {
+	say(text);
+	print();
+	_exit(1);
 }
 
-// reason adds the reason that the library printed: C++'s message for an uncaught
-// exception, its line "F0000 …] …", or else its last line.
-static int reason(void) {
-	size_t n;
-	const char *text = after("what():  ", &n);
-	if (text) return add(text, until(text, n, '\n')), 1;
-	if ((text = after("terminate called after throwing an instance of '", &n)))
-		return add(text, until(text, n, '\'')), 1;
-	while (length && heard[length - 1] == '\n') length--;
-	const char *line_end = heard + length, *start = NULL;
-	for (text = heard; text < line_end; text += until(text, (size_t)(line_end - text), '\n') + 1) {
-		if (!informs(text, (size_t)(line_end - text))) start = text;
-		if (line_end - text > 1 && text[0] == 'F' && text[1] >= '0' && text[1] <= '9') break;
+void quiet_die(const char *text) {
+	once();
+	finish(text);
+}
+
+// Go's runtime writes its dump to the file descriptor 2. While that is a pipe, which
+// keeps the beginning, nobody sees the dump, and the reason can be taken from it.
+// What C code writes there before it aborts is kept too.
+static int kept = -1;
+
+static void keep(void) {
+	int ends[2], copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (copy < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK)) return;
+	kept = ends[0], terminal = copy;
+	dup2(ends[1], STDERR_FILENO);
+	close(ends[1]);
+}
+
+void quiet_release(void) {
+	if (kept < 0) return;
+	dup2(terminal, STDERR_FILENO);
+	kept = -1;
+}
+
+static char dump[1 << 16];
+
+static void read_dump(void) {
+	size_t length = 0;
+	for (ssize_t n = 1; kept >= 0 && n > 0; length += n > 0 ? (size_t)n : 0) n = read(kept, dump + length, sizeof dump - 1 - length);
+	quiet_heard(dump, length);
+}
+
+// after returns what follows a beginning of a text, or NULL if it begins otherwise.
+static const char *after(const char *beginning, const char *text) {
+	size_t n = strlen(beginning);
+	return strncmp(text, beginning, n) ? NULL : text + n;
+}
+
+// go_reason finds the reason in a dump of Go's runtime: in the first line "panic: …",
+// "fatal error: …", or "SIGTRAP: …" before a line of registers.
+static const char *go_reason(void) {
+	for (const char *text = dump, *reason; text; text = (text = strchr(text, '\n')) ? text + 1 : NULL) {
+		if ((reason = after("panic: ", text)) || (reason = after("fatal error: ", text)))
+			return (text = after("runtime error: ", reason)) || (text = after("runtime: ", reason)) ? text : reason;
+		if (after("SIG", text) && (reason = strchr(text, '\n')) && after("PC=", reason + 1)) return text;
 	}
-	if (!start) return 0;
-	n = until(start, (size_t)(line_end - start), '\n');
-	text = memchr(start, ']', n);
-	if (start[0] == 'F' && text && text + 2 < start + n) n -= (size_t)(text + 2 - start), start = text + 2;
-	return add(start, n), 1;
+	return NULL;
 }
 
 static const char *fault(int signal) {
@@ -87,47 +101,93 @@ static const char *fault(int signal) {
 	case SIGBUS: return "a bus error";
 	case SIGFPE: return "an arithmetic fault";
 	case SIGILL: return "an instruction that this processor does not have";
+	case SIGTRAP: return "a trap";
+	case SIGSYS: return "a system call that is not allowed here";
 	}
 	return "";
 }
 
+static const char *hint = ""; // the line after the reason
+
+static void explain(int signal) {
+	const char *reason = go_reason();
+	size_t n;
+	if (reason) {
+		say("tftl: the program crashed: ");
+		n = strcspn(reason, "\n");
+		add(reason, n < most ? n : most);
+	} else if (*fault(signal)) {
+		say("tftl: TensorFlow ended the program: ");
+		say(fault(signal));
+	} else if (kept < 0) {
+		say("tftl: the program crashed; the reason is printed above");
+	} else {
+		say("tftl: TensorFlow ended the program: ");
+		(n = quiet_reason(&reason)) ? add(reason, n < most ? n : most) : say("it gave no reason");
+	}
+	static const char *scarce[] = {"alloc", "out of memory", "pthread_create", "no reason"};
+	for (size_t i = 0; i < sizeof scarce / sizeof *scarce; i++)
+		if (memmem(line, end, scarce[i], strlen(scarce[i]))) {
+			say(" (is memory short, or limited with ulimit?)");
+			break;
+		}
+}
+
 static void last_words(int signal, siginfo_t *info, void *context) {
 	(void)context;
-	static int begun;
-	while (__atomic_exchange_n(&begun, 1, __ATOMIC_SEQ_CST)) pause(); // another thread is printing
-	int sent = info->si_code == SI_USER && info->si_pid != getpid();
-	say(sent ? "tftl: another process ended the program with a signal" : "tftl: TensorFlow ended the program: ");
-	if (!sent) say(fault(signal));
-	if (!sent && signal == SIGABRT && !reason()) say("it gave no reason");
-	if (memmem(line, end, "alloc", 5) || memmem(line, end, "pthread_create", 14) || memmem(line, end, "no reason", 9))
-		say(" (is memory short, or limited with ulimit?)");
-	line[end++] = '\n';
-	if (write(STDERR_FILENO, line, end) < 0) _exit(1);
+	if (signal == SIGQUIT && info->si_pid != getpid()) { // Go's runtime sends it to itself when it crashes
+		struct sigaction usual = {.sa_handler = SIG_DFL};
+		sigaction(SIGQUIT, &usual, NULL);
+		raise(SIGQUIT);
+		return;
+	}
+	once();
+	read_dump();
+	if ((info->si_code == SI_USER && info->si_pid != getpid()) || strstr(dump, " sigcode=0\n") || strstr(dump, " sigcode=0 "))
+		finish("tftl: another process ended the program with a signal");
+	explain(signal);
+	print();
+	if (*hint) finish(hint);
 	_exit(1);
 }
 
-static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL};
-enum { all = sizeof ends / sizeof *ends, forwarded = 3 };
+// If the first few signals are raised in C code, Go's runtime forwards them to the
+// handler installed before its own. The others it keeps, so install those again.
+static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGQUIT, SIGILL, SIGTRAP, SIGSYS};
+enum { all = sizeof ends / sizeof *ends, forwarded = 3, of_dumps = 2 };
 
-static void answer(int signal, void (*with)(int, siginfo_t *, void *)) {
+static void answer(int first, int n) {
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
-	action.sa_sigaction = with;
+	action.sa_sigaction = last_words;
 	sigemptyset(&action.sa_mask);
 	for (int i = 0; i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault in the handler ends the process at once
-	sigaction(signal, &action, NULL);
+	for (int i = first; i < first + n; i++) sigaction(ends[i], &action, NULL);
 }
 
+// dump_wanted says whether GOTRACEBACK asks for Go's dump, after which Go's runtime
+// raises one of two signals. With GOTRACEBACK=crash that should leave a core dump.
 static int dump_wanted(void) {
 	const char *level = getenv("GOTRACEBACK");
 	return level && *level;
 }
 
+static int core_wanted(void) { return dump_wanted() && !strcmp(getenv("GOTRACEBACK"), "crash"); }
+
 void quiet_guard(void) {
-	for (int i = 0; !dump_wanted() && i < all; i++) answer(ends[i], last_words);
+	if (!dump_wanted())
+		answer(0, all);
+	else if (!core_wanted())
+		answer(forwarded, of_dumps);
 }
 
-// If the first few signals are raised in C code, Go's runtime forwards them to the
-// handler installed before its own. The others it keeps, so install those again.
-void quiet_guard_again(void) {
-	for (int i = forwarded; !dump_wanted() && i < all; i++) answer(ends[i], last_words);
+int quiet_guard_again(const char *text) {
+	hint = text;
+	signal(SIGPIPE, SIG_DFL); // nobody reads the output: end as other tools do
+	signal(SIGXFSZ, SIG_IGN); // ulimit -f: writing is an error
+	if (!dump_wanted()) {
+		answer(forwarded, all - forwarded);
+		keep();
+	}
+	int copy = fcntl(terminal, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); // which Go may close
+	return copy < 0 ? terminal : copy;
 }

@@ -11,7 +11,10 @@
 
 static int off;
 
-void quiet_off(void) { off = 1; }
+void quiet_off(void) {
+	off = 1;
+	quiet_release();
+}
 
 // hear takes what C code prints to stderr. For example, libjpeg complains about an
 // image without naming it. If C code ends the process, last.c uses this.
@@ -30,25 +33,26 @@ static void refuse_little_memory(size_t room) {
 		munmap(reserved, room);
 		return;
 	}
-	static const char text[] = "tftl: out of memory: the address space is too small for the program (ulimit -v limits it)\n";
-	if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
-	_exit(1);
+	quiet_die("tftl: out of memory: the address space is too small for the program (ulimit -v limits it)");
 }
 
 // before_libtensorflow redirects stdio's stderr, which TensorFlow writes to; Go
 // writes to the file descriptor. internal/libtensorflow calls it before the
-// library's constructors print their first lines.
-void before_libtensorflow(void) {
+// library's constructors print their first lines, and prints errors to the file
+// descriptor that it returns.
+int before_libtensorflow(void) {
 	static const char name[] = "TF_CPP_MIN_LOG_LEVEL", level[] = "3";
 	refuse_little_memory((size_t)5 << 29); // the library and a small network
-	if (off) return;
+	if (off) return quiet_stderr();
 	setenv(name, level, 0);
 	const char *wanted = getenv(name);
-	if (wanted && strcmp(wanted, level)) return;
+	if (wanted && strcmp(wanted, level)) return quiet_stderr();
 	FILE *muted = fopencookie(NULL, "w", (cookie_io_functions_t){.write = hear});
-	if (!muted) return;
-	setvbuf(muted, NULL, _IONBF, 0);
-	stderr = muted;
+	if (muted) {
+		setvbuf(muted, NULL, _IONBF, 0);
+		stderr = muted;
+	}
+	return quiet_stderr();
 }
 
 // refuse_output makes writing to a closed standard output an error. Go would open

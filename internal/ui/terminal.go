@@ -5,6 +5,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,7 +24,24 @@ type Terminal struct {
 	live     bool        // Err is a terminal, so a progress bar can be drawn
 	mu       *sync.Mutex // one message at a time
 	file     *os.File
-	log      *slog.Logger // writes to file; both are nil without a log file
+	logged   *Written     // writes to file
+	log      *slog.Logger // writes to logged; all three are nil without a log file
+}
+
+// Written keeps the first error of writing, for callers that drop it, such as those
+// who print help or log lines.
+type Written struct {
+	io.Writer
+	Err error
+}
+
+// Write is the io.Writer.
+func (w *Written) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if w.Err == nil {
+		w.Err = err
+	}
+	return n, err
 }
 
 // NewTerminal returns a Terminal without a log file.
@@ -35,6 +53,9 @@ func NewTerminal(out, err io.Writer, quiet bool) Terminal {
 func (t Terminal) ShowsResults() bool { return isTerminal(t.Out) }
 
 func isTerminal(w io.Writer) bool {
+	if written, ok := w.(*Written); ok {
+		w = written.Writer
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -84,12 +105,13 @@ func (t Terminal) WithLog(path string) (Terminal, error) {
 	if err != nil {
 		return t, err
 	}
-	t.file, t.log = file, slog.New(slog.NewTextHandler(file, nil))
+	t.file, t.logged = file, &Written{Writer: file}
+	t.log = slog.New(slog.NewTextHandler(t.logged, nil))
 	return t, nil
 }
 
 // CloseLog closes the log file. last is the error that ended the command, if any,
-// which is logged first.
+// which is logged first. It returns an error if a message could not be logged.
 func (t Terminal) CloseLog(last string) error {
 	if t.file == nil {
 		return nil
@@ -97,5 +119,5 @@ func (t Terminal) CloseLog(last string) error {
 	if last != "" {
 		t.log.Error(last)
 	}
-	return t.file.Close()
+	return errors.Join(t.logged.Err, t.file.Close())
 }
