@@ -45,7 +45,7 @@ func interrupts() []os.Signal {
 
 // patience is how long the program may take to stop. The rest of five seconds is for
 // the system, which frees its memory.
-const patience = 4 * time.Second
+const patience = 3500 * time.Millisecond
 
 // cutOff ends a program that did not stop in time: a step takes longer, a file on a
 // slow network does not answer. All files are whole, because they are written to a
@@ -58,7 +58,7 @@ func cutOff(stderr io.Writer) {
 	}()
 	select {
 	case <-said:
-	case <-time.After(patience / 20):
+	case <-time.After(100 * time.Millisecond):
 	}
 	os.Exit(exitInterrupted)
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 // In addition to testscript's commands there are
 //
 //	fails CODE PROGRAM …      require this exit code and one line that says why
-//	interrupt FILE PROGRAM …  press Ctrl-C as soon as FILE is not empty
+//	interrupt FILE PROGRAM …  press Ctrl-C as soon as FILE is not empty; -HUP or -TERM before FILE sends that
 //	kills COUNT RUN PROGRAM … kill at random moments and resume each time; RUN-whole runs undisturbed
 //	json FILE PATH [VALUE]    require one JSON document with this value at a path such as classes.0.name
 //	junit FILE [STATUS …]     require test cases with these results: passed, failed, error, skipped
@@ -70,9 +71,13 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// interrupt runs a program and sends it SIGINT once a file is not empty.
+// interrupt runs a program and sends it a signal once a file is not empty.
 func interrupt() {
-	file, cmd := os.Args[1], exec.Command(os.Args[2], os.Args[3:]...)
+	args, sent := os.Args[1:], os.Interrupt
+	if s, ok := map[string]os.Signal{"-HUP": syscall.SIGHUP, "-TERM": syscall.SIGTERM}[args[0]]; ok {
+		args, sent = args[1:], s
+	}
+	file, cmd := args[0], exec.Command(args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -90,7 +95,7 @@ func interrupt() {
 		case <-time.After(10 * time.Millisecond):
 		}
 		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
-			if err := cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			if err := cmd.Process.Signal(sent); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				fmt.Fprintln(os.Stderr, err)
 			}
 			<-ended
