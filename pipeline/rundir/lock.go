@@ -27,7 +27,22 @@ func (d Dir) Lock() (unlock func(), err error) {
 		_ = folder.Close()
 		return nil, fmt.Errorf("run %s: lock: %w", d.Path, err)
 	}
+	if !d.isStill(folder) {
+		_ = folder.Close()
+		return nil, pipeline.Errorf(pipeline.BadUsage, "run %s: another process is replacing it", d.Path)
+	}
 	return func() { _ = folder.Close() }, nil
+}
+
+// isStill says whether an open folder is the one at the path, and was not replaced
+// before it was locked.
+func (d Dir) isStill(folder *os.File) bool {
+	opened, err := folder.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(d.Path)
+	return err == nil && os.SameFile(opened, now)
 }
 
 // LockEvaluation waits until no other process writes an evaluation of the run,

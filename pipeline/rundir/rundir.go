@@ -29,29 +29,48 @@ type Dir struct{ Path string }
 // or not at all. It refuses a folder that is not empty, unless overwrite is set
 // and the folder holds a run, which it replaces. A replaced run that had a model
 // is kept in Replaced until the new one has a model too. Files that tftl did not
-// write stay.
+// write stay. If fill locks the folder, no other process sees it unlocked.
 func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
-	if err := Free(path, overwrite); err != nil {
+	d := Dir{path}
+	unlock, err := d.claim(overwrite)
+	defer func() { unlock() }()
+	if err != nil {
 		return Dir{}, err
-	}
-	if Is(path) {
-		unlock, err := Dir{path}.Lock()
-		if err != nil {
-			return Dir{}, err
-		}
-		defer unlock()
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
-	d := Dir{path}
-	err := atomicfile.ReplaceDirBut(d.place(), func(tmp string) error {
+	err = atomicfile.ReplaceDirBut(d.place(), func(tmp string) (err error) {
+		unlock() // again, because another process may have made it meanwhile
+		if unlock, err = d.claim(overwrite); err != nil {
+			return err
+		}
 		if err := os.Mkdir(filepath.Join(tmp, checkpointsDir), 0o755); err != nil {
 			return err
 		}
 		return fill(Dir{tmp})
 	}, d.retire)
+	if errors.Is(err, fs.ErrExist) {
+		err = pipeline.Errorf(pipeline.BadUsage, "output %s: another process has begun a run in it", path)
+	}
 	return d, err
+}
+
+// claim locks a folder for Create, if it exists, and returns an error if Create
+// would refuse it.
+func (d Dir) claim(overwrite bool) (unlock func(), err error) {
+	unlock = func() {}
+	if err := Free(d.Path, overwrite); err != nil {
+		return unlock, err
+	}
+	locked, err := d.Lock()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return unlock, nil
+	case err != nil:
+		return unlock, err
+	}
+	return locked, Free(d.Path, overwrite) // what it was before the lock does not count
 }
 
 // Unused returns the first of runs/NAME-1, runs/NAME-2 … that does not exist, named

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"tftl/pipeline"
@@ -123,6 +124,55 @@ func TestCreateOverwritesOnlyARun(t *testing.T) {
 	want := []string{"empty/checkpoints", "empty/config.json", "file", "photos/a.jpg", "run/checkpoints", "run/config.json"}
 	if got := names(t, root); !slices.Equal(got, want) {
 		t.Errorf("there is %v, want %v", got, want)
+	}
+}
+
+// Of several processes that begin a run in one folder at the same time, one does.
+func TestOneOfManyCreates(t *testing.T) {
+	for name, before := range map[string]func(path string) error{
+		"nothing there": func(string) error { return nil },
+		"empty folder":  func(path string) error { return os.Mkdir(path, 0o777) },
+		"an older run": func(path string) error {
+			_, err := Create(path, false, func(d Dir) error { return d.WriteConfig(Config{}) })
+			return err
+		},
+	} {
+		for range 20 {
+			path := filepath.Join(t.TempDir(), "run")
+			if err := before(path); err != nil {
+				t.Fatal(err)
+			}
+			const processes = 6
+			var all sync.WaitGroup
+			errs, unlocks := make([]error, processes), make([]func(), processes)
+			for i := range processes {
+				all.Go(func() {
+					_, errs[i] = Create(path, name == "an older run", func(d Dir) error {
+						unlock, err := d.Lock()
+						unlocks[i] = unlock
+						return errors.Join(err, d.WriteConfig(Config{Seed: uint64(i)}))
+					})
+				})
+			}
+			all.Wait()
+			var began []int
+			for i, err := range errs {
+				switch {
+				case err == nil:
+					began = append(began, i)
+				case pipeline.KindOf(err) != pipeline.BadUsage:
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if config, err := (Dir{path}).ReadConfig(); len(began) != 1 || err != nil || config.Seed != uint64(began[0]) {
+				t.Errorf("%s: %v began, and the config is %+v, %v", name, began, config, err)
+			}
+			for _, unlock := range unlocks {
+				if unlock != nil {
+					unlock()
+				}
+			}
+		}
 	}
 }
 

@@ -111,10 +111,17 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
+	unlock := func() {}
 	dir, err := rundir.Create(p.Request.Output, p.Request.Overwrite, func(d rundir.Dir) error {
+		locked, err := d.Lock()
+		if err != nil {
+			return err
+		}
+		unlock = locked
 		return p.fill(d, skipped)
 	})
 	if err != nil {
+		unlock()
 		return nil, err
 	}
 	if rundir.Is(dir.Replaced()) {
@@ -122,10 +129,6 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	}
 	if others, err := dir.Others(); err == nil && len(others) > 0 {
 		env.Say("files that tftl did not write stay in %s: %s", dir.Path, printable.Few(others))
-	}
-	unlock, err := dir.Lock()
-	if err != nil {
-		return nil, err
 	}
 	return &Run{
 		Dir: dir, Config: p.Config, Skipped: skipped,
