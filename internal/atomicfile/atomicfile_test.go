@@ -135,8 +135,10 @@ func TestConcurrentWritersEachLeaveAWholeFile(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			text := strings.Repeat(string(rune('a'+i)), 10_000)
-			if err := WriteFile(path, []byte(text), 0o666); err != nil {
-				t.Error(err)
+			for range 20 {
+				if err := WriteFile(path, []byte(text), 0o666); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -146,6 +148,45 @@ func TestConcurrentWritersEachLeaveAWholeFile(t *testing.T) {
 		t.Error("the file is a mixture")
 	}
 	wantNames(t, dir, "a")
+}
+
+// killed is what a process does that is killed while it writes a file.
+func killed(t *testing.T, path string) {
+	t.Helper()
+	f, err := create(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("half")
+	f.Close() // as the system does
+}
+
+// The next writer of a file removes what a killed one left behind, but not what
+// another process is writing.
+func TestLeftoversAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.json")
+	for range 3 {
+		killed(t, path)
+	}
+	if got := names(t, dir); len(got) != 1 || !strings.HasPrefix(got[0], ".a.json.") {
+		t.Errorf("killed processes left %q", got)
+	}
+	killed(t, filepath.Join(dir, "b.json"))
+	err := Write(path, func(w io.Writer) error {
+		io.WriteString(w, "slow")
+		return WriteFile(path, []byte("quick"), 0o666)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, path); got != "slow" {
+		t.Errorf("got %q, want what was written last", got)
+	}
+	if err := WriteFile(filepath.Join(dir, "b.json"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, dir, "a.json", "b.json")
 }
 
 // fill makes a folder with a folder in it that has a file with text.

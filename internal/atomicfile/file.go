@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,33 +44,80 @@ func Write(path string, fn func(io.Writer) error) error {
 }
 
 func write(path string, perm fs.FileMode, fn func(io.Writer) error) (err error) {
-	tmp := beside(path)
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	f, err := create(path, perm)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	renamed := false
 	defer func() { // also when fn panics
 		if !renamed {
-			f.Close()
-			os.Remove(tmp)
+			os.Remove(f.Name())
 		}
+		f.Close()
 	}()
 	if err := fn(f); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	// Some file systems only notice here that they are full.
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := f.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	renamed = true
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := errors.Join(f.Close(), syncFolder(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// create makes path's temporary file, with a name that follows from path: the next
+// writer of path removes what a killed process left behind. The file is locked while
+// it is written. If another process is writing it, this one takes another name.
+func create(path string, perm fs.FileMode) (*os.File, error) {
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	sum := sha256.Sum256([]byte(filepath.Base(path)))
+	usual := hidden(path, base32.StdEncoding.EncodeToString(sum[:])[:len(rand.Text())])
+	for range 3 {
+		f, err := os.OpenFile(usual, flags, perm)
+		if errors.Is(err, fs.ErrExist) && removeLeftover(usual) {
+			continue
+		}
+		if errors.Is(err, fs.ErrExist) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !errors.Is(lock(f), syscall.EWOULDBLOCK) && isAt(f, usual) {
+			return f, nil
+		}
+		f.Close() // another process took it for a leftover
+	}
+	return os.OpenFile(beside(path), flags, perm)
+}
+
+// removeLeftover removes a temporary file that no process is writing.
+func removeLeftover(tmp string) bool {
+	f, err := os.OpenFile(tmp, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) // it got its name
+	}
+	defer f.Close()
+	return lock(f) == nil && (!isAt(f, tmp) || os.Remove(tmp) == nil)
+}
+
+func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+
+// isAt says whether an open file still has its name.
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(path)
+	return err == nil && os.SameFile(opened, named)
 }
 
 const temporary = ".tmp"
@@ -78,8 +126,12 @@ const temporary = ".tmp"
 // within a file system. It starts with a dot, so that nobody takes what a killed
 // process leaves behind for a result.
 func beside(path string) string {
+	return hidden(path, rand.Text())
+}
+
+func hidden(path, unlike string) string {
 	dir, base := filepath.Split(filepath.Clean(path))
-	return filepath.Join(dir, "."+Short(base, stem)+"."+rand.Text()+temporary)
+	return filepath.Join(dir, "."+Short(base, stem)+"."+unlike+temporary)
 }
 
 // stem limits how much of a name its temporary name contains: a name of 255
