@@ -24,10 +24,11 @@ func main() {
 		debug.SetGCPercent(50) // less memory for lists of images; TensorFlow does most of the work
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), interrupts()...)
-	// The first signal asks the program to stop; a second one kills it.
+	// The first signal asks the program to stop; a later one kills it.
 	context.AfterFunc(ctx, func() {
+		time.Sleep(echo)
 		stop()
-		time.Sleep(patience)
+		time.Sleep(patience - echo)
 		cutOff(stderr)
 	})
 	os.Exit(run(ctx, os.Args, os.Stdout, stderr))
@@ -42,6 +43,10 @@ func interrupts() []os.Signal {
 	}
 	return list
 }
+
+// echo is how long a second signal belongs to the first. timeout sends one to the
+// program and one to its group, and shells do so when a terminal is closed.
+const echo = 500 * time.Millisecond
 
 // patience is how long the program may take to stop. The rest of five seconds is for
 // the system, which frees its memory.

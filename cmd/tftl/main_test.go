@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 // In addition to testscript's commands there are
 //
 //	fails CODE PROGRAM …      require this exit code and one line that says why
-//	interrupt FILE PROGRAM …  press Ctrl-C as soon as FILE is not empty; -HUP or -TERM before FILE sends that
+//	interrupt FILE PROGRAM …  press Ctrl-C as soon as FILE is not empty, twice in a moment, as
+//	                          timeout does; -HUP and -TERM before FILE send that signal
 //	kills COUNT RUN PROGRAM … kill at random moments and resume each time; RUN-whole runs undisturbed
 //	json FILE PATH [VALUE]    require one JSON document with this value at a path such as classes.0.name
 //	junit FILE [STATUS …]     require test cases with these results: passed, failed, error, skipped
@@ -95,8 +96,10 @@ func interrupt() {
 		case <-time.After(10 * time.Millisecond):
 		}
 		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
-			if err := cmd.Process.Signal(sent); err != nil && !errors.Is(err, os.ErrProcessDone) {
-				fmt.Fprintln(os.Stderr, err)
+			for range 2 { // as timeout does
+				if err := cmd.Process.Signal(sent); err != nil && !errors.Is(err, os.ErrProcessDone) {
+					fmt.Fprintln(os.Stderr, err)
+				}
 			}
 			<-ended
 		}

@@ -3,9 +3,11 @@ package ui
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +47,18 @@ func TestTerminal(t *testing.T) {
 				t.Errorf("quiet %v: %q is not in the log:\n%s", quiet, want, data)
 			}
 		}
+	}
+}
+
+// A message that cannot be logged is an error in the end.
+func TestLogThatIsFull(t *testing.T) {
+	terminal, err := NewTerminal(io.Discard, io.Discard, false).WithLog("/dev/full")
+	if err != nil {
+		t.Skip(err)
+	}
+	terminal.Say("hello")
+	if err := terminal.CloseLog(""); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("got %v", err)
 	}
 }
 
