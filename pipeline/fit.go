@@ -159,6 +159,7 @@ type fit struct {
 	stagePlan StagePlan
 	open      Stage
 	saved     time.Time // when the last checkpoint was written
+	left      bool      // because the run was interrupted
 }
 
 // stage trains one stage, or the rest of it.
@@ -260,7 +261,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 			err = f.step(ctx, batch)
 		}
 		if err != nil {
-			return Verdict{}, err
+			return Verdict{}, f.leave(ctx, err) // saves at once: when the loop has ended, the next batch has too
 		}
 		event.Phase, event.Done, event.Total = "train", s.Seen, len(order)
 		event.Loss, event.Accuracy = s.Loss/float64(s.Seen), float64(s.Correct)/float64(s.Seen)
@@ -352,9 +353,10 @@ func (f *fit) conclude(record Epoch) (Verdict, error) {
 
 // leave writes the last checkpoint if the run was interrupted after it began.
 func (f *fit) leave(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !f.State.Begun {
+	if ctx.Err() == nil || !f.State.Begun || f.left {
 		return err
 	}
+	f.left = true
 	if err := f.saveLast(); err != nil {
 		return err
 	}

@@ -379,6 +379,37 @@ func TestInterruptedWhileInputsAreMade(t *testing.T) {
 	}
 }
 
+// An interrupted run saves a checkpoint before the next batch is there, which may
+// take longer than the system waits before it kills.
+func TestInterruptedWhileABatchIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, n, r := job(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		began, saved := false, make(chan struct{})
+		n.fail = func(call string) error {
+			if began && strings.HasPrefix(call, "save") {
+				close(saved)
+			}
+			return nil
+		}
+		slow := numbers{n: 5, before: func(_ context.Context, epoch int, index []int) error {
+			if epoch == 2 && !began {
+				began = true
+				cancel()
+				<-saved
+			}
+			return nil
+		}}
+		j.Inputs = func(context.Context, string, Stage) (train, validation Source, err error) { return slow, numbers{n: 4}, nil }
+		if _, err := Fit(ctx, j); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if r.states[Last].Epochs != 1 {
+			t.Errorf("saved %+v", r.states[Last])
+		}
+	})
+}
+
 func TestErrorsReachTheCaller(t *testing.T) {
 	broken := errors.New("broken")
 	for _, call := range []string{"open", "init", "begin", "step", "logits", "save", "epoch"} {

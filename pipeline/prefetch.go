@@ -40,8 +40,14 @@ func batches(ctx context.Context, source Source, epoch int, order []int, size in
 			for range ready { // when this ends, the goroutine has ended
 			}
 		}()
-		for next := range ready {
-			if !yield(next.batch, next.err) {
+		for {
+			select {
+			case next, ok := <-ready:
+				if !ok || !yield(next.batch, next.err) {
+					return
+				}
+			case <-ctx.Done():
+				yield(Batch{}, ctx.Err()) // before the batch that is read now, which may take long
 				return
 			}
 		}
