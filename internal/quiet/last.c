@@ -121,6 +121,7 @@ static void explain(int signal) {
 		say(fault(signal));
 	} else if (kept < 0) {
 		say("tftl: the program crashed; the reason is printed above");
+		if ((n = quiet_reason(&reason))) say(", or TensorFlow's: "), add(reason, n < most ? n : most);
 	} else {
 		say("tftl: TensorFlow ended the program: ");
 		(n = quiet_reason(&reason)) ? add(reason, n < most ? n : most) : say("it gave no reason");
@@ -131,6 +132,16 @@ static void explain(int signal) {
 			say(" (is memory short, or limited with ulimit?)");
 			break;
 		}
+}
+
+static int faulted;
+
+// dump_first has Go's runtime dump goroutines, which it does not do for a fault in C
+// code that somebody else answers. It gets SIGABRT when this function returns.
+static void dump_first(int signal, siginfo_t *info, void *context) {
+	(void)info, (void)context;
+	faulted = signal;
+	raise(SIGABRT);
 }
 
 static void last_words(int signal, siginfo_t *info, void *context) {
@@ -145,7 +156,7 @@ static void last_words(int signal, siginfo_t *info, void *context) {
 	read_dump();
 	if ((info->si_code == SI_USER && info->si_pid != getpid()) || strstr(dump, " sigcode=0\n") || strstr(dump, " sigcode=0 "))
 		finish("tftl: another process ended the program with a signal");
-	explain(signal);
+	explain(faulted ? faulted : signal);
 	print();
 	if (*hint) finish(hint);
 	_exit(1);
@@ -156,9 +167,9 @@ static void last_words(int signal, siginfo_t *info, void *context) {
 static const int ends[] = {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGQUIT, SIGILL, SIGTRAP, SIGSYS};
 enum { all = sizeof ends / sizeof *ends, forwarded = 3, of_dumps = 2 };
 
-static void answer(int first, int n) {
+static void answer(int first, int n, void (*with)(int, siginfo_t *, void *)) {
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
-	action.sa_sigaction = last_words;
+	action.sa_sigaction = with;
 	sigemptyset(&action.sa_mask);
 	for (int i = 0; i < all; i++) sigaddset(&action.sa_mask, ends[i]); // a fault in the handler ends the process at once
 	for (int i = first; i < first + n; i++) sigaction(ends[i], &action, NULL);
@@ -174,10 +185,12 @@ static int dump_wanted(void) {
 static int core_wanted(void) { return dump_wanted() && !strcmp(getenv("GOTRACEBACK"), "crash"); }
 
 void quiet_guard(void) {
-	if (!dump_wanted())
-		answer(0, all);
-	else if (!core_wanted())
-		answer(forwarded, of_dumps);
+	if (!dump_wanted()) {
+		answer(0, all, last_words);
+	} else if (!core_wanted()) {
+		answer(0, forwarded, dump_first);
+		answer(forwarded, of_dumps, last_words);
+	}
 }
 
 int quiet_guard_again(const char *text) {
@@ -185,7 +198,7 @@ int quiet_guard_again(const char *text) {
 	signal(SIGPIPE, SIG_DFL); // nobody reads the output: end as other tools do
 	signal(SIGXFSZ, SIG_IGN); // ulimit -f: writing is an error
 	if (!dump_wanted()) {
-		answer(forwarded, all - forwarded);
+		answer(forwarded, all - forwarded, last_words);
 		keep();
 	}
 	int copy = fcntl(terminal, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); // which Go may close
