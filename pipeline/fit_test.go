@@ -400,7 +400,9 @@ func TestInterruptedWhileABatchIsMade(t *testing.T) {
 			}
 			return nil
 		}}
-		j.Inputs = func(context.Context, string, Stage) (train, validation Source, err error) { return slow, numbers{n: 4}, nil }
+		j.Inputs = func(context.Context, string, Stage) (train, validation Source, err error) {
+			return slow, numbers{n: 4}, nil
+		}
 		if _, err := Fit(ctx, j); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}

@@ -44,9 +44,10 @@ func crash() {
 	case "memory":
 		_ = syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: 4 << 30, Max: 4 << 30})
 		var all [][]byte
-		for {
+		for len(all) < 1<<20 {
 			all = append(all, make([]byte, 1<<28))
 		}
+		fmt.Println(len(all))
 	default: // a signal, from another process
 		if err := exec.Command("kill", "-"+how, strconv.Itoa(os.Getpid())).Run(); err != nil {
 			panic(err)
