@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ReplaceDir fills a new folder beside dir, syncs it and puts it in dir's place.
@@ -84,7 +85,7 @@ func RecoverDir(dir string) error {
 // RecoverDirBut is RecoverDir for ReplaceDirBut.
 func RecoverDirBut(dir string, retire func(folder string) error) error {
 	dir = filepath.Clean(dir)
-	if err := errors.Join(stepBack(dir, retire), sweep(dir)); err != nil {
+	if err := errors.Join(stepBack(dir, retire), sweep(dir, func(string) bool { return true })); err != nil {
 		return fmt.Errorf("recover folder %s: %w", dir, err)
 	}
 	return nil
@@ -116,8 +117,23 @@ func stepBack(dir string, retire func(folder string) error) error {
 	return syncFolder(filepath.Dir(dir))
 }
 
-// sweep removes folders that a killed ReplaceDir was filling.
-func sweep(dir string) error {
+// RemoveUnfinished removes folders that a killed ReplaceDir was filling, for a dir
+// that other processes may replace at the same time, if fill locks the folder: it
+// spares folders that are locked or new.
+func RemoveUnfinished(dir string) error {
+	return sweep(filepath.Clean(dir), func(folder string) bool {
+		f, err := os.Open(folder)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		return err == nil && time.Since(info.ModTime()) > time.Minute && lock(f) == nil
+	})
+}
+
+// sweep removes folders that a killed ReplaceDir was filling and that are dead.
+func sweep(dir string, dead func(folder string) bool) error {
 	parent, base := filepath.Split(dir)
 	if parent == "" {
 		parent = "."
@@ -130,8 +146,9 @@ func sweep(dir string) error {
 		rest, ours := strings.CutPrefix(e.Name(), "."+Short(base, stem)+".")
 		random, unfinished := strings.CutSuffix(rest, temporary)
 		// A dot in between means that it belongs to another folder.
-		if ours && unfinished && !strings.Contains(random, ".") && e.IsDir() {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(parent, e.Name())))
+		folder := filepath.Join(parent, e.Name())
+		if ours && unfinished && !strings.Contains(random, ".") && e.IsDir() && dead(folder) {
+			err = errors.Join(err, os.RemoveAll(folder))
 		}
 	}
 	return err

@@ -40,6 +40,9 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Dir{}, fmt.Errorf("output: %w", err)
 	}
+	if err := atomicfile.RemoveUnfinished(d.place()); err != nil {
+		return Dir{}, err
+	}
 	err = atomicfile.ReplaceDirBut(d.place(), func(tmp string) (err error) {
 		unlock() // again, because another process may have made it meanwhile
 		if unlock, err = d.claim(overwrite); err != nil {

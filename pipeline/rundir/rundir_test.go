@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"tftl/pipeline"
 )
@@ -173,6 +174,37 @@ func TestOneOfManyCreates(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A process that was killed while it began a run leaves a folder beside it, which the
+// next one removes. A folder that is locked or new belongs to a process that lives.
+func TestCreateRemovesWhatWasKilled(t *testing.T) {
+	root := t.TempDir()
+	hour := time.Now().Add(-time.Hour)
+	for _, name := range []string{".run.DEAD.tmp", ".run.LOCKED.tmp", ".run.NEW.tmp", ".other.DEAD.tmp"} {
+		dir := filepath.Join(root, name)
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "data.csv"), "half")
+		if name == ".run.LOCKED.tmp" {
+			unlock, err := Dir{dir}.Lock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unlock()
+		}
+		if name != ".run.NEW.tmp" {
+			if err := os.Chtimes(dir, hour, hour); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	create(t, filepath.Join(root, "run"))
+	want := []string{".other.DEAD.tmp/data.csv", ".run.LOCKED.tmp/data.csv", ".run.NEW.tmp/data.csv", "run/checkpoints", "run/config.json"}
+	if got := names(t, root); !slices.Equal(got, want) {
+		t.Errorf("there is %v, want %v", got, want)
 	}
 }
 
