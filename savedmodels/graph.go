@@ -115,9 +115,10 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	return results, nil
 }
 
-// failed is the error for a call that failed: the model's fault, unless memory ran out.
+// failed is the error for a call that failed: the model's fault, unless memory ran out
+// or the disk is full.
 func failed(signature string, err error) error {
-	if text := err.Error(); strings.Contains(text, "OOM") || strings.Contains(text, "allocat") {
+	if text := err.Error(); signature == signatureSave || strings.Contains(text, "OOM") || strings.Contains(text, "allocat") {
 		return fmt.Errorf("signature %q: %w", signature, err)
 	}
 	return pipeline.Errorf(pipeline.BadModel, "signature %q: %w", signature, err)
