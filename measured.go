@@ -18,6 +18,7 @@ import (
 // for concurrent use.
 type Measured struct {
 	path    string
+	held    *rundir.Held // nil if it is no run
 	options Options
 	learnt  *train.Learnt // nil if the model in the folder is measured instead
 	model   *Classifier   // nil before it is needed
@@ -27,12 +28,24 @@ type Measured struct {
 // through the feature cache if its exported network is where it was: then only
 // images that are not in the cache pass the frozen part. Otherwise, and for a
 // SavedModel, the serving graph computes all images. The caller closes the result.
-func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (*Measured, error) {
-	m := &Measured{path: path, options: o}
+func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (m *Measured, err error) {
+	m = &Measured{path: path, options: o}
 	if _, err := Resolve(o.Session); err != nil {
 		return nil, err
 	}
-	if run := (rundir.Dir{Path: path}); rundir.Is(path) && isZero(o.Plain) {
+	if !rundir.Is(path) {
+		return m, m.open()
+	}
+	run := rundir.Dir{Path: path}
+	if m.held, err = run.Hold(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			m.held.Close()
+		}
+	}()
+	if isZero(o.Plain) {
 		timed := rundir.Timed(env.Show)
 		env.Show = func(e pipeline.Event, _ rundir.Timing) { timed(e) }
 		learnt, why := train.LearnModel(run, o.Session, train.Options{Cache: cache, Workers: o.Workers}, env)
@@ -42,6 +55,9 @@ func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (
 				return nil, errors.Join(err, learnt.Close())
 			}
 			return m, nil
+		}
+		if errors.Is(why, rundir.ErrDamaged) {
+			return nil, why
 		}
 		if run.HasModel() {
 			env.Say("the feature cache is not used: run %s: %v", printable.Text(path), why)
@@ -59,6 +75,10 @@ func (m *Measured) open() (err error) {
 	}
 	return err
 }
+
+// Held is the run's folder, held open until it is closed. It is nil for a model that
+// is no run.
+func (m *Measured) Held() *rundir.Held { return m.held }
 
 // Classes returns the classes in the order of the outputs.
 func (m *Measured) Classes() []string {
@@ -100,6 +120,9 @@ func (m *Measured) heatMaps(ctx context.Context, images pipeline.Encoded, classe
 func (m *Measured) Close() error {
 	if m.model != nil {
 		m.model.Close()
+	}
+	if m.held != nil {
+		m.held.Close()
 	}
 	if m.learnt == nil {
 		return nil

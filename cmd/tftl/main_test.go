@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,7 @@ func TestMain(m *testing.M) {
 //	kills COUNT RUN PROGRAM … kill at random moments and resume each time; RUN-whole runs undisturbed
 //	json FILE PATH [VALUE]    require one JSON document with this value at a path such as classes.0.name
 //	junit FILE [STATUS …]     require test cases with these results: passed, failed, error, skipped
+//	older RUN                 make a run like those of older versions, which have no seals
 //	tmpfs DIR SIZE            mount a small file system; the condition [tmpfs] says if that works here
 //
 // [bfloat16] is true if this machine computes in it. [onednn] is true if TensorFlow's oneDNN kernels
@@ -67,7 +69,9 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"fails": fails, "json": checkJSON, "junit": checkJUnit, "seal": seal, "tmpfs": tmpfs},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fails": fails, "json": checkJSON, "junit": checkJUnit, "older": older, "seal": seal, "tmpfs": tmpfs,
+		},
 		Condition: condition,
 	})
 }
@@ -213,6 +217,35 @@ func seal(ts *testscript.TestScript, neg bool, args []string) {
 		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256([]byte(ts.ReadFile(filepath.Join(args[0], file)))), file)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(path), []byte(sums.String()), 0o644))
+}
+
+// older removes the seals of a run.
+func older(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: older RUN")
+	}
+	run := ts.MkAbs(args[0])
+	for _, seal := range []string{"run.sha256", "evaluation.sha256", "gallery/gallery.sha256"} {
+		if err := os.Remove(filepath.Join(run, seal)); !errors.Is(err, fs.ErrNotExist) {
+			ts.Check(err)
+		}
+	}
+	for _, pattern := range []string{"config.json", "checkpoints/*/state.json", "decision.json", "model/assets.extra/decision.json"} {
+		names, err := filepath.Glob(filepath.Join(run, pattern))
+		ts.Check(err)
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			ts.Check(err)
+			var keys map[string]json.RawMessage
+			ts.Check(json.Unmarshal(text, &keys))
+			for _, key := range []string{"sealed", "seal", "history_sha256"} {
+				delete(keys, key)
+			}
+			text, err = json.MarshalIndent(keys, "", "  ")
+			ts.Check(err)
+			ts.Check(os.WriteFile(name, text, 0o644))
+		}
+	}
 }
 
 // tmpfs mounts a file system of this size until the script ends.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -25,14 +26,14 @@ and works offline. evaluate writes both files too.
 			if c.NArg() != 1 {
 				return usageError(c, fmt.Errorf("expected one run, got %d", c.NArg()), false)
 			}
-			return runReport(newTerminal(c), rundir.Dir{Path: c.Args().First()})
+			return runReport(c.Context, newTerminal(c), rundir.Dir{Path: c.Args().First()})
 		},
 	}
 }
 
 // runReport runs the command, after its flags are parsed.
-func runReport(t terminal, run rundir.Dir) error {
-	if err := evaluate.WriteReport(run); err != nil {
+func runReport(ctx context.Context, t terminal, run rundir.Dir) error {
+	if err := evaluate.WriteReport(ctx, run); err != nil {
 		return err
 	}
 	if message, ok := evaluate.Unfinished(run.Path); ok {

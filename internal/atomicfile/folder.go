@@ -85,7 +85,7 @@ func RecoverDir(dir string) error {
 // RecoverDirBut is RecoverDir for ReplaceDirBut.
 func RecoverDirBut(dir string, retire func(folder string) error) error {
 	dir = filepath.Clean(dir)
-	if err := errors.Join(stepBack(dir, retire), sweep(dir, func(string) bool { return true })); err != nil {
+	if err := errors.Join(stepBack(dir, retire), sweep(dir, isFolder)); err != nil {
 		return fmt.Errorf("recover folder %s: %w", dir, err)
 	}
 	return nil
@@ -128,13 +128,25 @@ func RemoveUnfinished(dir string) error {
 		}
 		defer f.Close()
 		info, err := f.Stat()
-		return err == nil && time.Since(info.ModTime()) > time.Minute && lock(f) == nil
+		return err == nil && info.IsDir() && time.Since(info.ModTime()) > time.Minute && lock(f) == nil
 	})
 }
 
-// sweep removes folders that a killed ReplaceDir was filling and that are dead.
-func sweep(dir string, dead func(folder string) bool) error {
-	parent, base := filepath.Split(dir)
+// Sweep removes the files that killed processes left while they wrote the one at
+// path. Nobody else may be writing it.
+func Sweep(path string) error {
+	return sweep(path, func(tmp string) bool { return !isFolder(tmp) })
+}
+
+func isFolder(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
+
+// sweep removes the files or folders that a killed process was writing or filling and
+// that are dead.
+func sweep(path string, dead func(tmp string) bool) error {
+	parent, base := filepath.Split(path)
 	if parent == "" {
 		parent = "."
 	}
@@ -145,10 +157,10 @@ func sweep(dir string, dead func(folder string) bool) error {
 	for _, e := range entries {
 		rest, ours := strings.CutPrefix(e.Name(), "."+Short(base, stem)+".")
 		random, unfinished := strings.CutSuffix(rest, temporary)
-		// A dot in between means that it belongs to another folder.
-		folder := filepath.Join(parent, e.Name())
-		if ours && unfinished && !strings.Contains(random, ".") && e.IsDir() && dead(folder) {
-			err = errors.Join(err, os.RemoveAll(folder))
+		// A dot in between means that it belongs to another file or folder.
+		tmp := filepath.Join(parent, e.Name())
+		if ours && unfinished && !strings.Contains(random, ".") && dead(tmp) {
+			err = errors.Join(err, os.RemoveAll(tmp))
 		}
 	}
 	return err

@@ -287,12 +287,6 @@ func (s *Source) readOne(im *image) error {
 		return err
 	}
 	im.encoded = encoded
-	s.mu.Lock()
-	known := s.digests != nil
-	s.mu.Unlock()
-	if s.Store == nil && !known {
-		return nil // nothing is looked up or compared
-	}
 	im.digest = sha256.Sum256(encoded)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"tftl/internal/regular"
 	"tftl/pipeline/rundir"
 )
 
@@ -50,9 +49,16 @@ func WriteGallery(dir string, g Gallery) error {
 func HasGallery(run rundir.Dir) (bool, error) {
 	g, err := readGallery(run)
 	if g == nil || err != nil {
-		return false, err
+		return false, intact(err)
 	}
 	missing := map[string]bool{filepath.Base(run.GalleryIndex()): true}
+	sealed, err := run.GalleryFiles()
+	if err != nil {
+		return false, intact(err)
+	}
+	for _, name := range sealed {
+		missing[name] = true
+	}
 	for _, p := range slices.Concat(g.Mistakes, g.Uncertain) {
 		missing[p.Thumb] = true
 		if p.Overlay != "" {
@@ -67,6 +73,14 @@ func HasGallery(run rundir.Dir) (bool, error) {
 		delete(missing, file.Name())
 	}
 	return len(missing) == 0, err
+}
+
+// intact leaves out the error of a damaged gallery, which is as good as none.
+func intact(err error) error {
+	if errors.Is(err, rundir.ErrDamaged) {
+		return nil
+	}
+	return err
 }
 
 // readGallery is the run's gallery, or nil if there is none of its predictions.
@@ -86,22 +100,18 @@ func readGallery(run rundir.Dir) (*Gallery, error) {
 	return g, nil
 }
 
-// maxPicture is the most bytes of a picture: thumbs have 20,000.
-const maxPicture = 16 << 20
-
 // inline is a file of the gallery as a data URI, with its size.
 func inline(run rundir.Dir, name string) (uri template.URL, width, height int, err error) {
-	path := run.GalleryFile(name)
 	if !filepath.IsLocal(name) || filepath.Dir(name) != "." {
 		return "", 0, 0, fmt.Errorf("%s: %q is not a file beside it", run.GalleryIndex(), name)
 	}
-	data, err := regular.Read(path, maxPicture)
+	data, err := run.ReadGalleryFile(name)
 	if err != nil {
 		return "", 0, 0, err
 	}
 	config, format, err := image.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return "", 0, 0, fmt.Errorf("%s: %w", path, err)
+		return "", 0, 0, fmt.Errorf("%s: %w", run.GalleryFile(name), err)
 	}
 	return template.URL("data:image/" + format + ";base64," + base64.StdEncoding.EncodeToString(data)), config.Width, config.Height, nil
 }

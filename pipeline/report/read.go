@@ -46,7 +46,7 @@ func read(run rundir.Dir, predictions *metrics.Table) (contents, error) {
 	for _, step := range []func() error{c.readConfig, c.readLabels, c.readParts, c.readSkipped, c.readTraining, c.readEvaluation} {
 		if err := step(); err != nil {
 			if pipeline.KindOf(err) == pipeline.Other {
-				err = pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+				err = rundir.Unreadable(err)
 			}
 			return contents{}, err
 		}
@@ -162,6 +162,9 @@ func (c *contents) readPredictions() error {
 
 // evaluateAgain adds the next step to an error of what evaluate wrote.
 func (c *contents) evaluateAgain(err error) error {
+	if errors.Is(err, rundir.ErrDamaged) {
+		return err // it says so too
+	}
 	err = pipeline.Errorf(pipeline.BadModel, "%w", err)
 	return pipeline.WithHint(err, "run: tftl evaluate %s %s", pipeline.Option("model"), printable.Argument(c.run.Path))
 }

@@ -18,7 +18,7 @@ func TestRunThatWasCutOffSaysSo(t *testing.T) {
 	}
 	recorder := &rundir.Recorder{Dir: run}
 	check(t, os.MkdirAll(run.File("checkpoints"), 0o755))
-	check(t, recorder.Save(pipeline.Last, pipeline.State{Begun: true, InStage: 2}, func(string) error { return nil }))
+	check(t, recorder.Save(pipeline.Last, pipeline.State{Begun: true, InStage: 2, Epochs: 2}, func(string) error { return nil }))
 	recorder.TimeLimit(90 * time.Second)
 	want := "Training is not finished: stopped after 1m30s in epoch 3 of 5 of stage head; not tried yet: block5. tftl fit can resume it."
 	if all := textOf(parse(t, run)); !strings.Contains(all, want) {

@@ -2,12 +2,7 @@ package rundir
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,16 +11,16 @@ import (
 	"tftl/pipeline"
 )
 
-const (
-	previous  = "previous" // the checkpoint before the last one
-	stateFile = "state.json"
-)
+const previous = "previous" // the checkpoint before the last one
 
-// seal is state.json beside a checkpoint's files: where the run stood, and the
-// digests of the files.
-type seal struct {
+// standing is state.json beside a checkpoint's files: where the run stood, and the
+// digests of the files. It is a signed document.
+type standing struct {
 	State  pipeline.State    `json:"state"`
 	SHA256 map[string]string `json:"sha256"` // by file name
+	// History is the digest of the epochs in history.jsonl until then. It is empty in
+	// older runs, and if the last of them could not be written.
+	History string `json:"history_sha256,omitempty"`
 }
 
 // Checkpoint is the path prefix of a checkpoint, as tf.train.load_checkpoint
@@ -52,12 +47,33 @@ func (d Dir) save(name string, state pipeline.State, save func(prefix string) er
 		if err != nil {
 			return err
 		}
-		data, err := json.MarshalIndent(seal{state, digests}, "", "  ")
+		history, err := os.ReadFile(d.File(historyFile))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		s := standing{State: state, SHA256: digests}
+		if lines, ok := firstLines(history, state.Epochs); ok {
+			s.History = digest(lines)
+		}
+		data, err := signed(s, name)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(tmp, stateFile), append(data, '\n'), 0o644)
+		return os.WriteFile(filepath.Join(tmp, stateFile), data, 0o644)
 	})
+}
+
+// firstLines returns so many lines of a file. ok is false if it has less.
+func firstLines(text []byte, lines int) (first []byte, ok bool) {
+	end := 0
+	for range lines {
+		n := bytes.IndexByte(text[end:], '\n')
+		if n < 0 {
+			return nil, false
+		}
+		end += n + 1
+	}
+	return text[:end], true
 }
 
 // keepPrevious moves the last checkpoint aside. Until the new one is in its
@@ -75,32 +91,55 @@ func (d Dir) keepPrevious() error {
 // Verify reads a checkpoint's state and checks that its files are what was
 // written. sha256 is the digest of its values.
 func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error) {
-	dir := d.checkpoint(name)
-	data, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err != nil {
-		return state, "", err
+	s, sha256, err := d.verify(name)
+	return s.State, sha256, err
+}
+
+func (d Dir) verify(name string) (s standing, sha256 string, err error) {
+	if s, err = d.standing(name); err != nil {
+		return s, "", err
 	}
-	var s seal
-	if err := json.Unmarshal(data, &s); err != nil {
-		return state, "", fmt.Errorf("%s: %w", filepath.Join(dir, stateFile), err)
-	}
-	have, err := digests(dir)
+	dir := filepath.Join(checkpointsDir, name)
+	have, err := digests(d.File(dir))
 	if err != nil {
-		return state, "", err
+		return s, "", err
 	}
 	for file, want := range s.SHA256 {
 		if have[file] != want {
-			return state, "", fmt.Errorf("%s is damaged", filepath.Join(dir, file))
+			return s, "", d.damaged(filepath.Join(dir, file), "its digest is not that in "+stateFile)
 		}
 	}
-	return s.State, have["ckpt.data-00000-of-00001"], nil
+	return s, have["ckpt.data-00000-of-00001"], nil
+}
+
+// standing reads a checkpoint's state.json.
+func (d Dir) standing(name string) (s standing, err error) {
+	path := filepath.Join(checkpointsDir, name, stateFile)
+	data, err := os.ReadFile(d.File(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && exists(d.checkpoint(name)):
+		return s, d.damaged(path, "it is missing")
+	case err != nil:
+		return s, err
+	}
+	of := name
+	if name == previous { // it was the last one when it was written
+		of = pipeline.Last
+	}
+	if err := readSigned(data, of, d.sealed(), &s); err != nil {
+		return standing{}, d.damaged(path, err.Error())
+	}
+	at := s.State
+	if min(at.Stage, at.InStage, at.Began, at.Step, at.Epochs, at.Batch, at.Seen, at.Correct) < 0 || at.InStage > at.Epochs || at.Began > at.Step {
+		return standing{}, d.damaged(path, "its numbers are impossible")
+	}
+	return s, nil
 }
 
 // State is where the run stands according to its last checkpoint. Without one it
 // is the zero State. Resume also checks that the checkpoint is whole.
 func (d Dir) State() (pipeline.State, error) {
-	var last seal
-	err := d.ReadJSON(filepath.Join(checkpointsDir, pipeline.Last, stateFile), &last)
+	last, err := d.standing(pipeline.Last)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -129,35 +168,73 @@ func digests(dir string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := sha256.New()
-		_, err = io.Copy(h, file)
+		all[name], err = digestOf(file)
 		if err = errors.Join(err, file.Close()); err != nil {
 			return nil, err
 		}
-		all[name] = hex.EncodeToString(h.Sum(nil))
 	}
 	return all, nil
 }
 
 // Resume finds where to continue: the last checkpoint, the one before if that is
-// damaged, or else the beginning. It cuts later epochs off the history. warning
-// says why the last checkpoint was not used.
-func (d Dir) Resume() (state pipeline.State, history []pipeline.Epoch, warning pipeline.Message, err error) {
-	state, _, err = d.Verify(pipeline.Last)
+// damaged, or else the beginning. It cuts later epochs off the history. The warnings
+// say why the last checkpoint was not used, and what else was lost.
+func (d Dir) Resume() (state pipeline.State, history []pipeline.Epoch, warnings []pipeline.Message, err error) {
+	timing, err := d.checkGrowing()
+	if err != nil {
+		return state, nil, nil, err
+	}
+	if !timing.Empty() {
+		warnings = append(warnings, timing)
+	}
+	from := pipeline.Last
+	at, _, err := d.verify(from)
 	if err != nil {
 		var before error
-		from := "the previous one"
-		if state, _, before = d.Verify(previous); before != nil {
-			state, from = pipeline.State{}, "the beginning"
-		} else if before = d.promotePrevious(); before != nil {
-			return state, nil, warning, before
+		instead := "the previous one"
+		if at, _, before = d.verify(previous); before == nil {
+			from = previous
+		} else {
+			at, from, instead = standing{}, "", "the beginning"
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			warning = pipeline.Messagef("the last checkpoint cannot be used: %v; continuing from %s", err, from)
+			warnings = append(warnings, pipeline.Messagef("the last checkpoint cannot be used: %v; continuing from %s", err, instead))
 		}
 	}
-	history, err = d.history(state.Epochs)
-	return state, history, warning, err
+	history, data, err := d.readHistory(at)
+	if err != nil {
+		return state, nil, nil, err
+	}
+	history = history[:min(at.State.Epochs, len(history))]
+	if err := d.checkBest(history); err != nil {
+		return state, nil, nil, err
+	}
+	if err = d.unseal(); err == nil && !timing.Empty() {
+		err = remove(d.File(timingFile))
+	}
+	if err == nil && from == previous {
+		err = d.promotePrevious()
+	}
+	if first, _ := firstLines(data, len(history)); err == nil && len(first) < len(data) {
+		err = atomicfile.WriteFile(d.File(historyFile), first, 0o644)
+	}
+	return at.State, history, warnings, err
+}
+
+// checkBest checks the best checkpoint, if there must be one. The model is made of it,
+// and a deeper stage starts from it.
+func (d Dir) checkBest(history []pipeline.Epoch) error {
+	if _, ok := pipeline.BestOf(history); !ok {
+		return nil
+	}
+	best, _, err := d.verify(pipeline.Best)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // another epoch may be better
+	}
+	if err == nil && best.State.Epochs <= len(history) {
+		_, _, err = d.readHistory(best)
+	}
+	return err
 }
 
 // promotePrevious makes the previous checkpoint the last one.
@@ -166,31 +243,4 @@ func (d Dir) promotePrevious() error {
 		return err
 	}
 	return os.Rename(d.checkpoint(previous), d.checkpoint(pipeline.Last))
-}
-
-// history reads the first lines of history.jsonl and cuts off the rest: epochs
-// after the checkpoint, which will be trained again.
-func (d Dir) history(lines int) ([]pipeline.Epoch, error) {
-	path := d.File(historyFile)
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var history []pipeline.Epoch
-	rest := data
-	for range lines {
-		line, after, whole := bytes.Cut(rest, []byte("\n"))
-		if !whole {
-			return nil, fmt.Errorf("%s: has %d epochs, but the checkpoint has %d", path, len(history), lines)
-		}
-		var e pipeline.Epoch
-		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, len(history)+1, err)
-		}
-		history, rest = append(history, e), after
-	}
-	if len(rest) == 0 {
-		return history, nil
-	}
-	return history, atomicfile.WriteFile(path, data[:len(data)-len(rest)], 0o644)
 }

@@ -2,6 +2,7 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -61,8 +62,8 @@ func wantResume(t *testing.T, d Dir, epochs int, text, warning string) {
 	if lines := strings.Count(read(t, d.File("history.jsonl")), "\n"); lines != epochs {
 		t.Errorf("%d lines of history are left, want %d", lines, epochs)
 	}
-	if !strings.Contains(warned.String(), warning) || (warning == "") != warned.Empty() {
-		t.Errorf("warns %q, want %q", warned.String(), warning)
+	if text := fmt.Sprint(warned); !strings.Contains(text, warning) || (warning == "") != (len(warned) == 0) {
+		t.Errorf("warns %s, want %q", text, warning)
 	}
 }
 

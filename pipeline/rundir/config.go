@@ -1,7 +1,8 @@
 package rundir
 
 import (
-	"os"
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"tftl/pipeline"
@@ -11,6 +12,7 @@ import (
 // resumed, repeated and evaluated from its folder.
 type Config struct {
 	Tftl     string   `json:"tftl"` // version of the program
+	Sealed   bool     `json:"sealed,omitempty"` // the run has digests; older ones do not
 	Seed     uint64   `json:"seed"`
 	Inputs   string   `json:"inputs_sha256,omitempty"` // Identity, of a run of a batch
 	Data     Data     `json:"data"`
@@ -150,17 +152,23 @@ type Rate struct {
 }
 
 // WriteConfig writes config.json.
-func (d Dir) WriteConfig(c Config) error { return d.WriteJSON(configFile, c) }
+func (d Dir) WriteConfig(c Config) error {
+	data, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", configFile, err)
+	}
+	return d.replace(configFile, append(data, '\n'))
+}
 
 // ConfigText is config.json as it stands.
 func (d Dir) ConfigText() (string, error) {
-	text, err := os.ReadFile(d.File(configFile))
+	text, err := d.readFile(configFile)
 	return strings.TrimSpace(string(text)), err
 }
 
 // ReadConfig reads config.json.
 func (d Dir) ReadConfig() (Config, error) {
 	var c Config
-	err := d.ReadJSON(configFile, &c)
+	err := d.readJSON(configFile, &c)
 	return c, err
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 
@@ -141,7 +140,10 @@ func (d Dir) WriteLabels(classes []string) error {
 // ReadLabels reads labels.txt as it was written. Older runs may have names that
 // are not in Unicode's normal form C.
 func (d Dir) ReadLabels() ([]string, error) {
-	text, err := os.ReadFile(d.File(labelsFile))
+	text, err := d.readFile(labelsFile)
+	if errors.Is(err, ErrDamaged) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "%w", err)
 	}
@@ -174,7 +176,10 @@ const maxRow = 1 << 20
 
 // readCSV calls row for each row of a file. An error names the file and the line.
 func (d Dir) readCSV(name string, columns []string, row func([]string) error) error {
-	file, err := os.Open(d.File(name))
+	file, err := d.open(name)
+	if errors.Is(err, ErrDamaged) {
+		return err
+	}
 	if err != nil {
 		return pipeline.Errorf(pipeline.BadModel, "%w", err)
 	}

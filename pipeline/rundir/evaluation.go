@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -73,7 +72,12 @@ func remove(path string) error {
 
 // OpenPredictions opens the predictions.
 func (d Dir) OpenPredictions() (*os.File, error) {
-	file, err := os.Open(d.PredictionsPath())
+	path := d.PredictionsPath()
+	file, err := os.Open(path)
+	if err == nil {
+		_ = file.Close()
+		file, err = d.open(filepath.Base(path))
+	}
 	if errors.Is(err, fs.ErrNotExist) && d.keepsNoPredictions() {
 		err := pipeline.Errorf(pipeline.BadData, "run %s was evaluated without keeping its predictions", d.Path)
 		return nil, d.evaluateAgain(err)
@@ -101,11 +105,7 @@ func (d Dir) PredictionsDigest() (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return digestOf(file)
 }
 
 // Evaluated says whether the run has been evaluated, and still has the predictions
@@ -119,14 +119,14 @@ func (d Dir) WriteEvaluation(document any) error { return d.WriteJSON(evaluation
 
 // ReadEvaluation reads evaluation.json.
 func (d Dir) ReadEvaluation(into any) error {
-	return d.notEvaluated(d.ReadJSON(evaluationFile, into))
+	return d.notEvaluated(d.readJSON(evaluationFile, into))
 }
 
 // notEvaluated explains the error of a file that an evaluation writes.
 func (d Dir) notEvaluated(err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.Is(err, ErrDamaged):
+		return err
 	case errors.Is(err, fs.ErrNotExist):
 		err = pipeline.Errorf(pipeline.BadData, "run %s has not been evaluated: %w", d.Path, err)
 	default:
@@ -182,23 +182,3 @@ func (d Dir) WriteReport(page, brief []byte) error {
 		atomicfile.WriteFile(d.ReportBrief(), brief, 0o644),
 	)
 }
-
-// GalleryFile is the path of one of the gallery's files.
-func (d Dir) GalleryFile(name string) string { return filepath.Join(d.Path, galleryDir, name) }
-
-// GalleryIndex is the path of gallery.json, which lists the gallery's images.
-func (d Dir) GalleryIndex() string { return d.GalleryFile(galleryFile) }
-
-// ReadGallery reads gallery.json.
-func (d Dir) ReadGallery(into any) error {
-	return d.ReadJSON(filepath.Join(galleryDir, galleryFile), into)
-}
-
-// WriteGallery writes gallery.json into the folder that ReplaceGallery fills.
-func WriteGallery(dir string, document any) error { return Dir{dir}.WriteJSON(galleryFile, document) }
-
-// ThumbName names the gallery's image number n, from 1.
-func ThumbName(n int) string { return fmt.Sprintf("%02d.jpg", n) }
-
-// HeatName names the heat map of the gallery's image number n.
-func HeatName(n int) string { return fmt.Sprintf("%02d-heat.png", n) }

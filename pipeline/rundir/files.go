@@ -25,6 +25,11 @@ const (
 	reportPage              = "report.html"
 	reportBrief             = "report.md"
 	batchFile               = "batch.json"
+	stateFile               = "state.json"
+
+	runSeal        = "run.sha256"
+	evaluationSeal = "evaluation.sha256"
+	gallerySeal    = galleryDir + "/gallery.sha256"
 
 	checkpointsDir = "checkpoints"
 	replacedDir    = "replaced"
@@ -35,6 +40,7 @@ const (
 	modelDir       = "model"
 	extraDir       = "assets.extra" // of a SavedModel, for files that TensorFlow does not read
 	bestFile       = "best.sha256"  // says which weights a trained model was exported from
+	bestPath       = modelDir + "/" + extraDir + "/" + bestFile
 )
 
 // file is one thing that tftl writes into a run folder.
@@ -45,21 +51,28 @@ type file struct {
 	// measured says that it describes the trained model, and is removed when
 	// other weights replace that model.
 	measured bool
+	// seal is the file that has its digest; empty if nobody believes it, or if it
+	// has its own.
+	seal string
+	// grows says that it changes while a run trains, and is sealed only afterwards.
+	grows bool
 }
 
 // files lists everything that tftl writes into a run folder. FORMAT.md
 // describes each.
 func files() []file {
+	temporary := ".*." + strings.Repeat("[2-7A-Z]", 26) + ".tmp"
 	return []file{
-		{pattern: configFile},
-		{pattern: labelsFile},
-		{pattern: dataFile},
-		{pattern: contentsFile},
-		{pattern: badImagesFile},
-		{pattern: tuneFile},
-		{pattern: historyFile},
+		{pattern: runSeal},
+		{pattern: configFile, seal: runSeal},
+		{pattern: labelsFile, seal: runSeal},
+		{pattern: dataFile, seal: runSeal},
+		{pattern: contentsFile, seal: runSeal},
+		{pattern: badImagesFile, seal: runSeal},
+		{pattern: tuneFile, seal: runSeal},
+		{pattern: historyFile, seal: runSeal, grows: true},
 		{pattern: historyTable},
-		{pattern: timingFile},
+		{pattern: timingFile, seal: runSeal, grows: true},
 		{pattern: logsDir + "/*/" + eventsFile},
 		{pattern: checkpointsDir + "/"},
 		{pattern: modelDir + "/saved_model.pb"},
@@ -68,16 +81,18 @@ func files() []file {
 		{pattern: modelDir + "/assets/*"},
 		{pattern: modelDir + "/" + extraDir + "/tftl.json"},
 		{pattern: modelDir + "/" + extraDir + "/SHA256SUMS"},
-		{pattern: modelDir + "/" + extraDir + "/" + bestFile},
+		{pattern: bestPath, seal: runSeal, grows: true},
 		{pattern: modelDir + "/" + extraDir + "/" + decisionFile},
 		{pattern: decisionFile, measured: true},
-		{pattern: predictionsFile, measured: true},
-		{pattern: packedPredictionsFile, measured: true},
-		{pattern: evaluationFile, measured: true},
-		{pattern: evaluationBadImagesFile},
-		{pattern: galleryDir + "/" + galleryFile},
-		{pattern: galleryDir + "/[0-9]*.jpg"},
-		{pattern: galleryDir + "/[0-9]*-heat.png"},
+		{pattern: predictionsFile, measured: true, seal: evaluationSeal},
+		{pattern: packedPredictionsFile, measured: true, seal: evaluationSeal},
+		{pattern: evaluationFile, measured: true, seal: evaluationSeal},
+		{pattern: evaluationBadImagesFile, seal: evaluationSeal},
+		{pattern: evaluationSeal, measured: true},
+		{pattern: galleryDir + "/" + galleryFile, seal: gallerySeal},
+		{pattern: galleryDir + "/[0-9]*.jpg", seal: gallerySeal},
+		{pattern: galleryDir + "/[0-9]*-heat.png", seal: gallerySeal},
+		{pattern: gallerySeal},
 		{pattern: reportPage, measured: true},
 		{pattern: reportBrief, measured: true},
 		{pattern: batchFile},
@@ -85,8 +100,20 @@ func files() []file {
 		// What a killed process leaves behind.
 		{pattern: "." + modelDir + ".old/"},
 		{pattern: "." + galleryDir + ".old/"},
-		{pattern: ".*." + strings.Repeat("[2-7A-Z]", 26) + ".tmp"},
+		{pattern: temporary},
+		{pattern: modelDir + "/" + extraDir + "/" + temporary},
 	}
+}
+
+// kindOf is what tftl writes under a path, relative to the run folder. Its seal is
+// run.sha256 if there is no such file.
+func kindOf(name string) file {
+	for _, f := range files() {
+		if matches, _ := path.Match(f.pattern, name); matches && f.seal != "" {
+			return f
+		}
+	}
+	return file{seal: runSeal}
 }
 
 // isWritten says whether tftl writes a file with this path, relative to the run

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"tftl/internal/atomicfile"
 	"tftl/pipeline"
 )
 
@@ -99,45 +98,3 @@ func (d Dir) Others() ([]string, error) {
 	top, _, err := foreign(d.place())
 	return top, err
 }
-
-// ReplaceGallery replaces the gallery with what fill writes into an empty folder.
-// Files that tftl did not write stay.
-func (d Dir) ReplaceGallery(fill func(dir string) error) error {
-	gallery := d.File(galleryDir)
-	return atomicfile.ReplaceDirBut(gallery, fill, func(old string) error {
-		entries, err := os.ReadDir(old)
-		for _, e := range entries {
-			if !ofGallery(e.Name()) {
-				err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(gallery, e.Name())))
-			}
-		}
-		if err != nil {
-			return err // without removing anything
-		}
-		return os.RemoveAll(old)
-	})
-}
-
-// removeGallery removes what tftl wrote into a gallery, and the folder if it is
-// then empty.
-func removeGallery(folder string) error {
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	others := 0
-	for _, e := range entries {
-		if !ofGallery(e.Name()) {
-			others++
-			continue
-		}
-		err = errors.Join(err, os.RemoveAll(filepath.Join(folder, e.Name())))
-	}
-	if err != nil || others > 0 {
-		return err
-	}
-	return os.Remove(folder)
-}
-
-// ofGallery says whether a file in the gallery folder is removed with it.
-func ofGallery(name string) bool { return isWritten(galleryDir+"/"+name) || systems(name) }

@@ -40,7 +40,7 @@ func (c Config) Identity(s Sources) string {
 // the run was computed.
 func facts() []string {
 	return []string{
-		"tftl", "inputs_sha256",
+		"tftl", "sealed", "inputs_sha256",
 		"data.layout", "data.taken_for", "data.sha256", "data.train", "data.validation", "data.test",
 		"model.backbone", "model.weights_origin", "model.weights_sha256", "model.input", "model.pooling",
 		"training.head_features_from", // follows from the stages; runs of older versions have none
@@ -54,7 +54,7 @@ func facts() []string {
 //
 // It depends on Config having the JSON that it had: a new field needs omitempty.
 func (c Config) LegacyIdentity(s Sources) (string, error) {
-	c.Tftl, c.Inputs = "", ""
+	c.Tftl, c.Sealed, c.Inputs = "", false, ""
 	c.Runtime.Devices, c.Runtime.Threads, c.Runtime.Instructions = nil, 0, ""
 	c.Training.HeadFeaturesFrom = ""
 	c.Data.TakenFor, c.Data.SHA256, c.Data.Train, c.Data.Validation, c.Data.Test = "", "", 0, 0, 0

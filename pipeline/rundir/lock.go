@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -62,5 +63,53 @@ func (d Dir) LockEvaluation(ctx context.Context) (unlock func(), err error) {
 			return nil, errors.Join(ctx.Err(), file.Close())
 		case <-time.After(50 * time.Millisecond):
 		}
+	}
+}
+
+// Held is a run's folder that is held open, with the model in it. So it is still
+// known as this one when another has taken its place.
+type Held struct {
+	Dir
+	open []*os.File
+}
+
+// Hold holds the folder of a run.
+func (d Dir) Hold() (*Held, error) {
+	h := &Held{Dir: d}
+	for _, path := range h.places() {
+		folder, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) && len(h.open) > 0 { // it has no model yet
+			return h, nil
+		}
+		if err != nil {
+			h.Close()
+			return nil, err
+		}
+		h.open = append(h.open, folder)
+	}
+	return h, nil
+}
+
+func (h *Held) places() []string { return []string{h.Path, h.Model()} }
+
+// Same returns an error if the run or its model has been replaced since.
+func (h *Held) Same() error {
+	for i, folder := range h.open {
+		was, err := folder.Stat()
+		if err != nil {
+			return err
+		}
+		if now, err := os.Stat(h.places()[i]); err != nil || !os.SameFile(was, now) {
+			err := pipeline.Errorf(pipeline.Other, "%s was replaced by another process meanwhile: nothing is written into the new one", h.places()[i])
+			return pipeline.WithHint(err, "evaluate again")
+		}
+	}
+	return nil
+}
+
+// Close lets the folder go.
+func (h *Held) Close() {
+	for _, folder := range h.open {
+		_ = folder.Close()
 	}
 }

@@ -19,7 +19,11 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 	if err != nil {
 		return err
 	}
-	if d.modelIs(best) {
+	is, err := d.modelIs(best)
+	if err != nil {
+		return err
+	}
+	if is {
 		return os.RemoveAll(d.Replaced())
 	}
 	err = atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
@@ -47,9 +51,12 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 }
 
 // modelIs reports whether the model was made of a checkpoint with this digest.
-func (d Dir) modelIs(checkpoint string) bool {
-	have, err := os.ReadFile(filepath.Join(d.Model(), extraDir, bestFile))
-	return err == nil && string(have) == checkpoint+"\n"
+func (d Dir) modelIs(checkpoint string) (bool, error) {
+	have, err := d.readFile(bestPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return string(have) == checkpoint+"\n", err
 }
 
 // HasModel reports whether the run has a trained model.
@@ -60,41 +67,13 @@ func (d Dir) HasModel() bool {
 
 // ModelIsBest reports whether the model has the weights of the best checkpoint. It
 // has not if training went on, and it is unknown of old runs.
-func (d Dir) ModelIsBest() bool {
+func (d Dir) ModelIsBest() (bool, error) {
 	_, best, err := d.Verify(pipeline.Best)
-	return err == nil && d.modelIs(best)
-}
-
-// WriteDecision writes decision.json: how the model's outputs become a class. It
-// belongs to the trained model, so a copy in the model's folder goes where that
-// goes.
-func (d Dir) WriteDecision(document any) error {
-	model := Dir{filepath.Join(d.Model(), extraDir)}
-	if err := model.WriteJSON(decisionFile, document); err != nil {
-		return err
+	if errors.Is(err, fs.ErrNotExist) || err != nil && !d.sealed() {
+		return false, nil
 	}
-	return d.WriteJSON(decisionFile, document)
-}
-
-// RemoveDecision removes decision.json and its copy.
-func (d Dir) RemoveDecision() error {
-	for _, path := range []string{filepath.Join(d.Model(), extraDir, decisionFile), d.File(decisionFile)} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	if err != nil {
+		return false, err
 	}
-	return nil
-}
-
-// ReadDecision reads decision.json, or leaves into unchanged if there is none.
-func (d Dir) ReadDecision(into any) error {
-	if err := d.ReadJSON(decisionFile, into); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// ReadModelDecision reads the copy of decision.json in a SavedModel's folder.
-func ReadModelDecision(model string, into any) error {
-	return Dir{filepath.Join(model, extraDir)}.ReadDecision(into)
+	return d.modelIs(best)
 }

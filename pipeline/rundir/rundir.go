@@ -51,7 +51,10 @@ func Create(path string, overwrite bool, fill func(Dir) error) (Dir, error) {
 		if err := os.Mkdir(filepath.Join(tmp, checkpointsDir), 0o755); err != nil {
 			return err
 		}
-		return fill(Dir{tmp})
+		if err := fill(Dir{tmp}); err != nil {
+			return err
+		}
+		return Dir{tmp}.sealNew()
 	}, d.retire)
 	if errors.Is(err, fs.ErrExist) {
 		err = pipeline.Errorf(pipeline.BadUsage, "output %s: another process has begun a run in it", path)
@@ -140,6 +143,9 @@ func (d Dir) retire(old string) error {
 // Is says whether a folder holds a run. Many programs write a config.json, so it
 // looks for the keys that every Config has.
 func Is(path string) bool {
+	if exists(filepath.Join(path, runSeal)) {
+		return true // whatever has become of config.json
+	}
 	info, err := os.Stat(filepath.Join(path, configFile))
 	if err != nil || !info.Mode().IsRegular() {
 		return false
@@ -218,6 +224,11 @@ func Open(path string) (Dir, error) {
 		return d, err
 	}
 	defer unlock()
+	for _, name := range []string{configFile, historyFile, historyTable, runSeal} {
+		if err := atomicfile.Sweep(d.File(name)); err != nil {
+			return d, err
+		}
+	}
 	return d, errors.Join(
 		atomicfile.RecoverDirBut(d.place(), d.retire),
 		atomicfile.RecoverDir(d.Model()),

@@ -63,7 +63,7 @@ func (t Timing) line() map[string]any {
 }
 
 // ReadTiming reads timing.jsonl. It is empty for a run that was not timed.
-func (d Dir) ReadTiming() ([]Timing, error) { return readLines[Timing](d.File(timingFile)) }
+func (d Dir) ReadTiming() ([]Timing, error) { return readLines[Timing](d, timingFile) }
 
 // WriteTiming adds lines to timing.jsonl.
 func (d Dir) WriteTiming(lines []Timing) (err error) {

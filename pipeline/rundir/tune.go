@@ -41,7 +41,7 @@ func (d Dir) WriteTuning(t *Tuning) error { return d.WriteJSON(tuneFile, t) }
 // ReadTuning reads tune.json. It returns nil if the run was not tuned.
 func (d Dir) ReadTuning() (*Tuning, error) {
 	t := new(Tuning)
-	err := d.ReadJSON(tuneFile, t)
+	err := d.readJSON(tuneFile, t)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -3,7 +3,6 @@ package rundir
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,8 +22,11 @@ type Unfinished struct {
 // gone.
 func (d Dir) Unfinished() (u Unfinished, ok bool) {
 	config, err := d.ReadConfig()
-	var last seal
-	if err != nil || d.ReadJSON(filepath.Join(checkpointsDir, pipeline.Last, stateFile), &last) != nil {
+	if err != nil {
+		return u, false
+	}
+	last, err := d.standing(pipeline.Last)
+	if err != nil {
 		return u, false
 	}
 	stages, s := config.Training.Stages, last.State

@@ -38,11 +38,11 @@ func TestUnfinished(t *testing.T) {
 		want  string
 	}{
 		{pipeline.State{}, 0, "in epoch 1 of 10 of stage head; not tried yet: block5, block4"},
-		{pipeline.State{Begun: true, InStage: 2, Step: 7}, 0, "in epoch 3 of 10 of stage head; not tried yet: block5, block4"},
-		{pipeline.State{Stage: 1, Begun: true, InStage: 2, Began: 30, Step: 37}, time.Minute, "stopped after 1m0s in epoch 3 of 10 of stage block5; not tried yet: block4"},
+		{pipeline.State{Begun: true, InStage: 2, Step: 7, Epochs: 2}, 0, "in epoch 3 of 10 of stage head; not tried yet: block5, block4"},
+		{pipeline.State{Stage: 1, Begun: true, InStage: 2, Began: 30, Step: 37, Epochs: 12}, time.Minute, "stopped after 1m0s in epoch 3 of 10 of stage block5; not tried yet: block4"},
 		{pipeline.State{Stage: 1, Began: 0, Step: 0}, 0, "before stage block5; not tried yet: block5, block4"},
 		{pipeline.State{Stage: 2, Begun: true, Began: 60, Step: 60}, 0, "before stage block4; not tried yet: block4"},
-		{pipeline.State{Stage: 2, Begun: true, InStage: 9, Began: 60, Step: 99}, 0, "in epoch 10 of 10 of stage block4"},
+		{pipeline.State{Stage: 2, Begun: true, InStage: 9, Began: 60, Step: 99, Epochs: 29}, 0, "in epoch 10 of 10 of stage block4"},
 		{pipeline.State{Stage: 3, Step: 100}, 0, "all stages are trained, but the model is not written"},
 	} {
 		if err := os.RemoveAll(r.File(timingFile)); err != nil {

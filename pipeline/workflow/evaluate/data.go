@@ -34,7 +34,7 @@ func (m *measurement) open(ctx context.Context) (source, error) {
 	run := rundir.Dir{Path: m.Model}
 	config, err := run.ReadConfig()
 	if err != nil {
-		return source{}, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+		return source{}, rundir.Unreadable(err)
 	}
 	own := source{own: true, part: cmp.Or(m.Part, pipeline.TestPart)}
 	path, err := filepath.Abs(cmp.Or(m.Data, config.Data.Path))
@@ -120,11 +120,11 @@ func (m *measurement) warnOfContents(ctx context.Context, s source, part dataset
 func (m *measurement) warnOfTrained(ctx context.Context, run rundir.Dir, classes []string, part dataset.Part) error {
 	record, err := run.ReadData()
 	if err != nil {
-		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+		return rundir.Unreadable(err)
 	}
 	was, err := run.ReadContents()
 	if err != nil {
-		return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+		return rundir.Unreadable(err)
 	}
 	names, contents := map[pipeline.Recorded]bool{}, map[workflow.Digest]bool{}
 	for _, image := range record {

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,10 +36,10 @@ func ReadDecision(model string, classes int) (d metrics.Decision, err error) {
 	if err == nil {
 		err = d.Check(classes)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, rundir.ErrDamaged) {
 		return d, pipeline.Errorf(pipeline.BadModel, "decision: %w", err)
 	}
-	return d, nil
+	return d, err
 }
 
 // keepDecision stores a decision with a run, or removes the stored one if d is
@@ -53,6 +54,11 @@ func keepDecision(run rundir.Dir, d metrics.Decision) error {
 // asks reports whether the request changes the stored decision.
 func (d DecisionRequest) asks() bool {
 	return d.onValidation() || d.Temperature != nil || d.Threshold != nil
+}
+
+// replaces reports whether nothing is left of the stored decision.
+func (d DecisionRequest) replaces() bool {
+	return (d.FitTemperature || d.Temperature != nil) && (d.BestF1 || d.Threshold != nil)
 }
 
 func (d DecisionRequest) onValidation() bool { return d.FitTemperature || d.BestF1 }
@@ -137,7 +143,7 @@ func (m *measurement) predictValidation(ctx context.Context, data source) ([]pip
 		run := rundir.Dir{Path: m.Model}
 		config, err := run.ReadConfig()
 		if err != nil {
-			return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+			return nil, rundir.Unreadable(err)
 		}
 		own := *m
 		own.Dataset.Columns = nil

@@ -7,6 +7,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math"
 
@@ -77,6 +78,18 @@ type Network interface {
 	Predict(ctx context.Context, images pipeline.Encoded, batchSize int) iter.Seq2[[]pipeline.Prediction, error]
 }
 
+// hold holds the folder of the run that is measured, or is nil for another model. A
+// network that was read from a run has held it since then.
+func (r Request) hold(n Network) (*rundir.Held, error) {
+	if of, ok := n.(interface{ Held() *rundir.Held }); ok {
+		return of.Held(), nil
+	}
+	if !rundir.Is(r.Model) {
+		return nil, nil
+	}
+	return rundir.Dir{Path: r.Model}.Hold()
+}
+
 // Result is the result of an evaluation.
 type Result struct {
 	Report  metrics.Report
@@ -86,7 +99,8 @@ type Result struct {
 	// LikeProbabilities says that all logits look like probabilities.
 	LikeProbabilities bool
 
-	held    *held // Images, those that were read for their pictures in memory
+	run     *rundir.Held // nil if the model is not a run
+	held    *held        // Images, those that were read for their pictures in memory
 	request Request
 	env     workflow.Env
 	kept    bool   // whether the run's folder keeps it
@@ -100,7 +114,14 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		return nil, err
 	}
 	labels := n.Classes()
+	held, err := r.hold(n)
+	if err != nil {
+		return nil, err
+	}
 	stored, err := ReadDecision(r.Model, len(labels))
+	if errors.Is(err, rundir.ErrDamaged) && r.Decision.replaces() {
+		stored, err = metrics.Decision{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +172,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	env.Remember()
 	result := &Result{
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
-		held: images, request: r, env: env, kept: kept,
+		run: held, held: images, request: r, env: env, kept: kept,
 	}
 	env.Progress(pipeline.Event{Phase: "measure"})
 	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})

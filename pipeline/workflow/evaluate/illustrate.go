@@ -25,7 +25,10 @@ type Painter interface {
 
 // Stored reads the last evaluation from a run's folder, for Illustrate.
 func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
-	run := rundir.Dir{Path: r.Model}
+	run, err := rundir.Dir{Path: r.Model}.Hold()
+	if err != nil {
+		return nil, err
+	}
 	table, decision, err := ReadPredictions(run.Path)
 	if err != nil {
 		return nil, err
@@ -48,7 +51,7 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	}
 	result := &Result{
 		Table: table, Images: set.Test.Keep(func(i int) bool { return measured[set.Test.Sample(i).ID] }),
-		request: r, env: env, kept: true,
+		run: run, request: r, env: env, kept: true,
 	}
 	result.held = hold(result.Images, mostHeld)
 	result.Report.Decision = decision
@@ -115,12 +118,12 @@ func (r *Result) ifCurrent(ctx context.Context, do func(rundir.Dir) error) error
 	if !r.kept {
 		return nil
 	}
-	run := rundir.Dir{Path: r.request.Model}
-	unlock, err := run.LockEvaluation(ctx)
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	run := r.run.Dir
 	if now, err := run.PredictionsDigest(); err != nil || now != r.digest {
 		return err
 	}
@@ -182,8 +185,19 @@ func (c chosen) Len() int                     { return len(c.index) }
 func (c chosen) Sample(k int) pipeline.Sample { return c.Encoded.Sample(c.index[k]) }
 func (c chosen) Bytes(k int) ([]byte, error)  { return c.Encoded.Bytes(c.index[k]) }
 
-// WriteReport writes both forms of a run's report into its folder.
-func WriteReport(run rundir.Dir) error { return writeReport(run, nil) }
+// WriteReport writes both forms of a run's report into its folder, when no other
+// process writes an evaluation.
+func WriteReport(ctx context.Context, run rundir.Dir) error {
+	if _, err := rundir.Find(run.Path); err != nil {
+		return err
+	}
+	unlock, err := run.LockEvaluation(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return writeReport(run, nil)
+}
 
 func writeReport(run rundir.Dir, table *metrics.Table) error {
 	var page, brief bytes.Buffer

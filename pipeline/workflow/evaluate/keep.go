@@ -71,12 +71,15 @@ func (r *Result) Keep(ctx context.Context) error {
 		}
 		return nil
 	}
-	run := rundir.Dir{Path: r.request.Model}
-	unlock, err := run.LockEvaluation(ctx)
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	run := r.run.Dir
+	if err := run.SweepEvaluation(); err != nil {
+		return err
+	}
 	if r.request.Decision.asks() {
 		if err := keepDecision(run, r.Report.Decision); err != nil {
 			return err
@@ -88,13 +91,30 @@ func (r *Result) Keep(ctx context.Context) error {
 	if err := run.WriteEvaluation(r.Report); err != nil {
 		return err
 	}
-	if r.request.OnBadImage == train.SkipBadImages {
+	skips := r.request.OnBadImage == train.SkipBadImages
+	if skips {
 		if err := run.WriteEvaluationBadImages(r.Skipped); err != nil {
 			return err
 		}
 	}
+	if err := run.SealEvaluation(skips); err != nil {
+		return err
+	}
 	r.digest, err = run.PredictionsDigest()
 	return err
+}
+
+// lock waits until no other process writes an evaluation of the run. It is an error if
+// another run is in its place by then.
+func (r *Result) lock(ctx context.Context) (unlock func(), err error) {
+	if unlock, err = r.run.LockEvaluation(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.run.Same(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 func (r *Result) keepPredictions(run rundir.Dir) error {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,9 @@ func initFrom(r Request) (rundir.Config, error) {
 		return fail(pipeline.BadUsage, "is also the %s folder: a run cannot start from the run that it replaces", pipeline.Option("output"))
 	}
 	its, err := before.ReadConfig()
+	if errors.Is(err, rundir.ErrDamaged) {
+		return config, err
+	}
 	if err != nil {
 		return fail(pipeline.BadUsage, "%w", err)
 	}

@@ -23,6 +23,7 @@ type Learnt struct {
 	in     *inputs
 	name   string          // of the stage
 	stage  pipeline.Stage  // nil before it is needed
+	held   *rundir.Held
 	seen   *features.Store // of the images predicted last, what HeatMaps needs; nil for none
 }
 
@@ -32,7 +33,16 @@ const piece = 8 * features.BatchSize
 
 // Learn opens what a run has learnt. digests has the images that have already
 // been read.
-func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflow.Digests, env workflow.Env) (*Learnt, error) {
+func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflow.Digests, env workflow.Env) (l *Learnt, err error) {
+	held, err := run.Hold() // before anything is read
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			held.Close()
+		}
+	}()
 	config, err := run.ReadConfig()
 	if err != nil {
 		return nil, err
@@ -53,7 +63,7 @@ func Learn(run rundir.Dir, network workflow.Network, o Options, digests *workflo
 	for i, label := range labels { // older runs have another form
 		labels[i] = dataset.ClassName(label)
 	}
-	return &Learnt{Run: run, Labels: labels, in: in, name: best.Stage}, nil
+	return &Learnt{Run: run, Labels: labels, in: in, name: best.Stage, held: held}, nil
 }
 
 // LearnModel opens what a run has learnt if that is what the model in its folder
@@ -64,7 +74,11 @@ func LearnModel(run rundir.Dir, s workflow.Session, o Options, env workflow.Env)
 	if err != nil {
 		return nil, err
 	}
-	if !run.ModelIsBest() {
+	is, err := run.ModelIsBest()
+	if err != nil {
+		return nil, err
+	}
+	if !is {
 		return nil, errors.New("its model is not known to have the weights of its best checkpoint")
 	}
 	network, err := env.Load(config.Model.Path, s)
@@ -76,6 +90,9 @@ func LearnModel(run rundir.Dir, s workflow.Session, o Options, env workflow.Env)
 	}
 	return Learn(run, network, o, env.Digests(), env)
 }
+
+// Held is the run's folder, held open until it is closed.
+func (l *Learnt) Held() *rundir.Held { return l.held }
 
 // Classes returns the run's classes in the order of the outputs.
 func (l *Learnt) Classes() []string { return l.Labels }
@@ -100,6 +117,7 @@ func (l *Learnt) open(ctx context.Context) error {
 
 // Close closes the stage and the cache.
 func (l *Learnt) Close() error {
+	l.held.Close()
 	l.in.close()
 	_ = l.seen.Close()
 	if l.stage == nil {

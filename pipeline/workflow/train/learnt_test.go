@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -166,13 +167,19 @@ func TestProgressOfPiecesEndsOnce(t *testing.T) {
 	}
 }
 
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatIsInTheWayOfLearning(t *testing.T) {
 	for text, spoil := range map[string]func(s *setting){
-		"no such file": func(s *setting) {
-			fake.Write(t, s.path("run/config.json"), strings.ReplaceAll(s.read("run/config.json"), s.path("model"), s.path("gone")))
-		},
+		"no such file":      func(s *setting) { remove(t, s.path("model")) },
 		"different weights": func(s *setting) { s.Weights = "others" },
-		"not known to have": func(s *setting) { fake.Write(t, s.path("run/checkpoints/best/ckpt.data-00000-of-00001"), "{}") },
+		"not known to have": func(s *setting) { remove(t, s.path("run/checkpoints/best")) },
+		"is damaged":        func(s *setting) { fake.Write(t, s.path("run/checkpoints/best/ckpt.data-00000-of-00001"), "{}") },
 	} {
 		s := newSetting(t)
 		s.fit(s.request("run"))

@@ -108,9 +108,14 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 			return nil, err
 		}
 	}
+	p.Config.Sealed = true
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()
+	evaluated, err := lockEvaluation(ctx, rundir.Dir{Path: p.Request.Output})
+	if err != nil {
+		return nil, err
+	}
 	unlock := func() {}
 	dir, err := rundir.Create(p.Request.Output, p.Request.Overwrite, func(d rundir.Dir) error {
 		locked, err := d.Lock()
@@ -120,6 +125,7 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 		unlock = locked
 		return p.fill(d, skipped)
 	})
+	evaluated()
 	if err != nil {
 		unlock()
 		return nil, err

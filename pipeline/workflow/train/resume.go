@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"tftl/internal/printable"
@@ -57,6 +58,9 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 		return nil, err
 	}
 	config, err := dir.ReadConfig()
+	if errors.Is(err, rundir.ErrDamaged) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %s: %w", pipeline.Option("resume"), path, err)
 	}
@@ -129,6 +133,9 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := r.digests.Hash(ctx, all, r.options.Workers, r.env.Progress); err != nil {
+		return err // a run without contents.csv also notices from here on what changes
+	}
 	changed, err := r.digests.Changed(ctx, r.Dir, all, r.options.Workers, r.env.Progress)
 	if err != nil {
 		return err
@@ -153,7 +160,7 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 func OpenRecorded(run rundir.Dir, data string, o dataset.Options, needed ...string) (*dataset.Set, error) {
 	record, err := run.ReadData()
 	if err != nil {
-		return nil, pipeline.Errorf(pipeline.BadModel, "run: %w", err)
+		return nil, rundir.Unreadable(err)
 	}
 	set, err := dataset.OpenRecorded(data, o, record, needed...)
 	if err != nil && pipeline.HintOf(err).Empty() {
@@ -165,11 +172,11 @@ func OpenRecorded(run rundir.Dir, data string, o dataset.Options, needed ...stri
 // takeUp finds out where to continue.
 func (r *Run) takeUp() error {
 	r.env.DescribeData(r.set)
-	state, history, warning, err := r.Dir.Resume()
+	state, history, warnings, err := r.Dir.Resume()
 	if err != nil {
 		return err
 	}
-	if !warning.Empty() {
+	for _, warning := range warnings {
 		r.env.Warn("%v", warning)
 	}
 	if from := r.Config.Model.InitFrom; from != nil && state.Stage == 0 && !state.Begun {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"math"
 	"strings"
 	"time"
@@ -66,6 +67,9 @@ func (r *Run) Fit(ctx context.Context) (*Result, error) {
 	if err == nil {
 		result, err = r.finish(ctx, history, stopped)
 	}
+	if sealErr := r.Dir.Seal(); err == nil {
+		err = sealErr
+	}
 	if err != nil && !stopped && !r.resumed {
 		err = r.leaveNothing(ctx, err)
 	}
@@ -128,9 +132,14 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	case !ok:
 		return nil, pipeline.Errorf(pipeline.Diverged, "no epoch had a finite %s", t.Monitor)
 	}
-	err := r.Dir.ReplaceModel(func(dir string) error {
+	unlock, err := lockEvaluation(ctx, r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	err = r.Dir.ReplaceModel(func(dir string) error {
 		return r.network.Export(ctx, r.Dir.Checkpoint(pipeline.Best), dir, r.set.Classes)
 	})
+	unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +153,16 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	}
 	r.warnOfGuessing(best, result.GuessLoss)
 	return result, nil
+}
+
+// lockEvaluation waits until no process writes an evaluation of a run that is about to
+// be replaced, or its model. There may be no such run.
+func lockEvaluation(ctx context.Context, run rundir.Dir) (unlock func(), err error) {
+	unlock, err = run.LockEvaluation(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil
+	}
+	return unlock, err
 }
 
 // warnOfGuessing compares the best epoch with guessing, because even a finite

@@ -1,0 +1,95 @@
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"tftl/internal/atomicfile"
+	"tftl/pipeline"
+)
+
+// The decision is stored twice: decision.json, and a copy in the model's folder that
+// goes where that goes. Both are signed documents that belong to the model's weights. The
+// copy is read if there is no decision.json, so a file that was lost, or a process that
+// was killed between the two, does not change what a run answers.
+
+// decisions are the paths of both, the run's own first.
+func (d Dir) decisions() []string {
+	return []string{d.File(decisionFile), filepath.Join(d.Model(), extraDir, decisionFile)}
+}
+
+// weightsOf is what a decision in a model's folder belongs to.
+func weightsOf(model string) string {
+	best, _ := os.ReadFile(filepath.Join(model, extraDir, bestFile)) // none in older models
+	return string(best)
+}
+
+// WriteDecision writes decision.json: how the model's outputs become a class.
+func (d Dir) WriteDecision(document any) error {
+	data, err := signed(document, weightsOf(d.Model()))
+	if err != nil {
+		return err
+	}
+	for _, path := range slices.Backward(d.decisions()) {
+		err = errors.Join(err, atomicfile.WriteFile(path, data, 0o644))
+	}
+	return err
+}
+
+// RemoveDecision removes decision.json and its copy.
+func (d Dir) RemoveDecision() error {
+	var errs error
+	for _, path := range slices.Backward(d.decisions()) {
+		errs = errors.Join(errs, remove(path))
+	}
+	return errs
+}
+
+// ReadDecision reads the decision, or leaves into unchanged if there is none.
+func (d Dir) ReadDecision(into any) error {
+	places := d.decisions()
+	if !d.sealed() {
+		places = places[:1] // as older versions did
+	}
+	for _, path := range places {
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = readSigned(data, weightsOf(d.Model()), d.sealed(), into)
+		}
+		if err != nil && !d.sealed() {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		if err != nil {
+			err = pipeline.Errorf(pipeline.Other, "%s %w: %w", path, ErrDamaged, err)
+			return pipeline.WithHint(err, "choose the decision again: tftl evaluate with both %s and %s", pipeline.Option("threshold"), pipeline.Option("temperature"))
+		}
+		return nil
+	}
+	return nil
+}
+
+// ReadModelDecision reads the copy of decision.json in a SavedModel's folder.
+func ReadModelDecision(model string, into any) error {
+	if run := (Dir{filepath.Dir(filepath.Clean(model))}); filepath.Base(model) == modelDir && run.sealed() {
+		return run.ReadDecision(into)
+	}
+	path := filepath.Join(model, extraDir, decisionFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = readSigned(data, weightsOf(model), false, into)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
