@@ -44,9 +44,16 @@ func Env(version string) workflow.Env {
 			}
 			return augmenter{g, a}, nil
 		},
-		Memory: machine.Memory,
-		Disk:   machine.Disk,
+		CheckModel: CheckModel,
+		Memory:     machine.Memory,
+		Disk:       machine.Disk,
 	}
+}
+
+// CheckModel reads every file of a model and says what is wrong.
+func CheckModel(dir string) error {
+	_, err := savedmodels.Load(dir, nil) // compares them with its seal
+	return err
 }
 
 // Resolve finds out what a session uses on this machine.

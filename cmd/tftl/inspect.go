@@ -33,10 +33,14 @@ that does not match the format, and exact or near duplicates within a part. Near
 duplicates look alike at 32 x 32 pixels in grey; mirrored and cropped copies are not
 found.
 
+With --verify every file of a run or a model that has a digest is read, and the exit
+code is 1 if one of them is not what was written.
+
+   tftl inspect runs/first --verify
    tftl inspect photos
    tftl inspect photos --json | jq '.findings[] | select(.spoils)'`,
 		Flags: slices.Concat(
-			partFlags(), []cli.Flag{seedFlag("--split-exact", dataFlags), workersFlag(), jsonFlag(resultAsJSON)},
+			partFlags(), []cli.Flag{seedFlag("--split-exact", dataFlags), workersFlag(), jsonFlag(resultAsJSON), &cli.BoolFlag{Name: "verify", Usage: "read all files of a run or a model, and say which are damaged"}},
 			choiceFlags(), sourceFlags(), commonFlags(),
 		),
 		Action: func(c *cli.Context) error {
@@ -44,7 +48,10 @@ found.
 				return usageError(c, fmt.Errorf("expected one model or data set, got %d", c.NArg()), false)
 			}
 			path, t := c.Args().First(), newTerminal(c)
-			if isModel(path) {
+			switch {
+			case c.Bool("verify"):
+				return runVerify(t, path, c.Bool("json"))
+			case isModel(path):
 				return runInspect(t, path, c.Bool("json"))
 			}
 			if err := within(c, 0, pipeline.MaxWorkers, "workers"); err != nil {

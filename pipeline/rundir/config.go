@@ -11,7 +11,7 @@ import (
 // Config is config.json: every option as it was resolved, so that the run can be
 // resumed, repeated and evaluated from its folder.
 type Config struct {
-	Tftl     string   `json:"tftl"` // version of the program
+	Tftl     string   `json:"tftl"`             // version of the program
 	Sealed   bool     `json:"sealed,omitempty"` // the run has digests; older ones do not
 	Seed     uint64   `json:"seed"`
 	Inputs   string   `json:"inputs_sha256,omitempty"` // Identity, of a run of a batch

@@ -56,23 +56,32 @@ func (d Dir) ReadDecision(into any) error {
 		places = places[:1] // as older versions did
 	}
 	for _, path := range places {
-		data, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		if err := d.readDecision(path, into); !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
-		if err == nil {
-			err = readSigned(data, weightsOf(d.Model()), d.sealed(), into)
-		}
-		if err != nil && !d.sealed() {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if err != nil {
-			err = pipeline.Errorf(pipeline.Other, "%s %w: %w", path, ErrDamaged, err)
-			return pipeline.WithHint(err, "choose the decision again: tftl evaluate with both %s and %s", pipeline.Option("threshold"), pipeline.Option("temperature"))
-		}
-		return nil
 	}
 	return nil
+}
+
+func (d Dir) readDecision(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	err = readSigned(data, weightsOf(d.Model()), d.sealed(), into)
+	if err == nil || !d.sealed() {
+		return wrap(path, err)
+	}
+	err = pipeline.Errorf(pipeline.Other, "%s %w: %w", path, ErrDamaged, err)
+	return pipeline.WithHint(err, "choose the decision again: tftl evaluate with both %s and %s", pipeline.Option("threshold"), pipeline.Option("temperature"))
+}
+
+// wrap names the file that an error is about.
+func wrap(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // ReadModelDecision reads the copy of decision.json in a SavedModel's folder.
@@ -88,8 +97,5 @@ func ReadModelDecision(model string, into any) error {
 	if err == nil {
 		err = readSigned(data, weightsOf(model), false, into)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return wrap(path, err)
 }

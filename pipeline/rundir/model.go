@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/printable"
 	"tftl/pipeline"
 )
 
@@ -14,7 +15,9 @@ import (
 // folder from the best checkpoint. If the model already has these weights, it
 // stays, and so does its evaluation. Otherwise evaluation and decision are
 // removed, because they describe the old weights.
-func (d Dir) ReplaceModel(export func(dir string) error) error {
+//
+// check says whether a model that stays is whole; nil does not look.
+func (d Dir) ReplaceModel(export, check func(dir string) error) error {
 	_, best, err := d.Verify(pipeline.Best)
 	if err != nil {
 		return err
@@ -24,6 +27,12 @@ func (d Dir) ReplaceModel(export func(dir string) error) error {
 		return err
 	}
 	if is {
+		if check != nil {
+			err = check(d.Model())
+		}
+		if err != nil {
+			return pipeline.WithHint(err, "remove %s and resume the run: then its model is written again", printable.Argument(d.Model()))
+		}
 		return os.RemoveAll(d.Replaced())
 	}
 	err = atomicfile.ReplaceDir(d.Model(), func(tmp string) error {

@@ -271,11 +271,11 @@ func TestModelIsReplacedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := d.ReplaceModel(export("none", nil)); err == nil {
+	if err := d.ReplaceModel(export("none", nil), nil); err == nil {
 		t.Error("a model without weights")
 	}
 	best("1")
-	if err := d.ReplaceModel(export("one", nil)); err != nil {
+	if err := d.ReplaceModel(export("one", nil), nil); err != nil {
 		t.Fatal(err)
 	}
 	measured := []string{"evaluation.json", "predictions.csv", "report.html", "report.md", "decision.json", filepath.Join("gallery", "gallery.json")}
@@ -287,12 +287,12 @@ func TestModelIsReplacedWhole(t *testing.T) {
 	}
 	best("2")
 	broken := errors.New("broken")
-	if err := d.ReplaceModel(export("two", broken)); !errors.Is(err, broken) {
+	if err := d.ReplaceModel(export("two", broken), nil); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 	// The same weights make the same model: it stays, and so does its evaluation.
 	best("1")
-	if err := d.ReplaceModel(export("one again", nil)); err != nil {
+	if err := d.ReplaceModel(export("one again", nil), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "one" {
@@ -304,7 +304,7 @@ func TestModelIsReplacedWhole(t *testing.T) {
 		}
 	}
 	best("3")
-	if err := d.ReplaceModel(export("three", nil)); err != nil {
+	if err := d.ReplaceModel(export("three", nil), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, filepath.Join(d.Model(), "saved_model.pb")); got != "three" {

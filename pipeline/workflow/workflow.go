@@ -28,6 +28,8 @@ type Env struct {
 	Decoder func(in Input, workers int) (Decoder, error)
 	// Augmenter returns an augmenter for a network's input.
 	Augmenter func(a pipeline.Augmentation, seed uint64, in Input, threads int) (Augmenter, error)
+	// CheckModel says whether a trained model is whole. It may be nil.
+	CheckModel func(dir string) error
 	// Caches are shared with other runs. It is nil for a single run.
 	Caches *Caches
 	// Memory is how many more bytes the process may use, and Disk how many are free

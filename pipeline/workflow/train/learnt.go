@@ -21,8 +21,8 @@ type Learnt struct {
 	Run    rundir.Dir
 	Labels []string
 	in     *inputs
-	name   string          // of the stage
-	stage  pipeline.Stage  // nil before it is needed
+	name   string         // of the stage
+	stage  pipeline.Stage // nil before it is needed
 	held   *rundir.Held
 	seen   *features.Store // of the images predicted last, what HeatMaps needs; nil for none
 }

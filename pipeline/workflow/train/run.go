@@ -138,7 +138,7 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 	}
 	err = r.Dir.ReplaceModel(func(dir string) error {
 		return r.network.Export(ctx, r.Dir.Checkpoint(pipeline.Best), dir, r.set.Classes)
-	})
+	}, r.env.CheckModel)
 	unlock()
 	if err != nil {
 		return nil, err
