@@ -28,42 +28,45 @@ type Measured struct {
 // through the feature cache if its exported network is where it was: then only
 // images that are not in the cache pass the frozen part. Otherwise, and for a
 // SavedModel, the serving graph computes all images. The caller closes the result.
-func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (m *Measured, err error) {
-	m = &Measured{path: path, options: o}
-	if _, err := Resolve(o.Session); err != nil {
+func OpenMeasured(path string, o Options, cache train.Cache, env workflow.Env) (*Measured, error) {
+	m := &Measured{path: path, options: o}
+	_, err := Resolve(o.Session)
+	if err == nil && rundir.Is(path) {
+		m.held, err = rundir.Dir{Path: path}.Hold()
+	}
+	if err == nil && m.held != nil && isZero(o.Plain) {
+		err = m.learn(cache, env)
+	}
+	if err == nil && m.learnt == nil {
+		err = m.open()
+	}
+	if err != nil && m.held != nil {
+		m.held.Close()
+	}
+	if err != nil {
 		return nil, err
 	}
-	if !rundir.Is(path) {
-		return m, m.open()
+	return m, nil
+}
+
+// learn opens what the run has learnt, or says why that is not possible.
+func (m *Measured) learn(cache train.Cache, env workflow.Env) error {
+	run := m.held.Dir
+	timed := rundir.Timed(env.Show)
+	env.Show = func(e pipeline.Event, _ rundir.Timing) { timed(e) }
+	learnt, why := train.LearnModel(run, m.options.Session, train.Options{Cache: cache, Workers: m.options.Workers}, env)
+	switch {
+	case why == nil:
+		m.learnt = learnt
+		if err := CheckModel(run.Model()); err != nil { // the figures would be those of a broken model
+			return errors.Join(err, learnt.Close())
+		}
+	case errors.Is(why, rundir.ErrDamaged):
+		return why
+	case run.HasModel():
+		env.Say("the feature cache is not used: run %s: %v", printable.Text(run.Path), why)
 	}
-	run := rundir.Dir{Path: path}
-	if m.held, err = run.Hold(); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			m.held.Close()
-		}
-	}()
-	if isZero(o.Plain) {
-		timed := rundir.Timed(env.Show)
-		env.Show = func(e pipeline.Event, _ rundir.Timing) { timed(e) }
-		learnt, why := train.LearnModel(run, o.Session, train.Options{Cache: cache, Workers: o.Workers}, env)
-		if why == nil {
-			m.learnt = learnt
-			if _, err := savedmodels.Load(run.Model(), nil); err != nil { // the figures would be those of a broken model
-				return nil, errors.Join(err, learnt.Close())
-			}
-			return m, nil
-		}
-		if errors.Is(why, rundir.ErrDamaged) {
-			return nil, why
-		}
-		if run.HasModel() {
-			env.Say("the feature cache is not used: run %s: %v", printable.Text(path), why)
-		}
-	}
-	return m, m.open()
+	return nil
 }
 
 func isZero(p savedmodels.Plain) bool { return p.Output == "" && p.Rescale == 0 && p.Labels == nil }

@@ -24,7 +24,7 @@ func (d Dir) Sealed() bool { return d.sealed() }
 // Check reads every file that has a digest. Those of the model are left out, which the
 // package savedmodels knows.
 func (d Dir) Check() []Checked {
-	c := check{dir: d}
+	c := checks{dir: d}
 	for _, name := range []string{runSeal, evaluationSeal, gallerySeal} {
 		if _, err := d.readSeal(name); err != nil {
 			c.add(name, err)
@@ -54,9 +54,13 @@ func (d Dir) Check() []Checked {
 	if _, err := d.ReadHistory(); err != nil {
 		c.add(historyFile, err)
 	}
-	for _, path := range d.decisions() {
+	decisions := d.decisions()
+	for i, path := range decisions {
 		err := d.readDecision(path, &struct{}{})
 		name, _ := filepath.Rel(d.Path, path)
+		if errors.Is(err, fs.ErrNotExist) && d.sealed() && d.HasModel() && exists(decisions[1-i]) {
+			err = d.damaged(name, "it is missing")
+		}
 		c.add(name, err)
 	}
 	return c.found
@@ -76,14 +80,14 @@ func (d Dir) galleryNames() ([]string, error) {
 	return all, err
 }
 
-// check is a Check in progress.
-type check struct {
+// checks is a Check in progress.
+type checks struct {
 	dir   Dir
 	found []Checked
 }
 
 // add adds a file, unless there is none. A file that is known to be damaged stays so.
-func (c *check) add(name string, err error) {
+func (c *checks) add(name string, err error) {
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrDamaged) {
 		return
 	}
