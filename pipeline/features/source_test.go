@@ -353,3 +353,20 @@ func TestImageOnDiskReplacedUnderItsName(t *testing.T) {
 		}
 	}
 }
+
+// An image that is read again must be the one that was read first, also if nothing is
+// stored and nobody knew its digest.
+func TestChangedImagesAreNoticedWithoutAStore(t *testing.T) {
+	a := newAlbum(4)
+	s := newSource(a, &network{}, nil)
+	for range 2 {
+		if _, err := s.Batch(t.Context(), 0, []int{0, 1, 2, 3}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.replace(2, "another")
+	_, err := s.Batch(t.Context(), 0, []int{1, 2})
+	if !errors.Is(err, errChanged) || pipeline.KindOf(err) != pipeline.BadData || !strings.Contains(err.Error(), "img02") {
+		t.Errorf("got %v", err)
+	}
+}
