@@ -61,7 +61,7 @@ func (m *Measured) learn(cache train.Cache, env workflow.Env) error {
 		if err := CheckModel(run.Model()); err != nil { // the figures would be those of a broken model
 			return errors.Join(err, learnt.Close())
 		}
-	case errors.Is(why, rundir.ErrDamaged):
+	case rundir.Damaged(why):
 		return why
 	case run.HasModel():
 		env.Say("the feature cache is not used: run %s: %v", printable.Text(run.Path), why)

@@ -77,7 +77,7 @@ func HasGallery(run rundir.Dir) (bool, error) {
 
 // intact leaves out the error of a damaged gallery, which is as good as none.
 func intact(err error) error {
-	if errors.Is(err, rundir.ErrDamaged) {
+	if rundir.Damaged(err) {
 		return nil
 	}
 	return err

@@ -162,7 +162,7 @@ func (c *contents) readPredictions() error {
 
 // evaluateAgain adds the next step to an error of what evaluate wrote.
 func (c *contents) evaluateAgain(err error) error {
-	if errors.Is(err, rundir.ErrDamaged) {
+	if rundir.Damaged(err) {
 		return err // it says so too
 	}
 	err = pipeline.Errorf(pipeline.BadModel, "%w", err)

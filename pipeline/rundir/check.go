@@ -88,12 +88,12 @@ type checks struct {
 
 // add adds a file, unless there is none. A file that is known to be damaged stays so.
 func (c *checks) add(name string, err error) {
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrDamaged) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errDamaged) {
 		return
 	}
 	var problem string
 	if err != nil {
-		problem = strings.TrimPrefix(err.Error(), c.dir.File(name)+" "+ErrDamaged.Error()+": ")
+		problem = strings.TrimPrefix(err.Error(), c.dir.File(name)+" "+errDamaged.Error()+": ")
 	}
 	at := slices.IndexFunc(c.found, func(f Checked) bool { return f.File == name })
 	if at < 0 {

@@ -141,7 +141,7 @@ func (d Dir) WriteLabels(classes []string) error {
 // are not in Unicode's normal form C.
 func (d Dir) ReadLabels() ([]string, error) {
 	text, err := d.readFile(labelsFile)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, errDamaged) {
 		return nil, err
 	}
 	if err != nil {
@@ -177,7 +177,7 @@ const maxRow = 1 << 20
 // readCSV calls row for each row of a file. An error names the file and the line.
 func (d Dir) readCSV(name string, columns []string, row func([]string) error) error {
 	file, err := d.open(name)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, errDamaged) {
 		return err
 	}
 	if err != nil {

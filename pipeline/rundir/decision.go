@@ -72,7 +72,7 @@ func (d Dir) readDecision(path string, into any) error {
 	if err == nil || !d.sealed() {
 		return wrap(path, err)
 	}
-	err = pipeline.Errorf(pipeline.Other, "%s %w: %w", path, ErrDamaged, err)
+	err = pipeline.Errorf(pipeline.Other, "%s %w: %w", path, errDamaged, err)
 	return pipeline.WithHint(err, "choose the decision again: tftl evaluate with both %s and %s", pipeline.Option("threshold"), pipeline.Option("temperature"))
 }
 

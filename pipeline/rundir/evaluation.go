@@ -125,7 +125,7 @@ func (d Dir) ReadEvaluation(into any) error {
 // notEvaluated explains the error of a file that an evaluation writes.
 func (d Dir) notEvaluated(err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrDamaged):
+	case err == nil || errors.Is(err, errDamaged):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		err = pipeline.Errorf(pipeline.BadData, "run %s has not been evaluated: %w", d.Path, err)

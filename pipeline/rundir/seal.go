@@ -19,13 +19,16 @@ import (
 	"tftl/pipeline"
 )
 
-// ErrDamaged is in every error about a file that is not what tftl wrote.
-var ErrDamaged = errors.New("is damaged")
+// errDamaged is in every error about a file that is not what tftl wrote.
+var errDamaged = errors.New("is damaged")
+
+// Damaged says whether an error is about a file that is not what tftl wrote.
+func Damaged(err error) bool { return errors.Is(err, errDamaged) }
 
 // Unreadable is the error of a command that cannot read a run: of kind BadModel,
 // unless a file is damaged, which is nobody's model.
 func Unreadable(err error) error {
-	if err == nil || errors.Is(err, ErrDamaged) {
+	if err == nil || errors.Is(err, errDamaged) {
 		return err
 	}
 	return pipeline.Errorf(pipeline.BadModel, "run: %w", err)
@@ -112,7 +115,7 @@ func (d Dir) open(name string) (*os.File, error) {
 			return nil, err
 		}
 		file, err := d.openWith(name, s, kind)
-		if !errors.Is(err, ErrDamaged) {
+		if !errors.Is(err, errDamaged) {
 			return file, err
 		}
 		// A process that trains may have changed both meanwhile.
@@ -185,7 +188,7 @@ func (d Dir) readJSON(name string, into any) error {
 
 // damaged is the error about a file, with what to do.
 func (d Dir) damaged(name, why string) error {
-	err := pipeline.Errorf(pipeline.Other, "%s %w: %s", d.File(name), ErrDamaged, why)
+	err := pipeline.Errorf(pipeline.Other, "%s %w: %s", d.File(name), errDamaged, why)
 	if name == evaluationSeal || name == gallerySeal || kindOf(name).seal != runSeal {
 		return d.evaluateAgain(err)
 	}
@@ -231,7 +234,7 @@ func (d Dir) checkGrowing() (warning pipeline.Message, err error) {
 		switch {
 		case err == nil:
 			_ = file.Close()
-		case name == timingFile && errors.Is(err, ErrDamaged):
+		case name == timingFile && errors.Is(err, errDamaged):
 			warning = pipeline.Messagef("%v; it begins again", err)
 		case !errors.Is(err, fs.ErrNotExist):
 			return warning, err

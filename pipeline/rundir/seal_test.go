@@ -73,14 +73,14 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 				continue
 			}
 			write(t, d.File(name), string(data))
-			if err := reader(); !errors.Is(err, ErrDamaged) || pipeline.KindOf(err) != pipeline.Other || !strings.Contains(err.Error(), name) {
+			if err := reader(); !errors.Is(err, errDamaged) || pipeline.KindOf(err) != pipeline.Other || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s, %s: %v", name, how, err)
 			}
 		}
 		if err := os.Remove(d.File(name)); err != nil {
 			t.Fatal(err)
 		}
-		if err := reader(); !errors.Is(err, ErrDamaged) {
+		if err := reader(); !errors.Is(err, errDamaged) {
 			t.Errorf("%s is missing: %v", name, err)
 		}
 		write(t, d.File(name), string(whole))
@@ -98,7 +98,7 @@ func TestASealThatIsMissingIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, reader := range readers(d) {
-		if err := reader(); !errors.Is(err, ErrDamaged) && name != historyFile && name != timingFile {
+		if err := reader(); !errors.Is(err, errDamaged) && name != historyFile && name != timingFile {
 			t.Errorf("%s without a seal: %v", name, err)
 		}
 	}
@@ -109,12 +109,12 @@ func TestASealThatIsMissingIsNoticed(t *testing.T) {
 		_, _, _, err := d.Resume()
 		_, configErr := d.ReadConfig()
 		_, labelsErr := d.ReadLabels()
-		if err = errors.Join(err, configErr, labelsErr); err != nil && !errors.Is(err, ErrDamaged) {
+		if err = errors.Join(err, configErr, labelsErr); err != nil && !errors.Is(err, errDamaged) {
 			t.Errorf("byte %d: %v", i, err)
 		}
 	}
 	write(t, d.File(runSeal), "")
-	if _, err := d.ReadConfig(); !errors.Is(err, ErrDamaged) {
+	if _, err := d.ReadConfig(); !errors.Is(err, errDamaged) {
 		t.Errorf("an empty seal: %v", err)
 	}
 	if !Is(d.Path) {
@@ -155,7 +155,7 @@ func TestConfigIsReplacedWithItsSeal(t *testing.T) {
 	}
 	now := read(t, d.File(configFile))
 	write(t, d.File(configFile), old)
-	if _, err := d.ReadConfig(); !errors.Is(err, ErrDamaged) {
+	if _, err := d.ReadConfig(); !errors.Is(err, errDamaged) {
 		t.Errorf("the old one comes back: %v", err)
 	}
 	s, err := d.readSeal(runSeal)
@@ -190,7 +190,7 @@ func TestDamagedCheckpointsAreNoticed(t *testing.T) {
 				if err == nil && state.Epochs == 2 && state.Step == 20 {
 					continue // white space
 				}
-				if !errors.Is(err, ErrDamaged) {
+				if !errors.Is(err, errDamaged) {
 					t.Errorf("%s of %s, byte %d: %+v, %v", file, name, i, state, err)
 				}
 			}
@@ -201,10 +201,10 @@ func TestDamagedCheckpointsAreNoticed(t *testing.T) {
 	for _, file := range []string{stateFile, "ckpt.index"} {
 		write(t, filepath.Join(d.checkpoint(pipeline.Best), file), read(t, filepath.Join(d.checkpoint(pipeline.Last), file)))
 	}
-	if _, _, err := d.Verify(pipeline.Best); !errors.Is(err, ErrDamaged) {
+	if _, _, err := d.Verify(pipeline.Best); !errors.Is(err, errDamaged) {
 		t.Errorf("the last checkpoint as the best one: %v", err)
 	}
-	if _, _, _, err := d.Resume(); !errors.Is(err, ErrDamaged) {
+	if _, _, _, err := d.Resume(); !errors.Is(err, errDamaged) {
 		t.Errorf("resumes with another best checkpoint: %v", err)
 	}
 }
@@ -214,14 +214,18 @@ func TestResumeOfADamagedRun(t *testing.T) {
 		damage  func(t *testing.T, d Dir)
 		warning string // empty: it is refused
 	}{
-		"history":        {func(t *testing.T, d Dir) { edit(t, d.File(historyFile), "0.5", "0.4") }, ""},
-		"no history":     {func(t *testing.T, d Dir) { check(t, os.Remove(d.File(historyFile))) }, ""},
-		"best":           {func(t *testing.T, d Dir) { write(t, d.Checkpoint(pipeline.Best)+".index", "bets") }, ""},
-		"timing":         {func(t *testing.T, d Dir) { write(t, d.File(timingFile), "{}\n") }, "timing.jsonl is damaged"},
-		"last":           {func(t *testing.T, d Dir) { write(t, d.Checkpoint(pipeline.Last)+".index", "tow") }, "continuing from the previous one"},
-		"state":          {func(t *testing.T, d Dir) { edit(t, filepath.Join(d.checkpoint(pipeline.Last), stateFile), `"step": 20`, `"step": 30`) }, "continuing from the previous one"},
-		"no state":       {func(t *testing.T, d Dir) { check(t, os.Remove(filepath.Join(d.checkpoint(pipeline.Last), stateFile))) }, "continuing from the previous one"},
-		"unsealed state": {func(t *testing.T, d Dir) { edit(t, filepath.Join(d.checkpoint(pipeline.Last), stateFile), `"seal"`, `"lies"`) }, "continuing from the previous one"},
+		"history":    {func(t *testing.T, d Dir) { edit(t, d.File(historyFile), "0.5", "0.4") }, ""},
+		"no history": {func(t *testing.T, d Dir) { check(t, os.Remove(d.File(historyFile))) }, ""},
+		"best":       {func(t *testing.T, d Dir) { write(t, d.Checkpoint(pipeline.Best)+".index", "bets") }, ""},
+		"timing":     {func(t *testing.T, d Dir) { write(t, d.File(timingFile), "{}\n") }, "timing.jsonl is damaged"},
+		"last":       {func(t *testing.T, d Dir) { write(t, d.Checkpoint(pipeline.Last)+".index", "tow") }, "continuing from the previous one"},
+		"state": {func(t *testing.T, d Dir) {
+			edit(t, filepath.Join(d.checkpoint(pipeline.Last), stateFile), `"step": 20`, `"step": 30`)
+		}, "continuing from the previous one"},
+		"no state": {func(t *testing.T, d Dir) { check(t, os.Remove(filepath.Join(d.checkpoint(pipeline.Last), stateFile))) }, "continuing from the previous one"},
+		"unsealed state": {func(t *testing.T, d Dir) {
+			edit(t, filepath.Join(d.checkpoint(pipeline.Last), stateFile), `"seal"`, `"lies"`)
+		}, "continuing from the previous one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := sealedRun(t)
@@ -229,7 +233,7 @@ func TestResumeOfADamagedRun(t *testing.T) {
 			before := read(t, d.File(runSeal))
 			_, _, warnings, err := d.Resume()
 			switch {
-			case test.warning == "" && (!errors.Is(err, ErrDamaged) || read(t, d.File(runSeal)) != before):
+			case test.warning == "" && (!errors.Is(err, errDamaged) || read(t, d.File(runSeal)) != before):
 				t.Errorf("%v, and the seal is as before: %v", err, read(t, d.File(runSeal)) == before)
 			case test.warning != "" && (err != nil || !strings.Contains(fmt.Sprint(warnings), test.warning)):
 				t.Errorf("%v, %v", warnings, err)
@@ -272,23 +276,23 @@ func TestEvaluationsAreSealed(t *testing.T) {
 	edit(t, d.File(evaluationFile), "2", "3")
 	edit(t, d.File(predictionsFile), "path", "paht")
 	for _, err := range []error{evaluation(), predictions()} {
-		if !errors.Is(err, ErrDamaged) || !strings.Contains(pipeline.HintOf(err).String(), "tftl evaluate") {
+		if !errors.Is(err, errDamaged) || !strings.Contains(pipeline.HintOf(err).String(), "tftl evaluate") {
 			t.Errorf("changed: %v, hint %v", err, pipeline.HintOf(err))
 		}
 	}
 	check(t, d.SealEvaluation(false))
 	check(t, errors.Join(evaluation(), predictions()))
 	write(t, d.File(packedPredictionsFile), "those of another run")
-	if err := predictions(); !errors.Is(err, ErrDamaged) {
+	if err := predictions(); !errors.Is(err, errDamaged) {
 		t.Errorf("added: %v", err)
 	}
 	check(t, os.Remove(d.File(packedPredictionsFile)))
 	check(t, os.Remove(d.File(evaluationFile)))
-	if err := evaluation(); !errors.Is(err, ErrDamaged) {
+	if err := evaluation(); !errors.Is(err, errDamaged) {
 		t.Errorf("removed: %v", err)
 	}
 	check(t, os.Remove(d.File(evaluationSeal)))
-	if err := predictions(); !errors.Is(err, ErrDamaged) {
+	if err := predictions(); !errors.Is(err, errDamaged) {
 		t.Errorf("without a seal: %v", err)
 	}
 }
@@ -305,7 +309,7 @@ func TestDecisionsAreSealed(t *testing.T) {
 		t.Helper()
 		var got decision
 		err := d.ReadDecision(&got)
-		if errors.Is(err, ErrDamaged) != damaged || !damaged && (err != nil || got.Threshold != threshold) {
+		if errors.Is(err, errDamaged) != damaged || !damaged && (err != nil || got.Threshold != threshold) {
 			t.Errorf("%s: %+v, %v", how, got, err)
 		}
 	}

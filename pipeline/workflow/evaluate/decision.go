@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -36,7 +35,7 @@ func ReadDecision(model string, classes int) (d metrics.Decision, err error) {
 	if err == nil {
 		err = d.Check(classes)
 	}
-	if err != nil && !errors.Is(err, rundir.ErrDamaged) {
+	if err != nil && !rundir.Damaged(err) {
 		return d, pipeline.Errorf(pipeline.BadModel, "decision: %w", err)
 	}
 	return d, err

@@ -7,7 +7,6 @@ package evaluate
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"math"
 
@@ -119,7 +118,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		return nil, err
 	}
 	stored, err := ReadDecision(r.Model, len(labels))
-	if errors.Is(err, rundir.ErrDamaged) && r.Decision.replaces() {
+	if rundir.Damaged(err) && r.Decision.replaces() {
 		stored, err = metrics.Decision{}, nil
 	}
 	if err != nil {

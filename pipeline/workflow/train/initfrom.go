@@ -2,7 +2,6 @@ package train
 
 import (
 	"cmp"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +33,7 @@ func initFrom(r Request) (rundir.Config, error) {
 		return fail(pipeline.BadUsage, "is also the %s folder: a run cannot start from the run that it replaces", pipeline.Option("output"))
 	}
 	its, err := before.ReadConfig()
-	if errors.Is(err, rundir.ErrDamaged) {
+	if rundir.Damaged(err) {
 		return config, err
 	}
 	if err != nil {

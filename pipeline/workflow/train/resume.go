@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 
 	"tftl/internal/printable"
@@ -58,7 +57,7 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 		return nil, err
 	}
 	config, err := dir.ReadConfig()
-	if errors.Is(err, rundir.ErrDamaged) {
+	if rundir.Damaged(err) {
 		return nil, err
 	}
 	if err != nil {
