@@ -43,7 +43,7 @@ func (d Dir) save(name string, state pipeline.State, save func(prefix string) er
 		if err := save(filepath.Join(tmp, "ckpt")); err != nil {
 			return err
 		}
-		digests, err := digests(tmp)
+		digests, err := Dir{tmp}.digests()
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (d Dir) verify(name string) (s standing, sha256 string, err error) {
 		return s, "", err
 	}
 	dir := filepath.Join(checkpointsDir, name)
-	have, err := digests(d.File(dir))
+	have, err := Dir{d.File(dir)}.digests()
 	if err != nil {
 		return s, "", err
 	}
@@ -115,7 +115,7 @@ func (d Dir) verify(name string) (s standing, sha256 string, err error) {
 // standing reads a checkpoint's state.json.
 func (d Dir) standing(name string) (s standing, err error) {
 	path := filepath.Join(checkpointsDir, name, stateFile)
-	data, err := os.ReadFile(d.File(path))
+	data, err := d.readRegular(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && exists(d.checkpoint(name)):
 		return s, d.damaged(path, "it is missing")
@@ -157,19 +157,14 @@ func (d Dir) Finished(stages int) bool {
 }
 
 // digests are the SHA-256 of a checkpoint's files by name.
-func digests(dir string) (map[string]string, error) {
-	names, err := fs.Glob(os.DirFS(dir), "ckpt.*") // a folder's own name may look like a pattern
+func (d Dir) digests() (map[string]string, error) {
+	names, err := fs.Glob(os.DirFS(d.Path), "ckpt.*") // a folder's own name may look like a pattern
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]string{}
 	for _, name := range names {
-		file, err := os.Open(filepath.Join(dir, name))
-		if err != nil {
-			return nil, err
-		}
-		all[name], err = digestOf(file)
-		if err = errors.Join(err, file.Close()); err != nil {
+		if all[name], err = d.digestOf(name); err != nil {
 			return nil, err
 		}
 	}

@@ -64,7 +64,7 @@ func (d Dir) ReadDecision(into any) error {
 }
 
 func (d Dir) readDecision(path string, into any) error {
-	data, err := os.ReadFile(path)
+	data, err := Dir{filepath.Dir(path)}.readRegular(filepath.Base(path))
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func ReadModelDecision(model string, into any) error {
 		return run.ReadDecision(into)
 	}
 	path := filepath.Join(model, extraDir, decisionFile)
-	data, err := os.ReadFile(path)
+	data, err := Dir{filepath.Dir(path)}.readRegular(filepath.Base(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

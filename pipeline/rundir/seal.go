@@ -40,7 +40,7 @@ type seal map[string][]string // SHA-256 in hex by name; two while a file is rep
 
 // readSeal reads a seal, or nil if there is none.
 func (d Dir) readSeal(name string) (seal, error) {
-	text, err := os.ReadFile(d.File(name))
+	text, err := d.readRegular(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -73,20 +73,25 @@ func (d Dir) writeSeal(name string, s seal) error {
 // add adds the digests of files of a run, as far as they exist.
 func (s seal) add(d Dir, names ...string) error {
 	for _, name := range names {
-		file, err := os.Open(d.File(name))
+		sum, err := d.digestOf(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		sum, err := digestOf(file)
-		if err = errors.Join(err, file.Close()); err != nil {
-			return err
-		}
 		s[name] = []string{sum}
 	}
 	return nil
+}
+
+func (d Dir) digestOf(name string) (string, error) {
+	file, err := d.openRegular(name)
+	if err != nil {
+		return "", err
+	}
+	sum, err := digestOf(file)
+	return sum, errors.Join(err, file.Close())
 }
 
 func digestOf(r io.Reader) (string, error) {
@@ -127,7 +132,7 @@ func (d Dir) open(name string) (*os.File, error) {
 
 func (d Dir) openWith(name string, s seal, kind file) (*os.File, error) {
 	want := s[key(name)]
-	file, err := os.Open(d.File(name))
+	file, err := d.openRegular(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && want != nil && d.hasFolder(name):
 		return nil, d.damaged(name, "it is missing")
@@ -162,6 +167,23 @@ func key(name string) string { return strings.TrimPrefix(name, galleryDir+"/") }
 func (d Dir) hasFolder(name string) bool {
 	first, _, nested := strings.Cut(name, "/")
 	return !nested || exists(d.File(first))
+}
+
+// openRegular opens a file, and nothing else: opening a pipe would wait for a writer.
+func (d Dir) openRegular(name string) (*os.File, error) {
+	if info, err := os.Stat(d.File(name)); err == nil && !info.Mode().IsRegular() {
+		return nil, d.damaged(name, "it is no regular file")
+	}
+	return os.Open(d.File(name))
+}
+
+func (d Dir) readRegular(name string) ([]byte, error) {
+	file, err := d.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(file)
+	return data, errors.Join(err, file.Close())
 }
 
 // readFile reads a file that is as it was written.
@@ -220,10 +242,27 @@ func (d Dir) Seal() error {
 	if s == nil || err != nil {
 		return err
 	}
+	for _, name := range growing() {
+		if err := d.sync(name); err != nil {
+			return err
+		}
+	}
 	if err := s.add(d, growing()...); err != nil {
 		return err
 	}
 	return d.writeSeal(runSeal, s)
+}
+
+// sync puts a file on the disk. Those that only grow are written without waiting for it.
+func (d Dir) sync(name string) error {
+	file, err := d.openRegular(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }
 
 // checkGrowing checks the files that grow. Only seconds are lost with a damaged
