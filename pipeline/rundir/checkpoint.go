@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -96,6 +97,19 @@ func (d Dir) Verify(name string) (state pipeline.State, sha256 string, err error
 }
 
 func (d Dir) verify(name string) (s standing, sha256 string, err error) {
+	for {
+		s, sha256, err = d.verifyOnce(name)
+		if !errors.Is(err, errDamaged) {
+			return s, sha256, err
+		}
+		// A process that trains may have replaced it meanwhile.
+		if now, again := d.standing(name); again != nil || now.History == s.History && maps.Equal(now.SHA256, s.SHA256) {
+			return s, "", err
+		}
+	}
+}
+
+func (d Dir) verifyOnce(name string) (s standing, sha256 string, err error) {
 	if s, err = d.standing(name); err != nil {
 		return s, "", err
 	}
@@ -116,10 +130,13 @@ func (d Dir) verify(name string) (s standing, sha256 string, err error) {
 func (d Dir) standing(name string) (s standing, err error) {
 	path := filepath.Join(checkpointsDir, name, stateFile)
 	data, err := d.readRegular(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && exists(d.checkpoint(name)):
-		return s, d.damaged(path, "it is missing")
-	case err != nil:
+	if errors.Is(err, fs.ErrNotExist) && exists(d.checkpoint(name)) {
+		data, err = d.readRegular(path) // the folder may have come meanwhile
+		if errors.Is(err, fs.ErrNotExist) && exists(d.checkpoint(name)) {
+			err = d.damaged(path, "it is missing")
+		}
+	}
+	if err != nil {
 		return s, err
 	}
 	of := name

@@ -1,6 +1,7 @@
 package rundir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,6 +62,33 @@ func (d Dir) ReadDecision(into any) error {
 		}
 	}
 	return nil
+}
+
+// RestoreDecision writes the one of both files again that was lost or damaged, so that
+// the model can go elsewhere with its decision. A damaged decision.json stays, because
+// the copy may be of an evaluation that was not finished.
+func (d Dir) RestoreDecision() error {
+	if !d.sealed() || !d.HasModel() {
+		return nil
+	}
+	var whole []byte
+	for i, path := range d.decisions() {
+		data, err := os.ReadFile(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && i == 0:
+			continue
+		case whole == nil && (err != nil || d.readDecision(path, &struct{}{}) != nil):
+			return nil // whoever reads it says why
+		case whole == nil:
+			whole = data
+		case !bytes.Equal(data, whole):
+			return atomicfile.WriteFile(path, whole, 0o644)
+		}
+	}
+	if whole == nil || exists(d.File(decisionFile)) {
+		return nil
+	}
+	return atomicfile.WriteFile(d.File(decisionFile), whole, 0o644)
 }
 
 func (d Dir) readDecision(path string, into any) error {

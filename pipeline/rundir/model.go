@@ -33,7 +33,7 @@ func (d Dir) ReplaceModel(export, check func(dir string) error) error {
 		if err != nil {
 			return pipeline.WithHint(err, "remove %s and resume the run: then its model is written again", printable.Argument(d.Model()))
 		}
-		return os.RemoveAll(d.Replaced())
+		return errors.Join(d.RestoreDecision(), os.RemoveAll(d.Replaced()))
 	}
 	err = atomicfile.ReplaceDir(d.Model(), func(tmp string) error {
 		if err := export(tmp); err != nil {

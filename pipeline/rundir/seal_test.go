@@ -315,8 +315,20 @@ func TestDecisionsAreSealed(t *testing.T) {
 	}
 	whole := read(t, d.File(decisionFile))
 	want("whole", 0.7, false)
-	check(t, os.Remove(d.File(decisionFile)))
-	want("the copy instead", 0.7, false)
+	places := d.decisions()
+	for i, lost := range places {
+		check(t, os.Remove(lost))
+		want("the other instead", 0.7, false)
+		check(t, d.RestoreDecision())
+		if read(t, lost) != whole || read(t, places[1-i]) != whole {
+			t.Errorf("%s is not put back", lost)
+		}
+	}
+	write(t, places[1], "damaged")
+	check(t, d.RestoreDecision())
+	if read(t, places[1]) != whole {
+		t.Error("a damaged copy stays")
+	}
 	write(t, d.File(decisionFile), strings.Replace(whole, "0.7", "0.6", 1))
 	want("changed", 0, true)
 	write(t, d.File(decisionFile), `{"threshold": 0.6}`)

@@ -84,6 +84,8 @@ func (r *Result) Keep(ctx context.Context) error {
 		if err := keepDecision(run, r.Report.Decision); err != nil {
 			return err
 		}
+	} else if err := run.RestoreDecision(); err != nil {
+		return err
 	}
 	if err := r.keepPredictions(run); err != nil {
 		return err
