@@ -13,8 +13,16 @@ import (
 // GalleryFile is the path of one of the gallery's files.
 func (d Dir) GalleryFile(name string) string { return filepath.Join(d.Path, galleryDir, name) }
 
-// ReadGalleryFile reads one of the gallery's files.
-func (d Dir) ReadGalleryFile(name string) ([]byte, error) { return d.readFile(galleryDir + "/" + name) }
+// maxPicture is the most bytes of a picture: thumbs have 20,000.
+const maxPicture = 16 << 20
+
+// ReadGalleryFile reads one of the gallery's pictures.
+func (d Dir) ReadGalleryFile(name string) ([]byte, error) {
+	if info, err := os.Stat(d.GalleryFile(name)); err == nil && info.Size() > maxPicture {
+		return nil, fmt.Errorf("%s: has %d bytes, more than the limit of %d", d.GalleryFile(name), info.Size(), maxPicture)
+	}
+	return d.readFile(galleryDir + "/" + name)
+}
 
 // GalleryIndex is the path of gallery.json, which lists the gallery's images.
 func (d Dir) GalleryIndex() string { return d.GalleryFile(galleryFile) }

@@ -16,6 +16,7 @@ import (
 
 	"tftl/internal/atomicfile"
 	"tftl/internal/printable"
+	"tftl/internal/regular"
 	"tftl/pipeline"
 )
 
@@ -174,7 +175,7 @@ func (d Dir) openRegular(name string) (*os.File, error) {
 	if info, err := os.Stat(d.File(name)); err == nil && !info.Mode().IsRegular() {
 		return nil, d.damaged(name, "it is no regular file")
 	}
-	return os.Open(d.File(name))
+	return regular.Open(d.File(name))
 }
 
 func (d Dir) readRegular(name string) ([]byte, error) {
