@@ -21,6 +21,7 @@ import (
 // TFTL_MUTATIONS=200 tries so many mutations with each command, instead of a few with
 // one command each. TFTL_MUTATIONS_SEED draws others.
 func TestMutatedRuns(t *testing.T) {
+	t.Parallel()
 	count, all := 30, false
 	if text := os.Getenv("TFTL_MUTATIONS"); text != "" {
 		n, err := strconv.Atoi(text)
