@@ -89,20 +89,6 @@ func checkSeal(dir string, d *Description) error {
 	return nil
 }
 
-// Verify checks every file of a model, as Load does, and returns how many there are.
-// It is 0 for a model of an older version, which cannot be checked.
-func Verify(dir string) (files int, err error) {
-	d, err := readDescription(dir)
-	if err == nil {
-		err = checkSeal(dir, d)
-	}
-	if err != nil || d == nil || !d.Sealed {
-		return 0, err
-	}
-	names, err := sealed(dir)
-	return len(names), err
-}
-
 // sums returns the SHA-256 of files below a folder.
 func sums(dir string, files []string) ([]string, error) {
 	sums, errs := make([]string, len(files)), make([]error, len(files))
