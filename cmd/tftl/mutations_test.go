@@ -166,7 +166,7 @@ func (m *mutations) mutate(run string, random *rand.Rand) mutated {
 	slices.Sort(names)
 	name := names[random.IntN(len(names))]
 	path, data := filepath.Join(m.dir, "run", name), []byte(files[name])
-	how := ""
+	var how string
 	switch kind := random.IntN(5); {
 	case kind == 0 || len(data) == 0:
 		if err := os.Remove(path); err != nil {
