@@ -1,8 +1,8 @@
 package train
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 
@@ -151,14 +151,15 @@ func (p *Prepared) fill(d rundir.Dir, skipped []rundir.BadImage) error {
 			}
 		}
 	}
-	err := errors.Join(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents), d.WriteTiming(p.timing))
+	// On a full disk all of these fail, and the first error says enough.
+	err := cmp.Or(d.WriteLabels(p.Set.Classes), d.WriteData(p.Set.Record()), d.WriteContents(contents), d.WriteTiming(p.timing))
 	if p.skips() { // even without bad images, so that an older file is not mistaken for this run's
-		err = errors.Join(err, d.WriteBadImages(skipped))
+		err = cmp.Or(err, d.WriteBadImages(skipped))
 	}
 	if p.tuning != nil {
-		err = errors.Join(err, d.WriteTuning(p.tuning))
+		err = cmp.Or(err, d.WriteTuning(p.tuning))
 	}
-	return errors.Join(err, d.WriteConfig(p.Config))
+	return cmp.Or(err, d.WriteConfig(p.Config))
 }
 
 // settle describes the data, and completes the config for it.
