@@ -73,6 +73,7 @@ func TestPrepare(t *testing.T) {
 		{name: "unknown key", file: "epoch: 1", err: `:1:1: tftl try has no option "epoch"`},
 		{name: "list", file: "epochs: [1, 2]", err: ":1:1: epochs: must be a single value"},
 		{name: "alias", file: "e: 1", err: `:1:1: tftl try has no option "e"`},
+		{name: "alias of nothing", file: "epochs: *x", err: ":1:1: epochs: could not find alias \"x\""},
 		{name: "syntax", file: "epochs: \"2", err: ":1:9: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {

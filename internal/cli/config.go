@@ -73,6 +73,9 @@ func IsOption(c *cli.Context, name string) error {
 func SetOption(c *cli.Context, name string, node ast.Node) error {
 	var value any
 	if err := yaml.NodeToValue(node, &value); err != nil {
+		if bad := yaml.Error(nil); errors.As(err, &bad) { // its text shows lines of the file
+			err = errors.New(bad.GetMessage())
+		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	f := flagNamed(c, name)
