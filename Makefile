@@ -13,6 +13,14 @@
 # make bench-parts       measure the parts of a run with VGG16; DATA=DIR as above
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
+# make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
+#                        and more, and print what was lost; an hour. TRIALS=2 of each takes minutes
+# make soak              do much in one process and watch its memory, threads and open files;
+#                        half an hour. STEPS=10000 does a tenth
+# make fuzz              run each fuzzer for FUZZTIME=30s; FUZZTIME=1h before a release
+# make race              look for data races in all that runs without TensorFlow
+# make asan              look for errors of memory in our C code and what calls it
+# make vulnerabilities   look for known ones in the Go modules and the standard library
 # make check-report      open reports in Chromium, made-up ones and those in runs/, and look for
 #                        faults; needs chromium and npm, which fetches its tools below build/
 # make report-picture    make docs/report.png again, from a run on the plants; needs chromium
@@ -61,7 +69,7 @@ PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 BENCH := frozen input steps # programs of scripts/bench
 
-test-python: build testdata $(addprefix bin/,$(BENCH))
+test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
 
 # What must hold with any kernels: the same tests without oneDNN, and as on a processor without
@@ -157,6 +165,36 @@ bench-processors: build bin/frozen testdata
 .PHONY: bench-intervals
 bench-intervals: setup
 	@$(GO) run ./scripts/bench/coverage
+
+# What docs/reliability.md shows. A fuzzer's compiler options come from the environment.
+bin/evaluations: setup
+	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/reliability/evaluations
+
+.PHONY: faults soak fuzz race asan vulnerabilities bin/evaluations
+faults: build testdata
+	@$(VENV_PYTHON) scripts/reliability/faults.py $(if $(TRIALS),--trials $(TRIALS)) $(if $(FAULTS),--faults '$(FAULTS)')
+
+soak: build bin/evaluations testdata
+	@$(VENV_PYTHON) scripts/reliability/soak.py $(if $(STEPS),--steps $(STEPS))
+
+fuzz: export GOFLAGS := '-ldflags=-r "$(LIB)/lib"'
+fuzz: testdata
+	@$(VENV_PYTHON) scripts/reliability/fuzz.py $(if $(FUZZTIME),--time $(FUZZTIME))
+
+# The packages whose tests do not need TensorFlow.
+race: testdata
+	$(GO) test -race -timeout 20m $$($(GO) list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | \
+		sed -n '/galeone.tensorflow/d; s/\.test .*//p')
+
+# AddressSanitizer replaces dlopen, which then does not find libraries relative to the program.
+ASAN := LD_LIBRARY_PATH='$(LIB)/lib'
+asan: testdata
+	$(ASAN) $(GO) test -asan -timeout 20m -ldflags '-r "$(LIB)/lib"' ./internal/tensor ./pipeline/pixels
+	$(GO) build -asan -buildvcs=false -ldflags '-r "$(LIB)/lib"' -o build/asan/tftl ./cmd/tftl
+	$(ASAN) PROGRAM=build/asan/tftl $(VENV_PYTHON) scripts/reliability/faults.py --trials 1 --faults SIGTERM
+
+vulnerabilities: setup
+	@GO='$(GO)' scripts/vulnerabilities.sh
 
 # Reports as people see them: on a desktop, on a phone, light and dark.
 CHECK := build/check-report

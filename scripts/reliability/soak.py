@@ -101,10 +101,12 @@ def watch(
         yield Held.by(process.pid)
 
 
-def begin(work: Path, *command: object, **pipes: int) -> subprocess.Popen[str]:
+def begin(
+    work: Path, *command: object, stdin: int | None = None, stdout: int | None = None
+) -> subprocess.Popen[str]:
     """Start a program of ours."""
     words = [str(word) for word in command]
-    return subprocess.Popen(words, env=environment(work), text=True, **pipes)
+    return subprocess.Popen(words, env=environment(work), text=True, stdin=stdin, stdout=stdout)
 
 
 def fit(work: Path, steps: int) -> Iterator[Held]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "bin" / "tftl"
+PROGRAM = Path(os.environ.get("PROGRAM", ROOT / "bin" / "tftl")).resolve()
 TESTDATA = ROOT / "build" / "testdata"
 
 KILLED = 137  # as shells say it
