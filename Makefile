@@ -14,9 +14,10 @@
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
-#                        and more, and print what was lost; an hour. TRIALS=2 of each takes minutes
+#                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
+#                        of their names, take less
 # make soak              do much in one process and watch its memory, threads and open files;
-#                        half an hour. STEPS=10000 does a tenth
+#                        an hour. STEPS=10000 does a tenth
 # make fuzz              run each fuzzer for FUZZTIME=30s; FUZZTIME=1h before a release
 # make race              look for data races in all that runs without TensorFlow
 # make asan              look for errors of memory in our C code and what calls it
@@ -166,7 +167,7 @@ bench-processors: build bin/frozen testdata
 bench-intervals: setup
 	@$(GO) run ./scripts/bench/coverage
 
-# What docs/reliability.md shows. A fuzzer's compiler options come from the environment.
+# What docs/reliability.md shows. Programs that call go find options in the environment.
 bin/evaluations: setup
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/reliability/evaluations
 
@@ -177,7 +178,7 @@ faults: build testdata
 soak: build bin/evaluations testdata
 	@$(VENV_PYTHON) scripts/reliability/soak.py $(if $(STEPS),--steps $(STEPS))
 
-fuzz: export GOFLAGS := '-ldflags=-r "$(LIB)/lib"'
+faults fuzz: export GOFLAGS := '-ldflags=-r "$(LIB)/lib"'
 fuzz: testdata
 	@$(VENV_PYTHON) scripts/reliability/fuzz.py $(if $(FUZZTIME),--time $(FUZZTIME))
 
@@ -191,7 +192,7 @@ ASAN := LD_LIBRARY_PATH='$(LIB)/lib'
 asan: testdata
 	$(ASAN) $(GO) test -asan -timeout 20m -ldflags '-r "$(LIB)/lib"' ./internal/tensor ./pipeline/pixels
 	$(GO) build -asan -buildvcs=false -ldflags '-r "$(LIB)/lib"' -o build/asan/tftl ./cmd/tftl
-	$(ASAN) PROGRAM=build/asan/tftl $(VENV_PYTHON) scripts/reliability/faults.py --trials 1 --faults SIGTERM
+	$(ASAN) PROGRAM=build/asan/tftl $(VENV_PYTHON) scripts/reliability/faults.py --trials 1 --commands fit predict --faults SIGTERM
 
 vulnerabilities: setup
 	@GO='$(GO)' scripts/vulnerabilities.sh

@@ -23,6 +23,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,9 +34,10 @@ from pathlib import Path
 import machine
 from cases import cases
 from disturb import Bench, Fault, injections, signals
-from suite import Row, say, table
+from suite import ROOT, Row, say, table
 
 _ISOLATED = "FAULTS_ISOLATED"
+_MUTATIONS = "TFTL_MUTATIONS"
 
 
 def main() -> None:
@@ -44,11 +46,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=10, help="of each fault of each command")
+    parser.add_argument("--mutations", type=int, default=200, help="of a folder; 0: none")
     parser.add_argument("--commands", nargs="+", help="only these, such as fit and predict")
     parser.add_argument("--faults", default="", help="only those that this pattern finds")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     mounts = isolate()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # which cleans up
     say(f"seed {options.seed}")
     random.seed(options.seed)
     rows = []
@@ -108,6 +112,26 @@ def disturbed(options: argparse.Namespace, work: Path, faults: list[Fault]) -> I
             yield row
     if re.search(options.faults, "together"):
         yield machine.together(benches, options.trials)
+    if re.search(options.faults, "mutated") and options.mutations:
+        yield from mutated(options.mutations)
+
+
+def mutated(count: int) -> Iterator[Row]:
+    """Damage files of models and runs at random: Go tests that take their number of trials."""
+    for file in sorted(ROOT.rglob("*_test.go")):
+        for function in re.split(r"^(?=func )", file.read_text(), flags=re.MULTILINE):
+            name = re.match(r"func (Test\w+)", function)
+            if not name or f'"{_MUTATIONS}"' not in function:
+                continue
+            folder = file.parent.relative_to(ROOT)
+            row = Row(f"`{name[1]}` in {folder}", "mutated files", trials=count)
+            command = ["go", "test", "-count=1", "-timeout=2h", f"-run=^{name[1]}$", f"./{folder}"]
+            env = os.environ | {_MUTATIONS: str(count)}
+            done = subprocess.run(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)
+            if done.returncode:
+                row.lost = max(1, len(re.findall(r"^ +\w+_test\.go:\d+: ", done.stdout, re.M)))
+                say(done.stdout[-9000:])
+            yield row
 
 
 if __name__ == "__main__":

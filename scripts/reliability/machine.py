@@ -127,7 +127,7 @@ def around() -> list[Fault]:
 def little_memory() -> Iterator[list[Fault]]:
     """Faults of a control group, in which the kernel kills what needs more memory."""
     own, limit = _own_group()
-    group = own / "tftl-faults"
+    group = own / f"tftl-faults-{os.getpid()}"
     group.mkdir()
     try:
         shell = f"echo {{}}M >{group / limit} && echo $$ >{group / 'cgroup.procs'}"
