@@ -73,3 +73,8 @@ def test_every_fuzzer_is_found():
     found = fuzz.fuzzers()
     assert ("internal/tfrecord", "FuzzRead") in found
     assert len(found) >= 19
+
+
+def test_every_package_has_a_hash():
+    packages = (ROOT / "scripts" / "requirements.txt").read_text().split("\n")
+    assert not [line for line in packages if "==" in line and not line.endswith("\\")]
