@@ -15,7 +15,8 @@ from pathlib import Path
 from cases import Case, leftovers, results
 from suite import KILLED, ROOT, Ended, environment
 
-CODES = (0, 1, 3, 4)  # what a fault of the machine may end in
+CODES = (0, 1, 3, 4)  # what a fault of the machine may end in, if data or models are not read
+WRITES = (0, 1)  # if something is not written
 _ALWAYS = 1 << 30
 
 
@@ -120,7 +121,7 @@ class Injection:
         """Let each call fail in turn, or as many of them as there are trials."""
         self._do(program, bench, 0)
         calls = int((bench.work / "count").read_text())
-        codes = (*CODES, KILLED) if self.action == "kill" else CODES
+        codes = (0, KILLED) if self.action == "kill" else CODES if self.calls == "o" else WRITES
         for at in spread(calls, most):
             trouble = bench.judge(self._do(program, bench, at), codes, tidy=self.calls in "ws")
             yield trouble and f"call {at} of {calls}: {trouble}"

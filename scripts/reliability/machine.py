@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from disturb import CODES, Bench, Fault, kill, spread
+from disturb import CODES, WRITES, Bench, Fault, kill, spread
 from suite import KILLED, Row
 
 _MEGABYTE = 1 << 20
@@ -45,7 +45,7 @@ def _small_disk(bench: Bench, most: int) -> Iterator[str | None]:
             state = os.statvfs(disk)
             resize((state.f_blocks - state.f_bfree) * state.f_frsize + room)
             done = here.case.do(here.folder)
-            trouble = here.judge(done, relieve=lambda: resize(64 * _MEGABYTE), tidy=True)
+            trouble = here.judge(done, WRITES, lambda: resize(64 * _MEGABYTE), tidy=True)
         yield trouble and f"with {room} bytes left: {trouble}"
 
 

@@ -39,7 +39,7 @@ class Ended:
         if self.code == KILLED:
             return None
         lines = self.stderr.splitlines()
-        if any(_INNER.search(line) or len(line) > 500 for line in lines):
+        if any(_INNER.search(line) or len(line) > 800 for line in lines):
             return f"not for a user: {said}"
         if lines and lines[-1].startswith("hint: "):
             lines.pop()
