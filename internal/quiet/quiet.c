@@ -2,6 +2,7 @@
 
 #include "last.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,10 +66,23 @@ static void refuse_output(void) {
 	if (null > STDERR_FILENO) close(null);
 }
 
+// refuse_few_files ends the program if it may open hardly any file. Go's runtime
+// would end it with a long dump.
+static void refuse_few_files(void) {
+	enum { least = 16 };
+	int last = fcntl(STDERR_FILENO, F_DUPFD, least - 1);
+	if (last >= 0) close(last);
+	if (last >= 0 || errno == EBADF) return;
+	static const char text[] = "tftl: too many open files: the program may open too few (ulimit -n limits it)\n";
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
+	_exit(1);
+}
+
 // begin runs before Go's runtime does.
 __attribute__((constructor))
 static void begin(void) {
 	refuse_output();
 	refuse_little_memory((size_t)3 << 29);
+	refuse_few_files();
 	quiet_guard();
 }
