@@ -15,7 +15,7 @@ from pathlib import Path
 from cases import Case, leftovers, results
 from suite import KILLED, ROOT, Ended, environment
 
-CODES = (0, 1, 3, 4)  # what a fault of the machine may end in, if data or models are not read
+CODES = (0, 1, 2, 3, 4)  # what a fault may end in: files that are not read may be any of these
 WRITES = (0, 1)  # if something is not written
 _ALWAYS = 1 << 30
 

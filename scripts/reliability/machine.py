@@ -59,7 +59,7 @@ def _read_only(bench: Bench, most: int) -> Iterator[str | None]:
             done = bench.case.do(bench.folder)
         if not existed:
             folder.rmdir()
-        trouble = bench.judge(done, (*CODES, 2))
+        trouble = bench.judge(done)
         yield trouble and f"{name} is read-only: {trouble}"
 
 
