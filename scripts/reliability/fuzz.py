@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Runs every fuzzer of the Go code for some time, and prints a table.
 
-Inputs that reach new code stay in Go's build cache, so that the next call goes on from there. An
-input that fails is written to testdata/fuzz beside the fuzzer, where `go test` tries it from then
-on. The exit code is then 1.
+Inputs that reach new code stay in Go's build cache, so that the next call goes on from there; with
+--keep a few are copied to testdata/fuzz beside the fuzzer, where `go test` tries them each time. An
+input that fails is always written there, and the exit code is then 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from suite import ROOT, Row, say, table
 
@@ -23,6 +25,9 @@ def main() -> None:
     )
     parser.add_argument("--time", default="30s", help="for each fuzzer, as Go writes durations")
     parser.add_argument("--only", default="", help="fuzzers that this pattern finds")
+    parser.add_argument(
+        "--keep", type=int, default=0, metavar="N", help="keep the N smallest inputs in testdata"
+    )
     options = parser.parse_args()
     rows = []
     for folder, name in fuzzers():
@@ -31,6 +36,7 @@ def main() -> None:
             fuzz(row, folder, name, options.time)
             say(table([row]).splitlines()[-1])
             rows.append(row)
+            keep(folder, name, options.keep)
     print(table(rows))
     sys.exit(any(row.lost for row in rows))
 
@@ -56,6 +62,16 @@ def fuzz(row: Row, folder: str, name: str, time: str) -> None:
     if done.returncode:
         row.lost = 1
         say(done.stdout[-4000:])
+
+
+def keep(folder: str, name: str, most: int) -> None:
+    """Copy the smallest inputs that reached new code to where `go test` finds them."""
+    cache = subprocess.run(["go", "env", "GOCACHE"], text=True, check=True, stdout=subprocess.PIPE)
+    found = (Path(cache.stdout.strip()) / "fuzz" / "tftl" / folder / name).glob("*")
+    to = ROOT / folder / "testdata" / "fuzz" / name
+    for path in sorted(found, key=lambda path: (path.stat().st_size, path.name))[:most]:
+        to.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, to)
 
 
 if __name__ == "__main__":
