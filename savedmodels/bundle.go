@@ -14,7 +14,6 @@ import (
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/types_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 	"github.com/syndtr/goleveldb/leveldb/table"
 	"google.golang.org/protobuf/proto"
 
@@ -71,26 +70,15 @@ func (b *bundle) readIndex(path string) error {
 	if err != nil {
 		return err
 	}
-	reader, err := table.NewReader(bytes.NewReader(data), int64(len(data)), storage.FileDesc{}, nil, nil, &opt.Options{Strict: opt.StrictAll})
+	err = readTable(data, func(key, value []byte) error {
+		if len(key) == 0 {
+			return proto.Unmarshal(value, b.header)
+		}
+		entry := new(bundleEntryPB)
+		b.entries[string(key)] = entry
+		return proto.Unmarshal(value, entry)
+	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	defer reader.Release()
-	entries := reader.NewIterator(nil, nil)
-	defer entries.Release()
-	for entries.Next() {
-		if len(entries.Key()) == 0 {
-			err = proto.Unmarshal(entries.Value(), b.header)
-		} else {
-			entry := new(bundleEntryPB)
-			err = proto.Unmarshal(entries.Value(), entry)
-			b.entries[string(entries.Key())] = entry
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	if err := entries.Error(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if b.header.NumShards < 1 {
