@@ -34,7 +34,7 @@ from pathlib import Path
 import machine
 from cases import cases
 from disturb import Bench, Fault, injections, signals
-from suite import ROOT, Row, say, table
+from suite import ROOT, Row, merged, say, table
 
 _ISOLATED = "FAULTS_ISOLATED"
 _MUTATIONS = "TFTL_MUTATIONS"
@@ -60,7 +60,7 @@ def main() -> None:
         for row in disturbed(options, Path(work), possible(Path(work), mounts, end)):
             say(table([row]).splitlines()[-1])
             rows.append(row)
-    print(table(rows))
+    print(table(merged(rows)))
     sys.exit(any(row.lost for row in rows))
 
 
@@ -124,7 +124,7 @@ def mutated(count: int) -> Iterator[Row]:
             if not name or f'"{_MUTATIONS}"' not in function:
                 continue
             folder = file.parent.relative_to(ROOT)
-            row = Row(f"`{name[1]}` in {folder}", "mutated files", trials=count)
+            row = Row(f"`{name[1]}`", f"mutated files, {folder}", trials=count)
             command = ["go", "test", "-count=1", "-timeout=2h", f"-run=^{name[1]}$", f"./{folder}"]
             env = os.environ | {_MUTATIONS: str(count)}
             done = subprocess.run(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE)

@@ -88,6 +88,20 @@ class Row:
             say(f"LOST: {self.command}, {self.fault}: {trouble}\n")
 
 
+def merged(rows: Sequence[Row]) -> list[Row]:
+    """One row for each fault, with all the commands that met it."""
+    sums: dict[str, Row] = {}
+    for row in rows:
+        if row.fault not in sums:
+            sums[row.fault] = Row(row.command, row.fault, row.trials, row.lost)
+            continue
+        together = sums[row.fault]
+        together.command += f", {row.command}"
+        together.trials += row.trials
+        together.lost += row.lost
+    return list(sums.values())
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows in Markdown."""
     lines = ["| command | fault | trials | survived | lost |", "|---|---|---|---|---|"]

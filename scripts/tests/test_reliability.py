@@ -10,7 +10,7 @@ import pytest
 from disturb import spread
 from program import ROOT
 from soak import Held, grown
-from suite import KILLED, Ended
+from suite import KILLED, Ended, Row, merged
 
 
 def rows(script: str, *arguments: object) -> list[list[str]]:
@@ -54,6 +54,12 @@ def test_an_end_is_judged():
     assert trouble(1, "tftl: one\nand more\n")
     assert trouble(1, "goroutine 1 [running]:\ntftl: crashed\n")
     assert trouble(0, "tftl: warning: [[{{node x}}]]\n")
+
+
+def test_rows_are_merged():
+    rows = [Row("`fit`", "slow", 3, 1), Row("`run`", "slow", 4), Row("`fit`", "full", 2)]
+    assert merged(rows) == [Row("`fit`, `run`", "slow", 7, 1), Row("`fit`", "full", 2)]
+    assert rows[0].trials == 3
 
 
 def test_trials_are_spread():
