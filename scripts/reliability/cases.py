@@ -34,7 +34,7 @@ _LEFTOVER = re.compile(r"\..*\.[A-Z0-9]{26}\.tmp")
 
 # Files with times or paths in them, and those that depend on when a run was interrupted.
 _VARIES = re.compile(
-    r"(cache|tmp|sweep\.yaml|log|.*/logs|.*/config\.json|.*/timing\.jsonl|.*/report\.\w+"
+    r"(cache|tmp|sweep\.yaml|.*/logs|.*/batch\.json|.*/config\.json|.*/timing\.jsonl|.*/report\.\w+"
     r"|.*/checkpoints/previous|.*/(index|summary)\.\w+)(/.*)?"
 )
 
@@ -129,7 +129,7 @@ def cases() -> list[Case]:
 
     def predict(folder: Path) -> list[object]:
         command = [PROGRAM, "predict", "--model", folder / "run", PHOTOS / "red", "--csv"]
-        return [*command, "--explain", folder / "explain", "--log-file", folder / "log", "--quiet"]
+        return [*command, "--explain", folder / "explain", "--quiet"]
 
     def replacing(folder: Path) -> list[object]:
         return [PROGRAM, *replace, "--output", folder / "run"]
