@@ -72,10 +72,7 @@ static void refuse_few_files(void) {
 	enum { least = 16 };
 	int last = fcntl(STDERR_FILENO, F_DUPFD, least - 1);
 	if (last >= 0) close(last);
-	if (last >= 0 || errno == EBADF) return;
-	static const char text[] = "tftl: too many open files: the program may open too few (ulimit -n limits it)\n";
-	if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
-	_exit(1);
+	else if (errno != EBADF) quiet_die("tftl: too many open files: the program may open too few (ulimit -n limits it)");
 }
 
 // begin runs before Go's runtime does.
