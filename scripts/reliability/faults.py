@@ -110,7 +110,7 @@ def disturbed(options: argparse.Namespace, work: Path, faults: list[Fault]) -> I
             for trouble in fault.try_(bench, options.trials):
                 row.count(trouble)
             yield row
-    if re.search(options.faults, "together"):
+    if re.search(options.faults, "together") and len(benches) > 1:
         yield machine.together(benches, options.trials)
     if re.search(options.faults, "mutated") and options.mutations:
         yield from mutated(options.mutations)

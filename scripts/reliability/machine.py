@@ -49,8 +49,8 @@ def _small_disk(bench: Bench, most: int) -> Iterator[str | None]:
         yield trouble and f"with {room} bytes left: {trouble}"
 
 
-def _read_only(bench: Bench, most: int) -> Iterator[str | None]:
-    for name in ("run", "runs", "cache", "tmp", "explain")[:most]:
+def _read_only(bench: Bench, _: int) -> Iterator[str | None]:
+    for name in ("run", "runs", "cache", "tmp", "explain"):
         bench.fresh()
         folder = bench.folder / name
         existed = folder.exists()
