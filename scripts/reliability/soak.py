@@ -98,7 +98,10 @@ def watch(
             if process.poll() is not None:
                 raise SystemExit(f"ended early: {process.args!r}")
             time.sleep(pause)
-        yield Held.by(process.pid)
+        try:
+            yield Held.by(process.pid)
+        except (KeyError, FileNotFoundError):  # little work may be done before its end is read
+            return
 
 
 def begin(

@@ -33,11 +33,11 @@ def test_faults():
 
 
 def test_soak():
-    found = rows("soak.py", "--steps", 300, "--evaluations", 11, "--images", 300)
+    found = rows("soak.py", "--steps", 300, "--evaluations", 11, "--images", 3000)
     assert [row[0] for row in found] == [
         "`fit`, 300 steps",
         "11 evaluations",
-        "`predict -`, 300 images",
+        "`predict -`, 3000 images",
     ]
 
 
