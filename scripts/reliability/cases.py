@@ -32,10 +32,11 @@ matrix:
 # What a killed process may leave, as pipeline/rundir/FORMAT.md says.
 _LEFTOVER = re.compile(r"\..*\.[A-Z0-9]{26}\.tmp")
 
-# Files with times or paths in them, and those that depend on when a run was interrupted.
+# Files with times or paths in them, or with their digests, and those that depend on when a run was
+# interrupted.
 _VARIES = re.compile(
-    r"(cache|tmp|sweep\.yaml|.*/logs|.*/batch\.json|.*/config\.json|.*/timing\.jsonl|.*/report\.\w+"
-    r"|.*/checkpoints/previous|.*/(index|summary)\.\w+)(/.*)?"
+    r"(cache|tmp|sweep\.yaml|.*/logs|.*/(batch|config)\.json|.*/run\.sha256|.*/timing\.jsonl"
+    r"|.*/report\.\w+|.*/checkpoints/previous|.*/(index|summary)\.\w+)(/.*)?"
 )
 
 
@@ -76,6 +77,15 @@ class Case:
     def repeat(self, folder: Path) -> Ended:
         """Repeat or continue."""
         return run(self.again(folder), environment(folder), self.stdout(folder))
+
+
+def unsound(folder: Path) -> str | None:
+    """Ask tftl whether all files of the runs in a folder are what they were written as."""
+    for config in sorted(folder.rglob("config.json")):
+        command = [PROGRAM, "inspect", config.parent, "--verify"]
+        if trouble := run(command, environment(folder)).trouble((0,)):
+            return trouble
+    return None
 
 
 def results(folder: Path) -> dict[str, str]:

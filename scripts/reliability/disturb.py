@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cases import Case, leftovers, results
+from cases import Case, leftovers, results, unsound
 from suite import KILLED, ROOT, Ended, environment
 
 CODES = (0, 1, 2, 3, 4)  # what a fault may end in: files that are not read may be any of these
@@ -53,7 +53,7 @@ class Bench:
         """Say what is not as in the undisturbed work."""
         got = results(self.folder)
         names = [name for name in self.want.keys() | got if self.want.get(name) != got.get(name)]
-        return f"differ: {', '.join(sorted(names)[:9])}" if names else None
+        return f"differ: {', '.join(sorted(names)[:9])}" if names else unsound(self.folder)
 
     def judge(
         self,

@@ -8,8 +8,8 @@ lost if
   hangs,
 - it ends well, but its files or answers differ from those of an undisturbed command,
 - it leaves unfinished files although it was not killed, or
-- the repeated command fails, or its history, weights, metrics, predictions or answers are not bit
-  for bit those of an undisturbed one.
+- the repeated command fails, its history, weights, metrics, predictions or answers are not bit for
+  bit those of an undisturbed one, or tftl inspect --verify finds something in its run.
 
 Failing system calls need gcc and Linux 5.19 or later; file systems need root or user namespaces, a
 limit of memory needs the right to make control groups. What cannot be tried here is said in one
