@@ -3,6 +3,7 @@ package tftl
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"iter"
 
 	"tftl/internal/printable"
@@ -61,12 +62,19 @@ func (m *Measured) learn(cache train.Cache, env workflow.Env) error {
 		if err := CheckModel(run.Model()); err != nil { // the figures would be those of a broken model
 			return errors.Join(err, learnt.Close())
 		}
-	case rundir.Damaged(why):
+	case rundir.Damaged(why), unreadable(why):
 		return why
 	case run.HasModel():
 		env.Say("the feature cache is not used: run %s: %v", printable.Text(run.Path), why)
 	}
 	return nil
+}
+
+// unreadable says whether an error is of a disk or the system, and not of a file that
+// is gone or belongs to someone else.
+func unreadable(err error) bool {
+	_, system := errors.AsType[*fs.PathError](err)
+	return system && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
 }
 
 func isZero(p savedmodels.Plain) bool { return p.Output == "" && p.Rescale == 0 && p.Labels == nil }
