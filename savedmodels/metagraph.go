@@ -202,8 +202,11 @@ func readSavedModel(dir string) (*savedModel, error) {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: is not a SavedModel: it cannot be parsed", path)
 	}
 	index := filepath.Join(dir, "variables", "variables.index")
-	shards, err := fs.Glob(os.DirFS(dir), "variables/variables.data-*")
-	if _, missing := os.Stat(index); missing != nil || err != nil || len(shards) == 0 {
+	shards, err := dataFiles(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, pipeline.Errorf(pipeline.BadModel, "model: %w", err)
+	}
+	if _, missing := os.Stat(index); missing != nil || len(shards) == 0 {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: its variables are missing (%s and variables.data-*)", dir, index)
 	}
 	for _, name := range append(shards, "variables/variables.index") {

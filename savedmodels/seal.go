@@ -24,8 +24,20 @@ const sealFile = "assets.extra/SHA256SUMS"
 
 // sealed lists the files of a model that its seal covers.
 func sealed(dir string) ([]string, error) {
-	shards, err := fs.Glob(os.DirFS(dir), "variables/variables.data-*")
-	return append([]string{"saved_model.pb", "assets.extra/tftl.json", "variables/variables.index"}, shards...), err
+	data, err := dataFiles(dir)
+	return append([]string{"saved_model.pb", "assets.extra/tftl.json", "variables/variables.index"}, data...), err
+}
+
+// dataFiles lists the files with the values of a model's variables. Unlike fs.Glob it
+// returns the errors of the disk.
+func dataFiles(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(dir, "variables"))
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "variables.data-") {
+			files = append(files, "variables/"+entry.Name())
+		}
+	}
+	return files, err
 }
 
 // seal writes the digests of a model's files.

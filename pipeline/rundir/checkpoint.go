@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"tftl/internal/atomicfile"
 	"tftl/pipeline"
@@ -175,12 +176,16 @@ func (d Dir) Finished(stages int) bool {
 
 // digests are the SHA-256 of a checkpoint's files by name.
 func (d Dir) digests() (map[string]string, error) {
-	names, err := fs.Glob(os.DirFS(d.Path), "ckpt.*") // a folder's own name may look like a pattern
+	entries, err := os.ReadDir(d.Path) // fs.Glob would hide the errors of a disk
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]string{}
-	for _, name := range names {
+	for _, entry := range entries {
+		name := entry.Name()
+		if !strings.HasPrefix(name, "ckpt.") {
+			continue
+		}
 		if all[name], err = d.digestOf(name); err != nil {
 			return nil, err
 		}
