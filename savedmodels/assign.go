@@ -132,7 +132,7 @@ func checkpointKeys(whole *graph_go_proto.GraphDef, restore string) (map[string]
 		}
 		for i, argument := range f.GetSignature().GetInputArg() {
 			if i < len(call.GetInput()) {
-				arguments[argument.GetName()], _, _ = strings.Cut(call.GetInput()[i], ":")
+				arguments[argument.GetName()] = source(call.GetInput()[i])
 			}
 		}
 		for _, node := range f.GetNodeDef() {
@@ -164,8 +164,7 @@ func restoredKey(nodes map[string]*node_def_go_proto.NodeDef, name string) strin
 	if node.GetOp() != "RestoreV2" || len(node.GetInput()) < 2 {
 		return ""
 	}
-	list, _, _ := strings.Cut(node.GetInput()[1], ":")
-	keys := nodes[list].GetAttr()["value"].GetTensor().GetStringVal()
+	keys := nodes[source(node.GetInput()[1])].GetAttr()["value"].GetTensor().GetStringVal()
 	i, err := strconv.Atoi(parts[len(parts)-1])
 	if err != nil || i < 0 || i >= len(keys) {
 		return ""

@@ -2,10 +2,8 @@ package savedmodels
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
-	"github.com/galeone/tensorflow/tensorflow/go/core/framework/attr_value_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/function_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/graph_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/node_def_go_proto"
@@ -24,19 +22,22 @@ import (
 
 // openConstant opens the frozen part with constant weights. It has no variables.
 func openConstant(dir string, def *metaGraphDef, r *Runtime) (*graph, error) {
-	g, _, err := openPart(dir, def, r, func(signature string) bool { return signature == signatureConstant })
-	return g, err
+	return openPart(dir, def, r, func(signature string) bool { return signature == signatureConstant })
 }
 
 // openAbove opens what is above the frozen part, and gives it the values of the
 // exported network while it is in use already. Only exports of contract 4 can save
 // such a part.
 func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
-	g, whole, err := openPart(m.Dir, def, m.Runtime, func(signature string) bool {
+	g, err := openPart(m.Dir, def, m.Runtime, func(signature string) bool {
 		return signature != signatureConstant && signature != signatureConstants && signature != signatureFeatures
 	})
 	if err != nil {
 		return nil, err
+	}
+	whole, err := def.graphDef() // which is parsed already
+	if err != nil {
+		return nil, def.refused(m.Dir, err)
 	}
 	if g.assigned, err = newAssigner(g, whole); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
@@ -53,11 +54,11 @@ func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
 	return g, nil
 }
 
-// openPart opens those signatures of a MetaGraph that keep accepts, and returns the
-// whole graph too. The variables have no values.
-func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature string) bool) (*graph, *graph_go_proto.GraphDef, error) {
-	fail := func(err error) (*graph, *graph_go_proto.GraphDef, error) {
-		return nil, nil, def.refused(dir, err)
+// openPart opens those signatures of a MetaGraph that keep accepts. The variables
+// have no values.
+func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature string) bool) (*graph, error) {
+	fail := func(err error) (*graph, error) {
+		return nil, def.refused(dir, err)
 	}
 	whole, err := def.vetted(r)
 	if err != nil {
@@ -71,7 +72,7 @@ func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature str
 	if err != nil {
 		return fail(firstLine(err))
 	}
-	return &graph{model: session, def: def, ready: func() error { return nil }}, whole, nil
+	return &graph{model: session, def: def, ready: func() error { return nil }}, nil
 }
 
 // part returns the nodes and functions that some signatures of a MetaGraph need.
@@ -109,7 +110,7 @@ type pruner struct {
 // keep keeps the node that a tensor or a control input comes from, and all that it
 // needs.
 func (p *pruner) keep(tensor string) {
-	name, _, _ := strings.Cut(strings.TrimPrefix(tensor, "^"), ":")
+	name := source(tensor)
 	node := p.nodes[name]
 	if node == nil || p.kept[name] {
 		return
@@ -124,18 +125,7 @@ func (p *pruner) keep(tensor string) {
 // calls keeps the functions that a node calls.
 func (p *pruner) calls(node *node_def_go_proto.NodeDef) {
 	p.call(node.GetOp())
-	for _, value := range node.GetAttr() {
-		p.callAll(value)
-	}
-}
-
-func (p *pruner) callAll(value *attr_value_go_proto.AttrValue) {
-	for _, f := range append([]*attr_value_go_proto.NameAttrList{value.GetFunc()}, value.GetList().GetFunc()...) {
-		p.call(f.GetName())
-		for _, nested := range f.GetAttr() {
-			p.callAll(nested)
-		}
-	}
+	functions(node.GetAttr(), p.call)
 }
 
 func (p *pruner) call(name string) {
@@ -147,9 +137,7 @@ func (p *pruner) call(name string) {
 	for _, node := range f.GetNodeDef() {
 		p.calls(node)
 	}
-	for _, value := range f.GetAttr() {
-		p.callAll(value)
-	}
+	functions(f.GetAttr(), p.call)
 }
 
 // graph returns what is kept of the whole graph, in its order.
