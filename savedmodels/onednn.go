@@ -8,7 +8,6 @@ import (
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 	"github.com/galeone/tensorflow/tensorflow/go/op"
-	"golang.org/x/sys/cpu"
 	"google.golang.org/protobuf/proto"
 
 	"tftl/internal/tensor"
@@ -36,7 +35,7 @@ func oneDNNLimit() string {
 func fastBFloat16() bool {
 	limit := oneDNNLimit()
 	allowed := limit == "" || strings.Contains(limit, "bf16") || strings.Contains(limit, "amx")
-	return allowed && (cpu.X86.HasAMXBF16 || cpu.X86.HasAVX512BF16)
+	return allowed && hasBFloat16()
 }
 
 // computesBFloat16 reports whether a small convolution rounds differently in

@@ -8,7 +8,6 @@ import (
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
-	"golang.org/x/sys/cpu"
 	"google.golang.org/protobuf/proto"
 
 	"tftl/pipeline"
@@ -129,7 +128,7 @@ func resolvePrecision(p Precision, gpu bool) (Precision, error) {
 		if !gpu && !computesBFloat16() {
 			return "", pipeline.WithHint(
 				pipeline.Errorf(pipeline.BadUsage, "%s bfloat16: TensorFlow would compute in float32 on this machine (%s)", pipeline.Option("precision"), instructions()),
-				"bfloat16 needs AVX512 and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s float32", pipeline.Option("precision"))
+				"bfloat16 needs AVX512 (on arm64 BF16) and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s float32", pipeline.Option("precision"))
 		}
 		return p, nil
 	case Auto, "":
@@ -154,24 +153,6 @@ func instructions() string {
 		return instructionSet() + "+onednn:" + limit
 	}
 	return instructionSet() + "+onednn"
-}
-
-func instructionSet() string {
-	switch {
-	case cpu.X86.HasAMXBF16:
-		return "amx"
-	case cpu.X86.HasAVX512BF16:
-		return "avx512_bf16"
-	case cpu.X86.HasAVX512VNNI:
-		return "avx512_vnni"
-	case cpu.X86.HasAVX512F:
-		return "avx512"
-	case cpu.X86.HasAVX2:
-		return "avx2"
-	case cpu.X86.HasAVX:
-		return "avx"
-	}
-	return "baseline"
 }
 
 // devices lists the devices of a session, CPU first: CPU:0, GPU:0.

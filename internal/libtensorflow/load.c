@@ -1,9 +1,12 @@
+//go:build amd64 || arm64
+
 #define _GNU_SOURCE // RTLD_DEFAULT
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 // A slot is where a stub jumps to: back to itself until the function is found.
@@ -32,10 +35,16 @@ static void fail(const char *why) {
 static void load(void) {
 	if (before_libtensorflow) errors = before_libtensorflow();
 	setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
-	if (dlopen("libtensorflow.so", RTLD_NOW | RTLD_GLOBAL)) return; // in the program's rpath, or the system's folders
-	char why[900];
-	snprintf(why, sizeof why, "%s", dlerror());
-	if (!dlopen("libtensorflow.so.2", RTLD_NOW | RTLD_GLOBAL)) fail(why); // where only the runtime is installed
+	// In the program's rpath or the system's folders: as it is installed for development, as the
+	// runtime alone, and as it is in TensorFlow's wheel.
+	const char *names[] = {"libtensorflow.so", "libtensorflow.so.2", "libtensorflow_cc.so.2"};
+	char why[900] = "";
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (dlopen(names[i], RTLD_NOW | RTLD_GLOBAL)) return;
+		const char *reason = dlerror(); // "NAME: cannot open …" if no folder has it
+		if (!*why || strncmp(reason, names[i], strlen(names[i]))) snprintf(why, sizeof why, "%s", reason);
+	}
+	fail(why);
 }
 
 // libtensorflow_find fills a slot. Threads that do so at once write the same. What
