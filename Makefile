@@ -49,11 +49,40 @@ endif
 export LIBTENSORFLOW
 export CGO_CFLAGS := '-I$(LIB)/include'
 export CGO_LDFLAGS := -Wl,--as-needed '-L$(LIB)/lib' -ltensorflow_framework
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 .PHONY: build
 build: setup
 	@$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION) -r "$(RPATH)"' -o bin/tftl ./cmd/tftl
+
+# A release: the program for glibc of Debian 10 and later, built by a compiler that knows each
+# processor and every glibc. It finds its library in the archive or in Python's packages.
+ARCH ?= amd64
+DIST := build/dist
+TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-linux-gnu.2.28
+ZIG := '$(CURDIR)/$(DIST)/tools/ziglang/zig' cc -target $(TARGET)
+RELEASE := $(patsubst v%,%,$(if $(findstring .,$(VERSION)),$(VERSION),0.0.0+$(VERSION)))
+.PHONY: dist dist-program
+dist-program: setup
+	@cmp -s scripts/requirements-dist.txt $(DIST)/tools/requirements.txt || { rm -rf $(DIST)/tools && \
+		$(VENV_PYTHON) -m pip install --quiet --target $(DIST)/tools --requirement scripts/requirements-dist.txt && \
+		cp scripts/requirements-dist.txt $(DIST)/tools/requirements.txt; }
+	@mkdir -p $(DIST)/linux-$(ARCH)/link
+	@$(ZIG) -shared -o $(DIST)/linux-$(ARCH)/link/libtensorflow.so -x c /dev/null
+	@CC="$(ZIG)" GOARCH=$(ARCH) CGO_ENABLED=1 CGO_CFLAGS="-O2 '-I$(LIB)/include'" \
+		CGO_LDFLAGS="-Wl,--as-needed '-L$(CURDIR)/$(DIST)/linux-$(ARCH)/link'" $(GO) build -trimpath -buildvcs=false \
+		-ldflags '-s -w -buildid= -X main.version=$(RELEASE) -r "$$ORIGIN/../lib-gpu:$$ORIGIN/../lib:$$ORIGIN/../../tensorflow"' \
+		-o $(DIST)/linux-$(ARCH)/tftl ./cmd/tftl
+
+PACKAGE = $(VENV_PYTHON) scripts/dist/package.py --program $(DIST)/linux-$(ARCH)/tftl --native bin/tftl \
+	--architecture $(ARCH) --version '$(RELEASE)' --output $(DIST)
+dist: build dist-program
+	@GO='$(GO)' $(PACKAGE)
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: build dist-program
+	@GO='$(GO)' DESTDIR='$(DESTDIR)' $(PACKAGE) --install '$(PREFIX)'
 
 .PHONY: setup
 setup:

