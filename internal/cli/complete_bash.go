@@ -36,11 +36,7 @@ _%s() {
 	for _, c := range list {
 		s.line("    %s)", alternatives(c.names))
 		s.line("        case $before in")
-		for _, o := range c.options {
-			if o.value != "" {
-				s.line("        %s) %s ;;", alternatives(o.names), bashValue(o))
-			}
-		}
+		s.bashValues(c.options)
 		s.line("        *)")
 		s.bashArguments(c, "            ")
 		s.line("            ;;")
@@ -80,16 +76,32 @@ func (s *script) bashArguments(c command, indent string) {
 	s.line("%sfi", indent)
 }
 
+// bashValues offers the values of flags. Flags with the same share a line.
+func (s *script) bashValues(list []option) {
+	var values []string
+	names := map[string][]string{}
+	for _, o := range list {
+		if o.value == "" {
+			continue
+		}
+		value := bashValue(o)
+		if names[value] == nil {
+			values = append(values, value)
+		}
+		names[value] = append(names[value], o.names...)
+	}
+	for _, value := range values {
+		s.line("        %s) %s ;;", alternatives(names[value]), value)
+	}
+}
+
 // bashValue offers the values of a flag.
 func bashValue(o option) string {
-	var commands []string
+	value := "paths=" + string(o.paths())
 	if len(o.choices) > 0 {
-		commands = append(commands, "set -- "+quoted(o.choices...))
+		value += "; set -- " + quoted(o.choices...)
 	}
-	if p := o.paths(); p != noPaths {
-		commands = append(commands, "paths="+string(p))
-	}
-	return strings.Join(commands, "; ")
+	return value
 }
 
 // alternatives is the pattern of a case.

@@ -56,7 +56,8 @@ func fishValue(o option) string {
 	value := " -x"
 	switch o.paths() {
 	case folders:
-		value += " -a '(__fish_complete_directories (commandline -ct))'"
+		// A word such as --output=runs has the name of the flag before the folder.
+		value += ` -a '(__fish_complete_directories (commandline -ct | string replace -r "^--[^=]*=" ""))'`
 	case files:
 		value = " -r -F"
 	}

@@ -24,7 +24,7 @@ _%s() {
         commands=(`, program)
 	for _, c := range list {
 		for _, name := range c.names {
-			s.line("            %s", quoted(escaped(name, `\:`)+":"+c.usage))
+			s.line("            %s", quoted(escaped(name, `\:`)+":"+escaped(c.usage, `\`)))
 		}
 	}
 	s.line(`        )
@@ -37,7 +37,7 @@ _%s() {
 		s.zshArguments(c)
 		s.line("        ;;")
 	}
-	s.line("    *)")
+	s.line("    '')")
 	s.zshArguments(command{options: global})
 	s.line("        ;;")
 	s.line(`    esac
