@@ -17,7 +17,7 @@ import (
 	"tftl/pipeline"
 )
 
-// The exit codes, as --help lists them.
+// The exit codes; exitCodes says what they mean.
 const (
 	exitFailed      = 1
 	exitUsage       = 2
@@ -34,21 +34,31 @@ Serving, Python and Go can load.
 
    tftl fit --data photos --model savedmodels/vgg16 --output runs/first
    tftl evaluate --model runs/first
-   tftl predict --model runs/first cat.jpg
+   tftl predict --model runs/first cat.jpg`
 
-Environment variables set flags too: TFTL_BATCH_SIZE sets --batch-size. There are none
+const aboutVariables = `Environment variables set flags too: TFTL_BATCH_SIZE sets --batch-size. There are none
 for --output, --config, predict's --top-k and lr-find's --stage, because these mean
-different things in different commands.
+different things in different commands.`
 
-EXIT CODES:
-   0 done          3 bad data     6 training diverged
-   1 failed        4 bad model    130 interrupted
-   2 usage         5 a metric gate failed`
+// exitCodes are the rows of a table for people.
+func exitCodes() []commandline.Entry {
+	return []commandline.Entry{
+		{Term: "0", Text: "done"},
+		{Term: fmt.Sprint(exitFailed), Text: "failed, for any other reason"},
+		{Term: fmt.Sprint(exitUsage), Text: "bad usage"},
+		{Term: fmt.Sprint(exitData), Text: "bad data"},
+		{Term: fmt.Sprint(exitModel), Text: "bad model"},
+		{Term: fmt.Sprint(exitGate), Text: "a metric missed its gate"},
+		{Term: fmt.Sprint(exitDiverged), Text: "training diverged"},
+		{Term: fmt.Sprint(exitInterrupted), Text: "interrupted"},
+	}
+}
 
 func commands() []*cli.Command {
 	return []*cli.Command{
 		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
 		newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
+		newCompletionCommand(), newManCommand(),
 	}
 }
 
@@ -58,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:                      "tftl",
 		Usage:                     "transfer learning for image classification",
-		Description:               description,
+		Description:               description + "\n\n" + aboutVariables + "\n\nEXIT CODES:\n" + commandline.Table(exitCodes()),
 		Version:                   version,
 		HideVersion:               true,
 		HideHelpCommand:           true,

@@ -8,6 +8,7 @@ import (
 
 	commandline "tftl/internal/cli"
 	"tftl/pipeline"
+	"tftl/pipeline/metrics"
 )
 
 // Every flag is defined once, in flags.go, flags_data.go or flags_train.go
@@ -38,9 +39,9 @@ func commonFlags() []cli.Flag {
 func runtimeFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: commandline.NoVariable(), Usage: "read options from a YAML `FILE`, by their names without dashes; flags and the environment override it"},
-		&cli.StringFlag{Name: "precision", Value: "auto", Usage: "compute in float32, bfloat16 or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags},
+		commandline.Offer(&cli.StringFlag{Name: "precision", Value: "auto", Usage: "compute in float32, bfloat16 or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags}, "auto", "float32", "bfloat16"),
 		&cli.IntFlag{Name: "threads", Usage: "CPU threads for TensorFlow; 0 for all", Category: machineFlags},
-		&cli.StringFlag{Name: "device", Value: "auto", Usage: "device to use: auto, cpu, gpu or gpu:N", Category: machineFlags},
+		commandline.Offer(&cli.StringFlag{Name: "device", Value: "auto", Usage: "device to use: auto, cpu, gpu or gpu:N", Category: machineFlags}, "auto", "cpu", "gpu"),
 		&cli.BoolFlag{Name: "trust-model", Usage: "run the model even if its graph does more than compute, such as read and write files; do that only if you would run a program of its author", Category: machineFlags},
 	}, commonFlags()...)
 }
@@ -114,14 +115,14 @@ func measureFlags() []cli.Flag {
 
 // predictionsFlag says what evaluate keeps in the run's folder.
 func predictionsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "predictions", Value: "full", Usage: "keep this much of each image's predictions in the run's folder: full; top:`K`, the K most likely classes; or none. compare needs them all, and so do the report's curves"}
+	return commandline.Offer(&cli.StringFlag{Name: "predictions", Value: "full", Usage: "keep this much of each image's predictions in the run's folder: full; top:`K`, the K most likely classes; or none. compare needs them all, and so do the report's curves"}, "full", "none")
 }
 
 func newGateFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "min", Usage: "exit with code 5 if a metric is below X: `NAME=X`; may be repeated", Category: gateFlags},
 		&cli.StringSliceFlag{Name: "max", Usage: "exit with code 5 if a metric is above X: `NAME=X`; may be repeated", Category: gateFlags},
-		&cli.StringFlag{Name: "gate-on", Value: "value", Usage: "what must meet the bound: value, the metric itself; or lower, the worse end of its 95% interval (the upper end for --max)", Category: gateFlags},
+		commandline.Offer(&cli.StringFlag{Name: "gate-on", Value: "value", Usage: "what must meet the bound: value, the metric itself; or lower, the worse end of its 95% interval (the upper end for --max)", Category: gateFlags}, "value", "lower"),
 		junitFlag(),
 		&cli.StringFlag{Name: "summary", Usage: "write a Markdown summary to `FILE`, for a CI job's page; - prints it instead of the table", Category: gateFlags},
 	}
@@ -132,15 +133,15 @@ func compareFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "html", Usage: "write a self-contained page to `FILE`"},
 		&cli.Float64Flag{Name: "no-worse-than", Usage: "exit with code 5 if B may be more than `X` worse than A", DefaultText: "no gate", Category: gateFlags},
-		&cli.StringFlag{Name: "metric", Value: "accuracy", Usage: "metric that --no-worse-than compares; recall[cat] for one class", Category: gateFlags},
+		commandline.Offer(&cli.StringFlag{Name: "metric", Value: "accuracy", Usage: "metric that --no-worse-than compares; recall[cat] for one class", Category: gateFlags}, metrics.All()...),
 		junitFlag(),
 	}
 }
 
 func newDecisionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "threshold", Usage: "for two classes, predict the second if its probability is at least `P`; f1 finds the P with the best F1 on the validation part; argmax removes a stored threshold", DefaultText: "as stored", Category: decisionFlags},
-		&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T` to calibrate probabilities, without changing predicted classes; fit finds the T with the lowest loss on the validation part; 1 removes a stored temperature", DefaultText: "as stored", Category: decisionFlags},
+		commandline.Offer(&cli.StringFlag{Name: "threshold", Usage: "for two classes, predict the second if its probability is at least `P`; f1 finds the P with the best F1 on the validation part; argmax removes a stored threshold", DefaultText: "as stored", Category: decisionFlags}, "f1", "argmax"),
+		commandline.Offer(&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T` to calibrate probabilities, without changing predicted classes; fit finds the T with the lowest loss on the validation part; 1 removes a stored temperature", DefaultText: "as stored", Category: decisionFlags}, "fit"),
 	}
 }
 
@@ -154,7 +155,7 @@ func oldOutputFlag() cli.Flag {
 // plainModelFlags describe a plain Keras SavedModel, which does not describe itself.
 func plainModelFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "model-output", Usage: "what the model returns: probabilities or logits", Category: plainFlags},
+		commandline.Offer(&cli.StringFlag{Name: "model-output", Usage: "what the model returns: probabilities or logits", Category: plainFlags}, "probabilities", "logits"),
 		oldOutputFlag(),
 		&cli.StringFlag{Name: "rescale", Usage: "multiply pixels (0 to 255) by this number or fraction, such as 1/255", Category: plainFlags},
 		&cli.StringFlag{Name: "labels", Usage: "read the classes from `FILE`, one per line, in the order of the outputs", Category: plainFlags},

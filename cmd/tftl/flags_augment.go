@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	commandline "tftl/internal/cli"
 	"tftl/pipeline"
 	"tftl/pipeline/pixels"
 )
@@ -14,9 +15,9 @@ const augmentFlags = "augmentation of the training part" // a category in --help
 
 // newAugmentFlags returns a flag for each option of pipeline.Augmentation.
 func newAugmentFlags() []cli.Flag {
-	flags := []cli.Flag{&cli.StringFlag{
+	flags := []cli.Flag{commandline.Offer(&cli.StringFlag{
 		Name: "augment", Usage: "use a preset: article, light or strong; the flags below override it", Category: augmentFlags,
-	}}
+	}, "article", "light", "strong")}
 	var defaults pipeline.Augmentation
 	defaults.FillMode = "nearest"
 	for _, o := range pixels.AugmentOptions(&defaults) {
@@ -29,7 +30,7 @@ func newAugmentFlags() []cli.Flag {
 		case *float64:
 			flags = append(flags, &cli.Float64Flag{Name: name, Usage: o.Usage, Category: augmentFlags})
 		case *string:
-			flags = append(flags, &cli.StringFlag{Name: name, Usage: o.Usage, Value: *v, Category: augmentFlags})
+			flags = append(flags, commandline.Offer(&cli.StringFlag{Name: name, Usage: o.Usage, Value: *v, Category: augmentFlags}, o.Choices...))
 		case *pipeline.Factors:
 			flags = append(flags, &cli.StringFlag{Name: name, Usage: o.Usage, Category: augmentFlags})
 		}

@@ -42,7 +42,7 @@ func manifestFlags() []cli.Flag {
 		outputFlag("write the manifest to `FILE.csv`", ""),
 		&cli.BoolFlag{Name: "force", Usage: "replace an existing file"},
 		jsonFlag(resultAsJSON),
-		&cli.StringFlag{Name: "by", Usage: "what decides an image's part: name; content, which keeps copies together; or group, a manifest column that keeps a burst or a subject together", DefaultText: "group if DATA has groups, else name", Category: dataFlags},
+		commandline.Offer(&cli.StringFlag{Name: "by", Usage: "what decides an image's part: name; content, which keeps copies together; or group, a manifest column that keeps a burst or a subject together", DefaultText: "group if DATA has groups, else name", Category: dataFlags}, "name", "content", "group"),
 		&cli.IntFlag{Name: "folds", Usage: "also write a column fold that assigns every image to one of the folds 0 to `K`-1; 0 for none", Category: dataFlags},
 	}
 }
@@ -50,7 +50,7 @@ func manifestFlags() []cli.Flag {
 // sourceFlags say how to read a data set.
 func sourceFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts (train, val and test, with class folders inside); classes, whatever their names; or auto, which decides by names and contents", Category: dataFlags},
+		commandline.Offer(&cli.StringFlag{Name: "layout", Value: "auto", Usage: "what the folders in DATA are: parts (train, val and test, with class folders inside); classes, whatever their names; or auto, which decides by names and contents", Category: dataFlags}, "auto", "parts", "classes"),
 	}, fileFlags()...)
 }
 
@@ -72,18 +72,18 @@ func choiceFlags() []cli.Flag {
 
 // newBadImageFlag says what to do with an image that cannot be decoded.
 func newBadImageFlag() cli.Flag {
-	return &cli.StringFlag{
+	return commandline.Offer(&cli.StringFlag{
 		Name: "on-bad-image", Value: train.FailOnBadImage, Category: dataFlags,
 		Usage: "what to do if an image cannot be decoded: fail, or skip, which checks all images first, leaves bad ones out and lists them",
-	}
+	}, train.FailOnBadImage, train.SkipBadImages)
 }
 
 // answeredFlag is that flag of predict, which lists nothing in advance.
 func answeredFlag() cli.Flag {
-	return &cli.StringFlag{
+	return commandline.Offer(&cli.StringFlag{
 		Name: "on-bad-image", Value: train.FailOnBadImage, Category: dataFlags,
 		Usage: "what to do if an image cannot be classified: fail, which reports it and ends with exit code 3 after the others; or skip, which leaves it out with a warning",
-	}
+	}, train.FailOnBadImage, train.SkipBadImages)
 }
 
 // evaluatedFlags say which model evaluate measures, and on which images.
@@ -91,7 +91,7 @@ func evaluatedFlags() []cli.Flag {
 	return []cli.Flag{
 		modelFlag("use the run or SavedModel in `DIR`"),
 		dataFlag("the run's own"),
-		&cli.StringFlag{Name: "part", Usage: "evaluate this part: train, val, test or all", DefaultText: "test, or all if the data has no parts", Category: dataFlags},
+		commandline.Offer(&cli.StringFlag{Name: "part", Usage: "evaluate this part: train, val, test or all", DefaultText: "test, or all if the data has no parts", Category: dataFlags}, "train", "val", "test", "all"),
 		commandline.OldName("subset", "part"),
 		&cli.StringSliceFlag{Name: "slice", Usage: "also report metrics for each value of this manifest `COLUMN`; may be repeated", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},

@@ -31,30 +31,10 @@ func FitHelp(app *cli.App) {
 	}
 }
 
-// flagHelp is the entry of one flag: its names, its value (the word in
-// backquotes in the usage, else "value"), its usage and its default.
+// flagHelp is the entry of one flag: its names, its value, its usage and its default.
 func flagHelp(f cli.Flag) string {
-	d, ok := f.(cli.DocGenerationFlag)
-	if !ok {
-		return ""
-	}
-	usage := d.GetUsage()
-	var names []string
-	for _, name := range f.Names() {
-		names = append(names, Dashed(name))
-	}
-	entry := strings.Join(names, ", ")
-	if d.TakesValue() {
-		value := "value"
-		if parts := strings.SplitN(usage, "`", 3); len(parts) == 3 {
-			value, usage = parts[1], parts[0]+parts[1]+parts[2]
-		}
-		entry += " " + value
-		if text := strings.Trim(d.GetDefaultText(), `"`); text != "" {
-			usage += " (default: " + text + ")"
-		}
-	}
-	return beside(entry, usage)
+	o := describe(f)
+	return beside(strings.TrimSpace(strings.Join(o.names, ", ")+" "+o.value), o.explained())
 }
 
 // Dashed is the name of a flag as it is typed.

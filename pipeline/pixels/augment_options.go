@@ -14,6 +14,8 @@ type AugmentOption struct {
 	Name  pipeline.Option
 	Usage string // what it does; its value's placeholder is in backquotes
 	Value any    // the field: *bool, *int, *float64, *string or *pipeline.Factors
+	// Choices are what a *string can be.
+	Choices []string
 	// Alone turns a single number into factors; nil if both must be given.
 	Alone func(float64) pipeline.Factors
 
@@ -76,7 +78,7 @@ func AugmentOptions(a *pipeline.Augmentation) []AugmentOption {
 func fillOptions(a *pipeline.Augmentation) []AugmentOption {
 	modes := []string{"nearest", "constant", "reflect", "wrap"}
 	mode := AugmentOption{
-		Name: "fill-mode", Usage: "fill the area beyond the edge: nearest, reflect, constant or wrap", Value: &a.FillMode, shown: uncovers(a),
+		Name: "fill-mode", Usage: "fill the area beyond the edge: nearest, reflect, constant or wrap", Value: &a.FillMode, Choices: modes, shown: uncovers(a),
 		invalid: a.Enabled() && !slices.Contains(modes, a.FillMode), must: "nearest, constant, reflect or wrap",
 	}
 	switch {
