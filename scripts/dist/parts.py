@@ -17,7 +17,7 @@ KNOWN = (
     ("Apache-2.0", r"Apache License\s+Version 2\.0"),
     ("MPL-2.0", r"Mozilla Public License,? [Vv]ersion 2\.0"),
     ("CC-BY-4.0", r"Creative Commons Attribution\s+4\.0 International"),
-    ("FTL", r"FreeType License \(FTL\)"),
+    ("FTL", r"FreeType\s+License"),
     ("OFL-1.1", r"SIL OPEN FONT LICENSE Version 1\.1"),
     ("BSD-3-Clause", r"Redistribution and use in source and binary forms[\s\S]*Neither the name"),
     ("BSD-2-Clause", r"Redistribution and use in source and binary forms"),
