@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -95,7 +97,9 @@ func written(t *testing.T, shell string) (dir, script string) {
 // runShell runs a shell in a folder, with an empty home, and returns its lines.
 func runShell(t *testing.T, dir, shell string, args ...string) []string {
 	t.Helper()
-	c := exec.Command(shell, args...)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute) // a shell that waits for input waits forever
+	defer stop()
+	c := exec.CommandContext(ctx, shell, args...)
 	home := t.TempDir()
 	c.Dir, c.Env = dir, append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "LC_ALL=C.UTF-8", "TERM=dumb")
 	var stderr strings.Builder
