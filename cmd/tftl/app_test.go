@@ -5,10 +5,26 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// docs/command-line.md has the table of exit codes that help prints.
+func TestExitCodesInDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/command-line.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "| code | meaning |\n|---|---|\n"
+	for _, code := range exitCodes() {
+		want += "| " + code.Term + " | " + code.Text + " |\n"
+	}
+	if !strings.Contains(string(page), want+"\n") {
+		t.Errorf("the table should be\n%s", want)
+	}
+}
 
 type full struct{}
 

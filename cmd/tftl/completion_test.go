@@ -88,9 +88,7 @@ func TestScriptsAndManualAreValid(t *testing.T) {
 	if err := os.WriteFile(man, []byte(printed(t, "man")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	checks := [][]string{
-		{"man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", man}, {"groff", "-ww", "-man", "-Tutf8", "-Z", man}, {"mandoc", "-T", "lint", man},
-	}
+	checks := [][]string{{"groff", "-ww", "-man", "-Tutf8", "-Z", man}, {"mandoc", "-T", "lint", "-W", "warning", man}}
 	for _, shell := range commandline.Shells() {
 		script := filepath.Join(t.TempDir(), shell)
 		if err := os.WriteFile(script, []byte(printed(t, "completion", shell)), 0o644); err != nil {
@@ -104,7 +102,6 @@ func TestScriptsAndManualAreValid(t *testing.T) {
 				t.Skipf("cannot check: %v", err)
 			}
 			c := exec.Command(check[0], check[1:]...)
-			c.Env = append(os.Environ(), "MANROFFSEQ=", "MANWIDTH=80", "LC_ALL=C.UTF-8")
 			var stderr bytes.Buffer
 			c.Stderr = &stderr
 			out, err := c.Output()

@@ -65,7 +65,7 @@ func newManual(date string) commandline.Manual {
 		},
 		Files: []commandline.Entry{
 			{Term: "runs/NAME-N", Text: "the folder of a run, named after its data, unless --output names another"},
-			{Term: "~/.cache/tftl/features", Text: "the feature cache, unless --cache-dir names another folder; it may be deleted while no command runs"},
+			{Term: "~/.cache/tftl/features", Text: "the feature cache, unless --cache-dir names another folder; what is missing there is computed again"},
 		},
 		SeeAlso: "tftl COMMAND --help shows what this page says about one command. The pages in docs/, beside the sources, explain the rest.",
 	}

@@ -11,7 +11,7 @@ func bash(program string, global []option, list []command) string {
 	s.line("# Completion of %s for bash, written by %[1]s completion bash.", program)
 	s.line(`
 _%s() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= paths=nothing offer
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= paths=nothing offer IFS=' '
     if [[ $word == = ]]; then # --flag=value is three words
         word=
     elif [[ $before == = ]]; then

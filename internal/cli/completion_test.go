@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -92,11 +94,14 @@ func written(t *testing.T, shell string) (dir, script string) {
 	return dir, script
 }
 
-// runShell runs a shell in a folder, which is its home too, and returns its lines.
+// runShell runs a shell in a folder, with an empty home, and returns its lines.
 func runShell(t *testing.T, dir, shell string, args ...string) []string {
 	t.Helper()
-	c := exec.Command(shell, args...)
-	c.Dir, c.Env = dir, append(os.Environ(), "HOME="+t.TempDir(), "LC_ALL=C.UTF-8", "TERM=dumb")
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute) // a shell that waits for input waits forever
+	defer stop()
+	c := exec.CommandContext(ctx, shell, args...)
+	home := t.TempDir()
+	c.Dir, c.Env = dir, append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "LC_ALL=C.UTF-8", "TERM=dumb")
 	var stderr strings.Builder
 	c.Stderr = &stderr
 	out, err := c.Output()
@@ -234,7 +239,7 @@ func TestZshCompletes(t *testing.T) {
 func TestFishCompletes(t *testing.T) {
 	dir, script := written(t, "fish")
 	offer := func(line string) []string {
-		return runShell(t, dir, "fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script, line)
+		return runShell(t, dir, "fish", "-c", "source $argv[1]; complete -C $argv[2]", script, line)
 	}
 	for _, line := range lines() {
 		var got []string

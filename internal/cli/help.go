@@ -1,6 +1,7 @@
 // Package cli extends the command-line library with what tftl needs: help that
-// fits a terminal, errors that say what is valid, flags from the environment and
-// from a YAML file, flags after arguments, and old names of flags.
+// fits a terminal, a manual page, completions for shells, errors that say what is
+// valid, flags from the environment and from a YAML file, flags after arguments, and
+// old names of flags.
 //
 // It does not define flags or what they mean.
 package cli
