@@ -70,7 +70,7 @@ dist-program: setup
 	@mkdir -p $(DIST)/linux-$(ARCH)/link
 	@$(ZIG) -shared -o $(DIST)/linux-$(ARCH)/link/libtensorflow.so -x c /dev/null
 	@CC="$(ZIG)" GOARCH=$(ARCH) CGO_ENABLED=1 CGO_CFLAGS="-O2 '-I$(LIB)/include'" \
-		CGO_LDFLAGS="-Wl,--as-needed '-L$(CURDIR)/$(DIST)/linux-$(ARCH)/link'" $(GO) build -trimpath -buildvcs=false \
+		CGO_LDFLAGS="-Wl,--as-needed '-L$(CURDIR)/$(DIST)/linux-$(ARCH)/link'" $(GO) build -trimpath -buildmode=pie -buildvcs=false \
 		-ldflags '-s -w -buildid= -X main.version=$(RELEASE) -r "$$ORIGIN/../lib-gpu:$$ORIGIN/../lib:$$ORIGIN/../../tensorflow"' \
 		-o $(DIST)/linux-$(ARCH)/tftl ./cmd/tftl
 
