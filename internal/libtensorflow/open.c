@@ -27,6 +27,21 @@ static void name_file(char *path, size_t size, void *handle) {
 #endif
 }
 
+// open_cusolver opens libcusolver for TensorFlow's CUDA build, which needs it for a GPU.
+// NVIDIA's wheels have it in a folder of its own, and that of 2.21 looks for it in the
+// folders of all other libraries only. A library that is open is found by its name.
+static void open_cusolver(void) {
+	_Bool (*cuda)(void) = dlsym(loaded.handle, "_ZN10tensorflow19IsGoogleCudaEnabledEv");
+	char *end = strrchr(loaded.framework, '/');
+	if (!cuda || !cuda() || !end) return;
+	static const char *const folders[] = {"/..", "/../.."};
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		char path[sizeof loaded.framework + 64];
+		snprintf(path, sizeof path, "%.*s%s/nvidia/cusolver/lib/libcusolver.so.11", (int)(end - loaded.framework), loaded.framework, folders[i]);
+		if (!access(path, R_OK) && dlopen("libcuda.so.1", RTLD_LAZY) && dlopen(path, RTLD_LAZY)) return;
+	}
+}
+
 static void load(void) {
 	if (before_libtensorflow) loaded.errors = before_libtensorflow();
 	setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
@@ -38,6 +53,7 @@ static void load(void) {
 		if (loaded.handle) {
 			name_file(loaded.library, sizeof loaded.library, loaded.handle);
 			name_file(loaded.framework, sizeof loaded.framework, dlopen("libtensorflow_framework.so.2", RTLD_LAZY | RTLD_NOLOAD));
+			open_cusolver();
 			return;
 		}
 		const char *reason = dlerror(); // "NAME: cannot open …" if no folder has it
