@@ -11,31 +11,38 @@ import (
 )
 
 // Examine checks TensorFlow's library and what it finds on a machine. resolve calls
-// Resolve with what was asked for; device is its option. The checks spell options as their
-// reader knows them. An error is a mistake in the options.
-func Examine(h doctor.Host, device string, resolve func() (*Runtime, error), spell pipeline.Spelling) ([]doctor.Check, error) {
+// Resolve with what was asked for, of which o has the precision and the device. The checks
+// spell options as their reader knows them. An error is a mistake in the options.
+func Examine(h doctor.Host, o Options, resolve func() (*Runtime, error), spell pipeline.Spelling) ([]doctor.Check, error) {
 	library, err := library()
 	if err != nil {
 		return []doctor.Check{doctor.NoLibrary(err, libtensorflow.Version)}, nil
 	}
 	r, failure := resolve()
 	if failure != nil {
-		if pipeline.HintOf(failure).Empty() { // it would fail on any machine
+		if pipeline.KindOf(failure) == pipeline.BadUsage && pipeline.HintOf(failure).Empty() { // on any machine
 			return nil, failure
 		}
 		if r, err = Resolve(Options{}); err != nil {
+			library.Failure = err.Error()
+			r, err = Resolve(Options{Device: "cpu"})
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	library.Devices, library.Instructions = r.Devices, r.Instructions
 	checks := []doctor.Check{doctor.Library(library, libtensorflow.Version), doctor.Kernels(h, library)}
-	if pipeline.OptionOf(failure) == "precision" {
+	switch {
+	case pipeline.OptionOf(failure) == "precision":
 		checks = append(checks, doctor.Check{Name: "precision", State: doctor.Failed, Found: pipeline.ErrorText(failure, spell), Fix: pipeline.HintOf(failure).Text(spell)})
-	} else {
+	case o.Precision == Auto:
+		checks = append(checks, doctor.Check{Name: "precision", State: doctor.OK, Found: "auto, which is " + string(r.Precision) + " here"})
+	default:
 		checks = append(checks, doctor.Check{Name: "precision", State: doctor.OK, Found: string(r.Precision)})
 	}
-	if device != "cpu" {
-		checks = append(checks, doctor.GPU(h, library, device)...)
+	if o.Device != "cpu" {
+		checks = append(checks, doctor.GPU(h, library, o.Device)...)
 	}
 	return checks, nil
 }

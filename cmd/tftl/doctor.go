@@ -45,7 +45,8 @@ func examine(c *cli.Context) ([]doctor.Check, error) {
 	h := doctor.Here()
 	checks := []doctor.Check{doctor.Processor(h)}
 	if doctor.AllOK(checks) { // else the library ends the program
-		found, err := savedmodels.Examine(h, c.String("device"), func() (*savedmodels.Runtime, error) { return resolveRuntime(c) }, flag)
+		asked := savedmodels.Options{Precision: savedmodels.Precision(c.String("precision")), Device: c.String("device")}
+		found, err := savedmodels.Examine(h, asked, func() (*savedmodels.Runtime, error) { return resolveRuntime(c) }, flag)
 		if err != nil {
 			return nil, err
 		}

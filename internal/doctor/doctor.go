@@ -61,6 +61,7 @@ type TensorFlow struct {
 	Library, Framework string // its files; see libtensorflow.Files
 	Version            string
 	Devices            []string // as TensorFlow lists them: CPU:0, GPU:0
+	Failure            string   // of listing them, whatever was asked for; empty if there was none
 	Instructions       string   // see savedmodels.Runtime
 }
 

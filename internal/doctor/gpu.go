@@ -52,7 +52,7 @@ func GPU(h Host, tf TensorFlow, device string) []Check {
 		return l.checks
 	}
 	l.ok("GPU support", "built with CUDA %d for compute capability %s", cudaVersion, capabilities(kernels))
-	s := newSearch(h, tf, framework, library)
+	s := newSearch(h, tf.Framework, framework)
 	driver, works := l.driver(s)
 	if works {
 		l.devices(driver, cuda.Build{Kernels: kernels}, number)
@@ -83,10 +83,10 @@ func (l *list) driver(s search) (d cuda.Driver, works bool) {
 	path, err := s.find("libcuda.so.1")
 	switch {
 	case errors.Is(err, errNotFound) && module != "":
-		l.bad(name, "libcuda.so.1 not found in "+s.where+", although the kernel has the driver "+module, inContainer+"install the libraries of that driver")
+		l.bad(name, "libcuda.so.1 not found in "+s.where()+", although the kernel has the driver "+module, inContainer+"install the libraries of that driver")
 		return d, false
 	case errors.Is(err, errNotFound):
-		l.bad(name, "libcuda.so.1 not found in "+s.where, inContainer+newerDriver)
+		l.bad(name, "libcuda.so.1 not found in "+s.where(), inContainer+newerDriver)
 		return d, false
 	case err != nil:
 		l.bad(name, path+" does not load: "+err.Error(), newerDriver)
@@ -218,12 +218,15 @@ func reason(err error) string {
 
 // used says which GPUs TensorFlow lists. If all of the above is well, it should.
 func (l *list) used(tf TensorFlow) {
+	const name, logs = "GPUs in use", "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs"
 	gpus := slices.DeleteFunc(slices.Clone(tf.Devices), func(d string) bool { return !strings.HasPrefix(d, "GPU") })
 	bad := slices.ContainsFunc(l.checks, func(c Check) bool { return c.State != OK })
 	switch {
+	case tf.Failure != "":
+		l.checks = append(l.checks, Check{name, Failed, tf.Failure, logs + "; CUDA_VISIBLE_DEVICES=-1 hides the GPUs"})
 	case len(gpus) > 0:
-		l.ok("GPUs in use", "%s", strings.Join(gpus, ", "))
+		l.ok(name, "%s", strings.Join(gpus, ", "))
 	case !bad:
-		l.bad("GPUs in use", "TensorFlow lists none", "TF_CPP_MIN_LOG_LEVEL=0 shows what it logs")
+		l.bad(name, "TensorFlow lists none", logs)
 	}
 }

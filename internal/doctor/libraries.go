@@ -24,33 +24,41 @@ type search struct {
 	Host
 	folders []string // in order, before the system's
 	beside  string   // the folder of TensorFlow's own libraries, where only our program looks
-	where   string   // in words
+	user    []string // LD_LIBRARY_PATH, in words
+	wheels  []string // the folders of NVIDIA's wheels, in words
 }
 
-// newSearch takes the builds of TensorFlow's two files. The framework opens CUDA's
-// libraries. internal/libtensorflow opens libcusolver from where the other one looks.
-func newSearch(h Host, tf TensorFlow, framework, library cuda.Build) search {
-	s := search{Host: h, beside: filepath.Dir(tf.Framework)}
-	var places []string
+// newSearch takes the file that opens CUDA's libraries, and its build.
+func newSearch(h Host, file string, build cuda.Build) search {
+	s := search{Host: h, beside: filepath.Dir(file)}
 	if value, _ := h.Env("LD_LIBRARY_PATH"); value != "" {
+		s.user = []string{"LD_LIBRARY_PATH (" + value + ")"}
 		for _, folder := range strings.FieldsFunc(value, func(r rune) bool { return r == ':' || r == ';' }) {
 			if absolute, err := filepath.Abs(folder); err == nil {
 				s.folders = append(s.folders, absolute)
 			}
 		}
-		places = append(places, "LD_LIBRARY_PATH ("+value+")")
 	}
-	for _, folder := range slices.Concat(framework.Folders, library.Folders) {
-		before, _, wheel := strings.Cut(folder, "/nvidia/")
-		if place := before + "/nvidia/*/lib"; wheel {
-			s.folders = append(s.folders, folder)
-			if !slices.Contains(places, place) {
-				places = append(places, place)
-			}
+	for _, folder := range build.Folders {
+		if wheels, ok := wheelsOf(folder); ok && !slices.Contains(s.wheels, wheels) {
+			s.wheels = append(s.wheels, wheels)
+			// internal/libtensorflow opens libcusolver, which is not in any of the build's folders.
+			s.folders = append(s.folders, strings.Replace(wheels, "*", "cusolver", 1))
 		}
+		s.folders = append(s.folders, folder)
 	}
-	s.where = and(append(places, "the system's folders"))
 	return s
+}
+
+// wheelsOf returns the folders of NVIDIA's wheels, if this is one of them.
+func wheelsOf(folder string) (pattern string, ok bool) {
+	before, _, ok := strings.Cut(folder, "/nvidia/")
+	return before + "/nvidia/*/lib", ok
+}
+
+// where lists where it looks.
+func (s search) where(wheels ...string) string {
+	return and(slices.Concat(s.user, wheels, []string{"the system's folders"}))
 }
 
 // find opens a library and returns the path by which it was found.
@@ -87,15 +95,15 @@ func (l *list) libraries(s search) {
 			broken = true
 		default:
 			folder := filepath.Dir(file)
-			if before, _, wheel := strings.Cut(folder, "/nvidia/"); wheel {
-				folder = before + "/nvidia/*/lib"
+			if wheels, ok := wheelsOf(folder); ok {
+				folder = wheels
 			}
 			folders = append(folders, folder)
 		}
 	}
 	switch {
 	case len(missing) > 0:
-		l.bad(name, and(missing)+" not found in "+s.where,
+		l.bad(name, and(missing)+" not found in "+s.where(s.wheels...),
 			"install NVIDIA's libraries beside TensorFlow, as pip install 'tensorflow[and-cuda]' does, or name their folder in LD_LIBRARY_PATH")
 	case !broken:
 		slices.Sort(folders)
