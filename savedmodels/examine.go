@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
+	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 
 	"tftl/internal/doctor"
 	"tftl/internal/libtensorflow"
@@ -11,38 +12,49 @@ import (
 )
 
 // Examine checks TensorFlow's library and what it finds on a machine. resolve calls
-// Resolve with what was asked for, of which o has the precision and the device. The checks
-// spell options as their reader knows them. An error is a mistake in the options.
-func Examine(h doctor.Host, o Options, resolve func() (*Runtime, error), spell pipeline.Spelling) ([]doctor.Check, error) {
+// Resolve with a device and otherwise with what was asked for, of which o has the precision
+// and the device. The checks spell options as their reader knows them. An error is a
+// mistake in the options.
+func Examine(h doctor.Host, o Options, resolve func(device string) (*Runtime, error), spell pipeline.Spelling) ([]doctor.Check, error) {
+	if _, err := selectDevice(&for_core_protos_go_proto.ConfigProto{GpuOptions: &for_core_protos_go_proto.GPUOptions{}}, o.Device); err != nil {
+		return nil, err
+	}
 	library, err := library()
 	if err != nil {
 		return []doctor.Check{doctor.NoLibrary(err, libtensorflow.Version)}, nil
 	}
-	r, failure := resolve()
+	device := "cpu" // TensorFlow may end the program if it begins to use a GPU and something is missing
+	var gpu []doctor.Check
+	if o.Device != device {
+		if gpu = doctor.GPU(h, library, o.Device); doctor.Usable(gpu) {
+			device = o.Device
+		}
+	}
+	r, failure := resolve(device)
+	precision := doctor.Check{Name: "precision", State: doctor.OK}
+	switch {
+	case failure != nil && pipeline.KindOf(failure) == pipeline.BadUsage && pipeline.HintOf(failure).Empty(): // on any machine
+		return nil, failure
+	case pipeline.OptionOf(failure) == "precision":
+		precision = doctor.Check{Name: "precision", State: doctor.Failed, Found: pipeline.ErrorText(failure, spell), Fix: pipeline.HintOf(failure).Text(spell)}
+	case failure != nil:
+		library.Failure = pipeline.ErrorText(failure, spell)
+	}
 	if failure != nil {
-		if pipeline.KindOf(failure) == pipeline.BadUsage && pipeline.HintOf(failure).Empty() { // on any machine
-			return nil, failure
-		}
-		if r, err = Resolve(Options{}); err != nil {
-			library.Failure = err.Error()
-			r, err = Resolve(Options{Device: "cpu"})
-		}
-		if err != nil {
+		if r, err = Resolve(Options{Device: "cpu"}); err != nil {
 			return nil, err
 		}
 	}
 	library.Devices, library.Instructions = r.Devices, r.Instructions
-	checks := []doctor.Check{doctor.Library(library, libtensorflow.Version), doctor.Kernels(h, library)}
-	switch {
-	case pipeline.OptionOf(failure) == "precision":
-		checks = append(checks, doctor.Check{Name: "precision", State: doctor.Failed, Found: pipeline.ErrorText(failure, spell), Fix: pipeline.HintOf(failure).Text(spell)})
-	case o.Precision == Auto:
-		checks = append(checks, doctor.Check{Name: "precision", State: doctor.OK, Found: "auto, which is " + string(r.Precision) + " here"})
-	default:
-		checks = append(checks, doctor.Check{Name: "precision", State: doctor.OK, Found: string(r.Precision)})
+	if precision.Found == "" {
+		precision.Found = string(r.Precision)
+		if o.Precision == Auto {
+			precision.Found = "auto, which is " + precision.Found + " here"
+		}
 	}
-	if o.Device != "cpu" {
-		checks = append(checks, doctor.GPU(h, library, o.Device)...)
+	checks := append([]doctor.Check{doctor.Library(library, libtensorflow.Version), doctor.Kernels(h, library), precision}, gpu...)
+	if device != "cpu" && precision.State == doctor.OK {
+		checks = append(checks, doctor.InUse(library, device))
 	}
 	return checks, nil
 }
@@ -67,5 +79,9 @@ func noGPU(device string, devices []string, reason error) error {
 	if unknown != nil {
 		return err
 	}
-	return pipeline.WithHint(err, "%s", doctor.Hint(doctor.GPU(doctor.Here(), library, device)))
+	checks := doctor.GPU(doctor.Here(), library, device)
+	if doctor.AllOK(checks) {
+		checks = append(checks, doctor.InUse(library, device))
+	}
+	return pipeline.WithHint(err, "%s", doctor.Hint(checks))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tftl"
 	"tftl/internal/doctor"
 	"tftl/internal/printable"
 	"tftl/internal/ui"
@@ -45,8 +46,12 @@ func examine(c *cli.Context) ([]doctor.Check, error) {
 	h := doctor.Here()
 	checks := []doctor.Check{doctor.Processor(h)}
 	if doctor.AllOK(checks) { // else the library ends the program
-		asked := savedmodels.Options{Precision: savedmodels.Precision(c.String("precision")), Device: c.String("device")}
-		found, err := savedmodels.Examine(h, asked, func() (*savedmodels.Runtime, error) { return resolveRuntime(c) }, flag)
+		session := newSession(c)
+		asked := savedmodels.Options{Precision: savedmodels.Precision(session.Precision), Device: session.Device}
+		found, err := savedmodels.Examine(h, asked, func(device string) (*savedmodels.Runtime, error) {
+			session.Device = device
+			return tftl.Resolve(session)
+		}, flag)
 		if err != nil {
 			return nil, err
 		}

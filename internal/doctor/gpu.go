@@ -59,7 +59,6 @@ func GPU(h Host, tf TensorFlow, device string) []Check {
 	}
 	l.deviceFiles(h, works)
 	l.libraries(s)
-	l.used(tf)
 	return l.checks
 }
 
@@ -165,15 +164,20 @@ func (l *list) devices(driver cuda.Driver, build cuda.Build, number string) {
 		l.bad("GPU", fmt.Sprintf("there is no GPU %d: the numbers are below %d", only, len(driver.Devices)), "")
 		return
 	}
+	oneRuns := err != nil && slices.ContainsFunc(driver.Devices, build.Runs)
 	for i, d := range driver.Devices {
 		if err == nil && i != only {
 			continue
 		}
 		name, text := fmt.Sprintf("GPU %d", i), fmt.Sprintf("%s, %s, compute capability %d.%d", d.Name, printable.Bytes(d.Memory), d.Major, d.Minor)
-		if build.Runs(d) {
+		lacking := text + ": this TensorFlow has kernels for " + capabilities(build.Kernels) + " only"
+		switch {
+		case build.Runs(d):
 			l.ok(name, "%s", text)
-		} else {
-			l.bad(name, text+": this TensorFlow has kernels for "+capabilities(build.Kernels)+" only", "use another GPU, or a TensorFlow that is built for this one")
+		case oneRuns: // TensorFlow leaves this one out
+			l.ok(name, "%s", lacking)
+		default:
+			l.bad(name, lacking, "use another GPU, or a TensorFlow that is built for this one")
 		}
 	}
 }
@@ -216,17 +220,23 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// used says which GPUs TensorFlow lists. If all of the above is well, it should.
-func (l *list) used(tf TensorFlow) {
+// Usable reports whether the checks of GPU found one that TensorFlow should list.
+func Usable(checks []Check) bool {
+	return len(checks) > 1 && !slices.ContainsFunc(checks, func(c Check) bool { return c.State != OK })
+}
+
+// InUse checks which GPUs TensorFlow lists, if there is a usable one. If it fails to list
+// them, nothing works, whatever was asked for.
+func InUse(tf TensorFlow, device string) Check {
 	const name, logs = "GPUs in use", "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs"
 	gpus := slices.DeleteFunc(slices.Clone(tf.Devices), func(d string) bool { return !strings.HasPrefix(d, "GPU") })
-	bad := slices.ContainsFunc(l.checks, func(c Check) bool { return c.State != OK })
 	switch {
 	case tf.Failure != "":
-		l.checks = append(l.checks, Check{name, Failed, tf.Failure, logs + "; CUDA_VISIBLE_DEVICES=-1 hides the GPUs"})
+		return Check{name, Failed, tf.Failure, logs + "; CUDA_VISIBLE_DEVICES=-1 hides the GPUs"}
 	case len(gpus) > 0:
-		l.ok(name, "%s", strings.Join(gpus, ", "))
-	case !bad:
-		l.bad(name, "TensorFlow lists none", logs)
+		return Check{name, OK, strings.Join(gpus, ", "), ""}
 	}
+	l := list{asked: strings.HasPrefix(device, "gpu")}
+	l.bad(name, "TensorFlow lists none", logs)
+	return l.checks[0]
 }

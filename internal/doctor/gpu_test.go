@@ -49,7 +49,7 @@ func newStand() *stand {
 		broken:  map[string]string{},
 		driver:  cuda.Driver{Version: 12040, Devices: []cuda.Device{{Name: "Stand-in", Memory: 8e9, Major: 8, Minor: 6}}},
 		kernels: []cuda.Kernel{{Major: 7}, {Major: 8}, {Major: 9}, {Major: 9, PTX: true}},
-		tf:      TensorFlow{Library: "/opt/tf/lib/libtensorflow.so", Framework: "/opt/tf/lib/libtensorflow_framework.so.2", Version: "2.21.0", Devices: []string{"CPU:0", "GPU:0"}},
+		tf:      TensorFlow{Library: "/opt/tf/lib/libtensorflow.so", Framework: "/opt/tf/lib/libtensorflow_framework.so.2", Version: "2.21.0"},
 	}
 	for _, file := range []string{"dev/nvidia0", "dev/nvidiactl", "dev/nvidia-uvm"} {
 		s.files.MapFS[file] = &fstest.MapFile{}
@@ -105,13 +105,18 @@ func TestGPU(t *testing.T) {
 	}{
 		{"everything is there", func(*stand) {}, "gpu", ""},
 		{"the GPU that was asked for", func(s *stand) { s.driver.Devices = append(s.driver.Devices, cuda.Device{Major: 3}) }, "gpu:0", ""},
+		{"one of two GPUs is too old", func(s *stand) { s.driver.Devices = append(s.driver.Devices, cuda.Device{Major: 3}) }, "gpu", ""},
+		{
+			"the one that was asked for is too old", func(s *stand) { s.driver.Devices = append(s.driver.Devices, cuda.Device{Name: "Old", Major: 3}) }, "gpu:1",
+			"GPU 1: Old, 0B, compute capability 3.0: this TensorFlow has kernels for",
+		},
 		{
 			"the build has no GPU support", func(s *stand) { s.kernels = nil }, "gpu",
 			"GPU support: this TensorFlow is built without it (" + getCUDA + ")",
 		},
 		{
 			"no driver", func(s *stand) {
-				s.system, s.driver, s.tf.Devices = nil, cuda.Driver{}, nil
+				s.system, s.driver = nil, cuda.Driver{}
 				clear(s.files.MapFS)
 			}, "gpu",
 			"GPU driver: libcuda.so.1 not found in the system's folders (in a container, start it with its GPUs, such as docker run --gpus all; elsewhere install NVIDIA's driver 525.60.13 or newer)",
@@ -189,11 +194,6 @@ func TestGPU(t *testing.T) {
 			"a library that needs another", func(s *stand) { s.broken["/"+s.wheel("libcusparse.so.12")] = "libnvJitLink.so.12" + absent }, "gpu",
 			"CUDA libraries: /opt/tf/nvidia/cusparse/lib/libcusparse.so.12 does not load: libnvJitLink.so.12" + absent,
 		},
-		{
-			"TensorFlow lists none", func(s *stand) { s.tf.Devices = []string{"CPU:0"} }, "gpu",
-			"GPUs in use: TensorFlow lists none (TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs)",
-		},
-		{"TensorFlow fails", func(s *stand) { s.tf.Failure = "it broke" }, "auto", "GPUs in use: it broke (TF_CPP_MIN_LOG_LEVEL"},
 		{"no driver, but no GPU was asked for", func(s *stand) { s.system = nil }, "auto", ""},
 	} {
 		s := newStand()
@@ -203,8 +203,29 @@ func TestGPU(t *testing.T) {
 		if !strings.Contains(got, test.want) || test.want == "" && got != "" {
 			t.Errorf("%s:\n%s\nwant\n%s", test.name, got, test.want)
 		}
-		if AllOK(checks) != (test.want == "") {
-			t.Errorf("%s: AllOK is %v", test.name, AllOK(checks))
+		if AllOK(checks) != (test.want == "") || test.want != "" && Usable(checks) {
+			t.Errorf("%s: AllOK is %v, Usable %v", test.name, AllOK(checks), Usable(checks))
+		}
+	}
+}
+
+func TestInUse(t *testing.T) {
+	for _, test := range []struct {
+		tf     TensorFlow
+		device string
+		want   Check
+	}{
+		{TensorFlow{Devices: []string{"CPU:0", "GPU:0", "GPU:1"}}, "gpu", Check{"GPUs in use", OK, "GPU:0, GPU:1", ""}},
+		{TensorFlow{Devices: []string{"CPU:0"}}, "gpu:0", Check{"GPUs in use", Failed, "TensorFlow lists none", "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs"}},
+		{TensorFlow{Devices: []string{"CPU:0"}}, "auto", Check{"GPUs in use", Warning, "TensorFlow lists none", "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs"}},
+		{
+			TensorFlow{Devices: []string{"CPU:0"}, Failure: "it broke"},
+			"auto",
+			Check{"GPUs in use", Failed, "it broke", "TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow logs; CUDA_VISIBLE_DEVICES=-1 hides the GPUs"},
+		},
+	} {
+		if got := InUse(test.tf, test.device); got != test.want {
+			t.Errorf("%+v", got)
 		}
 	}
 }
@@ -223,14 +244,17 @@ func TestEachLibraryIsMissed(t *testing.T) {
 // GPU support is none.
 func TestNoGPUWasAskedFor(t *testing.T) {
 	s := newStand()
-	s.system, s.tf.Devices = nil, []string{"CPU:0"}
+	if checks := GPU(s.host(), s.tf, "auto"); !Usable(checks) {
+		t.Errorf("%+v", checks)
+	}
+	s.system = nil
 	checks := GPU(s.host(), s.tf, "auto")
 	if i := slices.IndexFunc(checks, func(c Check) bool { return c.Name == "GPU driver" }); i < 0 || checks[i].State != Warning {
 		t.Errorf("%+v", checks)
 	}
 	s.kernels = nil
 	checks = GPU(s.host(), s.tf, "auto")
-	if len(checks) != 1 || checks[0].State != OK || checks[0].Fix != getCUDA {
+	if len(checks) != 1 || checks[0].State != OK || checks[0].Fix != getCUDA || Usable(checks) {
 		t.Errorf("%+v", checks)
 	}
 }
