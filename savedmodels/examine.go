@@ -1,6 +1,8 @@
 package savedmodels
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -21,7 +23,7 @@ func Examine(h doctor.Host, o Options, resolve func(device string) (*Runtime, er
 	}
 	library, err := library()
 	if err != nil {
-		return []doctor.Check{doctor.NoLibrary(err, libtensorflow.Version)}, nil
+		return []doctor.Check{doctor.NoLibrary(h, program(), err, libtensorflow.Version)}, nil
 	}
 	device := "cpu" // TensorFlow may end the program if it begins to use a GPU and something is missing
 	var gpu []doctor.Check
@@ -57,6 +59,18 @@ func Examine(h doctor.Host, o Options, resolve func(device string) (*Runtime, er
 		checks = append(checks, doctor.InUse(library, device))
 	}
 	return checks, nil
+}
+
+// program is the file of this program, without links, or empty if that is not known.
+func program() string {
+	path, err := os.Executable()
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return ""
+	}
+	return path
 }
 
 // library is what is known of TensorFlow's library before it is asked for devices.

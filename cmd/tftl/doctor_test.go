@@ -47,7 +47,7 @@ func TestDoctorWithoutLibrary(t *testing.T) {
 		t.Errorf("stderr %q", stderr.String())
 	}
 	for _, want := range []string{
-		"\nfailed   library: TensorFlow cannot be loaded: libtensorflow.so: cannot open shared object file: No such file or directory\n           put the library of TensorFlow ",
+		"\nfailed   library: TensorFlow cannot be loaded: libtensorflow.so: cannot open shared object file: No such file or directory\n           put the library of TensorFlow ", " into /nowhere, or name its folder in LD_LIBRARY_PATH\n",
 		" memory: ", " threads: ", " temporary files: ", " feature cache: ",
 	} {
 		if !strings.Contains(stdout.String(), want) {

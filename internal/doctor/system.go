@@ -26,12 +26,14 @@ func Library(tf TensorFlow, made string) Check {
 	return c
 }
 
-// NoLibrary is the check of a library that does not load.
-func NoLibrary(err error, made string) Check {
-	return Check{
-		"library", Failed, "TensorFlow cannot be loaded: " + err.Error(),
-		"put the library of TensorFlow " + minor(made) + " where the program looks, which docs/install.md says, or name its folder in LD_LIBRARY_PATH",
+// NoLibrary is the check of a library that does not load. program is the file that looks
+// for it.
+func NoLibrary(h Host, program string, err error, made string) Check {
+	fix := "name the folder with the library of TensorFlow " + minor(made) + " in LD_LIBRARY_PATH"
+	if build, err := h.Build(program); err == nil && len(build.Folders) > 0 {
+		fix = "put the library of TensorFlow " + minor(made) + " into " + strings.Join(build.Folders, " or ") + ", or name its folder in LD_LIBRARY_PATH"
 	}
+	return Check{"library", Failed, "TensorFlow cannot be loaded: " + err.Error(), fix}
 }
 
 // minor is a version without its patch: 2.21.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"tftl/internal/cuda"
 	"tftl/internal/machine"
 )
 
@@ -36,6 +37,7 @@ func TestSystem(t *testing.T) {
 			return Library(TensorFlow{Version: version, Library: "/lib/libtensorflow.so"}, "2.21.0")
 		}
 	}
+	missing := func(h Host) Check { return NoLibrary(h, "/bin/tftl", errors.New("it is not there"), "2.21.0") }
 	kernels := func(instructions string) func(Host) Check {
 		return func(h Host) Check { return Kernels(h, TensorFlow{Instructions: instructions}) }
 	}
@@ -55,6 +57,16 @@ func TestSystem(t *testing.T) {
 		{"the same version", nil, library("2.21.0"), OK, "TensorFlow 2.21.0, /lib/libtensorflow.so", ""},
 		{"another patch", nil, library("2.21.3"), OK, "TensorFlow 2.21.3, /lib/libtensorflow.so", ""},
 		{"another version", nil, library("2.19.1"), Warning, "TensorFlow 2.19.1, but this program was made for 2.21: /lib/libtensorflow.so", "use TensorFlow 2.21; others have not been tried"},
+		{
+			"no library", func(h *Host) {
+				h.Build = func(string) (cuda.Build, error) { return cuda.Build{Folders: []string{"/a", "/b"}}, nil }
+			}, missing,
+			Failed, "TensorFlow cannot be loaded: it is not there", "put the library of TensorFlow 2.21 into /a or /b, or name its folder in LD_LIBRARY_PATH",
+		},
+		{
+			"no library, and no folder for it", func(h *Host) { h.Build = func(string) (cuda.Build, error) { return cuda.Build{}, errNotFound } }, missing,
+			Failed, "TensorFlow cannot be loaded: it is not there", "name the folder with the library of TensorFlow 2.21 in LD_LIBRARY_PATH",
+		},
 		{"no name of the processor", nil, Processor, OK, "8 of " + runtime.GOARCH, ""},
 		{"oneDNN", nil, kernels("avx2+onednn"), OK, "avx2, oneDNN on", ""},
 		{"oneDNN is off", nil, kernels("avx2"), Warning, "avx2, oneDNN off by TF_ENABLE_ONEDNN_OPTS=0", "unset TF_ENABLE_ONEDNN_OPTS: networks are faster with oneDNN"},

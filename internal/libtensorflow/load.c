@@ -18,7 +18,7 @@ struct slot {
 // this kind.
 static void fail(int errors, const char *why) {
 	char text[1024];
-	int n = snprintf(text, sizeof text, "tftl: cannot load TensorFlow: %s\n", why);
+	int n = snprintf(text, sizeof text, "tftl: cannot load TensorFlow: %s\nhint: tftl doctor says where it is looked for\n", why);
 	if (n > (int)sizeof text - 1) n = sizeof text - 1;
 	if (write(errors, text, (size_t)n) < 0) _exit(1);
 	_exit(1);
