@@ -66,14 +66,12 @@ func Resolve(o Options) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions(), trust: o.Trust}
-	if r.Devices, err = devices(config); err != nil {
+	if r.Devices, err = devices(config); err != nil && !wantGPU {
 		return nil, err
 	}
 	gpu := len(r.Devices) > 0 && strings.HasPrefix(r.Devices[len(r.Devices)-1], "GPU")
 	if wantGPU && !gpu {
-		return nil, pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadUsage, "%s %s: TensorFlow finds no such GPU, only %s", pipeline.Option("device"), o.Device, strings.Join(r.Devices, ", ")),
-			"a GPU needs its driver and a libtensorflow with GPU support (LIBTENSORFLOW=…); tftl version lists the devices")
+		return nil, noGPU(o.Device, r.Devices, err)
 	}
 	if r.Precision, err = resolvePrecision(o.Precision, gpu); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func exitCodes() []commandline.Entry {
 func commands() []*cli.Command {
 	return []*cli.Command{
 		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
-		newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newVersionCommand(),
+		newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newDoctorCommand(), newVersionCommand(),
 		newCompletionCommand(), newManCommand(),
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tftl/internal/libtensorflow"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/savedmodels"
 )
@@ -24,30 +26,36 @@ func newVersionCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return runVersion(newTerminal(c), r, c.Bool("json"))
+			files, err := libtensorflow.Open()
+			if err != nil {
+				return err
+			}
+			return runVersion(newTerminal(c), r, files.Library, c.Bool("json"))
 		},
 	}
 }
 
-func runVersion(t terminal, r *savedmodels.Runtime, asJSON bool) error {
+func runVersion(t terminal, r *savedmodels.Runtime, library string, asJSON bool) error {
 	if asJSON {
 		return ui.WriteJSON(t.Out, struct {
 			Version  string `json:"version"`
 			Go       string `json:"go"`
 			Contract int    `json:"contract"`
+			Library  string `json:"library"`
 			*savedmodels.Runtime
-		}{version, runtime.Version(), savedmodels.Contract, r})
+		}{version, runtime.Version(), savedmodels.Contract, library, r})
 	}
 	for _, row := range [][2]string{
 		{"tftl", version},
 		{"go", runtime.Version()},
 		{"tensorflow", r.TensorFlow},
+		{"library", library},
 		{"contract", fmt.Sprint(savedmodels.Contract)},
 		{"devices", strings.Join(r.Devices, ", ")},
 		{"instructions", r.Instructions},
 		{"precision", string(r.Precision)},
 	} {
-		if _, err := fmt.Fprintf(t.Out, "%-13s %s\n", row[0], row[1]); err != nil {
+		if _, err := printable.Fprintf(t.Out, "%-13s %s\n", row[0], row[1]); err != nil {
 			return err
 		}
 	}

@@ -1,5 +1,5 @@
-// Package machine says how much memory and disk this process may still use. It
-// answers at the moment: other processes may take some of it meanwhile.
+// Package machine says how much memory, disk and processors' time this process may
+// still use. It answers at the moment: other processes may take some of it meanwhile.
 package machine
 
 import (
@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -50,54 +49,18 @@ func Disk(folder string) int64 {
 // memory is Memory with the system's files below root.
 func memory(root fs.FS) int64 {
 	least := int64(Unknown)
-	note := func(bytes int64) {
-		if least == Unknown || bytes < least {
+	note := func(bytes int64, known bool) {
+		if known && (least == Unknown || bytes < least) {
 			least = max(bytes, 0)
 		}
 	}
 	if kB, ok := field(root, "proc/meminfo", "MemAvailable:"); ok {
-		note(kB * 1024)
+		note(kB*1024, true)
 	}
-	groups, err := fs.ReadFile(root, "proc/self/cgroup")
-	if err != nil {
-		return least
-	}
-	for line := range strings.Lines(string(groups)) { // hierarchy:controllers:path
-		words := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		switch {
-		case len(words) < 3:
-		case words[1] == "":
-			left(root, version2(), words[2], note)
-		case words[1] == "memory":
-			left(root, version1(), words[2], note)
-		}
+	for _, g := range groups(root, "memory") {
+		note(g.left(root))
 	}
 	return least
-}
-
-// controller names the files of a version of control groups.
-type controller struct{ mount, limit, usage, cache string }
-
-func version2() controller {
-	return controller{"sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"}
-}
-
-func version1() controller {
-	return controller{"sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
-}
-
-// left notes what is left in a group and in those around it. Files that the kernel
-// only caches count as used, but it drops those that are inactive first. In a
-// container the path may be one outside of it; its own group is then the mount.
-func left(root fs.FS, c controller, group string, note func(int64)) {
-	for dir := path.Join(c.mount, group); strings.HasPrefix(dir, c.mount); dir = path.Dir(dir) {
-		limit, limited := field(root, path.Join(dir, c.limit), "")
-		usage, known := field(root, path.Join(dir, c.usage), "")
-		if limited && known {
-			cached, _ := field(root, path.Join(dir, "memory.stat"), c.cache)
-			note(limit - usage + cached)
-		}
-	}
 }
 
 // field reads the number after a name in a file, or the file's only one if the
