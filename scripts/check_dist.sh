@@ -58,7 +58,7 @@ inside() {
 	# shellcheck disable=SC2016 # the shell within expands them
 	unshare --net --mount --pid --fork sh -c '
 		mount -t proc proc "$1/proc"
-		exec chroot --userspec="$2" "$1" /usr/bin/env -i HOME=/home/user PATH=/usr/bin:/bin sh -euc "cd; $3"
+		exec chroot --userspec="$2" "$1" /usr/bin/env -i HOME=/home/user PATH=/usr/sbin:/usr/bin:/sbin:/bin sh -euc "cd; $3"
 	' sh "$root" "$1" "$2"
 }
 
