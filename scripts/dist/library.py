@@ -19,7 +19,8 @@ LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
 NOTICES = "THIRD_PARTY_NOTICES.txt"
 ARM64 = "4b24aca16d527a3cf1c37f720c04c484c3d20f4d0fdfa98632ac8b9f3be6eb5c"
 
-HEADER = struct.Struct("<16xHHIQQQIHHHHHH")  # of a 64-bit little-endian ELF file
+ELF64 = b"\x7fELF\x02\x01"  # and little-endian
+HEADER = struct.Struct("<16xHHIQQQIHHHHHH")
 SECTION = struct.Struct("<IIQQQQIIQQ")
 NO_BITS = 8  # SHT_NOBITS: takes no room in the file
 TABLES = {".symtab", ".strtab", ".shstrtab"}  # the last has the names of sections
@@ -67,7 +68,10 @@ def copy(architecture: str, folder: Path) -> Path:
 def strip(library: Path, to: Path) -> None:
     """Copy a library without its symbol table, which must be behind all that is used."""
     with library.open("rb") as source, to.open("wb") as target:
-        header = list(HEADER.unpack(source.read(HEADER.size)))
+        first = source.read(HEADER.size)
+        if first[:6] != ELF64:
+            raise LibraryError(f"{library}: not a 64-bit ELF file")
+        header = list(HEADER.unpack(first))
         start, count, names = header[5], header[11], header[12]
         source.seek(start)
         table = source.read(SECTION.size * count)
