@@ -78,7 +78,7 @@ def main() -> None:
         try:
             print(build(program, python_version(options.version), options.output))
         except (OSError, ValueError) as error:
-            sys.exit(f"wheel.py: {error}")
+            sys.exit(f"pack_wheel.py: {error}")
 
 
 def build(program: Path, version: str, output: Path) -> Path:
@@ -116,13 +116,17 @@ def build(program: Path, version: str, output: Path) -> Path:
 
 def entry(name: str, *, executable: bool) -> zipfile.ZipInfo:
     """What the archive says of a file, the same on every machine."""
-    first = 315532800  # 1980, where the times in zip files start
-    seconds = max(int(os.environ.get("SOURCE_DATE_EPOCH", first)), first)
-    made = zipfile.ZipInfo(name, time.gmtime(seconds)[:6])
+    made = zipfile.ZipInfo(name, time.gmtime(built())[:6])
     made.create_system = 3  # Unix, whose modes follow
     made.external_attr = (0o100755 if executable else 0o100644) << 16
     made.compress_type = zipfile.ZIP_DEFLATED
     return made
+
+
+def built() -> int:
+    """The time of every file in an archive: SOURCE_DATE_EPOCH, or 1980, where zip files begin."""
+    first = 315532800
+    return max(int(os.environ.get("SOURCE_DATE_EPOCH", first)), first)
 
 
 def platform(program: bytes) -> str:
