@@ -86,6 +86,18 @@ PREFIX ?= /usr/local
 install: build dist-program
 	@GO='$(GO)' DESTDIR='$(DESTDIR)' $(PACKAGE) --install '$(PREFIX)'
 
+# What `pip install tftl` installs, for each processor.
+.PHONY: wheel dist-models
+wheel:
+	@rm -f $(DIST)/tftl-*.whl
+	@for arch in amd64 arm64; do $(MAKE) --no-print-directory dist-program ARCH=$$arch || exit 1; done
+	@GO='$(GO)' $(VENV_PYTHON) scripts/dist/wheel.py --version '$(VERSION)' --output $(DIST) $(DIST)/linux-*/tftl
+
+# Networks to train without Python. Only weights that may be passed on are packed.
+MODELS ?= vgg16-gap
+dist-models: $(MODELS:%=savedmodels/%/saved_model.pb)
+	@$(VENV_PYTHON) scripts/dist/models.py --version '$(RELEASE)' --output $(DIST) $(MODELS:%=savedmodels/%)
+
 .PHONY: setup
 setup:
 	@GO='$(GO)' scripts/setup.sh
@@ -245,17 +257,6 @@ report-picture: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 	bin/tftl evaluate --model runs/plants --quiet
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 \
 		--window-size=1200,1240 --screenshot=docs/report.png runs/plants/report.html
-
-# What `pip install tftl` installs, for each processor that a program was built for.
-.PHONY: wheel dist-models
-wheel: setup
-	rm -f build/dist/tftl-*.whl
-	$(VENV_PYTHON) scripts/pack_wheel.py --version '$(VERSION)' --output build/dist build/dist/linux-*/tftl
-
-# Networks to train without Python. Only weights that may be passed on are packed.
-MODELS ?= vgg16-gap
-dist-models: $(MODELS:%=savedmodels/%/saved_model.pb)
-	$(VENV_PYTHON) scripts/pack_models.py --version '$(VERSION)' --output build/dist $(MODELS:%=savedmodels/%)
 
 .PHONY: env
 env: setup

@@ -18,8 +18,9 @@ import pytest
 from program import ROOT
 from test_imports import imports
 
-import pack_wheel
 import tftl
+from dist import library
+from dist import wheel as packing
 
 PROGRAM = ROOT / "bin" / "tftl"
 VERSION = "1.2"
@@ -33,7 +34,7 @@ exit 7
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     assert PROGRAM.exists(), f"{PROGRAM} is missing: make build"
-    return pack_wheel.build(PROGRAM, VERSION, tmp_path_factory.mktemp("dist"))
+    return packing.build(PROGRAM, VERSION, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -107,24 +108,25 @@ def test_the_metadata_has_what_the_exporter_imports(wheel):
     assert f"tensorflow=={tftl.TENSORFLOW}" in needed
     modules = {
         module.partition(".")[0]
-        for package in pack_wheel.PACKAGES
+        for package in packing.PACKAGES
         for path in (ROOT / "scripts" / package).rglob("*.py")
         for module in imports(path)
     }
-    others = modules - sys.stdlib_module_names - set(pack_wheel.PACKAGES)
+    others = modules - sys.stdlib_module_names - set(packing.PACKAGES)
     assert others == {re.split(r"\W", name)[0] for name in needed} - {"pip"}  # pip downloads
 
 
 def test_the_wheel_needs_the_tensorflow_that_is_tested():
     pinned = (ROOT / "scripts" / "requirements.txt").read_text()
     assert f"\ntensorflow_cpu=={tftl.TENSORFLOW} " in pinned
+    assert tftl.TENSORFLOW == library.VERSION
 
 
 def test_the_same_files_give_the_same_bytes(wheel, tmp_path, monkeypatch):
-    again = pack_wheel.build(PROGRAM, VERSION, tmp_path / "new")
+    again = packing.build(PROGRAM, VERSION, tmp_path / "new")
     assert (again.name, again.read_bytes()) == (wheel.name, wheel.read_bytes())
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1800000000")
-    with zipfile.ZipFile(pack_wheel.build(PROGRAM, VERSION, tmp_path)) as archive:
+    with zipfile.ZipFile(packing.build(PROGRAM, VERSION, tmp_path)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(2027, 1, 15, 8, 0, 0)}
 
 
@@ -136,18 +138,18 @@ def test_the_same_files_give_the_same_bytes(wheel, tmp_path, monkeypatch):
         ("v1.2.0-3-gabc1234", "1.2.0.post3+gabc1234"),
         ("v1.2.0-3-gabc1234-dirty", "1.2.0.post3+gabc1234.dirty"),
         ("v1.2.0-dirty", "1.2.0+dirty"),
-        ("12a3456", "0+g12a3456"),
-        ("12a3456-dirty", "0+g12a3456.dirty"),
-        ("unknown", "0+gunknown"),
+        ("12a3456", "0.0.0+12a3456"),
+        ("12a3456-dirty", "0.0.0+12a3456.dirty"),
+        ("unknown", "0.0.0+unknown"),
     ],
 )
 def test_versions_follow_pythons_rules(described, version):
-    assert pack_wheel.python_version(described) == version
+    assert packing.python_version(described) == version
 
 
 def test_a_version_that_is_none_is_an_error():
     with pytest.raises(ValueError, match=r"version my\.version: not a version such as v1\.2\.0"):
-        pack_wheel.python_version("my.version")
+        packing.python_version("my.version")
 
 
 def elf(machine: int, *names: str) -> bytes:
@@ -162,14 +164,14 @@ def elf(machine: int, *names: str) -> bytes:
     ],
 )
 def test_the_platform_is_read_from_the_program(program, tag):
-    assert pack_wheel.platform(program) == tag
+    assert packing.platform(program) == tag
 
 
 @pytest.mark.parametrize("program", [b"#!/bin/sh\n", elf(3), b""])
 def test_what_is_no_program_is_not_packed(program, tmp_path):
     (tmp_path / "tftl").write_bytes(program)
     with pytest.raises(ValueError, match="tftl: not a Linux program for x86-64 or arm64"):
-        pack_wheel.build(tmp_path / "tftl", VERSION, tmp_path)
+        packing.build(tmp_path / "tftl", VERSION, tmp_path)
 
 
 def test_the_program_runs_with_the_installed_tensorflow(environment):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs tftl as a wheel: the program, which starts with the installed TensorFlow, and the exporter.
+"""Packs a program as a wheel, which starts it with the installed TensorFlow, and the exporter.
 
 A wheel is a zip file with a few files about itself. One commit gives the same bytes each time.
 """
@@ -12,26 +12,31 @@ import hashlib
 import os
 import re
 import sys
+import tempfile
 import time
 import zipfile
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+SCRIPTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(SCRIPTS))
+
+from dist import archive, parts
 from tftl import TENSORFLOW
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tftl", "tftl_export")
 MACHINES = {62: "x86_64", 183: "aarch64"}  # by the number in an ELF file
-OLDEST_GLIBC = 28  # 2.28, that of the oldest systems which TensorFlow's wheels are for
+OLDEST_GLIBC = 28  # 2.28: what releases are built for
+FIRST = 315532800  # 1980, where the times in zip files start
 
 METADATA = """\
 Metadata-Version: 2.4
 Name: tftl
 Version: {version}
-Summary: Transfer learning of image classifiers: train, evaluate and gate from the command line
-License-Expression: MIT
-License-File: LICENSE
+Summary: Transfer learning for image classification: train, evaluate and gate in CI
+License-Expression: {licence}
+{files}
 Requires-Python: >=3.11,<3.14
 Requires-Dist: tensorflow=={tensorflow}
 Requires-Dist: keras>=3.12,<4
@@ -67,18 +72,22 @@ tftl-convert = tftl:convert
 """
 
 
-def main() -> None:
-    """Write a wheel for each program."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """Write a wheel for each program; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Pack programs as wheels.")
     parser.add_argument("programs", nargs="+", type=Path, metavar="PROGRAM")
     parser.add_argument("--version", required=True, help="as git describe prints it")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     options = parser.parse_args()
-    for program in options.programs:
-        try:
-            print(build(program, python_version(options.version), options.output))
-        except (OSError, ValueError) as error:
-            sys.exit(f"pack_wheel.py: {error}")
+    try:
+        version = python_version(options.version)
+        for program in options.programs:
+            path = build(program, version, options.output)
+            print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+    except (OSError, ValueError, parts.PartsError) as error:
+        print(f"wheel: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def build(program: Path, version: str, output: Path) -> Path:
@@ -90,43 +99,54 @@ def build(program: Path, version: str, output: Path) -> Path:
         raise ValueError(f"{program}: {error}") from None
     files = {"tftl/bin/tftl": content}
     for package in PACKAGES:
-        for path in sorted((ROOT / "scripts" / package).rglob("*.py")):
-            files[str(path.relative_to(ROOT / "scripts"))] = path.read_bytes()
+        for path in sorted((SCRIPTS / package).rglob("*.py")):
+            files[path.relative_to(SCRIPTS).as_posix()] = path.read_bytes()
     info = f"tftl-{version}.dist-info"
-    texts = {
-        "METADATA": METADATA.format(version=version, tensorflow=TENSORFLOW),
+    expression, texts = licences(program)
+    about = {
+        "METADATA": METADATA.format(
+            version=version,
+            licence=expression,
+            files="\n".join(f"License-File: {name}" for name in texts),
+            tensorflow=TENSORFLOW,
+        ),
         "WHEEL": WHEEL.format(tag=tag),
         "entry_points.txt": ENTRY_POINTS,
-        "licenses/LICENSE": (ROOT / "LICENSE").read_text(),
     }
-    files |= {f"{info}/{name}": text.encode() for name, text in texts.items()}
+    files |= {f"{info}/{name}": text.encode() for name, text in about.items()}
+    files |= {f"{info}/licenses/{name}": text for name, text in texts.items()}
     record = f"{info}/RECORD"
     rows = [f"{name},{digest(data)},{len(data)}\n" for name, data in files.items()]
     files[record] = "".join([*rows, f"{record},,\n"]).encode()
 
     output.mkdir(parents=True, exist_ok=True)
     path = output / f"tftl-{version}-{tag}.whl"
-    beside = path.with_suffix(".tmp")
-    with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+    part = path.with_name(f".{path.name}.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, data in files.items():
-            archive.writestr(entry(name, executable=data is content), data)
-    os.replace(beside, path)
+            zipped.writestr(entry(name, executable=data is content), data)
+    os.replace(part, path)
     return path
+
+
+def licences(program: Path) -> tuple[str, dict[str, bytes]]:
+    """The licences of all that is in a program: an expression of SPDX, and their texts by name."""
+    listed = parts.modules(program)
+    texts = {"LICENSE": (SCRIPTS.parent / "LICENSE").read_bytes()}
+    with tempfile.TemporaryDirectory() as work:
+        parts.licences(listed, Path(work))
+        for path in sorted(path for path in Path(work).rglob("*") if path.is_file()):
+            texts[path.relative_to(work).as_posix()] = path.read_bytes()
+    return " AND ".join(sorted({"MIT", *(part.licence for part in listed)})), texts
 
 
 def entry(name: str, *, executable: bool) -> zipfile.ZipInfo:
     """What the archive says of a file, the same on every machine."""
-    made = zipfile.ZipInfo(name, time.gmtime(built())[:6])
+    made = zipfile.ZipInfo(name, time.gmtime(max(archive.date(), FIRST))[:6])
     made.create_system = 3  # Unix, whose modes follow
     made.external_attr = (0o100755 if executable else 0o100644) << 16
     made.compress_type = zipfile.ZIP_DEFLATED
     return made
-
-
-def built() -> int:
-    """The time of every file in an archive: SOURCE_DATE_EPOCH, or 1980, where zip files begin."""
-    first = 315532800
-    return max(int(os.environ.get("SOURCE_DATE_EPOCH", first)), first)
 
 
 def platform(program: bytes) -> str:
@@ -148,11 +168,11 @@ def python_version(described: str) -> str:
     Raises:
         ValueError: if it is none.
     """
-    parts = re.fullmatch(r"(.*?)(?:-(\d+)-(g[0-9a-f]+))?(-dirty)?", described)
-    assert parts is not None  # everything matches
-    tag, commits, commit, dirty = parts.groups()
+    matched = re.fullmatch(r"(.*?)(?:-(\d+)-(g[0-9a-f]+))?(-dirty)?", described)
+    assert matched is not None  # everything matches
+    tag, commits, commit, dirty = matched.groups()
     if "." not in tag:  # there is no tag yet
-        tag, commit = "0", f"g{tag}"
+        tag, commit = "0.0.0", tag
     local = ".".join(filter(None, [commit, dirty and "dirty"]))
     try:
         return str(Version(tag + (f".post{commits}" if commits else "") + (local and f"+{local}")))
@@ -167,4 +187,4 @@ def digest(data: bytes) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
