@@ -233,7 +233,7 @@ def test_another_tensorflow_is_one_clear_error(command, name, installed):
         command()
     assert stopped.value.code == (
         f"{name}: needs TensorFlow 2.21, but 2.19.1 is installed in {place}\n"
-        f"hint: {sys.executable} -m pip install tensorflow==2.21.0"
+        f"hint: {sys.executable} -m pip install tensorflow-cpu==2.21.0"
     )
 
 

@@ -47,28 +47,28 @@ def convert() -> int:
 
 def _tensorflow(command: str) -> str:
     """The folder of the TensorFlow that Python would import; exits unless it is the right one."""
-    release = TENSORFLOW.rpartition(".")[0]
+    release, wanted = TENSORFLOW.rpartition(".")[0], "tensorflow"
+    found = f"none is installed for {sys.executable}"
     for place in sys.path:
         folder = os.path.join(place, "tensorflow")
         if os.path.isfile(os.path.join(folder, _LIBRARY)):
-            versions = _versions(place)
-            if not versions or any(v.startswith(f"{release}.") for v in versions):
+            builds = _builds(place)
+            if not builds or any(version.startswith(f"{release}.") for _, version in builds):
                 return folder
-            found = f"{' and '.join(versions)} is installed in {place}"
+            wanted, version = builds[0]
+            found = f"{version} is installed in {place}"
             break
-    else:
-        found = f"none is installed for {sys.executable}"
     sys.exit(
         f"{command}: needs TensorFlow {release}, but {found}\n"
-        f"hint: {sys.executable} -m pip install tensorflow=={TENSORFLOW}"
+        f"hint: {sys.executable} -m pip install {wanted}=={TENSORFLOW}"
     )
 
 
-def _versions(place: str) -> list[str]:
-    """The versions of TensorFlow's packages in a folder, from names like NAME-VERSION.dist-info."""
-    versions = []
+def _builds(place: str) -> list[tuple[str, str]]:
+    """The packages of TensorFlow in a folder, and their versions."""
+    builds = []
     for entry in os.listdir(place or "."):
         name, _, version = entry.removesuffix(".dist-info").partition("-")
-        if version and entry.endswith(".dist-info") and name in ("tensorflow", "tensorflow_cpu"):
-            versions.append(version)
-    return versions
+        if name in ("tensorflow", "tensorflow_cpu") and entry.endswith(".dist-info"):
+            builds.append((name.replace("_", "-"), version))
+    return builds
