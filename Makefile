@@ -25,6 +25,8 @@
 # make check-report      open reports in Chromium, made-up ones and those in runs/, and look for
 #                        faults; needs chromium and npm, which fetches its tools below build/
 # make report-picture    make docs/report.png again, from a run on the plants; needs chromium
+# make wheel             make build/dist/tftl-VERSION-….whl, which pip installs
+# make dist-models       pack networks in build/dist; MODELS="vgg16 efficientnet_lite0-gap" chooses
 # make testdata          make build/testdata, which the Go tests read
 # make env               print the settings that the go command needs: eval "$(make env)"
 # make clean             remove what was built; .venv, runs and models stay
@@ -83,6 +85,18 @@ PREFIX ?= /usr/local
 .PHONY: install
 install: build dist-program
 	@GO='$(GO)' DESTDIR='$(DESTDIR)' $(PACKAGE) --install '$(PREFIX)'
+
+# What `pip install tftl` installs, for each processor.
+.PHONY: wheel dist-models
+wheel:
+	@rm -f $(DIST)/tftl-*.whl
+	@for arch in amd64 arm64; do $(MAKE) --no-print-directory dist-program ARCH=$$arch || exit 1; done
+	@GO='$(GO)' $(VENV_PYTHON) scripts/dist/wheel.py --version '$(VERSION)' --output $(DIST) $(DIST)/linux-*/tftl
+
+# Networks to train without Python. Only weights that may be passed on are packed.
+MODELS ?= vgg16-gap
+dist-models: $(MODELS:%=savedmodels/%/saved_model.pb)
+	@$(VENV_PYTHON) scripts/dist/models.py --version '$(RELEASE)' --output $(DIST) $(MODELS:%=savedmodels/%)
 
 .PHONY: setup
 setup:
@@ -161,10 +175,10 @@ $(ANIMALS)/SOURCES.txt: | setup
 $(PLANTS)/SOURCES.txt: | setup
 	$(VENV_PYTHON) scripts/demo_data.py --set plants --output $(@D)
 
-savedmodels/vgg16/saved_model.pb: HEAD := flatten
-savedmodels/vgg16-gap/saved_model.pb: HEAD := gap
-savedmodels/vgg16/saved_model.pb savedmodels/vgg16-gap/saved_model.pb: $(wildcard scripts/tftl_export/*.py scripts/tftl_export/*/*.py) | setup
-	$(VENV_PYTHON) scripts/export.py --backbone vgg16 --weights registry --head $(HEAD) --output $(@D)
+# NETWORK-gap has the head gap, NETWORK the head flatten.
+savedmodels/%/saved_model.pb: $(wildcard scripts/tftl_export/*.py scripts/tftl_export/*/*.py) | setup
+	$(VENV_PYTHON) scripts/export.py --backbone $(*:-gap=) --weights registry \
+		--head $(if $(filter %-gap,$*),gap,flatten) --output $(@D)
 
 .PHONY: demo demo-plants
 demo: build savedmodels/vgg16-gap/saved_model.pb $(FETCHED)

@@ -122,7 +122,7 @@ func readDescription(dir string) (*Description, error) {
 	if d.Contract < oldestContract || d.Contract > Contract {
 		return nil, pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "model %s: has version %d of the training contract; this program needs %d to %d", dir, d.Contract, oldestContract, Contract),
-			"export it again with this version's scripts/export.py")
+			"export it again with this version's tftl-export")
 	}
 	if err := d.check(); err != nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: %w", path, err)

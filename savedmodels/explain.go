@@ -37,7 +37,7 @@ func (p *Predictor) Explain(ctx context.Context, images pipeline.Batch, classes 
 	if !p.explains {
 		return pipeline.HeatMaps{}, pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadModel, "signature %q is missing", signatureExplain),
-			"export the network again with scripts/export.py and train the new export")
+			"export the network again with tftl-export and train the new export")
 	}
 	if len(classes) != len(images.Samples) {
 		return pipeline.HeatMaps{}, fmt.Errorf("%d classes to explain for %d images", len(classes), len(images.Samples))

@@ -21,7 +21,7 @@ func noFolder(path string) error {
 			"give the folder: %s", strconv.Quote(filepath.Dir(path)))
 	case slices.Contains([]string{".keras", ".h5", ".hdf5"}, ext):
 		return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: is a Keras file, not the folder of a SavedModel", path),
-			"in Keras, model.export(DIR) writes a SavedModel that predicts; scripts/export.py %s FILE writes one that can be trained", pipeline.Option("keras-model"))
+			"in Keras, model.export(DIR) writes a SavedModel that predicts; tftl-export %s FILE writes one that can be trained", pipeline.Option("keras-model"))
 	}
 	return pipeline.Errorf(pipeline.BadModel, "model %s: is not a folder", path)
 }
@@ -43,7 +43,7 @@ func noSavedModel(dir string) error {
 	if of != "" {
 		return pipeline.WithHint(err, "it has a folder per version; give one: %s", strconv.Quote(filepath.Join(dir, of)))
 	}
-	return pipeline.WithHint(err, "export one with scripts/export.py")
+	return pipeline.WithHint(err, "export one with tftl-export")
 }
 
 // escaped returns a pattern that matches only this path.

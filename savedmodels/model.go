@@ -66,7 +66,7 @@ func Load(dir string, r *Runtime) (*Model, error) {
 		}
 	}
 	if err != nil {
-		return nil, pipeline.WithHint(fmt.Errorf("model %s: %w", dir, err), "export it again with scripts/export.py")
+		return nil, pipeline.WithHint(fmt.Errorf("model %s: %w", dir, err), "export it again with tftl-export")
 	}
 	return m, nil
 }
@@ -92,7 +92,7 @@ func (m *Model) Trainable() error {
 	if lacks == "" {
 		return nil
 	}
-	hint := pipeline.Messagef("scripts/export.py exports networks that can be trained")
+	hint := pipeline.Messagef("tftl-export exports networks that can be trained")
 	if m.Description == nil {
 		hint = pipeline.Messagef("%s; with %s it exports your own, without its top", hint, pipeline.Option("keras-model"))
 	}

@@ -4,7 +4,7 @@ import "strings"
 
 // allowed returns the operations that a graph may have. None of them reads or
 // writes a file, opens a connection or starts a program. They are those of the
-// networks that scripts/export.py lists, of Keras' layers for images, sequences and
+// networks that tftl-export lists, of Keras' layers for images, sequences and
 // augmentation, in training and in inference, and their siblings. A new one belongs
 // here only if it computes its outputs from its inputs and variables alone.
 func allowed() map[string]bool {

@@ -29,7 +29,7 @@ const (
 )
 
 const description = `Trains an image classifier on your own images. A pretrained network, exported from
-Keras by scripts/export.py, gets a new head; the result is a SavedModel that TensorFlow
+Keras by tftl-export, gets a new head; the result is a SavedModel that TensorFlow
 Serving, Python and Go can load.
 
    tftl fit --data photos --model savedmodels/vgg16 --output runs/first

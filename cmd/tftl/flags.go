@@ -84,7 +84,7 @@ func junitFlag() cli.Flag {
 // networkFlags say which network to train.
 func networkFlags() []cli.Flag {
 	return []cli.Flag{
-		modelFlag("train the network in `DIR`, written by scripts/export.py"),
+		modelFlag("train the network in `DIR`, written by tftl-export"),
 		&cli.StringFlag{Name: "init-from", Usage: "start from the best weights of the run in `DIR`, head included if the classes are the same; --model defaults to that run's"},
 	}
 }

@@ -42,14 +42,37 @@ static void open_cusolver(void) {
 	}
 }
 
+// As it is installed for development, as the runtime alone, and as it is in TensorFlow's wheel.
+static const char *const names[] = {"libtensorflow.so", "libtensorflow.so.2", "libtensorflow_cc.so.2"};
+enum { NAMES = sizeof names / sizeof *names };
+
+// open_in_order opens the first library in the folders where the loader looks, in its order.
+// By name alone, a libtensorflow.so of the system would come before the
+// libtensorflow_cc.so.2 that a release or a wheel has beside the program.
+static void *open_in_order(void) {
+	void *found = NULL;
+#ifdef __GLIBC__
+	Dl_serinfo size, *folders = NULL;
+	void *program = dlopen(NULL, RTLD_LAZY);
+	if (program && !dlinfo(program, RTLD_DI_SERINFOSIZE, &size)) folders = malloc(size.dls_size);
+	if (folders && !dlinfo(program, RTLD_DI_SERINFOSIZE, folders) && !dlinfo(program, RTLD_DI_SERINFO, folders)) {
+		for (size_t i = 0; !found && i < NAMES * folders->dls_cnt; i++) {
+			char path[4096];
+			snprintf(path, sizeof path, "%s/%s", folders->dls_serpath[i / NAMES].dls_name, names[i % NAMES]);
+			if (!access(path, R_OK)) found = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+		}
+	}
+	free(folders);
+#endif
+	return found;
+}
+
 static void load(void) {
 	if (before_libtensorflow) loaded.errors = before_libtensorflow();
 	setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
-	// In the program's rpath or the system's folders: as it is installed for development, as the
-	// runtime alone, and as it is in TensorFlow's wheel.
-	const char *names[] = {"libtensorflow.so", "libtensorflow.so.2", "libtensorflow_cc.so.2"};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		loaded.handle = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
+	loaded.handle = open_in_order();
+	for (size_t i = 0; i < NAMES; i++) { // with the system's cache of libraries, and for the reason
+		if (!loaded.handle) loaded.handle = dlopen(names[i], RTLD_NOW | RTLD_GLOBAL);
 		if (loaded.handle) {
 			name_file(loaded.library, sizeof loaded.library, loaded.handle);
 			name_file(loaded.framework, sizeof loaded.framework, dlopen("libtensorflow_framework.so.2", RTLD_LAZY | RTLD_NOLOAD));

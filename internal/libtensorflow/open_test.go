@@ -53,6 +53,28 @@ func compile(t *testing.T, library, source string, flags ...string) {
 	}
 }
 
+// The folder decides, not the name: the library beside a program comes before one that
+// the system has. The test runs itself with stand-ins, in another process.
+func TestOpenTakesTheFirstFolder(t *testing.T) {
+	if os.Getenv("STAND_IN") != "" {
+		files, err := libtensorflow.Open()
+		t.Logf("%s, %v", files.Library, err)
+		return
+	}
+	root := t.TempDir()
+	beside, system := filepath.Join(root, "beside", "libtensorflow_cc.so.2"), filepath.Join(root, "system", "libtensorflow.so")
+	for _, library := range []string{beside, system} {
+		compile(t, library, "int f(void) { return 0; }")
+	}
+	for first, second := range map[string]string{beside: system, system: beside} {
+		cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), "STAND_IN=1", "LD_LIBRARY_PATH="+filepath.Dir(first)+":"+filepath.Dir(second))
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), first+", <nil>") {
+			t.Errorf("%v: no %s in %s", err, first, out)
+		}
+	}
+}
+
 // Stand-ins are laid out like TensorFlow's CUDA build and NVIDIA's wheels. The test runs
 // itself with them, in another process.
 func TestCUDABuildGetsLibcusolver(t *testing.T) {

@@ -56,5 +56,5 @@ def _compressed(to: Path) -> Iterator[IO[bytes]]:
             with zstandard.ZstdCompressor(LEVEL, threads=os.cpu_count() or 1).stream_writer(
                 file
             ) as stream:
-                yield stream  # type: ignore[misc]
+                yield stream
     os.replace(part, to)

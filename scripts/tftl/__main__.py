@@ -1,0 +1,5 @@
+"""`python -m tftl` is the program."""
+
+from . import program
+
+program()
