@@ -6,15 +6,17 @@ wherever it is made, while each processor would need a `strip` of its own.
 
 from __future__ import annotations
 
+import shutil
 import struct
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from dist.parts import Part
+from tftl import TENSORFLOW
 from tftl_export import downloads
 
-VERSION = "2.21.0"
 LIBRARIES = ("libtensorflow_cc.so.2", "libtensorflow_framework.so.2")
 NOTICES = "THIRD_PARTY_NOTICES.txt"
 ARM64 = "4b24aca16d527a3cf1c37f720c04c484c3d20f4d0fdfa98632ac8b9f3be6eb5c"
@@ -45,24 +47,47 @@ class Section(NamedTuple):
     entry: int
 
 
-def copy(architecture: str, folder: Path) -> Path:
-    """Write the libraries into a folder; returns the file with the licences of what is in them."""
+def copy(architecture: str, folder: Path) -> list[Part]:
+    """Write the libraries for CPUs into a folder; returns what they are."""
     folder.mkdir(parents=True)
     if architecture == "amd64":  # the wheel that is installed
         wheel = Path("build/libtensorflow/lib", LIBRARIES[0]).resolve().parent
-        for name in LIBRARIES:
-            strip(wheel / name, folder / name)
-        return wheel / NOTICES
-    archive = downloads.wheel("tensorflow", VERSION, ARM64, platform="manylinux_2_27_aarch64")
-    notices = folder.parent / NOTICES
+        return [_copy_from(wheel, "tensorflow-cpu", folder)]
+    archive = downloads.wheel("tensorflow", TENSORFLOW, ARM64, platform="manylinux_2_27_aarch64")
     with (
         tempfile.TemporaryDirectory(dir=folder.parent) as unpacked,
         zipfile.ZipFile(archive) as zipped,
     ):
-        for name in LIBRARIES:
-            strip(Path(zipped.extract(f"tensorflow/{name}", unpacked)), folder / name)
-        notices.write_bytes(zipped.read(f"tensorflow/{NOTICES}"))
-    return notices
+        for name in (*LIBRARIES, NOTICES):
+            zipped.extract(f"tensorflow/{name}", unpacked)
+        return [_copy_from(Path(unpacked, "tensorflow"), "tensorflow", folder)]
+
+
+def copy_cuda(packages: Path, folder: Path, cuda: Path) -> list[Part]:
+    """Write TensorFlow's CUDA build into a folder, and NVIDIA's libraries into another.
+
+    The second must be called nvidia and be beside the first, where TensorFlow looks for it.
+    """
+    folder.mkdir(parents=True)
+    found = [_copy_from(packages / "tensorflow", "tensorflow", folder)]
+    for library in sorted(packages.glob("nvidia/*/lib/*.so*")):
+        to = cuda / library.relative_to(packages / "nvidia")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(library, to)
+    for about in sorted(packages.glob("nvidia_*.dist-info")):
+        name, version = about.name.removesuffix(".dist-info").split("-")
+        name = name.replace("_", "-")
+        texts = {path.name: path.read_bytes() for path in about.rglob("License*.txt")}
+        url = f"pkg:pypi/{name}@{version}"
+        found.append(Part(name, version, url, "LicenseRef-NVIDIA-Proprietary", texts))
+    return found
+
+
+def _copy_from(wheel: Path, name: str, folder: Path) -> Part:
+    for library in LIBRARIES:
+        strip(wheel / library, folder / library)
+    texts = {NOTICES: (wheel / NOTICES).read_bytes()}
+    return Part(name, TENSORFLOW, f"pkg:pypi/{name}@{TENSORFLOW}", "Apache-2.0", texts)
 
 
 def strip(library: Path, to: Path) -> None:

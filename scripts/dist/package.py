@@ -39,6 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         help="install it below PREFIX and $DESTDIR instead of packing it",
     )
+    parser.add_argument(
+        "--cuda",
+        metavar="DIR",
+        type=Path,
+        help="take TensorFlow's CUDA build from the Python packages in DIR",
+    )
     options = parser.parse_args(arguments)
     name = f"tftl-{options.version}-linux-{options.architecture}"
     try:
@@ -60,12 +66,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def pack(made: Path, options: argparse.Namespace) -> None:
-    """Write the archives, the Debian package and their sums."""
-    files = [made.with_name(made.name + ending) for ending in (".tar.zst", ".tar.gz")]
-    for file in files:
-        archive.tar(made, file)
-    files.append(debian.package(made, options.version, options.architecture, options.output))
-    sums = options.output / f"SHA256SUMS-{options.architecture}"
+    """Write the archives, the Debian package and their sums.
+
+    What is for GPUs is one archive, to be unpacked over the other or alone.
+    """
+    ending = "-cuda" if options.cuda else ""
+    files = [made.with_name(f"{made.name}{ending}.tar.zst")]
+    archive.tar(made, files[0])
+    if not options.cuda:
+        files.append(made.with_name(f"{made.name}.tar.gz"))
+        archive.tar(made, files[1])
+        files.append(debian.package(made, options.version, options.architecture, options.output))
+    sums = options.output / f"SHA256SUMS-{options.architecture}{ending}"
     sums.write_text("".join(f"{downloads.sha256(file)}  {file.name}\n" for file in files))
     for file in [*files, sums]:
         print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
@@ -84,14 +96,13 @@ def folder(options: argparse.Namespace, to: Path) -> Path:
         for file in ("LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"):
             shutil.copyfile(file, documents / file)
         shutil.copytree("docs", documents / "docs")
-        notices = library.copy(options.architecture, made / "lib")
         listed = parts.modules(options.program)
+        if options.cuda:
+            listed += library.copy_cuda(options.cuda, made / "lib-gpu", made / "nvidia")
+        else:
+            listed += library.copy(options.architecture, made / "lib")
         parts.licences(listed, documents / "licences")
-        (documents / "licences/tensorflow").mkdir()
-        shutil.copyfile(notices, documents / "licences/tensorflow" / library.NOTICES)
-        (documents / "sbom.cdx.json").write_text(
-            parts.sbom(listed, options.version, options.architecture) + "\n"
-        )
+        (documents / "sbom.cdx.json").write_text(parts.sbom(listed, options.version) + "\n")
         written(options.native, ["man"], made / layout.MANUAL)
         for shell, place in layout.COMPLETIONS.items():
             written(options.native, ["completion", shell], made / place)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from dist import library
 
 # How texts of licences are told apart, by words that only they have. The names are SPDX's.
 KNOWN = (
@@ -33,13 +30,13 @@ class PartsError(Exception):
 
 
 class Part(NamedTuple):
-    """A library in the program."""
+    """Something that is in a release and that others wrote."""
 
     name: str
     version: str
     url: str  # a package URL, as SBOMs identify packages
     licence: str  # SPDX's name
-    texts: list[Path]
+    texts: dict[str, bytes]  # of its licence, by the names of files
 
 
 def modules(program: Path) -> list[Part]:
@@ -65,13 +62,13 @@ def modules(program: Path) -> list[Part]:
 
 
 def _part(name: str, version: str, url: str, folder: Path) -> Part:
-    texts = sorted(
-        path
+    texts = {
+        path.name: path.read_bytes()
         for path in [*folder.glob("*"), *folder.glob("licenses/*")]
         if path.is_file() and (FILES.search(path.name) or path.parent != folder)
-    )
+    }
     for spdx, words in KNOWN:
-        if any(re.search(words, path.read_text(errors="replace")) for path in texts):
+        if any(re.search(words.encode(), text) for text in texts.values()):
             return Part(name, version, url, spdx, texts)
     raise PartsError(f"{name} {version}: its licence is none that is known; see {folder}")
 
@@ -81,11 +78,11 @@ def licences(parts: list[Part], folder: Path) -> None:
     for part in parts:
         into = folder / part.name.replace("/", "_")
         into.mkdir(parents=True)
-        for text in part.texts:
-            shutil.copyfile(text, into / text.name)
+        for name, text in part.texts.items():
+            (into / name).write_bytes(text)
 
 
-def sbom(parts: list[Part], version: str, architecture: str) -> str:
+def sbom(parts: list[Part], version: str) -> str:
     """What is in a release, as CycloneDX 1.5 in JSON."""
     listed: list[dict[str, Any]] = [
         {
@@ -94,22 +91,10 @@ def sbom(parts: list[Part], version: str, architecture: str) -> str:
             "name": part.name,
             "version": part.version,
             "purl": part.url,
-            "licenses": [{"license": {"id": part.licence}}],
+            "licenses": [{"expression": part.licence}],
         }
         for part in parts
     ]
-    name = "tensorflow-cpu" if architecture == "amd64" else "tensorflow"
-    url = f"pkg:pypi/{name}@{library.VERSION}"
-    listed.append(
-        listed[0]
-        | {
-            "bom-ref": url,
-            "name": name,
-            "version": library.VERSION,
-            "purl": url,
-            "licenses": [{"license": {"id": "Apache-2.0"}}],
-        }
-    )
     application = {
         "type": "application",
         "bom-ref": "tftl",

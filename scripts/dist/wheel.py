@@ -19,12 +19,12 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-SCRIPTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(SCRIPTS))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dist import archive, parts
 from tftl import TENSORFLOW
 
+SCRIPTS = Path(__file__).resolve().parents[1]
 PACKAGES = ("tftl", "tftl_export")
 MACHINES = {62: "x86_64", 183: "aarch64"}  # by the number in an ELF file
 OLDEST_GLIBC = 28  # 2.28: what releases are built for

@@ -81,7 +81,7 @@ def test_what_is_no_library_is_refused(tmp_path):
 
 def test_every_module_has_a_known_licence_and_is_listed(tmp_path):
     found = parts.modules(PROGRAM)
-    listed = json.loads(parts.sbom(found, "1.2.0", "arm64"))
+    listed = json.loads(parts.sbom(found, "1.2.0"))
     built = subprocess.run(
         ["go", "version", "-m", PROGRAM], capture_output=True, text=True, check=True
     )
@@ -91,7 +91,6 @@ def test_every_module_has_a_known_licence_and_is_listed(tmp_path):
     assert len(dependencies) > 10
     urls = {part["purl"] for part in listed["components"]}
     assert urls >= {f"pkg:golang/{name}@{version}" for name, version in dependencies}
-    assert f"pkg:pypi/tensorflow@{library.VERSION}" in urls
     parts.licences(found, tmp_path)
     for part in found:
         assert any((tmp_path / part.name.replace("/", "_")).iterdir()), part.name
