@@ -25,6 +25,10 @@
 # make check-report      open reports in Chromium, made-up ones and those in runs/, and look for
 #                        faults; needs chromium and npm, which fetches its tools below build/
 # make report-picture    make docs/report.png again, from a run on the plants; needs chromium
+# make dist              make archives and a Debian package in build/dist; ARCH=arm64 for arm64,
+#                        GPU=1 an archive with CUDA, VERSION=1.2.0
+# make install           install below PREFIX=/usr/local; DESTDIR=DIR puts that below DIR
+# make check-dist        use what these make in a minimal Debian, arm64 under qemu; needs root
 # make wheel             make build/dist/tftl-VERSION-….whl, which pip installs
 # make dist-models       pack networks in build/dist; MODELS="vgg16 efficientnet_lite0-gap" chooses
 # make testdata          make build/testdata, which the Go tests read
@@ -61,6 +65,7 @@ build: setup
 # processor and every glibc. It finds its library in the archive or in Python's packages.
 ARCH ?= amd64
 DIST := build/dist
+ANIMALS := build/demo/animals
 TARGET := $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-linux-gnu.2.28
 ZIG := '$(CURDIR)/$(DIST)/tools/ziglang/zig' cc -target $(TARGET)
 RELEASE := $(patsubst v%,%,$(if $(findstring .,$(VERSION)),$(VERSION),0.0.0+$(VERSION)))
@@ -80,6 +85,14 @@ PACKAGE = $(VENV_PYTHON) scripts/dist/package.py --program $(DIST)/linux-$(ARCH)
 	--architecture $(ARCH) --version '$(RELEASE)' --output $(DIST)
 dist: build dist-program
 	@GO='$(GO)' $(PACKAGE)
+
+# Of arm64 a small network is used, because qemu is slow.
+CHECKED = scripts/check_dist.sh $(DIST)/tftl-$(RELEASE)-linux-$(1).tar.zst $(DIST)/tftl_$(subst -,.,$(RELEASE))-1_$(1).deb
+.PHONY: check-dist
+check-dist: dist dist-models testdata $(ANIMALS)/SOURCES.txt
+	$(call CHECKED,amd64) $(DIST)/tftl-model-vgg16-gap-$(RELEASE).tar.zst $(ANIMALS)
+	$(MAKE) dist ARCH=arm64
+	$(call CHECKED,arm64) build/testdata/tiny build/testdata/photos
 
 PREFIX ?= /usr/local
 .PHONY: install
@@ -164,7 +177,6 @@ repository:
 		git ls-files --cached --ignored --exclude-standard | { ! sed 's/$$/: ignored, yet committed/' | grep ^; }; fi
 
 # Photographs and VGG16 with ImageNet's weights, both from packages.
-ANIMALS := build/demo/animals
 PLANTS := build/demo/plants
 PHOTOGRAPHS := $(or $(DATA),$(ANIMALS))
 FETCHED := $(if $(DATA),,$(ANIMALS)/SOURCES.txt)

@@ -5,8 +5,9 @@
 # the archive is unpacked there, then the Debian package is installed. MODEL is a folder or a packed
 # network. A release for arm64 runs under qemu, with the libraries of such a Debian.
 #
-# Only root can do that. debootstrap makes the Debian the first time; it is kept in the user's cache
-# folder, and so are debootstrap, qemu and lintian where they are not installed.
+# Only root can do that, where namespaces can be made; otherwise the archive is used on this machine,
+# without its environment, and a line says so. debootstrap makes the Debian the first time. It is kept
+# in the user's cache folder, and so are debootstrap, qemu and lintian where they are not installed.
 set -eu
 
 archive=$1 deb=$2 model=$3 photographs=$4
@@ -43,8 +44,11 @@ debian() {
 		program=$(tool debootstrap debootstrap)
 		case $program in "$cache"*) export DEBOOTSTRAP_DIR="$cache/debootstrap/usr/share/debootstrap" ;; esac
 		case $architecture in amd64) foreign= ;; *) foreign=--foreign ;; esac # only unpacked
-		"$program" --variant=minbase --arch="$architecture" $foreign --include="$2" "$suite" "$work/made" >"$work/log" 2>&1 ||
-			die "debootstrap: $(tail -n 1 "$work/log")"
+		for attempt in 1 2 3; do # mirrors have bad moments
+			rm -rf "$work/made"
+			"$program" --variant=minbase --arch="$architecture" $foreign --include="$2" "$suite" "$work/made" >"$work/log" 2>&1 && break
+			[ $attempt != 3 ] || die "debootstrap: $(tail -n 1 "$work/log")"
+		done
 		tar -C "$work/made" -cf "$tar.part" .
 		mv "$tar.part" "$tar"
 		rm -rf "$work/made"
@@ -66,7 +70,7 @@ as_user() {
 	inside 1000:1000 "$1"
 }
 
-emulated() { # the same under qemu, where $root has the libraries
+here() { # the same on this machine, for arm64 under qemu with the libraries in $root
 	(cd "$root/home/user" && env -i HOME="$root/home/user" PATH=/usr/bin:/bin sh -euc "$1")
 }
 
@@ -92,17 +96,25 @@ home() {
 	esac
 }
 
-[ "$(id -u)" = 0 ] || die "only root can make a Debian of its own"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
+
+if [ "$(id -u)" != 0 ] || ! unshare --net --mount --pid --fork true; then
+	say "no right to make a Debian of its own: only the archive is used, on this machine"
+	[ $architecture = amd64 ] || exit 0
+	home
+	tar -C "$root/home/user" -xf "$archive"
+	use here "$(echo "$root"/home/user/tftl-*/bin/tftl)"
+	exit
+fi
 
 if [ $architecture = arm64 ]; then
 	qemu=$(tool qemu-aarch64-static qemu-user-static)
 	debian "$root" libstdc++6
 	home
 	tar -C "$root/home/user" -xf "$archive"
-	use emulated "$qemu -L $root $(echo "$root"/home/user/tftl-*/bin/tftl)"
+	use here "$qemu -L $root $(echo "$root"/home/user/tftl-*/bin/tftl)"
 	dpkg-deb -x "$deb" "$root"
 	"$qemu" -L "$root" "$root/usr/lib/tftl/bin/tftl" version >/dev/null
 	say "the archive and the Debian package work"

@@ -75,7 +75,6 @@ def _fields(version: str, architecture: str) -> dict[str, Any]:
         "priority": "optional",
         "depends": ["libc6 (>= 2.28)", "libstdc++6 (>= 8)", "libgcc-s1 | libgcc1"],
         "description": DESCRIPTION,
-        "license": "MIT",
         "deb": {"compression": "gzip"},  # the dpkg of Debian 11 cannot read zstd
     }
 
