@@ -13,6 +13,8 @@ from typing import IO
 
 import zstandard
 
+from tftl_export import downloads
+
 LEVEL = 12  # of zstd: a release is packed in a minute
 
 
@@ -34,6 +36,13 @@ def tar(folder: Path, to: Path) -> None:
             out.add(
                 path, path.relative_to(folder.parent).as_posix(), recursive=False, filter=_anonymous
             )
+
+
+def record(files: list[Path], to: Path) -> None:
+    """Write the sums of files, as sha256sum checks them, and print how big each is."""
+    to.write_text("".join(f"{downloads.sha256(file)}  {file.name}\n" for file in files))
+    for file in [*files, to]:
+        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:

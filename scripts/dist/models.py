@@ -31,17 +31,16 @@ def main() -> int:
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     options = parser.parse_args()
     try:
-        for model in options.models:
-            path = pack(model, options.version, options.output)
-            print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        packed = [pack(model, options.version, options.output) for model in options.models]
+        archive.record(sum(packed, []), options.output / "SHA256SUMS-models")
     except (OSError, ValueError, downloads.DownloadError) as error:
         print(f"models: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def pack(model: Path, version: str, output: Path) -> Path:
-    """Write the archive of an export into a folder; returns its path.
+def pack(model: Path, version: str, output: Path) -> list[Path]:
+    """Write the archives of an export into a folder: the same, for zstd and for gzip.
 
     Raises:
         ValueError: if it is not an undamaged export whose weights may be passed on.
@@ -55,9 +54,10 @@ def pack(model: Path, version: str, output: Path) -> Path:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(model / file, folder / file)
         (folder / "LICENSE").write_text(text)
-        path = output / f"{name}.tar.zst"
-        archive.tar(folder, path)
-    return path
+        archives = [output / f"{name}{ending}" for ending in (".tar.zst", ".tar.gz")]
+        for path in archives:
+            archive.tar(folder, path)
+    return archives
 
 
 def sealed(model: Path) -> list[str]:

@@ -77,10 +77,7 @@ def pack(made: Path, options: argparse.Namespace) -> None:
         files.append(made.with_name(f"{made.name}.tar.gz"))
         archive.tar(made, files[1])
         files.append(debian.package(made, options.version, options.architecture, options.output))
-    sums = options.output / f"SHA256SUMS-{options.architecture}{ending}"
-    sums.write_text("".join(f"{downloads.sha256(file)}  {file.name}\n" for file in files))
-    for file in [*files, sums]:
-        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+    archive.record(files, options.output / f"SHA256SUMS-{options.architecture}{ending}")
 
 
 def folder(options: argparse.Namespace, to: Path) -> Path:

@@ -57,7 +57,8 @@ def unpacked(path: Path) -> dict[str, bytes]:
 
 
 def test_the_archive_has_the_model_and_its_licence(model, tmp_path):
-    path = models.pack(model, "1.2", tmp_path / "dist")
+    path, other = models.pack(model, "1.2", tmp_path / "dist")
+    assert other.name == "tftl-model-tiny-1.2.tar.gz"
     assert path.name == "tftl-model-tiny-1.2.tar.zst"
     files = unpacked(path)
     licence = files.pop("tftl-model-tiny-1.2/LICENSE").decode()
@@ -77,10 +78,11 @@ def test_the_apache_licence_is_added_in_full(model, monkeypatch):
 
 
 def test_one_export_gives_the_same_bytes(model, tmp_path):
-    first = models.pack(model, "1.2", tmp_path / "a").read_bytes()
+    first = [path.read_bytes() for path in models.pack(model, "1.2", tmp_path / "a")]
     os.utime(model / "saved_model.pb", (0, 0))
     os.chmod(model / "saved_model.pb", 0o600)
-    assert models.pack(model, "1.2", tmp_path / "b").read_bytes() == first
+    second = models.pack(model, "1.2", tmp_path / "b")
+    assert [path.read_bytes() for path in second] == first
 
 
 def test_weights_that_may_not_be_passed_on_are_not_packed(model, tmp_path, monkeypatch):
