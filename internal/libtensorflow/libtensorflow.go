@@ -14,5 +14,5 @@
 package libtensorflow
 
 // #cgo CFLAGS: -Wall
-// #cgo LDFLAGS: -Wl,--as-needed -ldl
+// #cgo linux LDFLAGS: -Wl,--as-needed -ldl
 import "C"

@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build linux && (amd64 || arm64)
 
 #define _GNU_SOURCE // RTLD_DEFAULT
 

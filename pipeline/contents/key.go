@@ -33,12 +33,12 @@ func (t *Table) KeyOf(path string) (k Key) {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	absolute, err := filepath.Abs(path)
-	if !ok || err != nil || now.Sub(time.Unix(stat.Ctim.Unix())) < settling {
+	if !ok || err != nil || now.Sub(changed(stat)) < settling {
 		return k
 	}
 	text := append(make([]byte, 0, len(absolute)+64), absolute...)
 	text = append(text, 0)
-	for _, n := range []int64{info.Size(), stat.Mtim.Nano(), stat.Ctim.Nano(), int64(stat.Ino)} {
+	for _, n := range []int64{info.Size(), info.ModTime().UnixNano(), changed(stat).UnixNano(), int64(stat.Ino)} {
 		text = binary.LittleEndian.AppendUint64(text, uint64(n))
 	}
 	sum := sha256.Sum256(text)
