@@ -39,7 +39,7 @@ License-Expression: {licence}
 {files}
 Requires-Python: >=3.11,<3.14
 Requires-Dist: tensorflow=={tensorflow}
-Requires-Dist: keras>=3.12,<4
+Requires-Dist: keras>=3.15,<4
 Requires-Dist: h5py>=3.11
 Requires-Dist: numpy>=1.26
 Requires-Dist: pip
