@@ -108,7 +108,7 @@ func (n network) Info() workflow.Info {
 	info := workflow.Info{
 		Path: n.Dir, Backbone: d.Backbone, WeightsOrigin: d.Weights.Origin, WeightsSHA256: n.weights,
 		Input: input(d.Input), Pooling: d.Head.Pooling, Hidden: d.Head.Hidden, Optimizers: d.Optimizers, LearningRate: d.LearningRate,
-		NewHead: d.Contract >= 3,
+		NewHead: d.Contract >= 3, FrozenBatch: r.FrozenBatch(),
 		Runtime: rundir.Runtime{
 			TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,
 		},

@@ -136,7 +136,10 @@ type Info struct {
 	// NewHead is false for an export of an older version, whose head has no feature
 	// scale and cannot start small.
 	NewHead bool
-	Runtime rundir.Runtime
+	// FrozenBatch is the batch size of its frozen part where features are stored; 0 for
+	// that of package features.
+	FrozenBatch int
+	Runtime     rundir.Runtime
 }
 
 // Input says how an image becomes a network's input.
