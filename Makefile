@@ -43,6 +43,9 @@
 GO ?= go
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export GPU
+ifdef GPU # TensorFlow's wheel does not say where libcusolver is. tftl knows, Python does not.
+export LD_LIBRARY_PATH := $(CURDIR)/build/gpu/libtensorflow/nvidia/cusolver/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+endif
 export VENV := $(if $(GPU),.venv-gpu,.venv)
 VENV_PYTHON := $(VENV)/bin/python
 

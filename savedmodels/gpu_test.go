@@ -150,25 +150,27 @@ func distance(a, b []float32) float64 {
 	return difference / size
 }
 
-func TestOutOfMemory(t *testing.T) {
+func TestFailedCallsSayWhatToDo(t *testing.T) {
 	const tensorflow = "OOM when allocating tensor with shape[32,64,224,224] and type float on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc"
 	for _, test := range []struct {
 		signature string
 		batch     int64
 		text      string
 		kind      pipeline.Kind
+		memory    bool
 		hint      string
 	}{
-		{"step", 32, tensorflow, pipeline.Other, "use a smaller batch: batch-size 16"},
-		{"step", 1, tensorflow, pipeline.Other, ""},
-		{"serving_default", 8, "CUBLAS_STATUS_ALLOC_FAILED", pipeline.Other, "use a smaller batch: batch-size 4"},
-		{"features", 64, "Out of memory while trying to allocate 5 bytes", pipeline.Other, "the frozen pass has a batch size of its own"},
-		{"step", 32, "Incompatible shapes", pipeline.BadModel, ""},
+		{"step", 32, tensorflow, pipeline.Other, true, "use a smaller batch: batch-size 16"},
+		{"step", 1, tensorflow, pipeline.Other, true, ""},
+		{"serving_default", 8, "CUBLAS_STATUS_ALLOC_FAILED", pipeline.Other, true, "use a smaller batch: batch-size 4"},
+		{"features", 64, "Out of memory while trying to allocate 5 bytes", pipeline.Other, true, "the frozen pass has a batch size of its own"},
+		{"step", 32, "Incompatible shapes", pipeline.BadModel, false, ""},
+		{"explain", 32, "A deterministic GPU implementation of X is not currently available.", pipeline.Other, false, "set TF_DETERMINISTIC_OPS=0"},
 	} {
 		err := failed(test.signature, test.batch, errors.New(test.text))
 		hint := pipeline.HintOf(err).String()
 		names := strings.Contains(err.Error(), fmt.Sprintf("out of memory with a batch of %d images", test.batch))
-		if pipeline.KindOf(err) != test.kind || !strings.HasPrefix(hint, test.hint) || (hint == "") != (test.hint == "") || names != (test.kind == pipeline.Other) {
+		if pipeline.KindOf(err) != test.kind || !strings.HasPrefix(hint, test.hint) || (hint == "") != (test.hint == "") || names != test.memory {
 			t.Errorf("%s, %s: %v, hint %q", test.signature, test.text, err, hint)
 		}
 	}

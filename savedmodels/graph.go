@@ -132,6 +132,8 @@ func failed(signature string, batch int64, err error) error {
 		return outOfMemory(signature, batch, err)
 	case memory || signature == signatureSave:
 		return err
+	case says("eterministic GPU implementation"): // see repeatOnGPU
+		return pipeline.WithHint(err, "set TF_DETERMINISTIC_OPS=0 for results that differ a little from one time to the next, or use %s cpu", pipeline.Option("device"))
 	}
 	return pipeline.Errorf(pipeline.BadModel, "%w", err)
 }
