@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from driver import Stage, variables, tolerance
+from driver import Stage, tolerance, variables
 from PIL import Image
 from program import AS_IN_KERAS, Predictions, history, order, parts, predict, tftl
 from sklearn import metrics
