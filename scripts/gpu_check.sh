@@ -38,6 +38,12 @@ set_up() {
 	bin/tftl version --device "$DEVICE" | sed -n 's/^devices *//p'
 }
 
+cuda_libraries() { # with a stand-in for the driver
+	[ "$DEVICE$GPU" = cpu1 ] || { echo "only in a rehearsal with TensorFlow's CUDA build" && return; }
+	scripts/cuda_libraries.sh >"$work/libraries.txt"
+	echo "$(wc -l <"$work/libraries.txt") are found"
+}
+
 two_runs() {
 	for precision in $PRECISIONS; do
 		for run in one two; do
@@ -137,6 +143,7 @@ mkdir -p $work
 failed=''
 printf '| step | result | seconds | what it said last |\n|---|---|---|---|\n' >$table
 step "set up, build, find the device" 420 set_up
+step "CUDA's libraries" 60 cuda_libraries
 step "two runs, bit for bit" 180 two_runs
 step "losses as in Keras, without TF32" 180 as_in_keras
 step "other precisions" 10 precisions

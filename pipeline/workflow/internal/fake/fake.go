@@ -40,7 +40,7 @@ type World struct {
 	Weights string
 	// FrozenBatch is that of the networks.
 	FrozenBatch int
-	mu      sync.Mutex
+	mu          sync.Mutex
 }
 
 // Env returns an environment of the world.
