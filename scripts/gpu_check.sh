@@ -39,7 +39,9 @@ set_up() {
 }
 
 cuda_libraries() { # with a stand-in for the driver
-	[ "$DEVICE$GPU" = cpu1 ] || { echo "only in a rehearsal with TensorFlow's CUDA build" && return; }
+	if [ "$DEVICE" != cpu ] || [ -z "$GPU" ]; then
+		echo "only in a rehearsal with TensorFlow's CUDA build" && return
+	fi
 	scripts/cuda_libraries.sh >"$work/libraries.txt"
 	echo "$(wc -l <"$work/libraries.txt") are found"
 }
