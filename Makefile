@@ -36,12 +36,18 @@
 # make clean             remove what was built; .venv, runs and models stay
 #
 # With any of them, PYTHON=python3.12 chooses the Python of a new .venv, and LIBTENSORFLOW=DIR
-# links the libtensorflow in DIR (include/ and lib/) instead of the one in .venv. See
-# docs/install.md and CONTRIBUTING.md.
+# links the libtensorflow in DIR (include/ and lib/) instead of the one in .venv. GPU=1 takes
+# TensorFlow's CUDA build from an environment of its own, .venv-gpu; say it each time. See
+# docs/install.md, docs/gpu.md and CONTRIBUTING.md.
 
 GO ?= go
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-VENV_PYTHON := .venv/bin/python
+export GPU
+ifdef GPU # TensorFlow's wheel does not say where libcusolver is. tftl knows, Python does not.
+export LD_LIBRARY_PATH := $(CURDIR)/build/gpu/libtensorflow/nvidia/cusolver/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+endif
+export VENV := $(if $(GPU),.venv-gpu,.venv)
+VENV_PYTHON := $(VENV)/bin/python
 
 # The binary finds its libraries relative to its own folder, so this folder can be moved. Test
 # binaries are elsewhere and need the absolute path.
@@ -49,8 +55,8 @@ ifdef LIBTENSORFLOW
 LIB := $(shell cd '$(LIBTENSORFLOW)' 2>/dev/null && pwd)
 RPATH := $(LIB)/lib
 else
-LIB := $(CURDIR)/build/libtensorflow
-RPATH := $$ORIGIN/../build/libtensorflow/lib
+LIB := $(CURDIR)/build/$(if $(GPU),gpu/)libtensorflow
+RPATH := $$ORIGIN/../build/$(if $(GPU),gpu/)libtensorflow/lib
 endif
 export LIBTENSORFLOW
 export CGO_CFLAGS := '-I$(LIB)/include'
@@ -169,7 +175,7 @@ mypy: setup
 	$(VENV_PYTHON) -m mypy
 
 shellcheck: setup
-	.venv/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
+	$(VENV)/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
 
 # Nothing that is built, downloaded or trained was committed despite .gitignore.
 repository:

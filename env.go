@@ -23,6 +23,9 @@ func Env(version string) workflow.Env {
 			r, ok := runtimes[s]
 			if !ok {
 				var err error
+				if err = beside(s, runtimes); err != nil {
+					return nil, err
+				}
 				if r, err = Resolve(s); err != nil {
 					return nil, err
 				}
@@ -58,7 +61,21 @@ func CheckModel(dir string) error {
 
 // Resolve finds out what a session uses on this machine.
 func Resolve(s workflow.Session) (*savedmodels.Runtime, error) {
-	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device, Trust: s.Trust})
+	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device, GPUMemory: s.GPUMemory, Trust: s.Trust})
+}
+
+// beside checks that a session can be had in a process that has others: CUDA's
+// libraries turn TF32 off for all, or for none.
+func beside(s workflow.Session, others map[workflow.Session]*savedmodels.Runtime) error {
+	exact := func(s workflow.Session) bool { return s.Precision == string(savedmodels.Float32) }
+	for other, r := range others {
+		if r.OnGPU() && s.Device != "cpu" && exact(s) != exact(other) {
+			return pipeline.WithHint(
+				pipeline.Errorf(pipeline.BadUsage, "%s: on a GPU, runs in float32 and runs in another precision cannot be done together", pipeline.Option("precision")),
+				"put them into two files, or give all of them %s float32", pipeline.Option("precision"))
+		}
+	}
+	return nil
 }
 
 // load loads a model for training. A run cannot be trained like that, but a new
@@ -91,7 +108,7 @@ func (n network) Info() workflow.Info {
 	info := workflow.Info{
 		Path: n.Dir, Backbone: d.Backbone, WeightsOrigin: d.Weights.Origin, WeightsSHA256: n.weights,
 		Input: input(d.Input), Pooling: d.Head.Pooling, Hidden: d.Head.Hidden, Optimizers: d.Optimizers, LearningRate: d.LearningRate,
-		NewHead: d.Contract >= 3,
+		NewHead: d.Contract >= 3, FrozenBatch: r.FrozenBatch(),
 		Runtime: rundir.Runtime{
 			TensorFlow: r.TensorFlow, Devices: r.Devices, Precision: string(r.Precision), Threads: r.Threads, Instructions: r.Instructions,
 		},

@@ -253,7 +253,9 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 		order = order[:min(steps*f.Plan.BatchSize, len(order))]
 	}
 	rest := order[min(s.Batch*f.Plan.BatchSize, len(order)):]
+	waiting := time.Now()
 	for batch, err := range batches(ctx, train, number, rest, f.Plan.BatchSize) {
+		event.Waited += time.Since(waiting)
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -266,6 +268,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 		event.Phase, event.Done, event.Total = "train", s.Seen, len(order)
 		event.Loss, event.Accuracy = s.Loss/float64(s.Seen), float64(s.Correct)/float64(s.Seen)
 		f.Progress.report(event)
+		waiting = time.Now()
 	}
 	if err := ctx.Err(); err != nil {
 		return Verdict{}, err

@@ -1,5 +1,7 @@
 package pipeline
 
+import "time"
+
 // Event reports the progress of a loop.
 type Event struct {
 	// Phase is "read", "check", "compare", "features", "train", "validate",
@@ -8,13 +10,14 @@ type Event struct {
 	Phase    string
 	Run      string // its name, if others are trained at the same time
 	Stage    string
-	Epoch    int     // from 1 within the stage
-	Epochs   int     // most epochs of the stage
-	Done     int     // samples
-	Total    int     // 0 if it is unknown
-	Cached   int     // samples whose features were cached already
-	Left     int     // samples that count as done, but whose features did not fit in the cache
-	Loss     float64 // of the epoch so far
+	Epoch    int           // from 1 within the stage
+	Epochs   int           // most epochs of the stage
+	Done     int           // samples
+	Total    int           // 0 if it is unknown
+	Cached   int           // samples whose features were cached already
+	Left     int           // samples that count as done, but whose features did not fit in the cache
+	Waited   time.Duration // of a frozen pass or an epoch's training, for the next batch to be read
+	Loss     float64       // of the epoch so far
 	Accuracy float64
 	Record   Epoch // of phase "epoch"
 }

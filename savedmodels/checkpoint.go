@@ -245,7 +245,7 @@ func (s *stage) restoreBoth(ctx context.Context, prefix string, checkpoint, netw
 		}
 	}
 	if len(lacking) == 0 {
-		return s.restore(ctx, prefix)
+		return s.restoreGraphs(ctx, prefix)
 	}
 	tmp, err := os.MkdirTemp("", "tftl-")
 	if err != nil {
@@ -259,7 +259,14 @@ func (s *stage) restoreBoth(ctx context.Context, prefix string, checkpoint, netw
 	if err != nil {
 		return err
 	}
-	return s.restore(ctx, whole)
+	return s.restoreGraphs(ctx, whole)
+}
+
+func (s *stage) restoreGraphs(ctx context.Context, prefix string) error {
+	if err := s.restore(ctx, prefix); err != nil || s.inferring == nil {
+		return err
+	}
+	return s.inferring.restore(ctx, prefix)
 }
 
 func (s *stage) Close() error {
@@ -267,7 +274,7 @@ func (s *stage) Close() error {
 	if s.constant != nil {
 		s.constant.close()
 	}
-	s.close()
+	s.closeGraphs()
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
-	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 
 	"tftl/internal/doctor"
 	"tftl/internal/libtensorflow"
@@ -18,7 +17,7 @@ import (
 // and the device. The checks spell options as their reader knows them. An error is a
 // mistake in the options.
 func Examine(h doctor.Host, o Options, resolve func(device string) (*Runtime, error), spell pipeline.Spelling) ([]doctor.Check, error) {
-	if _, err := selectDevice(&for_core_protos_go_proto.ConfigProto{GpuOptions: &for_core_protos_go_proto.GPUOptions{}}, o.Device); err != nil {
+	if _, _, err := selectDevice(sessionConfig(0), o); err != nil {
 		return nil, err
 	}
 	library, err := library()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -83,7 +84,11 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 		return nil, pipeline.Errorf(pipeline.BadModel, "signature %q is missing", signature)
 	}
 	// Some kernels crash the process if a tensor has the wrong rank.
+	var batch int64
 	for name, t := range inputs {
+		if s := t.Shape(); len(s) > 1 { // images, features or targets
+			batch = s[0]
+		}
 		if want := shape(def.Inputs[name]); !fits(want, t.Shape()) {
 			return nil, fmt.Errorf("signature %q: %s has shape %v, not %v", signature, name, t.Shape(), want)
 		}
@@ -110,18 +115,41 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	}
 	if err != nil {
 		tensor.Free(results...)
-		return nil, failed(signature, err)
+		return nil, failed(signature, batch, err)
 	}
 	return results, nil
 }
 
-// failed is the error for a call that failed: the model's fault, unless memory ran out
-// or the disk is full.
-func failed(signature string, err error) error {
-	if text := err.Error(); signature == signatureSave || strings.Contains(text, "OOM") || strings.Contains(text, "allocat") {
-		return fmt.Errorf("signature %q: %w", signature, err)
+// failed is the error for a call with a batch of images that failed: the model's fault,
+// unless memory ran out or the disk is full.
+func failed(signature string, batch int64, err error) error {
+	text := err.Error()
+	says := func(word string) bool { return strings.Contains(text, word) }
+	err = fmt.Errorf("signature %q: %w", signature, err)
+	memory := slices.ContainsFunc([]string{"OOM", "allocat", "ut of memory", "ALLOC_FAILED"}, says)
+	switch {
+	case memory && batch > 0:
+		return outOfMemory(signature, batch, err)
+	case memory || signature == signatureSave:
+		return err
+	case says("eterministic GPU implementation"): // see repeatOnGPU
+		return pipeline.WithHint(err, "set TF_DETERMINISTIC_OPS=0 for results that differ a little from one time to the next, or use %s cpu", pipeline.Option("device"))
 	}
-	return pipeline.Errorf(pipeline.BadModel, "signature %q: %w", signature, err)
+	return pipeline.Errorf(pipeline.BadModel, "%w", err)
+}
+
+func outOfMemory(signature string, batch int64, err error) error {
+	err = fmt.Errorf("out of memory with a batch of %d images: %w", batch, err)
+	size := pipeline.Option("batch-size")
+	switch {
+	case signature == signatureFeatures || signature == signatureConstant:
+		return pipeline.WithHint(err,
+			"the frozen pass has a batch size of its own: free some memory, use %s cpu, or a network of smaller images; with %s off, a smaller %s helps too",
+			pipeline.Option("device"), pipeline.Option("cache"), size)
+	case batch > 1:
+		return pipeline.WithHint(err, "use a smaller batch: %s %d", size, batch/2)
+	}
+	return err
 }
 
 // checkResult checks that a result is what the signature declares: a graph may

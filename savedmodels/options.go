@@ -1,9 +1,9 @@
 package savedmodels
 
 import (
+	"cmp"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -16,129 +16,167 @@ import (
 // Precision is the precision of a session's computations.
 type Precision string
 
-// The precisions. Float32 equals Keras within rounding. BFloat16 multiplies in
-// bfloat16 where that is safe and adds in float32. TF32 exists only on GPUs.
+// The precisions. Float32 equals Keras within rounding. BFloat16, which exists on CPUs
+// only, multiplies in bfloat16 where that is safe and adds in float32. TF32 and Float16
+// exist on GPUs only. Float16 is that of the frozen part and of serving. Steps are in
+// TF32, because gradients would become zero in float16.
 const (
 	Auto     Precision = "auto"
 	Float32  Precision = "float32"
 	BFloat16 Precision = "bfloat16"
 	TF32     Precision = "tf32"
+	Float16  Precision = "float16"
 )
 
 // Options are the options of a session.
 type Options struct {
-	Precision Precision // Auto, Float32 or BFloat16
-	Threads   int       // within one operation and between operations; 0 for all processors
-	Device    string    // "auto", "cpu", "gpu" or "gpu:N"
-	Trust     bool      // run any graph, also one that does more than compute
+	Precision Precision
+	Threads   int    // within one operation and between operations; 0 for all processors
+	Device    string // "auto", "cpu", "gpu" or "gpu:N"
+	GPUMemory int64  // most bytes of the GPU's memory; 0 for all
+	Trust     bool   // run any graph, also one that does more than compute
 }
 
 // Runtime is what a session uses on this machine.
 type Runtime struct {
 	TensorFlow   string    `json:"tensorflow"`   // version of the library
-	Devices      []string  `json:"devices"`      // TensorFlow's names: CPU:0, GPU:0
+	Devices      []string  `json:"devices"`      // CPU:0, "GPU:0 NVIDIA H200 (9.0)"
 	Precision    Precision `json:"precision"`    // never Auto
 	Threads      int       `json:"threads"`      // 0 for all processors
 	Instructions string    `json:"instructions"` // with +onednn if its kernels are on; part of the feature cache's key
 	config       *tf.SessionOptions
+	inference    *tf.SessionOptions // of the frozen part and of serving; nil for config
 	trust        bool
+}
+
+// OnGPU reports whether a GPU computes.
+func (r *Runtime) OnGPU() bool {
+	return len(r.Devices) > 0 && strings.HasPrefix(r.Devices[len(r.Devices)-1], "GPU")
+}
+
+// inferring returns the runtime of graphs that train nothing.
+func (r *Runtime) inferring() *Runtime {
+	if r.inference == nil {
+		return r
+	}
+	other := *r
+	other.config = r.inference
+	return &other
 }
 
 // Resolve decides what the options mean on this machine. The decision depends
 // only on the device and the instruction set, never on timing, so that runs
-// repeat.
+// repeat. On a GPU, a process either computes in Float32 or not: the first call decides.
 func Resolve(o Options) (*Runtime, error) {
-	config := &for_core_protos_go_proto.ConfigProto{
-		IntraOpParallelismThreads: int32(o.Threads),
-		InterOpParallelismThreads: int32(o.Threads),
-		GpuOptions:                &for_core_protos_go_proto.GPUOptions{AllowGrowth: true},
+	if err := pipeline.CheckRange("threads", o.Threads, 0, pipeline.MaxWorkers); err != nil {
+		return nil, err
+	}
+	o.Precision = cmp.Or(o.Precision, Auto)
+	if err := checkGPUMemory(o.GPUMemory); err != nil {
+		return nil, err
+	}
+	config := sessionConfig(o.Threads)
+	wantGPU, number, err := selectDevice(config, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Device != "cpu" && o.Precision == Float32 { // before TensorFlow starts
+		if err := os.Setenv(tf32Override, "0"); err != nil {
+			return nil, err
+		}
+	}
+	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions(), trust: o.Trust}
+	if r.Devices, err = devices(config); err != nil && !wantGPU {
+		return nil, err
+	}
+	if wantGPU && !r.OnGPU() {
+		return nil, noGPU(o.Device, r.Devices, err)
+	}
+	if o.GPUMemory > 0 && !r.OnGPU() {
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s: there is no GPU, only %s", pipeline.Option("gpu-memory"), strings.Join(r.Devices, ", "))
+	}
+	if r.OnGPU() {
+		err = r.resolveGPU(o.Precision, number)
+	} else {
+		r.Precision, err = resolvePrecision(o.Precision)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, r.configure(config)
+}
+
+func sessionConfig(threads int) *for_core_protos_go_proto.ConfigProto {
+	return &for_core_protos_go_proto.ConfigProto{
+		IntraOpParallelismThreads: int32(threads),
+		InterOpParallelismThreads: int32(threads),
 		GraphOptions: &for_core_protos_go_proto.GraphOptions{
 			// Also of graphs with few nodes: a frozen part with constants has three that are
 			// not in functions.
 			RewriteOptions: &for_core_protos_go_proto.RewriterConfig{MinGraphNodes: -1},
 		},
 	}
-	if err := pipeline.CheckRange("threads", o.Threads, 0, pipeline.MaxWorkers); err != nil {
-		return nil, err
-	}
-	wantGPU, err := selectDevice(config, o.Device)
+}
+
+// resolveGPU names the GPU and decides its precision.
+func (r *Runtime) resolveGPU(p Precision, number int) error {
+	gpu, err := describeGPU(number)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("GPU %d: %w", number, err)
 	}
-	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions(), trust: o.Trust}
-	if r.Devices, err = devices(config); err != nil && !wantGPU {
-		return nil, err
+	r.Devices[len(r.Devices)-1] += " " + nameOf(gpu) // others round differently
+	if r.Precision, err = precisionOn(gpu, p); err != nil {
+		return err
 	}
-	gpu := len(r.Devices) > 0 && strings.HasPrefix(r.Devices[len(r.Devices)-1], "GPU")
-	if wantGPU && !gpu {
-		return nil, noGPU(o.Device, r.Devices, err)
-	}
-	if r.Precision, err = resolvePrecision(o.Precision, gpu); err != nil {
-		return nil, err
-	}
-	switch r.Precision {
-	case BFloat16:
-		rewrite := config.GraphOptions.RewriteOptions
-		if gpu {
-			rewrite.AutoMixedPrecision = for_core_protos_go_proto.RewriterConfig_ON
-		}
+	return repeatOnGPU()
+}
+
+// configure makes the options of sessions.
+func (r *Runtime) configure(config *for_core_protos_go_proto.ConfigProto) (err error) {
+	rewrite := config.GraphOptions.RewriteOptions
+	if r.Precision == BFloat16 {
 		rewrite.AutoMixedPrecisionOnednnBfloat16 = for_core_protos_go_proto.RewriterConfig_ON
-	case Float32:
-		if gpu { // CUDA's libraries use TF32 unless this is set before they start
-			if err := os.Setenv("NVIDIA_TF32_OVERRIDE", "0"); err != nil {
-				return nil, err
-			}
-		}
 	}
+	if r.config, err = sessionOptions(config); err != nil || r.Precision != Float16 {
+		return err
+	}
+	rewrite.AutoMixedPrecision = for_core_protos_go_proto.RewriterConfig_ON // float16, on a GPU only
+	r.inference, err = sessionOptions(config)
+	return err
+}
+
+func sessionOptions(config *for_core_protos_go_proto.ConfigProto) (*tf.SessionOptions, error) {
 	data, err := proto.Marshal(config)
-	if err != nil {
-		return nil, err
-	}
-	r.config = &tf.SessionOptions{Config: data}
-	return r, nil
+	return &tf.SessionOptions{Config: data}, err
 }
 
-func selectDevice(config *for_core_protos_go_proto.ConfigProto, device string) (wantGPU bool, err error) {
-	kind, number, numbered := strings.Cut(device, ":")
-	switch {
-	case device == "" || device == "auto":
-		return false, nil
-	case device == "cpu":
-		config.DeviceCount = map[string]int32{"GPU": 0}
-		return false, nil
-	case kind == "gpu":
-		if numbered {
-			if n, err := strconv.Atoi(number); err != nil || n < 0 {
-				break
-			}
-			config.GpuOptions.VisibleDeviceList = number
-		}
-		return true, nil
-	}
-	return false, pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, cpu, gpu or gpu:N", pipeline.Option("device"), device)
-}
-
-func resolvePrecision(p Precision, gpu bool) (Precision, error) {
+// resolvePrecision decides the precision on a CPU.
+func resolvePrecision(p Precision) (Precision, error) {
 	switch p {
 	case Float32:
 		return p, nil
 	case BFloat16:
-		if !gpu && !computesBFloat16() {
+		if !computesBFloat16() {
 			return "", pipeline.WithHint(
 				pipeline.Errorf(pipeline.BadUsage, "%s bfloat16: TensorFlow would compute in float32 on this machine (%s)", pipeline.Option("precision"), instructions()),
 				"bfloat16 needs AVX512 (on arm64 BF16) and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s float32", pipeline.Option("precision"))
 		}
 		return p, nil
-	case Auto, "":
-		switch {
-		case gpu:
-			return TF32, nil
-		case fastBFloat16() && computesBFloat16():
+	case Auto:
+		if fastBFloat16() && computesBFloat16() {
 			return BFloat16, nil
 		}
 		return Float32, nil
+	case TF32, Float16:
+		return "", pipeline.WithHint(
+			pipeline.Errorf(pipeline.BadUsage, "%s %s: needs a GPU, but this is a CPU", pipeline.Option("precision"), p),
+			"on a CPU use %s auto, float32 or bfloat16", pipeline.Option("precision"))
 	}
-	return "", pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, float32 or bfloat16", pipeline.Option("precision"), p)
+	return "", badPrecision(p)
+}
+
+func badPrecision(p Precision) error {
+	return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, float32, tf32, bfloat16 or float16", pipeline.Option("precision"), p)
 }
 
 // instructions names the kernels that TensorFlow chooses from: the widest
@@ -155,11 +193,11 @@ func instructions() string {
 
 // devices lists the devices of a session, CPU first: CPU:0, GPU:0.
 func devices(config *for_core_protos_go_proto.ConfigProto) ([]string, error) {
-	data, err := proto.Marshal(config)
+	options, err := sessionOptions(config)
 	if err != nil {
 		return nil, err
 	}
-	session, err := tf.NewSession(tf.NewGraph(), &tf.SessionOptions{Config: data})
+	session, err := tf.NewSession(tf.NewGraph(), options)
 	if err != nil {
 		return nil, fmt.Errorf("tensorflow: %w", firstLine(err))
 	}

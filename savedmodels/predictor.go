@@ -50,7 +50,7 @@ func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.graph, err = open(m.Dir, def, m.Runtime); err != nil {
+	if p.graph, err = open(m.Dir, def, m.Runtime.inferring()); err != nil {
 		return nil, err
 	}
 	return p, nil

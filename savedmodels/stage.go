@@ -1,6 +1,7 @@
 package savedmodels
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,6 +22,7 @@ type stage struct {
 	constants  bool // the stage also has its frozen part with the export's weights as constants
 	opening    sync.Mutex
 	constant   *graph // the frozen part with constants; nil until an image needs it
+	inferring  *graph // the whole graph for its frozen part, in a precision in which nothing is trained; nil for graph
 	features   string // the signature that runs the frozen part
 	version    int    // of the contract
 	network    *Model
@@ -63,11 +65,23 @@ func (s *stage) choose(def *metaGraphDef, checkpoint *bundle) error {
 	if err != nil {
 		return err
 	}
-	if s.graph != nil {
-		s.graph.close()
+	var inferring *graph
+	if r := s.network.Runtime; r.inference != nil && g.assigned == nil {
+		if inferring, err = open(s.network.Dir, def, r.inferring()); err != nil {
+			return err
+		}
 	}
-	s.graph, s.features = g, features
+	s.closeGraphs()
+	s.graph, s.inferring, s.features = g, inferring, features
 	return nil
+}
+
+func (s *stage) closeGraphs() {
+	for _, g := range []*graph{s.graph, s.inferring} {
+		if g != nil {
+			g.close()
+		}
+	}
 }
 
 // constantsHold answers as the signature constants_hold does, without running it:
@@ -101,12 +115,12 @@ func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
 // frozen returns the graph of the signature that runs the frozen part.
 func (s *stage) frozen(ctx context.Context) (*graph, error) {
 	if s.assigned == nil || ctx.Err() != nil {
-		return s.graph, ctx.Err()
+		return cmp.Or(s.inferring, s.graph), ctx.Err()
 	}
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	if s.constant == nil {
-		g, err := openConstant(s.network.Dir, s.def, s.network.Runtime)
+		g, err := openConstant(s.network.Dir, s.def, s.network.Runtime.inferring())
 		if err != nil {
 			return nil, err
 		}

@@ -5,10 +5,18 @@
 #   .venv/               Python with the packages pinned in requirements.txt
 #   build/libtensorflow  include/ and lib/ of the TensorFlow that Go links with, from the wheel
 #
+# With GPU=1 it uses TensorFlow's CUDA build, and others: .venv-gpu/, requirements-gpu.txt and
+# build/gpu/libtensorflow, where nvidia/ has CUDA's libraries.
+#
 # Does nothing if both are up to date. With LIBTENSORFLOW=DIR it checks DIR instead of making the
 # second.
 set -eu
 cd "$(dirname "$0")/.."
+
+venv=.venv requirements=scripts/requirements.txt lib=build/libtensorflow root=../..
+if [ -n "${GPU:-}" ]; then
+	venv=.venv-gpu requirements=scripts/requirements-gpu.txt lib=build/gpu/libtensorflow root=../../..
+fi
 
 die() {
 	echo "setup: $*" >&2
@@ -29,43 +37,46 @@ prerequisites() {
 	reason=$("${GO:-go}" list -m 2>&1) || die "go does not work: $(last "$reason")"
 }
 
-# virtual_environment makes .venv, again if its Python no longer works.
+# virtual_environment makes it, again if its Python no longer works.
 virtual_environment() {
-	.venv/bin/python -c 'import pip' 2>/dev/null && return
+	"$venv/bin/python" -c 'import pip' 2>/dev/null && return
 	python=${PYTHON:-python3}
 	need "$python" "install Python 3.11 to 3.13 (Debian: apt-get install python3-venv)"
 	"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' ||
 		die "$python is $("$python" -V): the packages need 3.11 to 3.13; set PYTHON to one of these"
 	"$python" -c 'import venv, ensurepip' 2>/dev/null ||
 		die "$python cannot make virtual environments (Debian: apt-get install python3-venv)"
-	rm -rf .venv
-	reason=$("$python" -m venv .venv 2>&1) || die "$python cannot make .venv: $(last "$reason")"
+	rm -rf "$venv"
+	reason=$("$python" -m venv "$venv" 2>&1) || die "$python cannot make $venv: $(last "$reason")"
 }
 
 packages() {
-	stamp=.venv/requirements.txt # written when all are installed
-	cmp -s scripts/requirements.txt "$stamp" && return
-	echo "setup: installing TensorFlow and the Python packages into .venv; this takes a few minutes" >&2
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-		--requirement scripts/requirements.txt 2>build/pip.log ||
-		die "pip cannot install scripts/requirements.txt: $(last "$(grep ^ERROR build/pip.log)") (is the network up? see build/pip.log)"
-	cp scripts/requirements.txt "$stamp"
+	stamp=$venv/requirements.txt # written when all are installed
+	cmp -s "$requirements" "$stamp" && return
+	size=$(sed -n 's/^# pip downloads \(.*\)\.$/\1/p' "$requirements")
+	echo "setup: installing TensorFlow${GPU:+ with CUDA} and the Python packages into $venv: $size to download; this takes a few minutes" >&2
+	"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+		--requirement "$requirements" 2>build/pip.log ||
+		die "pip cannot install $requirements: $(last "$(grep ^ERROR build/pip.log)") (is the network up? see build/pip.log)"
+	cp "$requirements" "$stamp"
 }
 
 # libtensorflow links to the wheel's libraries. The C++ library contains the C API too. The linker
-# looks for it under the C library's name, the loader under the name that is written in it.
+# looks for it under the C library's name, the loader under the name that is written in it. It looks
+# for CUDA's libraries in ../nvidia from where the link is.
 libtensorflow() {
-	lib=build/libtensorflow
-	wheel=$(echo .venv/lib/python3.*/site-packages/tensorflow)
-	[ -f "$wheel/libtensorflow_cc.so.2" ] || die "$wheel has no libtensorflow_cc.so.2: remove .venv and try again"
+	site=$(echo "$venv"/lib/python3.*/site-packages)
+	wheel=$site/tensorflow
+	[ -f "$wheel/libtensorflow_cc.so.2" ] || die "$wheel has no libtensorflow_cc.so.2: remove $venv and try again"
 	mkdir -p "$lib/lib"
-	link "../../$wheel/include" "$lib/include"
+	link "$root/$wheel/include" "$lib/include"
 	for name in libtensorflow.so libtensorflow_cc.so.2; do
-		link "../../../$wheel/libtensorflow_cc.so.2" "$lib/lib/$name"
+		link "$root/../$wheel/libtensorflow_cc.so.2" "$lib/lib/$name"
 	done
 	for name in libtensorflow_framework.so libtensorflow_framework.so.2; do
-		link "../../../$wheel/libtensorflow_framework.so.2" "$lib/lib/$name"
+		link "$root/../$wheel/libtensorflow_framework.so.2" "$lib/lib/$name"
 	done
+	[ -z "${GPU:-}" ] || link "$root/$site/nvidia" "$lib/nvidia"
 }
 
 link() { # target, link

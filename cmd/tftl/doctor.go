@@ -46,10 +46,15 @@ func examine(c *cli.Context) ([]doctor.Check, error) {
 	h := doctor.Here()
 	checks := []doctor.Check{doctor.Processor(h)}
 	if doctor.AllOK(checks) { // else the library ends the program
-		session := newSession(c)
+		session, err := newSession(c)
+		if err != nil {
+			return nil, err
+		}
 		asked := savedmodels.Options{Precision: savedmodels.Precision(session.Precision), Device: session.Device}
 		found, err := savedmodels.Examine(h, asked, func(device string) (*savedmodels.Runtime, error) {
-			session.Device = device
+			if session.Device = device; device == "cpu" {
+				session.GPUMemory = 0
+			}
 			return tftl.Resolve(session)
 		}, flag)
 		if err != nil {

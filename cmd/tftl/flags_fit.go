@@ -41,7 +41,10 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 	if err := noArguments(c); err != nil {
 		return r, err
 	}
-	r.json, r.verify, r.resume, r.Session = c.Bool("json"), c.Bool("verify"), c.String("resume"), newSession(c)
+	r.json, r.verify, r.resume = c.Bool("json"), c.Bool("verify"), c.String("resume")
+	if r.Session, err = newSession(c); err != nil {
+		return r, err
+	}
 	if r.Options, err = newTrainOptions(c); err != nil {
 		return r, err
 	}
@@ -114,7 +117,7 @@ func openContents(dir string, verify bool) *contents.Table {
 // Environment variables are for new runs. They neither change nor move a run.
 func newMoved(c *cli.Context) (m train.Moved, err error) {
 	moves := map[string]*string{"data": &m.Data, "val-data": &m.Validation, "test-data": &m.Test, "model": &m.Model}
-	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file", "trust-model"}
+	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "gpu-memory", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file", "trust-model"}
 	for _, name := range c.LocalFlagNames() {
 		switch {
 		case slices.Contains(allowed, name):

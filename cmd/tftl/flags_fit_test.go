@@ -49,7 +49,7 @@ func TestEveryFlagDoesSomething(t *testing.T) {
 	base := map[string]string{"data": "/data", "model": "/model", "cache": "ram", "augment-copies": "0", "horizontal-flip": "true"}
 	other := map[string]string{ // where a value of the type is not a valid one
 		"on-bad-image": "skip", "split": "0.5,0.25,0.25", "layout": "classes", "schedule": "cosine", "monitor": "val_accuracy", "stage": "block2",
-		"cache": "off", "cache-size": "3GB", "precision": "float32", "device": "cpu", "augment": "strong", "fill-mode": "wrap", "units": "7",
+		"cache": "off", "cache-size": "3GB", "precision": "float32", "device": "cpu", "gpu-memory": "4GB", "augment": "strong", "fill-mode": "wrap", "units": "7",
 		"zoom-range": "0.5", "random-resized-crop": "0.5", "brightness-range": "0.5,2", "contrast-range": "0.5,2", "decay-rate": "0.5",
 		"sampler": "balanced", "feature-scale": "none", "output-init": "glorot",
 	}

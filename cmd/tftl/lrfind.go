@@ -68,7 +68,9 @@ func newLRFindRequest(c *cli.Context) (r lrFindRequest, err error) {
 		return r, err
 	}
 	r.Request = train.NewRequest("", "", "")
-	r.Session = newSession(c)
+	if r.Session, err = newSession(c); err != nil {
+		return r, err
+	}
 	r.Config.Training.Stages = []rundir.Stage{{Name: c.String("stage"), Rate: r.Config.Training.Rate}}
 	if err := configure(c, &r.Request); err != nil {
 		return r, err

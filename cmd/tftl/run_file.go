@@ -26,7 +26,7 @@ func decided(command string) []string {
 	if command == "fit" {
 		return append(all, "max-time", "overwrite", "resume") // results must not depend on speed
 	}
-	return append(all, "common-classes", "data", "device", "junit", "labels", "model", "precision", "model-output", "part", "rescale", "subset", "summary", "threads", "trust-model")
+	return append(all, "common-classes", "data", "device", "gpu-memory", "junit", "labels", "model", "precision", "model-output", "part", "rescale", "subset", "summary", "threads", "trust-model")
 }
 
 // newRuns turns the runs of a file into requests.

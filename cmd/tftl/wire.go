@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tftl"
+	commandline "tftl/internal/cli"
 	"tftl/pipeline"
 	"tftl/pipeline/pixels"
 	"tftl/pipeline/workflow"
@@ -27,18 +28,34 @@ func environment(t terminal) (workflow.Env, *progress) {
 	return env, p
 }
 
-func newSession(c *cli.Context) workflow.Session {
-	return workflow.Session{Precision: c.String("precision"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust-model")}
+func newSession(c *cli.Context) (s workflow.Session, err error) {
+	s = workflow.Session{Precision: c.String("precision"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust-model")}
+	if limit := c.String("gpu-memory"); limit != "" {
+		if s.GPUMemory, err = commandline.Bytes(limit); err != nil {
+			return s, invalid("gpu-memory", limit, err.Error())
+		}
+	}
+	return s, nil
 }
 
 // classifierOptions say how to open a trained model.
 func classifierOptions(c *cli.Context) (tftl.Options, error) {
+	session, err := newSession(c)
+	if err != nil {
+		return tftl.Options{}, err
+	}
 	plain, err := newPlain(c)
-	return tftl.Options{Session: newSession(c), Plain: plain, Workers: c.Int("workers")}, err
+	return tftl.Options{Session: session, Plain: plain, Workers: c.Int("workers")}, err
 }
 
 // resolveRuntime finds out what the machine flags mean on this machine.
-func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) { return tftl.Resolve(newSession(c)) }
+func resolveRuntime(c *cli.Context) (*savedmodels.Runtime, error) {
+	session, err := newSession(c)
+	if err != nil {
+		return nil, err
+	}
+	return tftl.Resolve(session)
+}
 
 // newDecoder decodes images to the size that a network expects.
 func newDecoder(in savedmodels.Input, workers int) (*pixels.Decoder, error) {

@@ -9,7 +9,8 @@ import (
 )
 
 // BatchSize is the number of images in a batch of the frozen part if its output
-// is stored, whatever the batch size of training.
+// is stored, whatever the batch size of training, unless the network's device has
+// another.
 const BatchSize = 32
 
 // Compute turns pixels into activations, both [N,…].

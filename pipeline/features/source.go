@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tftl/pipeline"
 )
@@ -43,7 +44,8 @@ type Source struct {
 	mu      sync.Mutex
 	digests []Digest // of the images as first read; zero if not read yet
 	left    int      // images that Warm did not compute
-	shape   []int64  // of one image's activations, from Compute; nil if not known yet
+	waited  time.Duration
+	shape   []int64 // of one image's activations, from Compute; nil if not known yet
 }
 
 // image is one sample on its way through a Source.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tftl/pipeline"
 )
@@ -59,7 +60,9 @@ func (s *Source) WarmGood(ctx context.Context, batchSize int, progress func(done
 	})
 
 	var done, cached int
+	waiting := time.Now()
 	for w := range decoded {
+		s.wait(time.Since(waiting))
 		if pass.Err() != nil {
 			continue // until the others have noticed too
 		}
@@ -80,6 +83,7 @@ func (s *Source) WarmGood(ctx context.Context, batchSize int, progress func(done
 		if progress != nil {
 			progress(done, cached)
 		}
+		waiting = time.Now()
 	}
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
@@ -100,6 +104,19 @@ func (s *Source) Left() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.left
+}
+
+func (s *Source) wait(time time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited += time
+}
+
+// Waited is how long Warm had nothing to compute, because no batch was decoded yet.
+func (s *Source) Waited() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waited
 }
 
 // finder is what the steps of the frozen pass know of each other.

@@ -148,18 +148,20 @@ func machineFacts(c rundir.Config) []fact {
 
 // timingGrid sums up the time per phase. It has no rows if nothing was timed.
 func timingGrid(lines []rundir.Timing) grid {
-	g := grid{Caption: "Time per phase", Words: 1, Header: []string{"phase", "time", "images", "images/s"}}
-	var frozen, lookup, train, validate, checkpoint float64
+	g := grid{Caption: "Time per phase", Words: 1, Header: []string{"phase", "time", "waiting for images", "images", "images/s"}}
+	var frozen, lookup, waited, starved, train, validate, checkpoint float64
 	var computed, cached, trained int
 	for _, l := range lines {
 		if l.Phase == "features" {
 			frozen += l.Frozen()
+			waited += l.Waiting
 			lookup += l.Seconds - l.Frozen()
 			computed += l.Images - l.Cached
 			cached += l.Cached
 			continue
 		}
 		train, validate, checkpoint = train+l.Train, validate+l.Validate, checkpoint+l.Checkpoint
+		starved += l.Waiting
 		trained += l.Images
 	}
 	if len(lines) == 0 {
@@ -172,11 +174,11 @@ func timingGrid(lines []rundir.Timing) grid {
 		return fixed(float64(n)/s, 0)
 	}
 	g.Rows = [][]string{
-		{"frozen pass", seconds(frozen), strconv.Itoa(computed), rate(computed, frozen)},
-		{"features from the cache", seconds(lookup), strconv.Itoa(cached), ""},
-		{"training", seconds(train), strconv.Itoa(trained), rate(trained, train)},
-		{"validation", seconds(validate), "", ""},
-		{"checkpoints", seconds(checkpoint), "", ""},
+		{"frozen pass", seconds(frozen), seconds(waited), strconv.Itoa(computed), rate(computed, frozen)},
+		{"features from the cache", seconds(lookup), "", strconv.Itoa(cached), ""},
+		{"training", seconds(train), seconds(starved), strconv.Itoa(trained), rate(trained, train)},
+		{"validation", seconds(validate), "", "", ""},
+		{"checkpoints", seconds(checkpoint), "", "", ""},
 	}
 	return g
 }

@@ -25,6 +25,7 @@ type Timing struct {
 	Cached     int     `json:"cached"`     // of them, in a frozen pass
 	Seconds    float64 `json:"seconds"`    // of a frozen pass
 	Computing  float64 `json:"computing"`  // of them, until batches were computed; the others went by with images that were cached
+	Waiting    float64 `json:"waiting"`    // seconds of a frozen pass or an epoch's training in which no batch was ready
 	Train      float64 `json:"train"`      // seconds of an epoch
 	Validate   float64 `json:"validate"`   // seconds of an epoch
 	Checkpoint float64 `json:"checkpoint"` // seconds of an epoch
@@ -53,7 +54,7 @@ func (t Timing) ImagesPerSecond() float64 {
 
 // line has only the keys of its phase.
 func (t Timing) line() map[string]any {
-	line := map[string]any{"phase": t.Phase, "stage": t.Stage, "images": t.Images}
+	line := map[string]any{"phase": t.Phase, "stage": t.Stage, "images": t.Images, "waiting": t.Waiting}
 	if t.Phase == FeaturesPhase {
 		line["cached"], line["seconds"], line["computing"] = t.Cached, t.Seconds, t.Computing
 	} else {
@@ -172,11 +173,11 @@ func (s *stopwatch) event(e pipeline.Event) Timing {
 	case e.Phase == "train":
 		s.trained = e.Done
 	case e.Phase == FeaturesPhase && e.Done == e.Total:
-		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total - e.Left, Cached: e.Cached, Seconds: s.seconds[e.Phase], Computing: s.computing}
+		return Timing{Phase: FeaturesPhase, Stage: e.Stage, Images: e.Total - e.Left, Cached: e.Cached, Seconds: s.seconds[e.Phase], Computing: s.computing, Waiting: e.Waited.Seconds()}
 	case e.Phase == EpochPhase:
 		return Timing{
 			Phase: EpochPhase, Stage: e.Stage, Epoch: e.Record.Epoch, Images: s.trained,
-			Train: s.seconds["train"], Validate: s.seconds["validate"], Checkpoint: s.seconds[EpochPhase],
+			Train: s.seconds["train"], Validate: s.seconds["validate"], Checkpoint: s.seconds[EpochPhase], Waiting: e.Waited.Seconds(),
 		}
 	}
 	return Timing{}

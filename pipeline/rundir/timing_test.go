@@ -31,11 +31,11 @@ func trainOnce(to pipeline.Progress) {
 	for _, e := range []pipeline.Event{
 		{Phase: "features", Total: 80},
 		{Phase: "features", Done: 20, Cached: 20, Total: 80},
-		{Phase: "features", Done: 80, Cached: 20, Total: 80},
+		{Phase: "features", Done: 80, Cached: 20, Total: 80, Waited: time.Second / 2},
 		{Phase: "train", Epoch: 1, Done: 32, Total: 60},
 		{Phase: "train", Epoch: 1, Done: 60, Total: 60},
 		{Phase: "validate", Epoch: 1, Done: 20, Total: 20},
-		{Phase: "epoch", Epoch: 1, Done: 20, Total: 20, Record: record},
+		{Phase: "epoch", Epoch: 1, Done: 20, Total: 20, Record: record, Waited: time.Second / 4},
 	} {
 		e.Stage = "head"
 		to(e)
@@ -53,14 +53,14 @@ func TestProgressTimesPassesAndEpochs(t *testing.T) {
 	}))
 	r.TimeLimit(90 * time.Second)
 	want := []Timing{
-		{Phase: "features", Stage: "head", Images: 80, Cached: 20, Seconds: 2, Computing: 1},
-		{Phase: "epoch", Stage: "head", Epoch: 1, Images: 60, Train: 2, Validate: 1, Checkpoint: 1},
+		{Phase: "features", Stage: "head", Images: 80, Cached: 20, Seconds: 2, Computing: 1, Waiting: 0.5},
+		{Phase: "epoch", Stage: "head", Epoch: 1, Images: 60, Train: 2, Validate: 1, Checkpoint: 1, Waiting: 0.25},
 	}
 	if events != 7 || len(ended) != 2 || ended[0] != want[0] || ended[1] != want[1] {
 		t.Errorf("%d events, timing %+v, want %+v", events, ended, want)
 	}
-	lines := `{"cached":20,"computing":1,"images":80,"phase":"features","seconds":2,"stage":"head"}
-{"checkpoint":1,"epoch":1,"images":60,"phase":"epoch","stage":"head","train":2,"validate":1}
+	lines := `{"cached":20,"computing":1,"images":80,"phase":"features","seconds":2,"stage":"head","waiting":0.5}
+{"checkpoint":1,"epoch":1,"images":60,"phase":"epoch","stage":"head","train":2,"validate":1,"waiting":0.25}
 {"limit":90,"phase":"max-time"}
 `
 	if got := read(t, r.File("timing.jsonl")); got != lines {

@@ -89,9 +89,10 @@ func (e Env) Progress(event pipeline.Event) {
 
 // Session says how TensorFlow should run a model.
 type Session struct {
-	Precision string // auto, float32 or bfloat16
+	Precision string // auto, float32, tf32, bfloat16 or float16
 	Threads   int    // 0 for all processors
 	Device    string // auto, cpu, gpu or gpu:N
+	GPUMemory int64  // most bytes of a GPU's memory; 0 for all
 	Trust     bool   // run a model whose graph does more than compute
 }
 
@@ -100,7 +101,7 @@ type Session struct {
 // result.
 func (s Session) Again(was rundir.Runtime) Session {
 	s.Threads = was.Threads
-	if was.Precision != "tf32" { // chosen on a GPU by auto; it cannot be requested
+	if was.Precision != "tf32" { // auto chooses it on a GPU; a CPU goes on without
 		s.Precision = was.Precision
 	}
 	return s
@@ -135,7 +136,10 @@ type Info struct {
 	// NewHead is false for an export of an older version, whose head has no feature
 	// scale and cannot start small.
 	NewHead bool
-	Runtime rundir.Runtime
+	// FrozenBatch is the batch size of its frozen part where features are stored; 0 for
+	// that of package features.
+	FrozenBatch int
+	Runtime     rundir.Runtime
 }
 
 // Input says how an image becomes a network's input.

@@ -13,4 +13,4 @@ model=$(realpath "${MODEL:-$(dirname "$0")/../../savedmodels/vgg16}")
 cd "$(dirname "$0")/../.."
 [ -x bin/tftl ] || die "bin/tftl is missing: make build"
 [ -d "$model" ] || die "$model is missing: scripts/export.py makes it"
-exec .venv/bin/python scripts/bench/article.py "$data" --model "$model" --rounds "${2:-1}"
+exec "${VENV:-.venv}/bin/python" scripts/bench/article.py "$data" --model "$model" --rounds "${2:-1}"

@@ -28,23 +28,23 @@ quietly bin/frozen -data "$photos" -model "$model"
 title "tftl fit: the frozen pass and epochs on cached features"
 bin/tftl fit --data "$photos" --model "$model" --output "$work/run" --cache-dir "$work/cache" \
 	--epochs 5 --patience 0 --lr 1e-4 --quiet
-.venv/bin/python scripts/bench/timing.py "$work/run"
+"${VENV:-.venv}/bin/python" scripts/bench/timing.py "$work/run"
 
 title "training steps of the head: memory, and the share of time in Go"
 quietly bin/steps -data "$photos" -model "$model"
 
 title "tftl fit: memory"
-quietly .venv/bin/python scripts/bench/memory.py --data "$photos" --model "$model"
+quietly "${VENV:-.venv}/bin/python" scripts/bench/memory.py --data "$photos" --model "$model"
 
 title "the first evaluation of a run, compared with Keras"
-quietly .venv/bin/python scripts/bench/evaluation.py "$photos" --model "$model"
+quietly "${VENV:-.venv}/bin/python" scripts/bench/evaluation.py "$photos" --model "$model"
 
 title "Pillow's pixels compared with TensorFlow's, which tftl uses"
-quietly .venv/bin/python scripts/bench/pillow.py "$photos"
+quietly "${VENV:-.venv}/bin/python" scripts/bench/pillow.py "$photos"
 
 title "reading, decoding and resizing alone, compared with tf.data"
 if [ -n "$(find -L "$photos" -iname '*.jpg' -o -iname '*.jpeg' | head -1)" ]; then
-	quietly .venv/bin/python scripts/bench/input.py "$photos"
+	quietly "${VENV:-.venv}/bin/python" scripts/bench/input.py "$photos"
 else
 	echo "$photos has no JPEGs; use DATA=DIR with a folder of JPEGs"
 fi

@@ -15,11 +15,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tftl_export.backbones.build import build_backbone  # noqa: E402
 from tftl_export.backbones.table import BACKBONES  # noqa: E402
 from tftl_export.graph.images import Input  # noqa: E402
+
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 
 
 def main() -> None:
@@ -27,14 +30,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--network", required=True)
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], required=True)
+    parser.add_argument("--precision", choices=PRECISIONS, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--lr", type=float, required=True)
     parser.add_argument("--once", action="store_true")
     options = parser.parse_args()
-    if options.precision == "bfloat16":
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    if "16" in options.precision:
+        keras.mixed_precision.set_global_policy(f"mixed_{options.precision}")
+    tf.config.experimental.enable_tensor_float_32_execution(options.precision == "tf32")
     about = BACKBONES[options.network]
     base, _ = build_backbone(options.network, about.size, "none", 0)
     base.trainable = False

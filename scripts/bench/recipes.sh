@@ -16,7 +16,7 @@ mkdir -p "$work"
 
 network() { # BACKBONE HEAD: prints the folder of the export, and makes it if it is missing
 	folder=$work/$1-$2
-	[ -d "$folder" ] || .venv/bin/python scripts/export.py --backbone "$1" --weights registry --head "$2" \
+	[ -d "$folder" ] || "${VENV:-.venv}/bin/python" scripts/export.py --backbone "$1" --weights registry --head "$2" \
 		--output "$folder" >&2
 	echo "$folder"
 }
@@ -37,7 +37,7 @@ row() { # BACKBONE HEAD SET WITHOUT WITH [OPTION …]
 	if [ ! -s "$file" ]; then
 		model=$(network "$backbone" "$head")
 		# shellcheck disable=SC2046 # words
-		.venv/bin/python scripts/bench/recipe.py $(data "$set") --model "$model" --without "$without" --with "$with" \
+		"${VENV:-.venv}/bin/python" scripts/bench/recipe.py $(data "$set") --model "$model" --without "$without" --with "$with" \
 			--name "$backbone, $head | $set | ${without:-default} | ${with:-default}" "$@" >"$file.tmp" 2>"$file.log" ||
 			die "see $file.log"
 		mv "$file.tmp" "$file"

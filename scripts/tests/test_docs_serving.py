@@ -10,6 +10,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,7 +92,7 @@ def test_the_python_program_prints_the_classes(place, want, monkeypatch):
 
 
 def test_the_names_of_the_go_program_are_those_that_are_printed(place):
-    program = ROOT / ".venv" / "bin" / "saved_model_cli"
+    program = Path(sys.executable).parent / "saved_model_cli"
     command = block("sh", "saved_model_cli").replace(".venv/bin/saved_model_cli", str(program))
     done = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

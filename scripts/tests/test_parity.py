@@ -12,7 +12,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-from driver import SGD, Stage, batches, settle, variables
+from driver import SGD, Stage, batches, settle, tolerance, variables
 
 from tftl_export.backbones.build import build_backbone
 from tftl_export.graph import optimizers
@@ -119,9 +119,9 @@ def assert_close(losses, before, stage, reference, prefix, updates=1e-3):
         if not np.array_equal(after[name], want)  # it may not have moved at all
     }
     print(f"loss {difference:.1e}, updates {max(errors.values(), default=0):.1e}")
-    assert difference <= 1e-5
+    assert difference <= tolerance()
     assert all(error <= updates for error in errors.values()), errors
-    assert relative([after[name] for name in trained], list(trained.values())) <= 1e-5
+    assert relative([after[name] for name in trained], list(trained.values())) <= tolerance()
 
 
 def relative(got, want):

@@ -169,3 +169,13 @@ func TestHeadFeaturesFromImages(t *testing.T) {
 		}
 	}
 }
+
+// A device may have a batch size of its own for the frozen part.
+func TestFrozenPassHasTheDevicesBatchSize(t *testing.T) {
+	s := newSetting(t)
+	s.FrozenBatch = 7
+	s.fit(s.request("run"))
+	if n := s.Frozen["head"]; n == 0 || n%7 != 0 || n%features.BatchSize == 0 {
+		t.Errorf("%d images passed the frozen part, in batches of 7", n)
+	}
+}

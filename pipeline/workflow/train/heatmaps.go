@@ -81,7 +81,7 @@ func (l *Learnt) HeatMaps(ctx context.Context, images pipeline.Encoded, classes 
 	if e.LosesMaps() || !l.lasts() {
 		source.Store = l.seen
 	}
-	source.Compute = features.Filled(source.Compute, features.BatchSize)
+	source.Compute = features.Filled(source.Compute, l.in.frozenBatch())
 	index := make([]int, images.Len())
 	for i := range index {
 		index[i] = i

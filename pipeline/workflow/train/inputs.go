@@ -1,7 +1,9 @@
 package train
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
@@ -78,16 +80,18 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 	p := &pass{inputs: in, stage: stage, sources: sources, images: event.Total}
 	in.progress(event)         // timing starts here
 	var done, cached, left int // in the sources so far
+	var waited time.Duration
 	for _, s := range sources {
 		err := in.warmOne(ctx, s, func(d, c int) {
 			event.Done, event.Cached, event.Left = done+d, cached+c, left+s.Left()
+			event.Waited = waited + s.Waited()
 			p.makeRoom(event)
 			in.progress(event)
 		})
 		if err != nil {
 			return err
 		}
-		done, cached, left = event.Done, event.Cached, event.Left
+		done, cached, left, waited = event.Done, event.Cached, event.Left, event.Waited
 	}
 	in.env.Remember()
 	stats := in.store.Stats()
@@ -109,7 +113,7 @@ func (in *inputs) warmOne(ctx context.Context, s *features.Source, progress func
 	if in.skipBad {
 		bad = func(i int, err error) { in.digests.Bad(s.Sample(i), err) }
 	}
-	if err := s.WarmGood(ctx, features.BatchSize, progress, bad); err != nil {
+	if err := s.WarmGood(ctx, in.frozenBatch(), progress, bad); err != nil {
 		return err
 	}
 	decoder := in.decoder.Version()
@@ -134,8 +138,12 @@ func (in *inputs) filled(compute features.Compute) features.Compute {
 	if in.store == nil {
 		return compute
 	}
-	return features.Filled(compute, features.BatchSize)
+	return features.Filled(compute, in.frozenBatch())
 }
+
+// frozenBatch is the number of images in a batch of the frozen part whose output is
+// stored.
+func (in *inputs) frozenBatch() int { return cmp.Or(in.network.Info().FrozenBatch, features.BatchSize) }
 
 // openStore opens the store of a stage.
 func (in *inputs) openStore(stage string) (err error) {

@@ -197,11 +197,11 @@ func (l *Learnt) source(images pipeline.Encoded) (s *features.Source, err error)
 		}
 	}
 	if d := s.Deeper; d != nil {
-		d.Compute = features.Filled(d.Compute, features.BatchSize) // without a cache, too
+		d.Compute = features.Filled(d.Compute, l.in.frozenBatch()) // without a cache, too
 	} else if e, ok := l.explainer(); ok && (e.LosesMaps() || !l.lasts()) {
 		s.Compute = l.remembering(e, s)
 	}
-	s.Compute = features.Filled(s.Compute, features.BatchSize)
+	s.Compute = features.Filled(s.Compute, l.in.frozenBatch())
 	return s, nil
 }
 

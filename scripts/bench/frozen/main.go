@@ -37,7 +37,7 @@ func main() {
 	flag.StringVar(&o.data, "data", "", "folder of photographs with one sub-folder per class")
 	flag.StringVar(&o.model, "model", "", "exported model")
 	flag.StringVar(&o.stage, "stage", "head", "measure the frozen part of this stage")
-	flag.StringVar(&o.precision, "precision", "auto", "auto, float32 or bfloat16")
+	flag.StringVar(&o.precision, "precision", "auto", "as tftl takes it")
 	flag.IntVar(&o.batchSize, "batch-size", 32, "images per batch")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often to measure each")
 	flag.BoolVar(&o.preloaded, "preloaded", false, "measure only one batch that is fed repeatedly")

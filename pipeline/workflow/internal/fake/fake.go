@@ -38,7 +38,9 @@ type World struct {
 	OnOpen func(stage string) error
 	// Weights is the digest of the networks' weights.
 	Weights string
-	mu      sync.Mutex
+	// FrozenBatch is that of the networks.
+	FrozenBatch int
+	mu          sync.Mutex
 }
 
 // Env returns an environment of the world.
@@ -50,7 +52,9 @@ func (w *World) Env() workflow.Env {
 			if _, err := os.Stat(path); err != nil {
 				return nil, pipeline.Errorf(pipeline.BadModel, "model: %w", err)
 			}
-			return &network{world: w, info: info(path, w.Weights, s)}, nil
+			n := &network{world: w, info: info(path, w.Weights, s)}
+			n.info.FrozenBatch = w.FrozenBatch
+			return n, nil
 		},
 		Decoder: func(workflow.Input, int) (workflow.Decoder, error) { return decoder{}, nil },
 		Augmenter: func(pipeline.Augmentation, uint64, workflow.Input, int) (workflow.Augmenter, error) {
