@@ -88,7 +88,7 @@ dist-program: setup
 		-o $(DIST)/linux-$(ARCH)/tftl ./cmd/tftl
 
 PACKAGE = $(VENV_PYTHON) scripts/dist/package.py --program $(DIST)/linux-$(ARCH)/tftl --native bin/tftl \
-	--architecture $(ARCH) --version '$(RELEASE)' --output $(DIST)
+	--architecture $(ARCH) --version '$(RELEASE)' --output $(DIST) $(if $(GPU),--cuda $(VENV)/lib/python3.*/site-packages)
 dist: build dist-program
 	@GO='$(GO)' $(PACKAGE)
 
