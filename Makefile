@@ -68,7 +68,8 @@ build: setup
 	@$(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION) -r "$(RPATH)"' -o bin/tftl ./cmd/tftl
 
 # A release: the program for glibc of Debian 10 and later, built by a compiler that knows each
-# processor and every glibc. It finds its library in the archive or in Python's packages.
+# processor and every glibc. It looks for its library in its own folder only; the wheel's launcher
+# names another.
 ARCH ?= amd64
 DIST := build/dist
 ANIMALS := build/demo/animals
@@ -84,7 +85,7 @@ dist-program: setup
 	@$(ZIG) -shared -o $(DIST)/linux-$(ARCH)/link/libtensorflow.so -x c /dev/null
 	@CC="$(ZIG)" GOARCH=$(ARCH) CGO_ENABLED=1 CGO_CFLAGS="-O2 '-I$(LIB)/include'" \
 		CGO_LDFLAGS="-Wl,--as-needed '-L$(CURDIR)/$(DIST)/linux-$(ARCH)/link'" $(GO) build -trimpath -buildmode=pie -buildvcs=false \
-		-ldflags '-s -w -buildid= -X main.version=$(RELEASE) -r "$$ORIGIN/../lib-gpu:$$ORIGIN/../lib:$$ORIGIN/../../tensorflow"' \
+		-ldflags '-s -w -buildid= -X main.version=$(RELEASE) -r "$$ORIGIN/../lib-gpu:$$ORIGIN/../lib"' \
 		-o $(DIST)/linux-$(ARCH)/tftl ./cmd/tftl
 
 PACKAGE = $(VENV_PYTHON) scripts/dist/package.py --program $(DIST)/linux-$(ARCH)/tftl --native bin/tftl \

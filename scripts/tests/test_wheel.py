@@ -196,16 +196,6 @@ def test_the_program_gets_arguments_and_signals_as_they_were(standin):
     assert int(ignored.split()[1], 16) == 0
 
 
-def test_the_environment_stays_as_it_was_if_tensorflow_is_beside_the_program(standin):
-    beside = site(standin) / "tensorflow"
-    beside.symlink_to(f"{sysconfig.get_path('platlib')}/tensorflow")
-    try:
-        done = run(standin / "bin" / "tftl")
-    finally:
-        beside.unlink()
-    assert "LD_LIBRARY_PATH=" in done.stdout.splitlines()
-
-
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """Let Python find these packages of TensorFlow, and a library, first."""

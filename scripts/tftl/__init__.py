@@ -19,11 +19,10 @@ def program() -> None:
     import signal
 
     folder = _tensorflow("tftl")
-    # Where the program looks by itself; the two can be in different places if one was linked.
-    beside = os.path.join(os.path.dirname(os.path.realpath(_PROGRAM)), "../../tensorflow")
-    if not os.path.exists(beside) or not os.path.samefile(beside, folder):
-        paths = [folder, os.environ.get("LD_LIBRARY_PATH")]
-        os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, paths))
+    # The program does not look there by itself: it would look beside an archive's folder too,
+    # where anybody may put libraries.
+    paths = [folder, os.environ.get("LD_LIBRARY_PATH")]
+    os.environ["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, paths))
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python; the program would inherit it
         signal.signal(ignored, signal.SIG_DFL)
     os.execv(_PROGRAM, ["tftl", *sys.argv[1:]])
