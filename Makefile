@@ -153,7 +153,7 @@ test-backbones: build testdata
 
 .PHONY: testdata
 testdata: setup
-	$(VENV_PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
+	@$(VENV_PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
 
 LINTERS := golangci modules ruff mypy shellcheck repository
 .PHONY: lint $(LINTERS)
