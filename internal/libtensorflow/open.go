@@ -25,11 +25,11 @@ func Open() (Files, error) {
 	if loaded.handle == nil {
 		return Files{}, errors.New(C.GoString(&loaded.why[0]))
 	}
-	return Files{Library: real(C.GoString(&loaded.library[0])), Framework: inRealFolder(C.GoString(&loaded.framework[0]))}, nil
+	return Files{Library: resolved(C.GoString(&loaded.library[0])), Framework: inRealFolder(C.GoString(&loaded.framework[0]))}, nil
 }
 
-// real follows links, as far as possible.
-func real(path string) string {
+// resolved follows links, as far as possible.
+func resolved(path string) string {
 	if path == "" {
 		return ""
 	}
@@ -48,5 +48,5 @@ func inRealFolder(path string) string {
 	if path == "" {
 		return ""
 	}
-	return filepath.Join(real(filepath.Dir(path)), filepath.Base(path))
+	return filepath.Join(resolved(filepath.Dir(path)), filepath.Base(path))
 }

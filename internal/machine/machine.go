@@ -43,7 +43,7 @@ func Disk(folder string) int64 {
 	if err != nil {
 		return Unknown
 	}
-	return int64(min(stat.Bavail, math.MaxInt64/uint64(stat.Bsize))) * int64(stat.Bsize)
+	return int64(min(stat.Bavail, math.MaxInt64/uint64(stat.Bsize))) * int64(stat.Bsize) //nolint:unconvert // macOS has another type
 }
 
 // memory is Memory with the system's files below root.

@@ -66,7 +66,7 @@ func (t *tree) visit(dir string, here fs.FileInfo, members int) error {
 	if !ok || !t.follow {
 		return nil
 	}
-	id := inode{uint64(stat.Dev), stat.Ino}
+	id := inode{uint64(stat.Dev), stat.Ino} //nolint:unconvert // macOS has another type
 	if t.visited[id] {
 		t.repeats += 1 + members
 	}
