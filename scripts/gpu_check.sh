@@ -14,9 +14,11 @@
 # The machine needs what docs/install.md lists, the same versions of Python and Go, and NVIDIA's
 # driver. Each step is given up after some minutes.
 set -eu
-cd "$(dirname "$0")/.."
+script=$(realpath "$0")
+case ${1:-} in '' | -*) ;; *) carried=$(cd "$1" && pwd) ;; esac
+cd "$(dirname "$script")/.."
 table=build/gpu-check.md work=build/gpu-check model=build/gpu-check/vgg16 photos=build/testdata/photos
-export GPU="${GPU-1}" TF_CPP_MIN_LOG_LEVEL=3 TF_DETERMINISTIC_OPS=1
+export GPU="${GPU-1}" TF_CPP_MIN_LOG_LEVEL=3
 python=.venv${GPU:+-gpu}/bin/python
 cusolver=$PWD/build/gpu/libtensorflow/nvidia/cusolver/lib # see the Makefile
 
@@ -59,7 +61,7 @@ two_runs() {
 }
 
 as_in_keras() {
-	NVIDIA_TF32_OVERRIDE=0 $python -m pytest -q -s scripts/tests/test_parity.py scripts/tests/test_end_to_end.py \
+	TF_DETERMINISTIC_OPS=1 NVIDIA_TF32_OVERRIDE=0 $python -m pytest -q -s scripts/tests/test_parity.py scripts/tests/test_end_to_end.py \
 		-k "parity and not ${QUICK:-nothing} or fit_trains_as_keras" >"$work/keras.txt" || { cat "$work/keras.txt" && return 1; }
 	cat "$work/keras.txt"
 	most=$(sed -n 's/.*loss[es]* \([0-9.]*e-[0-9]*\).*/\1/p' "$work/keras.txt" | sort -g | tail -n 1)
@@ -111,7 +113,7 @@ tests_in_go() {
 step() {
 	start=$(date +%s) result=held log=$work/$3.txt
 	echo "gpu_check: $1" >&2
-	timeout $(($2 * SLOW)) "$0" --step "$3" >"$log" 2>&1 || {
+	timeout $(($2 * SLOW)) "$script" --step "$3" >"$log" 2>&1 || {
 		[ $? -ne 124 ] || echo "given up" >>"$log"
 		result=failed
 		failed="$failed $3"
@@ -130,13 +132,13 @@ case ${1:-} in
 	export DEVICE=cpu PRECISIONS="float32 auto" IMAGES=20 QUICK=25_steps SLOW=5 CUDA_VISIBLE_DEVICES=-1
 	;;
 -* | '')
-	sed -n '2,/^set/{/^set/d; s/^# \{0,1\}//; p}' "$0" >&2
+	sed -n '2,/^set/{/^set/d; s/^# \{0,1\}//; p}' "$script" >&2
 	exit 2
 	;;
 *)
-	carried=$(cd "$1" && pwd)
 	export DEVICE=gpu PRECISIONS="float32 tf32 float16" IMAGES=200 SLOW=1
-	export PIP_NO_INDEX=1 PIP_FIND_LINKS="$carried/wheels" GOMODCACHE="$carried/go" GOPROXY=off
+	wheels=$(echo "$carried/wheels" | sed 's/ /%20/g') # pip splits at spaces
+	export PIP_NO_INDEX=1 PIP_FIND_LINKS="file://$wheels" GOMODCACHE="$carried/go" GOPROXY=off
 	;;
 esac
 

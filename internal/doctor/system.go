@@ -131,7 +131,10 @@ func Temporary(h Host, dir string) Check {
 	const little = 100e6
 	free := h.Free(dir)
 	c := Check{"temporary files", OK, fmt.Sprintf("%s, %s free", dir, size(free)), ""}
-	_, err := fs.Stat(h.Files, strings.TrimPrefix(dir, "/"))
+	absolute, err := filepath.Abs(dir)
+	if err == nil {
+		_, err = fs.Stat(h.Files, strings.TrimPrefix(absolute, "/"))
+	}
 	if err == nil {
 		err = h.Usable(dir)
 	}

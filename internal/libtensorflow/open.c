@@ -56,10 +56,11 @@ static void *open_in_order(void) {
 	void *program = dlopen(NULL, RTLD_LAZY);
 	if (program && !dlinfo(program, RTLD_DI_SERINFOSIZE, &size)) folders = malloc(size.dls_size);
 	if (folders && !dlinfo(program, RTLD_DI_SERINFOSIZE, folders) && !dlinfo(program, RTLD_DI_SERINFO, folders)) {
-		for (size_t i = 0; !found && i < NAMES * folders->dls_cnt; i++) {
+		for (size_t i = 0, there = 0; !there && i < NAMES * folders->dls_cnt; i++) {
 			char path[4096];
 			snprintf(path, sizeof path, "%s/%s", folders->dls_serpath[i / NAMES].dls_name, names[i % NAMES]);
-			if (!access(path, R_OK)) found = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+			there = !access(path, R_OK);
+			if (there) found = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 		}
 	}
 	free(folders);

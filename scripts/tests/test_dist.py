@@ -1,6 +1,7 @@
 """Parts of a release: archives, TensorFlow's library, licences and the list of what is inside."""
 
 import ctypes
+import fnmatch
 import gzip
 import json
 import os
@@ -111,3 +112,28 @@ def test_the_manual_goes_where_the_system_looks(folder):
         "lib/tftl/bin/tftl": "0o755",
         "share/man/man1/tftl.1": "0o644",
     }
+
+
+def test_the_image_is_built_from_every_file_that_is_committed():
+    files = subprocess.run(["git", "ls-files"], capture_output=True, text=True)
+    if files.returncode:
+        pytest.skip("not a checkout of git")
+    left_out = [file for file in files.stdout.splitlines() if ignored(Path(file))]
+    assert left_out == []
+    assert ignored(Path("savedmodels/vgg16/saved_model.pb"))
+    assert ignored(Path(".venv-gpu/bin/python"))
+
+
+def ignored(file: Path) -> bool:
+    """Whether docker leaves a file out: the last pattern decides that it or a folder of it fits."""
+    out = False
+    for line in Path(".dockerignore").read_text().split():
+        pattern = line.removeprefix("!").removeprefix("/").split("/")
+        fits = any(
+            len(pattern) == len(parent.parts)
+            and all(fnmatch.fnmatchcase(*pair) for pair in zip(parent.parts, pattern, strict=True))
+            for parent in [file, *file.parents]
+        )
+        if fits:
+            out = not line.startswith("!")
+    return out
