@@ -5,9 +5,10 @@
 # the archive is unpacked there, then the Debian package is installed. MODEL is a folder or a packed
 # network. A release for arm64 runs under qemu, with the libraries of such a Debian.
 #
-# Only root can do that, where namespaces can be made; otherwise the archive is used on this machine,
-# without its environment, and a line says so. debootstrap makes the Debian the first time. It is kept
-# in the user's cache folder, and so are debootstrap, qemu and lintian where they are not installed.
+# Only root can do that, where namespaces can be made. With ALLOW_LESS=1 it is no error if not: then
+# the archive alone is used on this machine, and a line says so. debootstrap makes the Debian the
+# first time. It is kept in the user's cache folder, and so are debootstrap and qemu where they are
+# not installed.
 set -eu
 
 archive=$1 deb=$2 model=$3 photographs=$4
@@ -35,18 +36,18 @@ tool() {
 	find "$cache/$2" -name "$1" -type f
 }
 
-# debian DIR PACKAGES: unpacks a minimal Debian with more packages into a new folder.
+# debian DIR: unpacks a minimal Debian into a new folder.
 debian() {
-	tar=$cache/$suite-$architecture-$2.tar
+	tar=$cache/$suite-$architecture.tar
 	[ -e "$tar" ] || {
-		say "making a minimal Debian with $2"
+		say "making a minimal Debian"
 		mkdir -p "$cache"
 		program=$(tool debootstrap debootstrap)
 		case $program in "$cache"*) export DEBOOTSTRAP_DIR="$cache/debootstrap/usr/share/debootstrap" ;; esac
 		case $architecture in amd64) foreign= ;; *) foreign=--foreign ;; esac # only unpacked
 		for attempt in 1 2 3; do # mirrors have bad moments
 			rm -rf "$work/made"
-			"$program" --variant=minbase --arch="$architecture" $foreign --include="$2" "$suite" "$work/made" >"$work/log" 2>&1 && break
+			"$program" --variant=minbase --arch="$architecture" $foreign --include=libstdc++6 "$suite" "$work/made" >"$work/log" 2>&1 && break
 			[ $attempt != 3 ] || die "debootstrap: $(tail -n 1 "$work/log")"
 		done
 		tar -C "$work/made" -cf "$tar.part" .
@@ -55,6 +56,24 @@ debian() {
 	}
 	mkdir "$1"
 	tar -C "$1" -xf "$tar"
+}
+
+# check_package FILE: checks a Debian package, in such a Debian where lintian is not installed.
+check_package() {
+	if command -v lintian >/dev/null; then
+		lintian --fail-on error --allow-root "$1"
+		return
+	fi
+	root=$work/tools
+	debian "$root"
+	mkdir -p "$root/home/user"
+	cp /etc/resolv.conf /etc/hosts "$root/etc/"
+	say "installing lintian there"
+	chroot "$root" env DEBIAN_FRONTEND=noninteractive sh -c '
+		apt-get update --quiet=2 && apt-get install --quiet=2 --yes --no-install-recommends lintian
+	' >"$work/log" 2>&1 || die "apt-get: $(tail -n 1 "$work/log")"
+	cp "$1" "$root/tmp/tftl.deb"
+	inside 0:0 "lintian --fail-on error --allow-root /tmp/tftl.deb"
 }
 
 # inside USER COMMAND: runs a shell in $root, in the home of the ordinary user.
@@ -98,30 +117,31 @@ home() {
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
 root=$work/root
 
 if [ "$(id -u)" != 0 ] || ! unshare --net --mount --pid --fork true; then
-	say "no right to make a Debian of its own: only the archive is used, on this machine"
-	[ $architecture = amd64 ] || exit 0
+	[ -n "${ALLOW_LESS:-}" ] || die "no right to make a Debian of its own; ALLOW_LESS=1 uses only the archive, on this machine"
+	say "no right to make a Debian of its own: the archive is used on this machine, the Debian package is not"
 	home
 	tar -C "$root/home/user" -xf "$archive"
-	use here "$(echo "$root"/home/user/tftl-*/bin/tftl)"
+	[ $architecture = arm64 ] || use here ./tftl-*/bin/tftl
 	exit
 fi
 
 if [ $architecture = arm64 ]; then
 	qemu=$(tool qemu-aarch64-static qemu-user-static)
-	debian "$root" libstdc++6
+	debian "$root"
 	home
 	tar -C "$root/home/user" -xf "$archive"
-	use here "$qemu -L $root $(echo "$root"/home/user/tftl-*/bin/tftl)"
+	use here "$qemu -L ../.. ./tftl-*/bin/tftl"
 	dpkg-deb -x "$deb" "$root"
 	"$qemu" -L "$root" "$root/usr/lib/tftl/bin/tftl" version >/dev/null
 	say "the archive and the Debian package work"
 	exit
 fi
 
-debian "$root" libstdc++6
+debian "$root"
 home
 inside 0:0 "! command -v python3 && ! command -v gcc && ! command -v go"
 chown -R 1000:1000 "$root/home/user"
@@ -135,12 +155,5 @@ inside 0:0 "dpkg -i /tmp/tftl.deb >/dev/null"
 use as_user tftl
 inside 0:0 "dpkg --remove tftl >/dev/null && ! test -e /usr/lib/tftl"
 
-if ! lintian=$(command -v lintian); then
-	root=$work/tools
-	debian "$root" lintian
-	cp "$deb" "$root/tmp/tftl.deb"
-	inside 0:0 "lintian --fail-on error --allow-root /tmp/tftl.deb"
-else
-	"$lintian" --fail-on error --allow-root "$deb"
-fi
+check_package "$deb"
 say "the archive and the Debian package work"
