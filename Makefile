@@ -93,8 +93,8 @@ PACKAGE = $(VENV_PYTHON) scripts/dist/package.py --program $(DIST)/linux-$(ARCH)
 dist: build dist-program
 	@GO='$(GO)' $(PACKAGE)
 
-# Of arm64 a small network is used, because qemu is slow.
-CHECKED = scripts/check_dist.sh $(DIST)/tftl-$(RELEASE)-linux-$(1).tar.zst $(DIST)/tftl_$(subst -,.,$(RELEASE))-1_$(1).deb
+# arm64 is checked with a small network, because qemu is slow.
+CHECKED = scripts/check_dist.sh $(DIST)/tftl-$(RELEASE)-linux-$(1).tar.zst $(DIST)/tftl-$(RELEASE)-linux-$(1).deb
 .PHONY: check-dist
 check-dist: dist dist-models testdata $(ANIMALS)/SOURCES.txt
 	$(call CHECKED,amd64) $(DIST)/tftl-model-vgg16-gap-$(RELEASE).tar.zst $(ANIMALS)

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 // before_libtensorflow, if a program defines it, runs just before the library loads.
-// It returns the file descriptor for errors.
+// It returns the file descriptor for errors. Only Linux' linker leaves it undefined.
+#ifdef __linux__
 int before_libtensorflow(void) __attribute__((weak));
+#endif
 
 static struct libtensorflow loaded = {.errors = STDERR_FILENO};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -43,7 +45,11 @@ static void open_cusolver(void) {
 }
 
 // As it is installed for development, as the runtime alone, and as it is in TensorFlow's wheel.
+#ifdef __APPLE__
+static const char *const names[] = {"@rpath/libtensorflow.dylib", "@rpath/libtensorflow_cc.2.dylib"};
+#else
 static const char *const names[] = {"libtensorflow.so", "libtensorflow.so.2", "libtensorflow_cc.so.2"};
+#endif
 enum { NAMES = sizeof names / sizeof *names };
 
 // open_in_order opens the first library in the folders where the loader looks, in its order.
@@ -69,7 +75,9 @@ static void *open_in_order(void) {
 }
 
 static void load(void) {
+#ifdef __linux__
 	if (before_libtensorflow) loaded.errors = before_libtensorflow();
+#endif
 	setenv("TF_ENABLE_ONEDNN_OPTS", "1", 0);
 	loaded.handle = open_in_order();
 	for (size_t i = 0; i < NAMES; i++) { // with the system's cache of libraries, and for the reason

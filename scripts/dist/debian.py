@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import tempfile
 from datetime import UTC, datetime
@@ -35,8 +36,8 @@ PLACES = {
 
 def package(release: Path, version: str, architecture: str, output: Path) -> Path:
     """Make a Debian package of a release's folder; returns its file."""
-    version = f"{version.replace('-', '.')}-1"  # a hyphen is before Debian's own revision
-    to = output / f"tftl_{version}_{architecture}.deb"
+    to = output / f"{release.name}.deb"
+    version = f"{sortable(version)}-1"
     date = datetime.fromtimestamp(archive.date(), UTC)
     with tempfile.TemporaryDirectory(dir=output, prefix=".tmp-") as work:
         contents = [{"src": layout.LINK, "dst": f"/usr/{layout.PROGRAM}", "type": "symlink"}]
@@ -62,6 +63,16 @@ def package(release: Path, version: str, architecture: str, output: Path) -> Pat
         )
         done.check_returncode()
     return to
+
+
+def sortable(version: str) -> str:
+    """A version as Debian sorts it.
+
+    A pre-release is before its release (1.2.0-rc1 is 1.2.0~rc1), and git's further commits are
+    after it (1.2.0-3-gabc is 1.2.0+3.gabc).
+    """
+    version = re.sub(r"-(\d+)-g([0-9a-f]+)", r"+\1.g\2", version).replace("-dirty", ".dirty")
+    return version.replace("-", "~")
 
 
 def _fields(version: str, architecture: str) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         help="take TensorFlow's CUDA build from the Python packages in DIR",
     )
     options = parser.parse_args(arguments)
+    if options.cuda and options.architecture != "amd64":
+        parser.error("--cuda: the Python packages are for x86-64")
     name = f"tftl-{options.version}-linux-{options.architecture}"
     try:
         made = folder(options, options.output / name)
@@ -92,14 +94,18 @@ def folder(options: argparse.Namespace, to: Path) -> Path:
         documents.mkdir(parents=True)
         for file in ("LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md"):
             shutil.copyfile(file, documents / file)
-        shutil.copytree("docs", documents / "docs")
+        (documents / "docs").mkdir()
+        for page in Path("docs").iterdir():
+            if page.suffix in {".md", ".json", ".png"}:
+                shutil.copyfile(page, documents / "docs" / page.name)
         listed = parts.modules(options.program)
         if options.cuda:
             listed += library.copy_cuda(options.cuda, made / "lib-gpu", made / "nvidia")
         else:
             listed += library.copy(options.architecture, made / "lib")
         parts.licences(listed, documents / "licences")
-        (documents / "sbom.cdx.json").write_text(parts.sbom(listed, options.version) + "\n")
+        sbom = "sbom-cuda.cdx.json" if options.cuda else "sbom.cdx.json"
+        (documents / sbom).write_text(parts.sbom(listed, options.version) + "\n")
         written(options.native, ["man"], made / layout.MANUAL)
         for shell, place in layout.COMPLETIONS.items():
             written(options.native, ["completion", shell], made / place)
@@ -119,6 +125,8 @@ def written(program: Path, arguments: list[str], to: Path) -> None:
 def install(release: Path, prefix: Path, root: str) -> None:
     """Copy a release below a prefix, which is in another folder than / if root says so."""
     base = Path(f"{root}{prefix}")
+    os.umask(0o022)  # others use it too
+    shutil.rmtree(base / "lib/tftl", ignore_errors=True)  # an older one, perhaps with CUDA
     for path, target in layout.installed(release):
         to = base / target
         to.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import ctypes
 import fnmatch
 import gzip
+import itertools
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from dist import archive, layout, library, parts
+from dist import archive, debian, layout, library, package, parts
 
 PROGRAM = Path("bin/tftl")
 
@@ -137,3 +138,25 @@ def ignored(file: Path) -> bool:
         if fits:
             out = not line.startswith("!")
     return out
+
+
+def test_debian_sorts_versions_as_they_were_made():
+    made = ["1.2.0-rc1", "1.2.0-rc1-4-gabc1234", "1.2.0", "1.2.0-3-gdef5678", "1.2.1"]
+    versions = [debian.sortable(version) for version in made]
+    assert not any("-" in version for version in versions)
+    for older, newer in itertools.pairwise(versions):
+        subprocess.run(["dpkg", "--compare-versions", older, "lt", newer], check=True)
+
+
+def test_an_installation_replaces_an_older_one_and_is_for_everyone(folder, tmp_path):
+    base = tmp_path / "root/usr/local"
+    (base / "lib/tftl/lib-gpu").mkdir(parents=True)
+    old = os.umask(0o077)
+    try:
+        package.install(folder, Path("/usr/local"), str(tmp_path / "root"))
+    finally:
+        os.umask(old)
+    assert not (base / "lib/tftl/lib-gpu").exists()
+    for made in (base / "lib/tftl/bin", base / "bin"):
+        assert made.stat().st_mode & 0o777 == 0o755
+    assert (base / "bin/tftl").read_bytes() == b"program"

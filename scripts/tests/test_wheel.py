@@ -191,7 +191,7 @@ def test_the_program_gets_arguments_and_signals_as_they_were(standin):
     assert done.returncode == 7
     *arguments, path, ignored = done.stdout.splitlines()
     assert arguments == awkward
-    # TensorFlow is elsewhere here, so the program is told where.
+    # Where TensorFlow is comes before what the user has set.
     assert path == f"LD_LIBRARY_PATH={sysconfig.get_path('platlib')}/tensorflow:/mine"
     assert int(ignored.split()[1], 16) == 0
 
