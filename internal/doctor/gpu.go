@@ -107,9 +107,6 @@ func (l *list) driver(s search) (d cuda.Driver, works bool) {
 		return d, false
 	}
 	l.ok(name, "%s, %s", version, path)
-	if len(d.Devices) == 0 {
-		l.bad("GPU", "the driver finds none", "")
-	}
 	l.visible(s.Host, nil)
 	return d, true
 }
@@ -157,16 +154,24 @@ func (l *list) visible(h Host, err error) {
 	}
 }
 
-// devices checks each GPU, or only the one with this number.
+// devices checks the GPU with this number, which is the first if there is none, as in
+// savedmodels. Without a number it shows the others too.
 func (l *list) devices(driver cuda.Driver, build cuda.Build, number string) {
-	only, err := strconv.Atoi(number)
-	if err == nil && only >= len(driver.Devices) {
-		l.bad("GPU", fmt.Sprintf("there is no GPU %d: the numbers are below %d", only, len(driver.Devices)), "")
+	chosen, _ := strconv.Atoi(number)
+	if len(driver.Devices) == 0 {
+		l.bad("GPU", "the driver finds none", "")
 		return
 	}
-	oneRuns := err != nil && slices.ContainsFunc(driver.Devices, build.Runs)
+	if chosen >= len(driver.Devices) {
+		l.bad("GPU", fmt.Sprintf("there is no GPU %d: the numbers are below %d", chosen, len(driver.Devices)), "")
+		return
+	}
+	another := "another GPU"
+	if i := slices.IndexFunc(driver.Devices, build.Runs); i >= 0 {
+		another = fmt.Sprintf("gpu:%d", i)
+	}
 	for i, d := range driver.Devices {
-		if err == nil && i != only {
+		if number != "" && i != chosen {
 			continue
 		}
 		name, text := fmt.Sprintf("GPU %d", i), fmt.Sprintf("%s, %s, compute capability %d.%d", d.Name, printable.Bytes(d.Memory), d.Major, d.Minor)
@@ -174,38 +179,45 @@ func (l *list) devices(driver cuda.Driver, build cuda.Build, number string) {
 		switch {
 		case build.Runs(d):
 			l.ok(name, "%s", text)
-		case oneRuns: // TensorFlow leaves this one out
+		case i != chosen:
 			l.ok(name, "%s", lacking)
 		default:
-			l.bad(name, lacking, "use another GPU, or a TensorFlow that is built for this one")
+			l.bad(name, lacking, "use "+another+", or a TensorFlow that is built for this one")
 		}
 	}
 }
 
 // deviceFiles checks what the driver opens. Some systems have other files, so they need
-// not be there if the driver works.
+// not be there if the driver works. Nor are a GPU's own files opened then: a job's limits
+// may close those of other GPUs.
 func (l *list) deviceFiles(h Host, works bool) {
 	const name = "device files"
 	found, _ := fs.Glob(h.Files, "dev/nvidia[0-9]*")
-	numbered := len(found) > 0
+	numbered, missing := len(found) > 0, false
+	if works {
+		found = nil
+	}
 	for _, file := range []string{"dev/nvidiactl", "dev/nvidia-uvm"} {
 		if _, err := fs.Stat(h.Files, file); err == nil {
 			found = append(found, file)
 		} else if numbered && !works {
+			missing = true
 			l.bad(name, "/"+file+" is missing", inContainer+"load the driver's module: nvidia-modprobe -u -c 0")
 		}
 	}
-	for i, file := range found {
+	var opened []string
+	for _, file := range found {
 		if f, err := h.Files.Open(file); err == nil {
 			f.Close()
+			opened = append(opened, "/"+file)
 		} else {
 			l.bad(name, "/"+file+": "+reason(err), "let this user read and write it, for example in the group video")
 		}
-		found[i] = "/" + file
 	}
 	switch {
-	case len(found) > 0 && (works || numbered):
-		l.ok(name, "%s", strings.Join(found, ", "))
+	case missing || len(opened) < len(found): // has been said
+	case len(opened) > 0 && (works || numbered):
+		l.ok(name, "%s", strings.Join(opened, ", "))
 	case !works:
 		l.bad(name, "no /dev/nvidia0", "see whether the machine has a GPU of NVIDIA: lspci")
 	}

@@ -107,6 +107,16 @@ func TestGPU(t *testing.T) {
 		{"the GPU that was asked for", func(s *stand) { s.driver.Devices = append(s.driver.Devices, cuda.Device{Major: 3}) }, "gpu:0", ""},
 		{"one of two GPUs is too old", func(s *stand) { s.driver.Devices = append(s.driver.Devices, cuda.Device{Major: 3}) }, "gpu", ""},
 		{
+			"the first of two GPUs is too old", func(s *stand) {
+				s.driver.Devices = append([]cuda.Device{{Name: "Old", Major: 3}}, s.driver.Devices...)
+			}, "gpu",
+			"GPU 0: Old, 0B, compute capability 3.0: this TensorFlow has kernels for 7.0, 8.0, 9.0 and later only (use gpu:1, or a TensorFlow",
+		},
+		{"the first is too old, the second was asked for", func(s *stand) {
+			s.driver.Devices = append([]cuda.Device{{Name: "Old", Major: 3}}, s.driver.Devices...)
+		}, "gpu:1", ""},
+		{"no GPU", func(s *stand) { s.driver.Devices = nil }, "gpu", "GPU: the driver finds none"},
+		{
 			"the one that was asked for is too old", func(s *stand) { s.driver.Devices = append(s.driver.Devices, cuda.Device{Name: "Old", Major: 3}) }, "gpu:1",
 			"GPU 1: Old, 0B, compute capability 3.0: this TensorFlow has kernels for",
 		},
@@ -156,6 +166,10 @@ func TestGPU(t *testing.T) {
 			"a device file that may not be opened", func(s *stand) { s.files.closed = []string{"dev/nvidiactl"} }, "gpu",
 			"device files: /dev/nvidiactl: permission denied (let this user read and write it, for example in the group video)",
 		},
+		{"another GPU's file may not be opened", func(s *stand) {
+			s.files.MapFS["dev/nvidia1"] = &fstest.MapFile{}
+			s.files.closed = []string{"dev/nvidia1"}
+		}, "gpu", ""},
 		{
 			"a device file that is missing", func(s *stand) {
 				s.refusal = &cuda.Error{Call: "cuInit", Code: 999, Message: "unknown error"}
@@ -205,6 +219,13 @@ func TestGPU(t *testing.T) {
 		}
 		if AllOK(checks) != (test.want == "") || test.want != "" && Usable(checks) {
 			t.Errorf("%s: AllOK is %v, Usable %v", test.name, AllOK(checks), Usable(checks))
+		}
+		states := map[string]State{}
+		for _, c := range checks {
+			if was, again := states[c.Name]; again && was != c.State {
+				t.Errorf("%s: %s is %v and %v", test.name, c.Name, was, c.State)
+			}
+			states[c.Name] = c.State
 		}
 	}
 }
