@@ -169,7 +169,7 @@ func resolvePrecision(p Precision) (Precision, error) {
 		return Float32, nil
 	case TF32, Float16:
 		return "", pipeline.WithHint(
-			pipeline.Errorf(pipeline.BadUsage, "%s %s: needs a GPU, but this is a CPU", pipeline.Option("precision"), p),
+			pipeline.Errorf(pipeline.BadUsage, "%s %s: needs a GPU", pipeline.Option("precision"), p),
 			"on a CPU use %s auto, float32 or bfloat16", pipeline.Option("precision"))
 	}
 	return "", badPrecision(p)

@@ -68,6 +68,7 @@ func (s *stage) choose(def *metaGraphDef, checkpoint *bundle) error {
 	var inferring *graph
 	if r := s.network.Runtime; r.inference != nil && g.assigned == nil {
 		if inferring, err = open(s.network.Dir, def, r.inferring()); err != nil {
+			g.close()
 			return err
 		}
 	}

@@ -106,10 +106,10 @@ func (s *Source) Left() int {
 	return s.left
 }
 
-func (s *Source) wait(time time.Duration) {
+func (s *Source) wait(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waited += time
+	s.waited += d
 }
 
 // Waited is how long Warm had nothing to compute, because no batch was decoded yet.
