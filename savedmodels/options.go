@@ -170,7 +170,7 @@ func resolvePrecision(p Precision) (Precision, error) {
 	case TF32, Float16:
 		return "", pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadUsage, "%s %s: needs a GPU", pipeline.Option("precision"), p),
-			"on a CPU use %s auto, float32 or bfloat16", pipeline.Option("precision"))
+			"on a CPU use %s auto, float32 or bfloat16; a run that is resumed goes on with %s cpu", pipeline.Option("precision"), pipeline.Option("device"))
 	}
 	return "", badPrecision(p)
 }

@@ -98,10 +98,18 @@ type Session struct {
 
 // Again returns the session of a resumed run. It keeps the threads and the
 // precision with which the run began, because they affect the last digits of the
-// result.
+// result, and so stays on the CPU if it began in bfloat16. Only a device that was asked
+// for and lacks the precision changes it.
 func (s Session) Again(was rundir.Runtime) Session {
 	s.Threads = was.Threads
-	if was.Precision != "tf32" { // auto chooses it on a GPU; a CPU goes on without
+	automatic := s.Device == "" || s.Device == "auto"
+	switch {
+	case was.Precision == "tf32": // auto chooses it on a GPU; a CPU goes on without
+	case was.Precision == "bfloat16" && automatic: // a GPU has none
+		s.Precision, s.Device, s.GPUMemory = was.Precision, "cpu", 0
+	case was.Precision == "bfloat16" && s.Device != "cpu", was.Precision == "float16" && s.Device == "cpu":
+		s.Precision = "auto" // whoever asks for another device gets what it has
+	default:
 		s.Precision = was.Precision
 	}
 	return s
