@@ -65,17 +65,39 @@ func Resolve(s workflow.Session) (*savedmodels.Runtime, error) {
 }
 
 // beside checks that a session can be had in a process that has others: CUDA's
-// libraries turn TF32 off for all, or for none.
+// libraries turn TF32 off for all, or for none, and TensorFlow starts one GPU, once.
 func beside(s workflow.Session, others map[workflow.Session]*savedmodels.Runtime) error {
 	exact := func(s workflow.Session) bool { return s.Precision == string(savedmodels.Float32) }
 	for other, r := range others {
-		if r.OnGPU() && s.Device != "cpu" && exact(s) != exact(other) {
+		if !r.OnGPU() || s.Device == "cpu" {
+			continue
+		}
+		if gpu(s) != gpu(other) {
+			return notTogether("device", "other GPUs")
+		}
+		if s.GPUMemory != other.GPUMemory {
+			return notTogether("gpu-memory", "another limit")
+		}
+		if exact(s) != exact(other) {
 			return pipeline.WithHint(
 				pipeline.Errorf(pipeline.BadUsage, "%s: on a GPU, runs in float32 and runs in another precision cannot be done together", pipeline.Option("precision")),
 				"put them into two files, or give all of them %s float32", pipeline.Option("precision"))
 		}
 	}
 	return nil
+}
+
+// gpu is the GPU that a session uses if there is one.
+func gpu(s workflow.Session) string {
+	if s.Device == "" || s.Device == "auto" || s.Device == "gpu" {
+		return "gpu:0"
+	}
+	return s.Device
+}
+
+func notTogether(option, what string) error {
+	return pipeline.WithHint(
+		pipeline.Errorf(pipeline.BadUsage, "%s: runs on a GPU and runs with %s cannot be done together", pipeline.Option(option), what), "put them into two files")
 }
 
 // load loads a model for training. A run cannot be trained like that, but a new

@@ -23,6 +23,11 @@ func TestRunsBesideEachOtherOnAGPU(t *testing.T) {
 		{workflow.Session{Precision: "auto"}, workflow.Session{Precision: "float32"}, gpu, false},
 		{workflow.Session{Precision: "auto", Device: "cpu"}, workflow.Session{Precision: "float32"}, gpu, true},
 		{workflow.Session{Precision: "auto"}, workflow.Session{Precision: "float32"}, cpu, true},
+		{workflow.Session{Device: "gpu:1"}, workflow.Session{Device: "gpu:0"}, gpu, false},
+		{workflow.Session{Device: "gpu:0"}, workflow.Session{Device: "auto"}, gpu, true},
+		{workflow.Session{GPUMemory: 1 << 30}, workflow.Session{}, gpu, false},
+		{workflow.Session{GPUMemory: 1 << 30}, workflow.Session{GPUMemory: 1 << 30, Threads: 1}, gpu, true},
+		{workflow.Session{Device: "cpu"}, workflow.Session{GPUMemory: 1 << 30}, gpu, true},
 	} {
 		err := beside(test.session, map[workflow.Session]*savedmodels.Runtime{test.other: test.on})
 		if (err == nil) != test.ok || err != nil && pipeline.KindOf(err) != pipeline.BadUsage {
