@@ -50,9 +50,12 @@ func examine(c *cli.Context) ([]doctor.Check, error) {
 		if err != nil {
 			return nil, err
 		}
+		if session.GPUMemory > 0 && session.Device == "auto" {
+			session.Device = "gpu" // a limit needs one
+		}
 		asked := savedmodels.Options{Precision: savedmodels.Precision(session.Precision), Device: session.Device}
 		found, err := savedmodels.Examine(h, asked, func(device string) (*savedmodels.Runtime, error) {
-			if session.Device = device; device == "cpu" {
+			if session.Device = device; device == "cpu" && asked.Device != "cpu" {
 				session.GPUMemory = 0
 			}
 			return tftl.Resolve(session)
