@@ -117,7 +117,7 @@ func valuesDigest(c *cli.Context) string {
 	was := map[string]string{"part": "subset", "model-output": "output"}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
-		if _, old := f.(*commandline.Renamed); old || name == "verify" || name == "trust-model" { // which change no result
+		if _, old := f.(*commandline.Renamed); old || slices.Contains([]string{"gpu-memory", "trust-model", "verify"}, name) { // which change no result
 			continue
 		}
 		value := fmt.Sprint(c.Value(name))
