@@ -73,10 +73,10 @@ func beside(s workflow.Session, others map[workflow.Session]*savedmodels.Runtime
 			continue
 		}
 		if gpu(s) != gpu(other) {
-			return notTogether("device", "other GPUs")
+			return notTogether("device", "runs on different GPUs")
 		}
 		if s.GPUMemory != other.GPUMemory {
-			return notTogether("gpu-memory", "another limit")
+			return notTogether("gpu-memory", "runs with different limits of a GPU's memory")
 		}
 		if exact(s) != exact(other) {
 			return pipeline.WithHint(
@@ -97,7 +97,7 @@ func gpu(s workflow.Session) string {
 
 func notTogether(option, what string) error {
 	return pipeline.WithHint(
-		pipeline.Errorf(pipeline.BadUsage, "%s: runs on a GPU and runs with %s cannot be done together", pipeline.Option(option), what), "put them into two files")
+		pipeline.Errorf(pipeline.BadUsage, "%s: %s cannot be done together", pipeline.Option(option), what), "put them into two files")
 }
 
 // load loads a model for training. A run cannot be trained like that, but a new

@@ -62,7 +62,7 @@ func (s *Source) WarmGood(ctx context.Context, batchSize int, progress func(done
 	var done, cached int
 	waiting := time.Now()
 	for w := range decoded {
-		s.wait(time.Since(waiting))
+		waited := time.Since(waiting)
 		if pass.Err() != nil {
 			continue // until the others have noticed too
 		}
@@ -71,6 +71,7 @@ func (s *Source) WarmGood(ctx context.Context, batchSize int, progress func(done
 		case full.Load():
 			s.leave(len(w.images))
 		default: // it was decoded
+			s.wait(waited)
 			_, stored, err := s.compute(pass, w.images, w.in)
 			if err != nil {
 				cancel(err)

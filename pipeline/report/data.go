@@ -173,10 +173,16 @@ func timingGrid(lines []rundir.Timing) grid {
 		}
 		return fixed(float64(n)/s, 0)
 	}
+	waits := func(s float64) string {
+		if s == 0 {
+			return "" // nothing was computed, or the run is older than this figure
+		}
+		return seconds(s)
+	}
 	g.Rows = [][]string{
-		{"frozen pass", seconds(frozen), seconds(waited), strconv.Itoa(computed), rate(computed, frozen)},
+		{"frozen pass", seconds(frozen), waits(waited), strconv.Itoa(computed), rate(computed, frozen)},
 		{"features from the cache", seconds(lookup), "", strconv.Itoa(cached), ""},
-		{"training", seconds(train), seconds(starved), strconv.Itoa(trained), rate(trained, train)},
+		{"training", seconds(train), waits(starved), strconv.Itoa(trained), rate(trained, train)},
 		{"validation", seconds(validate), "", "", ""},
 		{"checkpoints", seconds(checkpoint), "", "", ""},
 	}
