@@ -67,8 +67,8 @@ func (s *script) zshArguments(c command) {
 	s.line("        %s", strings.Join(specs, " \\\n            "))
 }
 
-// zshOption is what _arguments is told about one name of a flag. Other names are not
-// offered after it.
+// zshOption describes one name of a flag to _arguments. Once it is typed, the other
+// names of that flag are no longer offered.
 func zshOption(o option, name string) string {
 	var before, value string
 	if o.repeats {

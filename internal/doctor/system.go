@@ -131,10 +131,7 @@ func Temporary(h Host, dir string) Check {
 	const little = 100e6
 	free := h.Free(dir)
 	c := Check{"temporary files", OK, fmt.Sprintf("%s, %s free", dir, size(free)), ""}
-	absolute, err := filepath.Abs(dir)
-	if err == nil {
-		_, err = fs.Stat(h.Files, strings.TrimPrefix(absolute, "/"))
-	}
+	_, err := fs.Stat(h.Files, belowRoot(dir))
 	if err == nil {
 		err = h.Usable(dir)
 	}
@@ -176,14 +173,20 @@ func size(bytes int64) string {
 	return printable.Bytes(bytes)
 }
 
+// belowRoot is a folder's name in a file system of the whole machine. Without a current
+// folder, it is none that exists.
+func belowRoot(dir string) string {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return dir
+	}
+	return strings.TrimPrefix(absolute, "/")
+}
+
 // usage is the size of the files below a folder, as far as they can be seen.
 func usage(files fs.FS, dir string) int64 {
 	var bytes int64
-	absolute, err := filepath.Abs(dir)
-	if err != nil {
-		return 0
-	}
-	_ = fs.WalkDir(files, strings.TrimPrefix(absolute, "/"), func(_ string, e fs.DirEntry, err error) error {
+	_ = fs.WalkDir(files, belowRoot(dir), func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // it may be there for others only
 		}
