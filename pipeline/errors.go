@@ -18,6 +18,7 @@ const (
 	BadModel               // the model is bad
 	GateFailed             // a metric missed its gate
 	Diverged               // training produced values that are not finite
+	PeerLost               // a process of the same cluster ended, or does not answer
 )
 
 // Error is an error with a kind, the text it was made from and, if there is

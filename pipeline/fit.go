@@ -125,6 +125,9 @@ type Job struct {
 	Terms    Terms // of the monitored metric; nil if that is no mean over the validation samples
 	Recorder Recorder
 	Progress Progress
+	// Peers train this run together with this process; nil for it alone. Then the
+	// batches of Inputs are shares.
+	Peers Peers
 	// SaveEvery is the time between two last checkpoints; 0 writes one after each
 	// step. Writing one can take longer than an epoch on cached features. A killed
 	// run repeats what came after its last checkpoint. No result depends on it.
@@ -225,7 +228,7 @@ func (f *fit) begin(ctx context.Context, train Source) (err error) {
 	if f.State.Begun {
 		return nil
 	}
-	if f.State.FeatureScale, err = f.Plan.initialize(ctx, f.open, train); err == nil {
+	if f.State.FeatureScale, err = f.Plan.initialize(ctx, f.open, train, f.Peers); err == nil {
 		err = f.open.Begin(ctx)
 	}
 	f.State.Begun = err == nil
@@ -234,11 +237,11 @@ func (f *fit) begin(ctx context.Context, train Source) (err error) {
 
 // initialize gives a new run's first stage its head, unless it keeps an earlier
 // one. It returns the feature scale of a new head.
-func (p Plan) initialize(ctx context.Context, stage Stage, train Source) (scale float64, err error) {
+func (p Plan) initialize(ctx context.Context, stage Stage, train Source, peers Peers) (scale float64, err error) {
 	if p.InitFrom != "" && !p.FreshHead {
 		return 0, nil
 	}
-	if scale, err = p.Scale(ctx, stage, train); err != nil {
+	if scale, err = p.scale(ctx, stage, train, peers); err != nil {
 		return 0, err
 	}
 	return scale, stage.Init(ctx, Head{Classes: p.Classes, Units: p.Units, Seed: p.Seed, FeatureScale: scale, OutputScale: p.OutputScale})
@@ -274,7 +277,7 @@ func (f *fit) epoch(ctx context.Context, train, validation Source) (Verdict, err
 		return Verdict{}, err
 	}
 	event.Phase = "validate"
-	predictions, err := Together(evaluate(ctx, validation, Top{f.open}, f.Plan.BatchSize, f.Progress, event))
+	predictions, err := f.predict(ctx, validation, event)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -315,9 +318,12 @@ func (f *fit) step(ctx context.Context, batch Batch) error {
 	}
 	s.Step++
 	s.Batch++
-	s.Seen += len(batch.Samples)
-	s.Loss += result.Loss * float64(len(batch.Samples))
-	s.Correct += hits(batch.Targets, result.Logits, f.Plan.Classes)
+	s.Seen += batch.Whole()
+	s.Loss += result.Loss * float64(batch.Whole())
+	if batch.Share == nil {
+		result.Correct = hits(batch.Targets, result.Logits, f.Plan.Classes)
+	}
+	s.Correct += result.Correct
 	if time.Since(f.saved) >= f.SaveEvery {
 		return f.saveLast()
 	}

@@ -30,7 +30,7 @@ func (f *fit) start(ctx context.Context, validation Source) error {
 	}
 	if f.Terms != nil {
 		event := Event{Phase: "validate", Stage: f.stagePlan.Stage, Epoch: 1, Epochs: f.stagePlan.Epochs}
-		predictions, err := Together(evaluate(ctx, validation, Top{f.open}, f.Plan.BatchSize, f.Progress, event))
+		predictions, err := f.predict(ctx, validation, event)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,11 @@ const scaleImages = 1024
 // and the number is the same wherever features are equal within rounding. It is 1
 // if all inputs are equal.
 func (p Plan) Scale(ctx context.Context, stage Stage, train Source) (float64, error) {
+	return p.scale(ctx, stage, train, nil)
+}
+
+// scale is Scale in one of the processes of a cluster.
+func (p Plan) scale(ctx context.Context, stage Stage, train Source, peers Peers) (float64, error) {
 	if p.FeatureScale != 0 {
 		return p.FeatureScale, nil
 	}
@@ -33,12 +38,20 @@ func (p Plan) Scale(ctx context.Context, stage Stage, train Source) (float64, er
 		if err != nil {
 			return 0, err
 		}
+		if batch.fillsUp() {
+			continue
+		}
 		for _, v := range inputs.Data {
 			sum += float64(v)
 			squares += float64(v) * float64(v)
 		}
 		count += float64(len(inputs.Data))
 	}
+	sums, err := total(peers, "feature scale", count, sum, squares)
+	if err != nil {
+		return 0, err
+	}
+	count, sum, squares = sums[0], sums[1], sums[2]
 	mean := sum / count
 	deviation := math.Sqrt(squares/count - mean*mean)
 	if !(deviation > 0) || math.IsInf(deviation, 0) {

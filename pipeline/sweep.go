@@ -42,7 +42,7 @@ func (s Sweep) Run(ctx context.Context, stage Stage, train, validation Source) (
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Plan.initialize(ctx, stage, train); err != nil {
+	if _, err := s.Plan.initialize(ctx, stage, train, nil); err != nil {
 		return nil, err
 	}
 	if err := stage.Save(ctx, s.Checkpoint); err != nil {

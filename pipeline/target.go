@@ -31,6 +31,9 @@ func (b *Batch) target(p Plan) {
 			row[c] = float32(target)
 		}
 	}
+	if b.fillsUp() {
+		b.Weights[0] = 0
+	}
 }
 
 // weight returns the factor of a sample's loss.

@@ -53,10 +53,31 @@ type Batch struct {
 	Weights []float32 // [N]; empty unless training
 	// Mixed says with what each sample's Data is mixed; nil for nothing.
 	Mixed []Mixed // [N]
+	// Share says which part of a larger batch this is; nil if it is all of it.
+	Share *Share
 	// Recycle, if not nil, gives the memory of Data to a later batch. The owner
 	// may call it once, after the last use of Data, but does not have to.
 	Recycle func()
 }
+
+// Share says which part of a batch is this process's, if the processes of a cluster
+// share it. A part without samples of its own has one that fills it up, whose place is
+// -1 and which counts for nothing.
+type Share struct {
+	Rows []int // the place in the whole batch of each sample
+	Of   int   // samples of the whole batch
+}
+
+// Whole is the number of samples of the batch, or of the one that it is a part of.
+func (b Batch) Whole() int {
+	if b.Share != nil {
+		return b.Share.Of
+	}
+	return len(b.Samples)
+}
+
+// fillsUp reports whether the batch is a share without samples of its own.
+func (b Batch) fillsUp() bool { return b.Share != nil && len(b.Share.Rows) == 1 && b.Share.Rows[0] < 0 }
 
 // Mixed says that a sample's data is not its own alone: mixup adds that of a
 // partner, CutMix puts a part of the partner's image in its place.
@@ -89,9 +110,10 @@ type Hyperparameters struct {
 
 // Result is the result of one training step.
 type Result struct {
-	Loss    float64   // sum of weight times cross-entropy over the batch, divided by N
+	Loss    float64   // sum of weight times cross-entropy over the whole batch, divided by its size
 	Penalty float64   // the L2 term, not part of Loss
 	Logits  []float32 // [N,C], before the update
+	Correct int       // correctly classified samples of the whole batch; only of a share
 	Finite  bool      // false if a gradient or the loss was not finite; nothing was updated then
 }
 

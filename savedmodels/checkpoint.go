@@ -93,6 +93,9 @@ func (m *Model) Weights() (string, error) {
 // Save writes a checkpoint with all variables that can differ from those of the
 // exported network.
 func (s *stage) Save(ctx context.Context, prefix string) error {
+	if s.abandoned {
+		return s.network.Runtime.server.why
+	}
 	// SaveV2 does not create folders, and its error does not name the folder.
 	if _, err := os.Stat(filepath.Dir(prefix)); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -270,6 +273,9 @@ func (s *stage) restoreGraphs(ctx context.Context, prefix string) error {
 }
 
 func (s *stage) Close() error {
+	if s.abandoned { // the session is busy
+		return nil
+	}
 	s.forget()
 	if s.constant != nil {
 		s.constant.close()

@@ -14,10 +14,10 @@ import (
 )
 
 // Contract is the version of the training contract that README.md in this folder
-// specifies. Older ones can be used too. Checkpoints of versions 2 and 3 have all
-// variables; heads of version 2 have no feature scale and always start with a
+// specifies. Older ones can be used too. Before version 5 a step cannot be shared by
+// the processes of a cluster. Checkpoints of versions 2 and 3 have all variables; heads of version 2 have no feature scale and always start with a
 // random output layer.
-const Contract = 4
+const Contract = 5
 
 // oldestContract is the oldest version that can be used.
 const oldestContract = 2
@@ -32,8 +32,11 @@ const (
 	tagTrain = "train"
 )
 
-// signatureFeatures is the frozen part.
-const signatureFeatures = "features"
+// signatureFeatures is the frozen part, signatureStep one step of training.
+const (
+	signatureFeatures = "features"
+	signatureStep     = "step"
+)
 
 // Optional signatures.
 const (
@@ -46,6 +49,7 @@ const (
 const (
 	signatureHeadInputs = "head_inputs" // since version 3
 	signatureSave       = "save"        // since version 4
+	signatureShared     = "step_shared" // since version 5
 )
 
 // Description is an exported model's description of itself,
@@ -184,6 +188,22 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 	images := append([]int64{-1}, int64(d.Input.Size[0]), int64(d.Input.Size[1]), 3)
 	features := append([]int64{-1}, stage.Features...)
 	scalar, matrix, float := []int64{}, []int64{-1, -1}, "float32"
+	step := Signature{
+		signatureStep,
+		[]Tensor{
+			{"clip", float, scalar},
+			{"dropout", float, scalar},
+			{"features", float, features},
+			{"l2", float, scalar},
+			{"lr", float, scalar},
+			{"momentum", float, scalar},
+			{"optimizer", "int32", scalar},
+			{"targets", float, matrix},
+			{"weight_decay", float, scalar},
+			{"weights", float, []int64{-1}},
+		},
+		[]Tensor{{"finite", "bool", scalar}, {"logits", float, matrix}, {"loss", float, scalar}, {"penalty", float, scalar}},
+	}
 	want := []Signature{
 		{"begin", nil, []Tensor{{"step", "int64", scalar}}},
 		{signatureFeatures, []Tensor{{"images", float, images}}, []Tensor{{"features", float, features}}},
@@ -193,22 +213,7 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 			[]Tensor{{"step", "int64", scalar}},
 		},
 		{"logits", []Tensor{{"features", float, features}}, []Tensor{{"logits", float, matrix}}},
-		{
-			"step",
-			[]Tensor{
-				{"clip", float, scalar},
-				{"dropout", float, scalar},
-				{"features", float, features},
-				{"l2", float, scalar},
-				{"lr", float, scalar},
-				{"momentum", float, scalar},
-				{"optimizer", "int32", scalar},
-				{"targets", float, matrix},
-				{"weight_decay", float, scalar},
-				{"weights", float, []int64{-1}},
-			},
-			[]Tensor{{"finite", "bool", scalar}, {"logits", float, matrix}, {"loss", float, scalar}, {"penalty", float, scalar}},
-		},
+		step,
 	}
 	if d.Contract >= 3 {
 		want = append(want, Signature{"init", []Tensor{{"feature_scale", float, scalar}, {"output_scale", float, scalar}}, nil}, Signature{
@@ -219,6 +224,12 @@ func checkTraining(have []Signature, d *Description, stage StageInfo) error {
 	}
 	if d.Contract >= 4 {
 		want = append(want, Signature{signatureSave, []Tensor{{"prefix", "string", scalar}}, []Tensor{{"step", "int64", scalar}}})
+	}
+	if d.Contract >= 5 {
+		of := []Tensor{{"examples", "int32", scalar}, {"instance", "int32", scalar}, {"rows", "int32", []int64{-1}}, {"workers", "int32", scalar}}
+		want = append(want, Signature{
+			signatureShared, append(of, step.Inputs...), append([]Tensor{{"correct", float, scalar}}, step.Outputs...),
+		})
 	}
 	if has(have, signatureConstant) {
 		want = append(want,

@@ -7,6 +7,8 @@ import "strings"
 // networks that tftl-export lists, of Keras' layers for images, sequences and
 // augmentation, in training and in inference, and their siblings. A new one belongs
 // here only if it computes its outputs from its inputs and variables alone.
+// CollectiveReduceV2 adds those of the cluster that this process was told to take part
+// in; in others it does nothing.
 func allowed() map[string]bool {
 	set := map[string]bool{}
 	for _, name := range strings.Fields(`
@@ -80,7 +82,9 @@ func allowed() map[string]bool {
 		AsString Fingerprint ReduceJoin RegexFullMatch ShardedFilename StaticRegexFullMatch StringJoin
 		StringLength StringLower StringStrip StringToHashBucketFast StringUpper Substr
 
-		MergeV2Checkpoints RestoreV2 SaveV2`) {
+		MergeV2Checkpoints RestoreV2 SaveV2
+
+		CollectiveReduceV2`) {
 		set[name] = true
 	}
 	return set

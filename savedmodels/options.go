@@ -31,10 +31,11 @@ const (
 // Options are the options of a session.
 type Options struct {
 	Precision Precision
-	Threads   int    // within one operation and between operations; 0 for all processors
-	Device    string // "auto", "cpu", "gpu" or "gpu:N"
-	GPUMemory int64  // most bytes of the GPU's memory; 0 for all
-	Trust     bool   // run any graph, also one that does more than compute
+	Threads   int     // within one operation and between operations; 0 for all processors
+	Device    string  // "auto", "cpu", "gpu" or "gpu:N"
+	GPUMemory int64   // most bytes of the GPU's memory; 0 for all
+	Trust     bool    // run any graph, also one that does more than compute
+	Server    *Server // of this process in a cluster; nil outside of one
 }
 
 // Runtime is what a session uses on this machine.
@@ -47,6 +48,7 @@ type Runtime struct {
 	config       *tf.SessionOptions
 	inference    *tf.SessionOptions // of the frozen part and of serving; nil for config
 	trust        bool
+	server       *Server // nil outside of a cluster
 }
 
 // OnGPU reports whether a GPU computes.
@@ -85,7 +87,7 @@ func Resolve(o Options) (*Runtime, error) {
 			return nil, err
 		}
 	}
-	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions(), trust: o.Trust}
+	r := &Runtime{TensorFlow: tf.Version(), Threads: o.Threads, Instructions: instructions(), trust: o.Trust, server: o.Server}
 	if r.Devices, err = devices(config); err != nil && !wantGPU {
 		return nil, err
 	}
@@ -137,11 +139,19 @@ func (r *Runtime) configure(config *for_core_protos_go_proto.ConfigProto) (err e
 	if r.Precision == BFloat16 {
 		rewrite.AutoMixedPrecisionOnednnBfloat16 = for_core_protos_go_proto.RewriterConfig_ON
 	}
-	if r.config, err = sessionOptions(config); err != nil || r.Precision != Float16 {
+	if r.config, err = sessionOptions(config); err != nil {
 		return err
 	}
-	rewrite.AutoMixedPrecision = for_core_protos_go_proto.RewriterConfig_ON // float16, on a GPU only
-	r.inference, err = sessionOptions(config)
+	if r.server != nil {
+		r.inference = r.config
+		if r.config, err = r.server.shares(config); err != nil {
+			return err
+		}
+	}
+	if r.Precision == Float16 {
+		rewrite.AutoMixedPrecision = for_core_protos_go_proto.RewriterConfig_ON // on a GPU only
+		r.inference, err = sessionOptions(config)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package savedmodels
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/galeone/tensorflow/tensorflow/go/core/framework/function_go_proto"
@@ -29,9 +30,11 @@ func openConstant(dir string, def *metaGraphDef, r *Runtime) (*graph, error) {
 // exported network while it is in use already. Only exports of contract 4 can save
 // such a part.
 func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
-	g, err := openPart(m.Dir, def, m.Runtime, func(signature string) bool {
-		return signature != signatureConstant && signature != signatureConstants && signature != signatureFeatures
-	})
+	unused := []string{signatureConstant, signatureConstants, signatureFeatures, signatureShared}
+	if m.Runtime.server != nil {
+		unused[len(unused)-1] = signatureStep
+	}
+	g, err := openPart(m.Dir, def, m.Runtime, func(signature string) bool { return !slices.Contains(unused, signature) })
 	if err != nil {
 		return nil, err
 	}

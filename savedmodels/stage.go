@@ -29,6 +29,7 @@ type stage struct {
 	restored   *bundle // the checkpoint that was read last; nil if none
 	sifted     bool    // restored has only what each checkpoint of the stage takes from it
 	classes    int64   // of the head; 0 before Init and Restore
+	abandoned  bool    // a step may still be going on, because its cluster ended meanwhile
 	// explainsFrom is the input from which it computes heat maps; empty if it cannot.
 	explainsFrom string
 }
@@ -271,7 +272,7 @@ func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperpara
 			return pipeline.Result{}, err
 		}
 	}
-	results, err := s.call(ctx, "step", inputs, "loss", "penalty", "logits", "finite")
+	results, err := s.train(ctx, b, inputs)
 	if err != nil {
 		return pipeline.Result{}, err
 	}
@@ -282,12 +283,16 @@ func (s *stage) Step(ctx context.Context, b pipeline.Batch, h pipeline.Hyperpara
 	if err := s.checkLogits(results[2]); err != nil {
 		return pipeline.Result{}, err
 	}
-	return pipeline.Result{
+	result := pipeline.Result{
 		Loss:    float64(tensor.View(results[0])[0]),
 		Penalty: float64(tensor.View(results[1])[0]),
 		Logits:  slices.Clone(tensor.View(results[2])),
 		Finite:  results[3].Value().(bool),
-	}, nil
+	}
+	if b.Share != nil {
+		result.Correct = int(tensor.View(results[4])[0])
+	}
+	return result, nil
 }
 
 // scalars turns small Go values into tensors.

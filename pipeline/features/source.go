@@ -38,6 +38,9 @@ type Source struct {
 	// Store is open for the space that Decode and Compute define. If it is nil,
 	// every batch is read, decoded and computed.
 	Store *Store
+	// Own lists the images that the frozen pass computes, if other processes compute
+	// the rest; nil for all.
+	Own []int
 	// Workers is how many images are read at a time; 0 is one per CPU.
 	Workers int
 
@@ -58,6 +61,14 @@ type image struct {
 
 // Len is the number of images.
 func (s *Source) Len() int { return s.Encoded.Len() }
+
+// Due is the number of images of the frozen pass.
+func (s *Source) Due() int {
+	if s.Own != nil {
+		return len(s.Own)
+	}
+	return s.Len()
+}
 
 // Sample is image i without its bytes.
 func (s *Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }

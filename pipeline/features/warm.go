@@ -134,10 +134,12 @@ func (f finder) skips() bool { return f.bad == nil && f.full.Load() }
 func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work, f finder) error {
 	var next work
 	window := max(batchSize, 4*s.workers())
-	for start, n := 0, s.Len(); start < n; start += window {
+	for start, n := 0, s.Due(); start < n; start += window {
 		index := make([]int, min(window, n-start))
 		for i := range index {
-			index[i] = start + i
+			if index[i] = start + i; s.Own != nil {
+				index[i] = s.Own[start+i]
+			}
 		}
 		images := s.images(index)
 		wanted := func(im image) bool { return im.digest == Digest{} || !f.skips() && !s.stored(im) }

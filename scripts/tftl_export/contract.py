@@ -26,7 +26,7 @@ from .graph.optimizers import OPTIMIZERS
 from .graph.signatures import Signature, serving_signatures, training_signatures
 from .graph.variables import ServingVariables, TrainingVariables
 
-CONTRACT = 4  # the version; Go reads 2 and 3 too
+CONTRACT = 5  # the version; Go reads 2 to 4 too
 _FROZEN_PARTS = 2  # the version of frozen_digest: as long as it stays, cached features stay valid
 DESCRIPTION = ("assets.extra", "tftl.json")  # path below the model's folder
 _SEAL = ("assets.extra", "SHA256SUMS")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from .step import Share
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Head:
         pooled: tf.Tensor,
         dropout: tf.Tensor | None = None,
         seed: tf.Tensor | None = None,
+        share: Share | None = None,
     ) -> tf.Tensor:
         """[N,inputs] to [N,C]; dropout, a scalar rate, is applied before the output layer.
 
@@ -102,7 +106,7 @@ class Head:
         has. A zero for the first class is put before it, so that logits are always [N,C] and
         their softmax is (1 - sigmoid, sigmoid).
         """
-        z = self._outputs(pooled, dropout, seed)
+        z = self._outputs(pooled, dropout, seed, share)
         lone = tf.cast(tf.equal(tf.shape(z)[1], 1), tf.int32)
         return tf.pad(z, [[0, 0], [lone, 0]])
 
@@ -121,23 +125,34 @@ class Head:
         pooled: tf.Tensor,
         dropout: tf.Tensor | None = None,
         seed: tf.Tensor | None = None,
+        share: Share | None = None,
     ) -> tf.Tensor:
         x = pooled / self.feature_scale
         for name in self.layers[:-1]:
             x = tf.nn.relu(self._dense(name, x))
         if dropout is not None:
-            x = _dropout(x, dropout, seed)
+            x = _dropout(x, dropout, seed, share)
         return self._dense("output", x)
 
     def _dense(self, name: str, x: tf.Tensor) -> tf.Tensor:
         return tf.matmul(x, self.trainable[f"{name}_kernel"]) + self.trainable[f"{name}_bias"]
 
 
-def _dropout(x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Inverted dropout whose mask depends on the seed alone; a rate of 0 changes nothing."""
+def _dropout(
+    x: tf.Tensor, rate: tf.Tensor, seed: tf.Tensor | None, share: Share | None
+) -> tf.Tensor:
+    """Inverted dropout whose mask depends on the seed alone; a rate of 0 changes nothing.
+
+    A share of a batch gets its rows of the whole batch's mask.
+    """
 
     def drop() -> tf.Tensor:
-        kept = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
-        return tf.where(kept, x / (1.0 - rate), 0.0)
+        if share:
+            whole = tf.stack([share.examples, tf.shape(x)[1]])
+            draws = tf.random.stateless_uniform(whole, seed)
+            draws = tf.gather(draws, tf.maximum(share.rows, 0))
+        else:
+            draws = tf.random.stateless_uniform(tf.shape(x), seed)
+        return tf.where(draws >= rate, x / (1.0 - rate), 0.0)
 
     return tf.cond(rate > 0, drop, lambda: x)

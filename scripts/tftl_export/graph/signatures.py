@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from . import optimizers
 from .head import Head
 from .images import Input
 from .network import Network, Stage
+from .step import step_signatures
 from .variables import TrainingVariables
 
 Outputs = dict[str, tf.Tensor]
@@ -25,7 +25,7 @@ def _images(image: Input) -> tf.TensorSpec:
 
 
 def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Signature]:
-    """init, begin, features, head_inputs, step, logits, explain and save of one stage."""
+    """All signatures of one stage but those of its frozen part with constants."""
     head = stage.head
     features_spec = tf.TensorSpec([None, *stage.feature_shape], tf.float32, "features")
     trained = {**stage.network, **head.trainable}
@@ -69,61 +69,6 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
     def logits(features: tf.Tensor) -> Outputs:
         return {"logits": head.logits(stage.pooled(features))}
 
-    @tf.function(
-        autograph=False,
-        input_signature=[
-            features_spec,
-            tf.TensorSpec([None, None], tf.float32, "targets"),
-            tf.TensorSpec([None], tf.float32, "weights"),
-            _scalar("lr"),
-            _scalar("optimizer", tf.int32),
-            _scalar("momentum"),
-            _scalar("weight_decay"),
-            _scalar("l2"),
-            _scalar("clip"),
-            _scalar("dropout"),
-        ],
-    )
-    def step(
-        features: tf.Tensor,
-        targets: tf.Tensor,
-        weights: tf.Tensor,
-        lr: tf.Tensor,
-        optimizer: tf.Tensor,
-        momentum: tf.Tensor,
-        weight_decay: tf.Tensor,
-        l2: tf.Tensor,
-        clip: tf.Tensor,
-        dropout: tf.Tensor,
-    ) -> Outputs:
-        with tf.GradientTape() as tape:
-            # The mask depends on (seed, step) alone, so that a resumed run repeats exactly.
-            mask = tf.random.fold_in(state.seed, tf.cast(state.step, tf.int32))
-            z = head.logits(stage.pooled(features), dropout, mask)
-            losses = tf.nn.softmax_cross_entropy_with_logits(targets, z)
-            # Divided by N, not by the sum of the weights: Keras' "sum over batch size".
-            loss = tf.reduce_sum(losses * weights) / tf.cast(tf.shape(z)[0], tf.float32)
-        gradients = tape.gradient(loss, trained)
-        penalty, gradients = _penalize(
-            l2, {name: trained[name] for name in head.kernels}, gradients
-        )
-        norm = tf.linalg.global_norm(list(gradients.values()))
-        # A NaN in an input would look like 0, switched off, so the inputs are checked too.
-        numbers = [loss, penalty, norm, lr, momentum, weight_decay, l2, clip, dropout]
-        finite = tf.reduce_all(tf.math.is_finite(tf.stack(numbers)))
-
-        def update() -> tf.Tensor:
-            clipped = _clip(clip, norm, gradients)
-            optimizers.decay_weights(weight_decay, trained, lr)
-            iteration = state.iterations.assign_add(1)
-            how = optimizers.Update(optimizer, iteration, lr, momentum)
-            optimizers.apply(how, trained, clipped, state.slots)
-            state.step.assign_add(1)
-            return tf.constant(0)
-
-        tf.cond(finite, update, lambda: tf.constant(0))
-        return {"loss": loss, "penalty": penalty, "logits": z, "finite": finite}
-
     @tf.function(autograph=False, input_signature=[_scalar("prefix", tf.string)])
     def save(prefix: tf.Tensor) -> Outputs:
         saved = state.saved(stage)
@@ -141,10 +86,10 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
         "begin": begin,
         "features": features,
         "head_inputs": head_inputs,
-        "step": step,
         "logits": logits,
         "save": save,
         "explain": _explain(stage, features_spec),
+        **step_signatures(stage, state, features_spec),
     }
 
 
@@ -164,30 +109,6 @@ def _explain(stage: Stage, features_spec: tf.TensorSpec) -> Signature:
         return {"heatmap": _grad_cam(stage.maps(features), label, stage.head)}
 
     return of_maps if stage.loses_maps else of_features
-
-
-def _penalize(
-    l2: tf.Tensor, kernels: dict[str, tf.Variable], gradients: dict[str, tf.Tensor]
-) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The L2 penalty of the kernels, and the gradients with that of the penalty, 2 l2 k, added."""
-
-    def penalized() -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        squares = [tf.reduce_sum(tf.square(kernel)) for kernel in kernels.values()]
-        added = {name: gradients[name] + 2.0 * l2 * kernels[name] for name in kernels}
-        return l2 * tf.add_n(squares), {**gradients, **added}
-
-    return tf.cond(l2 > 0, penalized, lambda: (tf.constant(0.0), dict(gradients)))
-
-
-def _clip(
-    largest: tf.Tensor, norm: tf.Tensor, gradients: dict[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """The gradients, scaled down if their global norm is larger than allowed."""
-
-    def scaled() -> dict[str, tf.Tensor]:
-        return {name: gradient * (largest / norm) for name, gradient in gradients.items()}
-
-    return tf.cond((largest > 0) & (norm > largest), scaled, lambda: dict(gradients))
 
 
 def serving_signatures(network: Network, head: Head) -> dict[str, Signature]:

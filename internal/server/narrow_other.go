@@ -1,0 +1,9 @@
+//go:build !linux
+
+package server
+
+import "net/netip"
+
+const narrows = false
+
+func narrow(netip.AddrPort) {}
