@@ -23,7 +23,8 @@ func clusterOptionsOf(arguments ...string) (o clusterOptions, err error) {
 		return err
 	}}
 	app := cli.App{Commands: []*cli.Command{command}}
-	return o, app.Run(append([]string{"tftl", "fit"}, arguments...))
+	err = app.Run(append([]string{"tftl", "fit"}, arguments...))
+	return o, err
 }
 
 func TestEveryClusterFlagIsRead(t *testing.T) {

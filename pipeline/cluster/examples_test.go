@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -173,5 +174,34 @@ func TestHostListsAreTensorFlows(t *testing.T) {
 	}
 	if len(tensorFlow.Hosts) < 5 || len(tensorFlow.Counts) < 5 {
 		t.Errorf("%d host lists, %d counts", len(tensorFlow.Hosts), len(tensorFlow.Counts))
+	}
+}
+
+// What docs/cluster.md shows is what happens.
+func TestDocs(t *testing.T) {
+	data, err := os.ReadFile("../../docs/cluster.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists, documents := 0, 0
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+:[^`]+)` \\| (`[^|]+) \\|$").FindAllStringSubmatch(string(data), -1) {
+		lists++
+		c, err := Resolve(Options{Spec: row[1], Task: 0, Getenv: environment(nil)})
+		if err != nil || "`"+strings.Join(addresses(c), "`, `")+"`" != row[2] {
+			t.Errorf("%s: %v, %v; want %s", row[1], c, err, row[2])
+		}
+	}
+	for _, block := range regexp.MustCompile("(?s)```(?:json|text)\n(.*?)```").FindAllStringSubmatch(string(data), -1) {
+		documents++
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Resolve(Options{Spec: path, Task: 1, Getenv: environment(nil)}); err != nil || c.Size() < 2 {
+			t.Errorf("%s: %v, %v", block[1], c, err)
+		}
+	}
+	if lists != 5 || documents != 3 {
+		t.Errorf("%d lists, %d documents", lists, documents)
 	}
 }
