@@ -15,7 +15,10 @@ import (
 // Env returns an environment for the packages below pipeline/workflow, with
 // models and pixels that run on TensorFlow. It reports nothing until the caller
 // sets Show and Note. version is recorded in every run.
-func Env(version string) workflow.Env {
+func Env(version string) workflow.Env { return EnvOn(version, nil) }
+
+// EnvOn is Env for a process of a cluster, whose steps run on its server.
+func EnvOn(version string, server *savedmodels.Server) workflow.Env {
 	runtimes := map[workflow.Session]*savedmodels.Runtime{}
 	return workflow.Env{
 		Version: version,
@@ -26,7 +29,7 @@ func Env(version string) workflow.Env {
 				if err = beside(s, runtimes); err != nil {
 					return nil, err
 				}
-				if r, err = Resolve(s); err != nil {
+				if r, err = savedmodels.Resolve(SessionOptions(s, server)); err != nil {
 					return nil, err
 				}
 				runtimes[s] = r
@@ -61,7 +64,15 @@ func CheckModel(dir string) error {
 
 // Resolve finds out what a session uses on this machine.
 func Resolve(s workflow.Session) (*savedmodels.Runtime, error) {
-	return savedmodels.Resolve(savedmodels.Options{Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device, GPUMemory: s.GPUMemory, Trust: s.Trust})
+	return savedmodels.Resolve(SessionOptions(s, nil))
+}
+
+// SessionOptions returns the options of a session, on the server of a process in a
+// cluster; nil outside of one.
+func SessionOptions(s workflow.Session, server *savedmodels.Server) savedmodels.Options {
+	return savedmodels.Options{
+		Precision: savedmodels.Precision(s.Precision), Threads: s.Threads, Device: s.Device, GPUMemory: s.GPUMemory, Trust: s.Trust, Server: server,
+	}
 }
 
 // beside checks that a session can be had in a process that has others: CUDA's

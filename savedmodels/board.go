@@ -56,7 +56,6 @@ func newBoard(s *Server) (*board, error) {
 	}
 	options, err := s.options(&for_core_protos_go_proto.ConfigProto{
 		InterOpParallelismThreads: 2, DeviceFilters: []string{taskName(0), taskName(s.this)},
-		DeviceCount: map[string]int32{"GPU": 0},
 	})
 	if err != nil {
 		return nil, err

@@ -30,9 +30,10 @@ type Server struct {
 
 // ServerOptions say who takes part in a cluster.
 type ServerOptions struct {
-	Tasks  []string       // host:port of each process, the chief's first
-	This   int            // which of them this process is
-	Listen netip.AddrPort // where its server listens
+	Tasks   []string       // host:port of each process, the chief's first
+	This    int            // which of them this process is
+	Listen  netip.AddrPort // where its server listens
+	Session Options        // of all sessions, which share the server's devices
 }
 
 // workerJob is the job of all processes; the chief is its first task.
@@ -46,13 +47,18 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	for i, address := range o.Tasks {
 		tasks[int32(i)] = address
 	}
+	// It is added to the configuration of each session.
+	config := sessionConfig(o.Session.Threads)
+	if _, _, err := selectDevice(config, o.Session); err != nil {
+		return nil, err
+	}
 	def, err := proto.Marshal(&for_core_protos_go_proto.ServerDef{
 		Cluster:   &for_core_protos_go_proto.ClusterDef{Job: []*for_core_protos_go_proto.JobDef{{Name: workerJob, Tasks: tasks}}},
 		JobName:   workerJob,
 		TaskIndex: int32(o.This),
 		Protocol:  "grpc",
-		// What it has is added to the configuration of each session.
-		DefaultSessionConfig: &for_core_protos_go_proto.ConfigProto{DeviceCount: map[string]int32{"GPU": 0}},
+
+		DefaultSessionConfig: config,
 	})
 	if err != nil {
 		return nil, err

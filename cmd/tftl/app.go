@@ -26,6 +26,7 @@ const (
 	exitGate        = 5
 	exitDiverged    = 6
 	exitInterrupted = 130
+	exitPeerLost    = 138
 )
 
 const description = `Trains an image classifier on your own images. A pretrained network, exported from
@@ -51,6 +52,7 @@ func exitCodes() []commandline.Entry {
 		{Term: fmt.Sprint(exitGate), Text: "a metric missed its gate"},
 		{Term: fmt.Sprint(exitDiverged), Text: "training diverged"},
 		{Term: fmt.Sprint(exitInterrupted), Text: "interrupted"},
+		{Term: fmt.Sprint(exitPeerLost), Text: "a process of the cluster was lost; start all again to go on"},
 	}
 }
 
@@ -156,6 +158,8 @@ func printError(w io.Writer, err error) int {
 		return exitGate
 	case pipeline.Diverged:
 		return exitDiverged
+	case pipeline.PeerLost:
+		return exitPeerLost
 	}
 	return exitFailed
 }

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/printable"
 	"tftl/internal/ui"
+	"tftl/pipeline/cluster"
 	"tftl/pipeline/report"
+	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/train"
 )
@@ -27,8 +31,11 @@ Augmented images run through the frozen part in every epoch, unless --augment-co
 caches a few augmented copies of each image. tftl preview shows what they look like.
 
    tftl fit --data photos --model savedmodels/vgg16 --augment light \
-      --augment-copies 5`,
-		Flags: fitFlags(),
+      --augment-copies 5
+
+Several processes train one run together if TF_CONFIG, or --cluster, says who takes
+part: start the same command everywhere. tftl launch starts them on one machine.`,
+		Flags: slices.Concat(fitFlags(), []cli.Flag{continueFlag()}, clusterFlags()),
 		Action: func(c *cli.Context) error {
 			r, err := newFitRequest(c)
 			if err != nil {
@@ -38,14 +45,30 @@ caches a few augmented copies of each image. tftl preview shows what they look l
 			if err != nil {
 				return err
 			}
-			return t.closeLog(runFit(c.Context, t, r))
+			return t.closeLog(startFit(c.Context, t, r))
 		},
 	}
 }
 
-// runFit runs the command, after its flags are parsed.
-func runFit(ctx context.Context, t terminal, r fitRequest) error {
-	env, shown := environment(t)
+// startFit runs the command, after its flags are parsed, alone or as a member of a
+// cluster.
+func startFit(ctx context.Context, t terminal, r fitRequest) error {
+	c, err := cluster.Resolve(cluster.Options{Spec: r.member.Spec, Task: r.member.Task, Getenv: os.Getenv})
+	switch {
+	case err != nil:
+		return err
+	case c != nil && c.Evaluator:
+		t.say("the chief validates after each epoch, so this evaluator has nothing to do")
+		return nil
+	case c.Alone():
+		env, shown := environment(t)
+		return runFit(ctx, t, r, env, shown)
+	}
+	return fitTogether(ctx, t, r, c)
+}
+
+// runFit trains a run.
+func runFit(ctx context.Context, t terminal, r fitRequest, env workflow.Env, shown *progress) error {
 	defer shown.end()
 	env.Contents = openContents(r.Cache.Dir, r.verify)
 	run, err := r.open(ctx, env)
@@ -55,7 +78,7 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 	defer run.Close()
 	shown.monitor = run.Config.Training.Monitor
 	result, err := run.Fit(ctx)
-	if err != nil {
+	if err != nil || result == nil {
 		return err
 	}
 	shown.end()
@@ -80,8 +103,13 @@ func runFit(ctx context.Context, t terminal, r fitRequest) error {
 
 // open starts a new run or resumes one.
 func (r fitRequest) open(ctx context.Context, env workflow.Env) (*train.Run, error) {
-	if r.resume != "" {
+	switch {
+	case r.Cluster != nil && !r.Cluster.Chief():
+		return train.Help(ctx, r.Request, r.moved, env)
+	case r.resume != "":
 		return train.Resume(ctx, r.resume, r.moved, r.Session, r.Options, env)
+	case r.goesOn && rundir.Is(r.Output):
+		return train.Continue(ctx, r.Request, env)
 	}
 	return train.New(ctx, r.Request, env)
 }

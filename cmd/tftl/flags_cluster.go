@@ -17,6 +17,11 @@ const (
 	mostTimeout  = 24 * time.Hour
 )
 
+// continueFlag lets whatever started the command start it again.
+func continueFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "continue", Usage: "go on with the run in OUTPUT if it was begun with the same options; begin it if there is none"}
+}
+
 // clusterFlags say who takes part in a run on several machines.
 func clusterFlags() []cli.Flag {
 	return []cli.Flag{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -32,6 +33,8 @@ func fitFlags() []cli.Flag {
 type fitRequest struct {
 	train.Request
 	resume string // folder of the run; empty for a new one
+	goesOn bool   // with the run in Output, if there is one
+	member clusterOptions
 	moved  train.Moved
 	verify bool
 	json   bool
@@ -42,6 +45,9 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 		return r, err
 	}
 	r.json, r.verify, r.resume = c.Bool("json"), c.Bool("verify"), c.String("resume")
+	if r.member, err = newClusterOptions(c); err != nil {
+		return r, err
+	}
 	if r.Session, err = newSession(c); err != nil {
 		return r, err
 	}
@@ -58,7 +64,13 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 	if r.Output = c.String("output"); r.Output == "" {
 		r.Output = rundir.Unused(c.String("data"))
 	}
-	r.Overwrite = c.Bool("overwrite")
+	r.Overwrite, r.goesOn = c.Bool("overwrite"), c.Bool("continue")
+	if r.goesOn && r.Overwrite {
+		return r, pipeline.Errorf(pipeline.BadUsage, "%s and %s exclude each other", pipeline.Option("continue"), pipeline.Option("overwrite"))
+	}
+	if r.goesOn && !c.IsSet("output") {
+		return r, usageError(c, errors.New("--continue needs --output, the run to go on with"), false)
+	}
 	if err := configure(c, &r.Request); err != nil {
 		return r, err
 	}
@@ -117,7 +129,7 @@ func openContents(dir string, verify bool) *contents.Table {
 // Environment variables are for new runs. They neither change nor move a run.
 func newMoved(c *cli.Context) (m train.Moved, err error) {
 	moves := map[string]*string{"data": &m.Data, "val-data": &m.Validation, "test-data": &m.Test, "model": &m.Model}
-	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "gpu-memory", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file", "trust-model"}
+	allowed := []string{"resume", "config", "c", "quiet", "q", "verbose", "json", "workers", "j", "device", "gpu-memory", "cache", "cache-dir", "cache-size", "verify", "checkpoint-every", "max-time", "log-file", "trust-model", "cluster", "task", "peer-timeout", "start-timeout", "insecure-bind"}
 	for _, name := range c.LocalFlagNames() {
 		switch {
 		case slices.Contains(allowed, name):

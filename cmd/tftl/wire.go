@@ -13,9 +13,12 @@ import (
 
 // environment is what workflows work with: TensorFlow, and this terminal, where
 // progress is shown.
-func environment(t terminal) (workflow.Env, *progress) {
+func environment(t terminal) (workflow.Env, *progress) { return environmentOn(t, nil) }
+
+// environmentOn is that of a process in a cluster, which has a server.
+func environmentOn(t terminal, server *savedmodels.Server) (workflow.Env, *progress) {
 	p := newProgress(t)
-	env := tftl.Env(version)
+	env := tftl.EnvOn(version, server)
 	env.Show = p.show
 	env.Note = func(n workflow.Note) {
 		p.end()

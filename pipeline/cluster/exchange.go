@@ -58,9 +58,9 @@ func (p *Peers) unpacked(task int, what string, message []byte, parts int) ([][]
 	content, err := unpack(message)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: a message is damaged: %w", p.name(task), err)
+		return nil, fmt.Errorf("%s: a message is damaged: %w", p.Name(task), err)
 	case len(content) == 0 || !bytes.Equal(content[0], []byte(what)) || len(content) != parts+1:
-		return nil, pipeline.Errorf(pipeline.Other, "%s and %s are not at the same place of the run (%.40q, %.40q)", p.name(p.This), p.name(task), what, content[:min(1, len(content))])
+		return nil, pipeline.Errorf(pipeline.Other, "%s and %s are not at the same place of the run (%.40q, %.40q)", p.Name(p.This), p.Name(task), what, content[:min(1, len(content))])
 	}
 	return content[1:], nil
 }

@@ -99,7 +99,7 @@ func (p *Peers) absent() error {
 }
 
 func (p *Peers) lost(task int, format string, args ...any) error {
-	err := pipeline.Errorf(pipeline.PeerLost, "%s %w", p.name(task), pipeline.Errorf(pipeline.PeerLost, format, args...))
+	err := pipeline.Errorf(pipeline.PeerLost, "%s %w", p.Name(task), pipeline.Errorf(pipeline.PeerLost, format, args...))
 	return pipeline.WithHint(err, "start all processes again; a run that had begun goes on from its last checkpoint")
 }
 
@@ -215,8 +215,8 @@ func (p *Peers) decide(why error) {
 	p.link.End(why)
 }
 
-// name is what messages call a task. It may come from a note, and be wrong.
-func (p *Peers) name(task int) string {
+// Name is what messages call a task. The number may come from a note, and be wrong.
+func (p *Peers) Name(task int) string {
 	if task < 0 || task >= len(p.Names) {
 		return "a task"
 	}

@@ -10,7 +10,7 @@ import (
 const (
 	beatsPerTimeout = 20
 	leastInterval   = 20 * time.Millisecond
-	mostInterval    = time.Second
+	mostInterval    = 500 * time.Millisecond
 )
 
 func (p *Peers) interval() time.Duration {
@@ -137,9 +137,9 @@ func (p *Peers) judge(now time.Time) {
 		case s.changed.IsZero():
 			all = false
 		case s.State == ended && s.Because != nil:
-			p.decide(s.Because.err(p.name(s.Because.Task)))
+			p.decide(s.Because.err(p.Name(s.Because.Task)))
 		case s.State == asking:
-			p.decide((&because{Task: i, Interrupted: true}).err(p.name(i)))
+			p.decide((&because{Task: i, Interrupted: true}).err(p.Name(i)))
 		}
 		p.mu.Unlock()
 		quiet := now.Sub(s.changed)
@@ -178,7 +178,7 @@ func (p *Peers) follow() {
 	switch {
 	case chief.State != stopping && chief.State != ended:
 	case chief.Because != nil:
-		p.decide(chief.Because.err(p.name(chief.Because.Task)))
+		p.decide(chief.Because.err(p.Name(chief.Because.Task)))
 	case chief.State == ended:
 		p.decide(errDone)
 	}

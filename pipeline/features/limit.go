@@ -58,12 +58,8 @@ func (s *Store) Record() int64 {
 // may be.
 func (s *Source) Missing() (missing, unread int) {
 	const window = 1024 // to take little memory
-	for start := 0; start < s.Len(); start += window {
-		index := make([]int, min(window, s.Len()-start))
-		for i := range index {
-			index[i] = start + i
-		}
-		for _, im := range s.images(index) {
+	for start := 0; start < s.Due(); start += window {
+		for _, im := range s.images(s.due(start, window)) {
 			if im.digest == (Digest{}) {
 				unread++
 			} else if _, ok := s.Store.Shape(s.key(im)); !ok {

@@ -70,6 +70,17 @@ func (s *Source) Due() int {
 	return s.Len()
 }
 
+// due lists the next images of the frozen pass, at most n.
+func (s *Source) due(start, n int) []int {
+	index := make([]int, min(n, s.Due()-start))
+	for i := range index {
+		if index[i] = start + i; s.Own != nil {
+			index[i] = s.Own[start+i]
+		}
+	}
+	return index
+}
+
 // Sample is image i without its bytes.
 func (s *Source) Sample(i int) pipeline.Sample { return s.Encoded.Sample(i) }
 

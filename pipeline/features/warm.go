@@ -135,12 +135,7 @@ func (s *Source) findMissing(ctx context.Context, batchSize int, to chan<- work,
 	var next work
 	window := max(batchSize, 4*s.workers())
 	for start, n := 0, s.Due(); start < n; start += window {
-		index := make([]int, min(window, n-start))
-		for i := range index {
-			if index[i] = start + i; s.Own != nil {
-				index[i] = s.Own[start+i]
-			}
-		}
+		index := s.due(start, window)
 		images := s.images(index)
 		wanted := func(im image) bool { return im.digest == Digest{} || !f.skips() && !s.stored(im) }
 		err := s.read(ctx, images, wanted)

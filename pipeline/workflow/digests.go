@@ -126,6 +126,16 @@ func (d *Digests) Read(part dataset.Part, i int) (Digest, error) {
 	return d.Of(part.Sample(i).ID), err
 }
 
+// Told takes the digest of an image that another process has read. It reports whether
+// that agrees with what is known here.
+func (d *Digests) Told(id string, digest Digest) bool {
+	if known := d.Of(id); known != (Digest{}) || digest == (Digest{}) {
+		return known == digest || digest == (Digest{})
+	}
+	d.set(id, func(s *seen) { s.digest = digest })
+	return true
+}
+
 // Bad keeps why an image cannot be read or decoded.
 func (d *Digests) Bad(s pipeline.Sample, err error) {
 	why, _ := check.Reason(s, err)

@@ -30,7 +30,7 @@ func (in *inputs) images(stage pipeline.Stage) (images, []*features.Source, erro
 	a, m := t.Augmentation, mixer{mixup: t.MixUp, cutmix: t.CutMix, seed: in.config.Seed}
 	if !a.Enabled() && t.CutMix == 0 {
 		s := in.features(stage, in.set.Train)
-		return mixed{unchanged{s}, m}, []*features.Source{s}, nil
+		return mixed{unchanged{s}, m, in.shares()}, []*features.Source{s}, nil
 	}
 	if a.Enabled() && in.augmenter == nil { // one for all stages
 		augmenter, err := in.env.Augmenter(a, in.config.Seed, in.network.Info().Input, in.config.Runtime.Threads)
@@ -42,14 +42,14 @@ func (in *inputs) images(stage pipeline.Stage) (images, []*features.Source, erro
 	}
 	if a.Copies == 0 {
 		pixels, err := in.pixels(in.features(stage, in.set.Train))
-		part := fresh{Source: pixels, mixer: m, frozen: stage.Features}
+		part := fresh{Source: pixels, mixer: m, frozen: stage.Features, shares: in.shares()}
 		if in.augmenter != nil {
 			part.change = in.augmenter.Apply
 		}
 		return part, nil, err
 	}
 	made, needed := in.copies(stage)
-	return mixed{made, m}, needed, nil
+	return mixed{made, m, in.shares()}, needed, nil
 }
 
 // copies returns sources of augmented copies, and those that the run needs.
@@ -99,7 +99,7 @@ func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 			return nil, err
 		}
 		kept := "decoded once"
-		if need := int64(s.Len()) * int64(input.Height*input.Width) * 3 * 4; room > 0 && need > room {
+		if need := int64(s.Due()) * int64(input.Height*input.Width) * 3 * 4; room > 0 && need > room {
 			kept = fmt.Sprintf("decoded, %d%% of them once (%.1f of %.1f GB fit in memory)", 100*room/need, float64(room)/1e9, float64(need)/1e9)
 		}
 		in.sayFresh(s.Len(), kept)
@@ -111,7 +111,7 @@ func (in *inputs) pixels(s *features.Source) (*features.Source, error) {
 // decodeFresh decodes the images that are augmented again every epoch, as many as
 // fit in memory, and hashes the others.
 func (in *inputs) decodeFresh(ctx context.Context) error {
-	event := pipeline.Event{Phase: "read", Total: in.fresh.Len()}
+	event := pipeline.Event{Phase: "read", Total: in.fresh.Due()}
 	return in.warmOne(ctx, in.fresh, func(done, _ int) {
 		event.Done = done
 		in.env.Progress(event)

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"tftl/pipeline"
@@ -45,7 +46,7 @@ func (p *Prepared) look(ctx context.Context) (skipped []rundir.BadImage, err err
 		if err := p.opened.renew(skipped); err != nil {
 			return nil, err
 		}
-	} else if err := p.Digests.Hash(ctx, all, p.Request.Workers, p.env.Progress); err != nil {
+	} else if err := p.Request.hash(ctx, p.Set, p.Digests, p.Config.Training.BatchSize, p.env.Progress); err != nil {
 		return nil, err
 	}
 	p.env.Remember()
@@ -121,6 +122,14 @@ func (in *inputs) renew(skipped []rundir.BadImage) (err error) {
 // Open implements pipeline.Opener. The first stage is open already, and so is the one
 // that has computed features for the head.
 func (in *inputs) Open(ctx context.Context, name string) (pipeline.Stage, error) {
+	stage, err := in.openStage(ctx, name)
+	if c := in.options.Cluster; c != nil && err == nil {
+		return restoring{stage, c, in.newFolder}, nil
+	}
+	return stage, err
+}
+
+func (in *inputs) openStage(ctx context.Context, name string) (pipeline.Stage, error) {
 	if f := in.first; f != nil && !f.taken && f.name == name {
 		f.taken = true
 		return f.stage, nil
@@ -131,4 +140,14 @@ func (in *inputs) Open(ctx context.Context, name string) (pipeline.Stage, error)
 		}
 	}
 	return in.network.Open(ctx, name)
+}
+
+// newFolder makes a temporary folder for what the chief sends. The stage that was
+// restored from it may read it until the inputs are closed.
+func (in *inputs) newFolder() (string, error) {
+	folder, err := os.MkdirTemp("", "tftl-checkpoint-")
+	if err == nil {
+		in.received = append(in.received, folder)
+	}
+	return folder, err
 }

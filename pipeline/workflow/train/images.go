@@ -75,12 +75,16 @@ func (c copies) batch(ctx context.Context, epochs, index []int) (pipeline.Batch,
 type mixed struct {
 	images
 	mixer
+	shares *shares
 }
 
 func (s mixed) batch(ctx context.Context, epochs, index []int) (pipeline.Batch, error) {
-	b, err := s.images.batch(ctx, epochs, index)
+	part := s.shares.of(index, s.mixes())
+	epochs = pick(epochs, part.read)
+	b, err := s.images.batch(ctx, epochs, pick(index, part.read))
 	if err == nil {
 		s.apply(epochs, &b)
+		part.trim(&b)
 	}
 	return b, err
 }
@@ -92,10 +96,13 @@ type fresh struct {
 	change           func(ctx context.Context, epoch int, pixels pipeline.Batch) (pipeline.Batch, error)
 	mixer
 	frozen features.Compute
+	shares *shares
 }
 
 func (s fresh) batch(ctx context.Context, epochs, index []int) (pipeline.Batch, error) {
-	pixels, err := together(epochs, index, func(epoch int, index []int) (pipeline.Batch, error) {
+	part := s.shares.of(index, s.mixes())
+	epochs = pick(epochs, part.read)
+	pixels, err := together(epochs, pick(index, part.read), func(epoch int, index []int) (pipeline.Batch, error) {
 		pixels, err := s.Source.Batch(ctx, epoch, index)
 		if err != nil || s.change == nil {
 			return pixels, err
@@ -106,6 +113,7 @@ func (s fresh) batch(ctx context.Context, epochs, index []int) (pipeline.Batch, 
 		return pixels, err
 	}
 	s.apply(epochs, &pixels)
+	part.trim(&pixels)
 	return s.frozen(ctx, pixels)
 }
 

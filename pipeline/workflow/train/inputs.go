@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"os"
 	"time"
 
 	"tftl/pipeline"
@@ -34,6 +35,8 @@ type inputs struct {
 
 	first   *first // nil once its sources are taken, and for a resumed run
 	skipBad bool   // in the frozen pass
+
+	received []string // folders of checkpoints that the chief has sent
 }
 
 // inputs are those that Begin opened, or new ones.
@@ -74,7 +77,7 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 func (in *inputs) warm(ctx context.Context, stage string, sources []*features.Source) error {
 	event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: stage}
 	for _, s := range sources {
-		event.Total += s.Len()
+		event.Total += s.Due()
 	}
 	defer in.env.Caches.Pass()()
 	p := &pass{inputs: in, stage: stage, sources: sources, images: event.Total}
@@ -129,6 +132,9 @@ func (in *inputs) features(stage pipeline.Stage, part pipeline.Encoded) *feature
 	s := &features.Source{Encoded: in.digests.Watch(part), Decode: in.decoder.Decode, Compute: in.filled(stage.Features), Store: in.store, Workers: in.options.Workers}
 	if d := in.deeper; d != nil {
 		s.Deeper, s.Compute = &features.Deeper{Compute: in.filled(d.Features), Store: d.store}, in.filled(d.HeadInputs)
+	}
+	if c := in.options.Cluster; c != nil {
+		s.Own = c.Own(part.Len(), in.config.Training.BatchSize)
 	}
 	s.Know(in.digests.Of)
 	return s
@@ -253,5 +259,8 @@ func (in *inputs) close() {
 	}
 	if f := in.first; f != nil && !f.taken {
 		_ = f.stage.Close()
+	}
+	for _, folder := range in.received {
+		_ = os.RemoveAll(folder)
 	}
 }

@@ -54,9 +54,11 @@ func beta(alpha float64, unit func() float64) float64 {
 	}
 }
 
+func (m mixer) mixes() bool { return m.mixup > 0 || m.cutmix > 0 }
+
 // apply mixes a batch in place. epochs has one for each sample.
 func (m mixer) apply(epochs []int, b *pipeline.Batch) {
-	if m.mixup == 0 && m.cutmix == 0 {
+	if !m.mixes() {
 		return
 	}
 	draws := make([]mixDraw, len(b.Samples))

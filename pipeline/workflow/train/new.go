@@ -72,6 +72,9 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 
 // New prepares and begins a run. The caller closes the run.
 func New(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
+	if err := tell(r.Cluster, "run", &beginning{}); err != nil {
+		return nil, err
+	}
 	p, err := Prepare(ctx, r, env)
 	if err != nil {
 		return nil, err
@@ -87,10 +90,19 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 			p.opened.close()
 		}
 	}()
-	if err := rundir.Free(p.Request.Output, p.Request.Overwrite); err != nil {
-		return nil, err
+	helps := p.Request.Cluster != nil && !p.Request.Cluster.Chief()
+	if !helps {
+		if err := rundir.Free(p.Request.Output, p.Request.Overwrite); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.settle(); err != nil {
+		return nil, err
+	}
+	run = &Run{
+		Config: p.Config, env: p.env, network: p.Network, set: p.Set, digests: p.Digests, options: p.Request.Options, unlock: func() {},
+	}
+	if err := run.agree(); err != nil {
 		return nil, err
 	}
 	skipped, spent, err := p.lookFor(ctx)
@@ -108,6 +120,11 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 			return nil, err
 		}
 	}
+	run.opened, run.spent, run.Skipped = p.opened, spent, skipped
+	if helps {
+		run.Config = p.Config
+		return run, nil
+	}
 	p.Config.Sealed = true
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
@@ -116,18 +133,17 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock := func() {}
 	dir, err := rundir.Create(p.Request.Output, p.Request.Overwrite, func(d rundir.Dir) error {
 		locked, err := d.Lock()
 		if err != nil {
 			return err
 		}
-		unlock = locked
+		run.unlock = locked
 		return p.fill(d, skipped)
 	})
 	evaluated()
 	if err != nil {
-		unlock()
+		run.unlock()
 		return nil, err
 	}
 	if rundir.Is(dir.Replaced()) {
@@ -136,10 +152,8 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 	if others, err := dir.Others(); err == nil && len(others) > 0 {
 		env.Say("files that tftl did not write stay in %s: %s", dir.Path, printable.Few(others))
 	}
-	return &Run{
-		Dir: dir, Config: p.Config, Skipped: skipped,
-		env: env, network: p.Network, set: set, digests: p.Digests, options: p.Request.Options, unlock: unlock, opened: p.opened, spent: spent,
-	}, nil
+	run.Dir, run.Config = dir, p.Config
+	return run, nil
 }
 
 // fill writes the files that a run's folder has from the beginning.

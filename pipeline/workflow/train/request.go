@@ -73,6 +73,9 @@ type Options struct {
 	Workers   int           // images decoded at a time; 0 for one per processor
 	SaveEvery time.Duration // time between two last checkpoints; 0 to write one after each step
 	MaxTime   time.Duration // 0 for no limit
+	// Cluster is the processes that train the run together; nil for one alone. All of
+	// them get the same request.
+	Cluster Cluster
 }
 
 // Cache says where to keep frozen features.
@@ -166,7 +169,20 @@ func (r Request) Check() error {
 	if err := r.checkTune(); err != nil {
 		return err
 	}
+	if r.Cluster != nil && (t.Tune != nil || r.Config.Data.OnBadImage == SkipBadImages) {
+		return aloneOnly(t.Tune)
+	}
 	return r.Options.check()
+}
+
+// aloneOnly is the error for what the processes of a cluster cannot do together.
+func aloneOnly(tune *rundir.Tune) error {
+	if tune != nil {
+		err := pipeline.Errorf(pipeline.BadUsage, "%s %d: not in a cluster", pipeline.Option("tune"), tune.Settings)
+		return pipeline.WithHint(err, "tune on one machine, where a trial takes about a second, and give the cluster what was found")
+	}
+	err := pipeline.Errorf(pipeline.BadUsage, "%s %s: not in a cluster", pipeline.Option("on-bad-image"), SkipBadImages)
+	return pipeline.WithHint(err, "find bad images with tftl inspect, and remove them")
 }
 
 func (o Options) check() error {

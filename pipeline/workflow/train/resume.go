@@ -91,11 +91,46 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 	if err = r.sameData(ctx, elsewhere); err == nil {
 		err = r.takeUp()
 	}
+	if err == nil {
+		err = r.share()
+	}
 	if err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// Continue continues the run in a request's folder, which must have been begun with the
+// same options. So a command that whatever starts it starts again goes on.
+func Continue(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
+	p, err := Prepare(ctx, r, env)
+	if err != nil {
+		return nil, err
+	}
+	dir := rundir.Dir{Path: r.Output}
+	was, err := dir.ReadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if options(was) != options(p.Config) {
+		err := pipeline.Errorf(pipeline.BadUsage, "%s %s: was begun with other options", pipeline.Option("output"), r.Output)
+		return nil, pipeline.WithHint(err, "choose another %s, replace the run with %s, or go on with its own options with %s %s",
+			pipeline.Option("output"), pipeline.Option("overwrite"), pipeline.Option("resume"), printable.Argument(r.Output))
+	}
+	moved := Moved{Data: r.Config.Data.Path, Validation: r.Config.Data.ValidationPath, Test: r.Config.Data.TestPath, Model: p.Config.Model.Path}
+	return Resume(ctx, r.Output, moved, r.Session, r.Options, env)
+}
+
+// options identifies what a configuration decides, wherever its files are.
+func options(config rundir.Config) string {
+	config.Data.Path, config.Data.ValidationPath, config.Data.TestPath, config.Model.Path = "", "", "", ""
+	config.Training.FeatureScale = "" // a number once the run has begun
+	if config.Model.InitFrom != nil {
+		from := *config.Model.InitFrom
+		from.Path, from.FreshHead, config.Model.InitFrom = "", false, &from
+	}
+	return config.Identity(rundir.Sources{})
 }
 
 // sameModel checks that a model is the one with which a run began, and can train
@@ -128,11 +163,14 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 	if r.set.Digest() != r.Config.Data.SHA256 {
 		return pipeline.Errorf(pipeline.BadData, "%s: the run began with different data", path)
 	}
+	if err := r.begin(); err != nil {
+		return err
+	}
 	all, err := r.set.Part(pipeline.AllParts)
 	if err != nil {
 		return err
 	}
-	if err := r.digests.Hash(ctx, all, r.options.Workers, r.env.Progress); err != nil {
+	if err := r.options.hash(ctx, r.set, r.digests, r.Config.Training.BatchSize, r.env.Progress); err != nil {
 		return err // a run without contents.csv also notices from here on what changes
 	}
 	changed, err := r.digests.Changed(ctx, r.Dir, all, r.options.Workers, r.env.Progress)
@@ -152,6 +190,21 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 		r.env.Warn("this old run did not record the contents of its images: whether those in %s are the same is unknown", path)
 	}
 	return r.Dir.WriteConfig(r.Config)
+}
+
+// begin tells the other processes of a cluster which run it is.
+func (r *Run) begin() error {
+	if r.options.Cluster == nil {
+		return nil
+	}
+	record, err := r.Dir.ReadData()
+	if err != nil {
+		return rundir.Unreadable(err)
+	}
+	if err := tell(r.options.Cluster, "run", &beginning{true, r.Config, record}); err != nil {
+		return err
+	}
+	return r.agree()
 }
 
 // OpenRecorded opens a run's data with the parts that were recorded when it

@@ -60,8 +60,12 @@ func (r *Run) Close() {
 }
 
 // Fit trains the rest of the run and writes the model of its best epoch. A new
-// run that fails before its first step leaves no folder.
+// run that fails before its first step leaves no folder. In a process that helps the
+// chief of a cluster there is no result.
 func (r *Run) Fit(ctx context.Context) (*Result, error) {
+	if c := r.options.Cluster; c != nil && !c.Chief() {
+		return nil, r.help(ctx)
+	}
 	history, stopped, err := r.train(ctx)
 	var result *Result
 	if err == nil {
@@ -88,11 +92,7 @@ func (r *Run) train(ctx context.Context) (history []pipeline.Epoch, stopped bool
 	}
 	in := r.inputs(progress)
 	defer in.close()
-	history, err = pipeline.Fit(loop, pipeline.Job{
-		Plan: plan(r.Config, r.set.Classes, epochLength(r.Config.Training, r.set)), Model: in, Inputs: in.open, Measure: measure, Terms: termsOf(r.Config.Training.Monitor),
-		Recorder: recorder, Progress: progress, SaveEvery: r.options.SaveEvery,
-		State: r.state, History: r.history,
-	})
+	history, err = pipeline.Fit(loop, r.job(in, recorder, progress))
 	switch {
 	case !errors.Is(err, context.DeadlineExceeded):
 	case ctx.Err() != nil: // interrupted while the last checkpoint was written
