@@ -151,7 +151,7 @@ func TestFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := Resolve(Options{Spec: path, Task: c.task, Getenv: environment(nil)})
-		text := ""
+		var text string
 		if err != nil {
 			_, text, _ = strings.Cut(err.Error(), path)
 		} else {
