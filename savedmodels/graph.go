@@ -51,7 +51,7 @@ func open(dir string, def *metaGraphDef, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
 	err = literal(dir, func(path string) error {
 		err := try(func() {
-			g = &graph{model: loaded{tfgo.LoadModel(path, tags, r.config)}, def: def, ready: func() error { return nil }}
+			g = &graph{model: load(path, tags, r), def: def, ready: func() error { return nil }}
 		})
 		if err != nil {
 			return def.refused(dir, err)
@@ -59,6 +59,18 @@ func open(dir string, def *metaGraphDef, r *Runtime) (g *graph, err error) {
 		return nil
 	})
 	return g, err
+}
+
+// load loads a MetaGraph, with tfgo unless its session is needed.
+func load(path string, tags []string, r *Runtime) session {
+	if r.server == nil {
+		return loaded{tfgo.LoadModel(path, tags, r.config)}
+	}
+	saved, err := tf.LoadSavedModel(path, tags, r.config)
+	if err != nil {
+		panic(err)
+	}
+	return &imported{saved.Graph, saved.Session}
 }
 
 // refused is the error for a MetaGraph that cannot be opened.
@@ -106,7 +118,11 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 		for i, name := range outputs {
 			fetch[i] = g.output(def.Outputs[name].GetName())
 		}
-		results = g.model.exec(fetch, feed)
+		exec := g.model.exec
+		if m, ok := g.model.(*imported); ok && signature == signatureShared {
+			exec = m.execTogether
+		}
+		results = exec(fetch, feed)
 	})
 	for i, name := range outputs {
 		if err == nil {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tftl/internal/server"
+	"tftl/internal/tensor"
 	"tftl/pipeline"
 )
 
@@ -52,6 +53,7 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if _, _, err := selectDevice(config, o.Session); err != nil {
 		return nil, err
 	}
+	config.Experimental = &for_core_protos_go_proto.ConfigProto_Experimental{CollectiveGroupLeader: "/job:" + workerJob + "/replica:0/task:0"}
 	def, err := proto.Marshal(&for_core_protos_go_proto.ServerDef{
 		Cluster:   &for_core_protos_go_proto.ClusterDef{Job: []*for_core_protos_go_proto.JobDef{{Name: workerJob, Tasks: tasks}}},
 		JobName:   workerJob,
@@ -80,10 +82,6 @@ func (s *Server) shares(config *for_core_protos_go_proto.ConfigProto) (*tf.Sessi
 	shared := proto.Clone(config).(*for_core_protos_go_proto.ConfigProto)
 	shared.IsolateSessionState = true
 	shared.DeviceFilters = []string{taskName(s.this)}
-	if shared.Experimental == nil {
-		shared.Experimental = &for_core_protos_go_proto.ConfigProto_Experimental{}
-	}
-	shared.Experimental.CollectiveGroupLeader = "/job:" + workerJob + "/replica:0/task:0"
 	return s.options(shared)
 }
 
@@ -92,6 +90,20 @@ func (s *Server) options(config *for_core_protos_go_proto.ConfigProto) (*tf.Sess
 	o, err := sessionOptions(config)
 	o.Target = s.target
 	return o, err
+}
+
+// execTogether runs a graph in a call that all processes make. The key, any number but 0,
+// has TensorFlow number such calls alike in all of them.
+func (m *imported) execTogether(fetch []tf.Output, feed map[tf.Output]*tf.Tensor) []*tf.Tensor {
+	options, err := proto.Marshal(&for_core_protos_go_proto.RunOptions{Experimental: &for_core_protos_go_proto.RunOptions_Experimental{CollectiveGraphKey: 1}})
+	if err != nil {
+		panic(err)
+	}
+	results, err := tensor.Run(m.session, options, feed, fetch)
+	if err != nil {
+		panic(err)
+	}
+	return results
 }
 
 // End ends all calls that wait for other processes, now and later, with an error.
