@@ -14,6 +14,7 @@ type note struct {
 	Beat    int      `json:"beat"`
 	State   state    `json:"state,omitempty"`
 	Because *because `json:"because,omitempty"` // it or the cluster ends; nil for no error
+	Over    bool     `json:"over,omitempty"`    // it knows that the cluster ends, and why
 }
 
 // state is what a task is at.

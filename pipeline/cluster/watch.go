@@ -29,7 +29,7 @@ func (p *Peers) watch() {
 			asking = true
 			go func(n note) {
 				notes, err := p.link.Beat(n.encode())
-				answers <- answer{n.State, notes, err}
+				answers <- answer{n.State == ended && n.Over, notes, err}
 			}(p.beat())
 		}
 	}
@@ -40,7 +40,7 @@ func (p *Peers) watch() {
 		case a := <-answers:
 			asking = false
 			if a.err == nil {
-				answered, told = time.Now(), a.state == ended
+				answered, told = time.Now(), a.told
 				p.look(a.notes)
 			} else if p.gone(0) {
 				p.lose(0, "has ended")
@@ -60,9 +60,9 @@ func (p *Peers) watch() {
 	}
 }
 
-// answer is the result of a beat, and the state that it told.
+// answer is the result of a beat, and whether it told that this process may go.
 type answer struct {
-	state state
+	told  bool
 	notes [][]byte
 	err   error
 }
@@ -71,6 +71,7 @@ func (p *Peers) beat() note {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.own.Beat++
+	p.own.Over = p.verdict != nil
 	return p.own
 }
 
@@ -184,18 +185,15 @@ func (p *Peers) follow() {
 	}
 }
 
-// mayLeave reports whether nobody needs this process any more: a worker may go when the
-// chief has decided, the chief when all others have ended or gone.
+// mayLeave reports whether nobody needs this process any more, once it has told that it
+// is over: the chief stays until all others know that too, or have gone.
 func (p *Peers) mayLeave() bool {
-	if !p.Chief() {
-		return p.why() != nil
-	}
-	for i := 1; i < len(p.Names); i++ {
+	for i := 1; i < len(p.Names) && p.Chief(); i++ {
 		p.mu.Lock()
 		s := p.seen[i]
 		p.mu.Unlock()
 		quiet := time.Since(s.changed)
-		if s.State != ended && quiet <= p.Timeout/2 && !(quiet > 3*p.interval() && p.gone(i)) {
+		if !(s.State == ended && s.Over) && quiet <= p.Timeout/2 && !(quiet > 3*p.interval() && p.gone(i)) {
 			return false
 		}
 	}
