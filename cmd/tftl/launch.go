@@ -20,8 +20,11 @@ import (
 	"tftl/pipeline"
 )
 
-// mostProcesses is far above what one machine has use for.
-const mostProcesses = 64
+// Limits that are far above what one machine has use for.
+const (
+	mostProcesses = 64
+	mostRestarts  = 1_000
+)
 
 // grace is how long a process may take to end before it is killed. It may need patience
 // to save a checkpoint, and some time to free its memory.
@@ -43,9 +46,13 @@ the number of its task. The other tasks show only warnings and errors, unless th
 has --quiet=false.
 
 Each process gets its share of the processors (--threads, --workers), unless the command
-says how many. If a process fails, all end with its exit code; if a signal killed it, such
-as that of a system without memory, that is 138. Ctrl-C reaches all processes once, and
-they save a checkpoint; the second time it kills them. None of them outlives launch.`,
+says how many. If a process fails, all end, and the exit code is that of the one that
+failed for a reason of its own. It is 138 if a signal killed a process, such as that of a
+system without memory. Ctrl-C reaches all processes once, and they save a checkpoint; the
+second time it kills them. None of them outlives launch.
+
+   tftl launch -n 4 --max-restarts 3 -- fit --data photos \
+      --model savedmodels/vgg16 --output runs/first`,
 		Flags: launchFlags(),
 		Action: func(c *cli.Context) error {
 			l, err := newLauncher(c)
@@ -75,7 +82,7 @@ func newLauncher(c *cli.Context) (*launcher, error) {
 	if err := within(c, 1, mostProcesses, "processes"); err != nil {
 		return nil, err
 	}
-	if err := within(c, 0, pipeline.MaxEpochs, "max-restarts"); err != nil {
+	if err := within(c, 0, mostRestarts, "max-restarts"); err != nil {
 		return nil, err
 	}
 	if os.Getenv("TF_CONFIG") != "" {
@@ -171,7 +178,7 @@ func (l *launcher) run(c *cli.Context) error {
 	signal.Notify(signals, interrupts()...)
 	defer signal.Stop(signals)
 	t := newTerminal(c)
-	if len(l.common) > 0 {
+	if l.processes > 1 && len(l.common) > 0 {
 		t.say("%d processes, each with %s", l.processes, strings.Join(l.common, ", "))
 	}
 	group := launch.Group{Path: path, Args: l.args, Stdout: c.App.Writer, Stderr: c.App.ErrWriter, Signals: signals, Grace: grace}
