@@ -191,7 +191,7 @@ func TestSignalReachesAllOnce(t *testing.T) {
 	g.Signals = signals
 	go func() {
 		for _, name := range []string{"a", "b", "c"} {
-			untilWritten(name + ".ready")
+			untilWritten(t, name+".ready")
 		}
 		signals <- syscall.SIGHUP
 		signals <- syscall.SIGHUP
@@ -212,7 +212,7 @@ func TestLaterSignalKills(t *testing.T) {
 	g.Signals = signals
 	done := make(chan error)
 	go func() { done <- g.Run() }()
-	untilWritten("a")
+	untilWritten(t, "a")
 	for {
 		select {
 		case signals <- os.Interrupt:
@@ -253,8 +253,8 @@ func launching(t *testing.T, script string) (program *exec.Cmd, stdout *bytes.Bu
 // A terminal sends Ctrl-C to the whole group in its foreground.
 func TestCtrlCReachesAllOnce(t *testing.T) {
 	program, stdout := launching(t, "catch %")
-	untilWritten("0.ready")
-	untilWritten("1.ready")
+	untilWritten(t, "0.ready")
+	untilWritten(t, "1.ready")
 	if err := syscall.Kill(-program.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -270,8 +270,8 @@ func TestCtrlCReachesAllOnce(t *testing.T) {
 
 func TestNoProcessOutlivesTheProgram(t *testing.T) {
 	program, _ := launching(t, "ignore;pid %;forever")
-	untilWritten("0")
-	untilWritten("1")
+	untilWritten(t, "0")
+	untilWritten(t, "1")
 	if err := program.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -289,16 +289,22 @@ func contents(t *testing.T, file string) string {
 	return string(text)
 }
 
-func untilWritten(file string) { _ = do("wait", file) }
+func untilWritten(t *testing.T, file string) {
+	t.Helper()
+	if err := do("wait", file); err != nil {
+		t.Error(err)
+	}
+}
 
 // untilGone waits until a process is no more, or a zombie that nobody reaps.
 func untilGone(t *testing.T, pid string) {
 	t.Helper()
-	for {
+	err := until("process "+pid+" still runs", func() bool {
 		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
-		if _, state, _ := strings.Cut(string(stat), ") "); err != nil || strings.HasPrefix(state, "Z") {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
+		_, state, _ := strings.Cut(string(stat), ") ")
+		return err != nil || strings.HasPrefix(state, "Z")
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -69,12 +70,10 @@ func do(verb, argument string) error {
 	case "pid": // into a file
 		return os.WriteFile(argument, []byte(strconv.Itoa(os.Getpid())), 0o600)
 	case "wait": // for a file
-		for {
-			if text, err := os.ReadFile(argument); err == nil && len(text) > 0 {
-				return nil
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+		return until("no file "+argument, func() bool {
+			text, err := os.ReadFile(argument)
+			return err == nil && len(text) > 0
+		})
 	case "spawn": // a process that does this, with commas between
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "DO="+strings.ReplaceAll(argument, ",", "\n"))
@@ -82,14 +81,24 @@ func do(verb, argument string) error {
 		return cmd.Start()
 	case "ignore": // signals from now on
 		signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	case "forever":
-		select {}
+	case "forever": // but not if a test that fails leaves it behind
+		time.Sleep(5 * time.Minute)
 	case "catch": // signals; their names go to a file
 		return catch(argument)
 	case "launch": // two stand-ins that do this
 		return launchTwo(argument)
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
+	}
+	return nil
+}
+
+// until waits, but not so long that nobody would look at what is wrong.
+func until(wrong string, done func() bool) error {
+	for began := time.Now(); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			return errors.New(wrong)
+		}
 	}
 	return nil
 }
