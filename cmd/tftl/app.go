@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	commandline "tftl/internal/cli"
+	"tftl/internal/launch"
 	"tftl/internal/printable"
 	"tftl/internal/quiet"
 	"tftl/internal/ui"
@@ -26,7 +27,7 @@ const (
 	exitGate        = 5
 	exitDiverged    = 6
 	exitInterrupted = 130
-	exitPeerLost    = 138
+	exitPeerLost    = launch.PeerLost
 )
 
 const description = `Trains an image classifier on your own images. A pretrained network, exported from
@@ -59,14 +60,13 @@ func exitCodes() []commandline.Entry {
 func commands() []*cli.Command {
 	return []*cli.Command{
 		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
-		newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newDoctorCommand(), newVersionCommand(),
+		newLaunchCommand(), newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newDoctorCommand(), newVersionCommand(),
 		newCompletionCommand(), newManCommand(),
 	}
 }
 
-// run is the program. It returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	out := &ui.Written{Writer: stdout}
+// newApp is the program with some commands.
+func newApp(list []*cli.Command, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:                      "tftl",
 		Usage:                     "transfer learning for image classification",
@@ -75,8 +75,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideVersion:               true,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // the value of --stage contains commas
-		Commands:                  commands(),
-		Writer:                    out,
+		Commands:                  list,
+		Writer:                    stdout,
 		ErrWriter:                 stderr,
 		OnUsageError:              usageError,
 		ExitErrHandler:            func(*cli.Context, error) {},
@@ -91,6 +91,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		command.OnUsageError, command.Before = usageError, prepare
 	}
 	commandline.FitHelp(app)
+	return app
+}
+
+// run is the program. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &ui.Written{Writer: stdout}
+	app := newApp(commands(), out, stderr)
 	err := app.RunContext(ctx, commandline.FlagsFirst(app.Commands, args))
 	if err == nil {
 		err = cmp.Or(out.Err, ctx.Err()) // what had ended before it was interrupted too, so that a script stops
@@ -146,6 +153,10 @@ func printError(w io.Writer, err error) int {
 	fmt.Fprintf(w, "tftl: %s\n", text)
 	if hint := pipeline.HintOf(err).Text(flag); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", printable.Text(hint))
+	}
+	var task *launch.Failure
+	if errors.As(err, &task) {
+		return task.Code
 	}
 	switch pipeline.KindOf(err) {
 	case pipeline.BadUsage:

@@ -46,6 +46,8 @@ func TestNumbersHaveBounds(t *testing.T) {
 		"lr-find --data p --model m --rates " + huge:                           "--rates 1000000000: must be at most 1000",
 		"lr-find --data p --model m --steps " + huge:                           "--steps 1000000000: must be at most 1000000",
 		"split --output x.csv --folds " + huge + " .":                          "--folds 1000000000: must be at most 1000000",
+		"launch -n " + huge + " -- version":                                    "--processes 1000000000: must be at most 64",
+		"launch -n 2 --max-restarts " + huge + " -- version":                   "--max-restarts 1000000000: must be at most 1000",
 		"inspect --workers " + huge + " .":                                     "--workers 1000000000: must be at most 1024",
 		"preview --data p --output x.png --workers " + huge:                    "--workers 1000000000: must be at most 1024",
 		"preview --data p --output x.png --image-size " + huge:                 "there is no augmentation to show",

@@ -210,6 +210,15 @@ func runFileFlags() []cli.Flag {
 	}
 }
 
+// launchFlags are the flags of launch.
+func launchFlags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.IntFlag{Name: "processes", Aliases: []string{"n"}, Usage: "start `N` processes, from 1 to 64", DefaultText: "none"},
+		&cli.IntFlag{Name: "max-restarts", Usage: "start all again, at most `N` times, after an exit code of 128 or above, except 130"},
+		&cli.BoolFlag{Name: "gpus", Usage: "give each process a GPU of its own"},
+	}, commonFlags()...)
+}
+
 // requireFlags returns an error if a flag is empty. (The cli library's own check
 // prints the whole help.)
 func requireFlags(c *cli.Context, names ...string) error {

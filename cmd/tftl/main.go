@@ -28,6 +28,9 @@ func main() {
 	context.AfterFunc(ctx, func() {
 		time.Sleep(echo)
 		stop()
+		if len(os.Args) > 1 && os.Args[1] == "launch" {
+			return // it waits for its processes, which are cut off, and kills them in the end
+		}
 		time.Sleep(patience - echo)
 		cutOff(stderr)
 	})
