@@ -43,6 +43,7 @@ func (p *Peers) watch() {
 				answered, told = time.Now(), a.told
 				p.look(a.notes)
 			} else if p.gone(0) {
+				told = a.told // the chief knows, or it would be there
 				p.lose(0, "has ended")
 			}
 		case <-tick.C:
