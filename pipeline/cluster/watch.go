@@ -76,10 +76,11 @@ func (p *Peers) beat() note {
 	return p.own
 }
 
-// failed reports whether the cluster ends with an error.
+// failed reports whether this process or the cluster ends with an error.
 func (p *Peers) failed() bool {
-	why := p.why()
-	return why != nil && !errors.Is(why, errDone)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own.Because != nil || p.verdict != nil && !errors.Is(p.verdict, errDone)
 }
 
 func (p *Peers) hasJoined() bool {
