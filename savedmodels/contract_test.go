@@ -80,8 +80,8 @@ func TestCheckTrainingAsksForAll(t *testing.T) {
 			checked++
 		}
 	}
-	if checked != 32 {
-		t.Errorf("%d inputs and outputs of seven signatures, want 32", checked)
+	if checked != 51 {
+		t.Errorf("%d inputs and outputs of eight signatures, want 51", checked)
 	}
 }
 

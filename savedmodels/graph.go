@@ -51,7 +51,7 @@ func open(dir string, def *metaGraphDef, r *Runtime) (g *graph, err error) {
 	tags := def.GetMetaInfoDef().GetTags()
 	err = literal(dir, func(path string) error {
 		err := try(func() {
-			g = &graph{model: load(path, tags, r), def: def, ready: func() error { return nil }}
+			g = &graph{model: loadTags(path, tags, r), def: def, ready: func() error { return nil }}
 		})
 		if err != nil {
 			return def.refused(dir, err)
@@ -61,8 +61,8 @@ func open(dir string, def *metaGraphDef, r *Runtime) (g *graph, err error) {
 	return g, err
 }
 
-// load loads a MetaGraph, with tfgo unless its session is needed.
-func load(path string, tags []string, r *Runtime) session {
+// loadTags loads a MetaGraph, with tfgo unless its session is needed.
+func loadTags(path string, tags []string, r *Runtime) session {
 	if r.server == nil {
 		return loaded{tfgo.LoadModel(path, tags, r.config)}
 	}

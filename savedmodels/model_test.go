@@ -145,7 +145,7 @@ func TestLoadRefuses(t *testing.T) {
 			remove(t, filepath.Join(dir, "variables/variables.data-00000-of-00001"))
 		}, "variables are missing"},
 		"JSON":           {"tiny", func(t *testing.T, dir string) { write(t, about(dir), "{") }, "tftl.json: unexpected end of JSON"},
-		"version":        {"tiny", describing("contract", 5), "has version 5 of the training contract; this program needs 2 to 4"},
+		"version":        {"tiny", describing("contract", 6), "has version 6 of the training contract; this program needs 2 to 5"},
 		"no version":     {"tiny", describing("contract", 0), "has version 0"},
 		"size":           {"tiny", describing("input", map[string]any{"size": []int{0, 32}}), "input size [0 32]: must be 1 or more"},
 		"huge size":      {"tiny", describing("input", map[string]any{"size": []int{100000, 100000}}), "input size [100000 100000]: must be at most 16384"},

@@ -27,7 +27,7 @@ import (
 
 // TestMain lets the test binary act as the program: scripts run it as tftl.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt, "kills": kills, "crash": crash})
+	testscript.Main(m, map[string]func(){"tftl": main, "interrupt": interrupt, "kills": kills, "crash": crash, "pair": pair})
 }
 
 // TestScripts runs the program as a person would. testdata has one script per
@@ -39,9 +39,12 @@ func TestMain(m *testing.M) {
 //	interrupt FILE PROGRAM …  press Ctrl-C as soon as FILE is not empty, twice in a moment, as
 //	                          timeout does; -HUP and -TERM before FILE send that signal
 //	kills COUNT RUN PROGRAM … kill at random moments and resume each time; RUN-whole runs undisturbed
+//	pair PROGRAM … -- …       run the program twice, as a cluster of two; the second has more arguments
 //	json FILE PATH [VALUE]    require one JSON document with this value at a path such as classes.0.name
 //	junit FILE [STATUS …]     require test cases with these results: passed, failed, error, skipped
 //	older RUN                 make a run like those of older versions, which have no seals
+//	near FILE FILE MOST       require JSON lines that differ in numbers only, at most by this part of the
+//	                          largest value that the number has in any line
 //	tmpfs DIR SIZE            mount a small file system; the condition [tmpfs] says if that works here
 //
 // [bfloat16] is true if this machine computes in it. [onednn] is true if TensorFlow's oneDNN kernels
@@ -70,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fails": fails, "json": checkJSON, "junit": checkJUnit, "older": older, "seal": seal, "tmpfs": tmpfs,
+			"fails": fails, "json": checkJSON, "junit": checkJUnit, "near": near, "older": older, "seal": seal, "tmpfs": tmpfs,
 		},
 		Condition: condition,
 	})

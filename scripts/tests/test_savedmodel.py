@@ -198,7 +198,7 @@ def test_stages_divide_the_layers(tiny, head, hidden):
 def test_the_description_says_what_was_exported(tiny):
     options = ("--interpolation", "area", "--fit", "crop", "--image-size", "48")
     about = description(tiny("gap", *options))
-    assert about["contract"] == 4
+    assert about["contract"] == 5
     assert about["backbone"] == "tiny"
     assert about["weights"]["origin"] == "random, seed 0"
     assert about["input"] == {
