@@ -37,8 +37,8 @@ Serving, Python and Go can load.
    tftl predict --model runs/first cat.jpg`
 
 const aboutVariables = `Environment variables set flags too: TFTL_BATCH_SIZE sets --batch-size. There are none
-for --output, --config, predict's --top-k and lr-find's --stage, because these mean
-different things in different commands.`
+for --output, --config, the --top-k of predict and merge, and lr-find's --stage,
+because these mean different things in different commands.`
 
 // exitCodes are the rows of a table for people.
 func exitCodes() []commandline.Entry {
@@ -56,7 +56,7 @@ func exitCodes() []commandline.Entry {
 
 func commands() []*cli.Command {
 	return []*cli.Command{
-		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
+		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(), newMergeCommand(),
 		newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newDoctorCommand(), newVersionCommand(),
 		newCompletionCommand(), newManCommand(),
 	}
