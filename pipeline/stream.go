@@ -74,6 +74,12 @@ type Stream struct {
 // multiple of the batch size.
 const mostBad = 16
 
+// Due reports whether images are yielded before the next one comes: bad ones that no
+// good one waits with, a full batch, or too many bad ones.
+func Due(good, all, batchSize int) bool {
+	return good == 0 || good == batchSize || all >= mostBad*batchSize
+}
+
 // Outcomes predicts images and yields what comes of them in order, a batch at a
 // time. An error ends it. A bad image takes no place in a batch, so the
 // predictions of the others are the same without it.
@@ -127,7 +133,7 @@ func (s Stream) Outcomes(ctx context.Context, images iter.Seq2[Image, error]) it
 			default:
 				group.add(next)
 			}
-			due := next == nil || group.good == 0 || group.good == s.BatchSize || len(group.outcomes) >= mostBad*s.BatchSize
+			due := next == nil || Due(group.good, len(group.outcomes), s.BatchSize)
 			if due && len(group.outcomes) > 0 && !flush() {
 				return
 			}

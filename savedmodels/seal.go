@@ -116,6 +116,20 @@ func sums(dir string, files []string) ([]string, error) {
 	return sums, errors.Join(errs...)
 }
 
+// Digest identifies a model by its graph and the values of its variables.
+func Digest(dir string) (string, error) {
+	files, err := dataFiles(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have no variables
+		return "", err
+	}
+	all, err := sums(dir, append(files, "saved_model.pb"))
+	if err != nil {
+		return "", pipeline.Errorf(pipeline.BadModel, "%w", err)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
+	return hex.EncodeToString(sum[:]), nil
+}
+
 func fileDigest(path string) (string, error) {
 	file, err := regular.Open(path)
 	if err != nil {

@@ -39,8 +39,8 @@ Serving, Python and Go can load.
    tftl predict --model runs/first cat.jpg`
 
 const aboutVariables = `Environment variables set flags too: TFTL_BATCH_SIZE sets --batch-size. There are none
-for --output, --config, predict's --top-k and lr-find's --stage, because these mean
-different things in different commands.`
+for --output, --config, the --top-k of predict and merge, and lr-find's --stage,
+because these mean different things in different commands.`
 
 // exitCodes are the rows of a table for people.
 func exitCodes() []commandline.Entry {
@@ -60,7 +60,8 @@ func exitCodes() []commandline.Entry {
 func commands() []*cli.Command {
 	return []*cli.Command{
 		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
-		newLaunchCommand(), newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(), newDoctorCommand(), newVersionCommand(),
+		newMergeCommand(), newLaunchCommand(), newLRFindCommand(), newPreviewCommand(), newInspectCommand(), newSplitCommand(),
+		newDoctorCommand(), newVersionCommand(),
 		newCompletionCommand(), newManCommand(),
 	}
 }

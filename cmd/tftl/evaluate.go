@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,6 +13,8 @@ import (
 	"tftl/internal/ui"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
+	"tftl/pipeline/shard"
+	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/evaluate"
 )
 
@@ -33,7 +36,7 @@ keeps a --threshold or --temperature: evaluate and predict use it from then on.
       --model-output probabilities --labels labels.txt
 
 You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
-		Flags: slices.Concat(evaluateFlags(), cacheFlagsOf("disk; ram and off keep none for the next evaluation", "are not kept")),
+		Flags: slices.Concat(evaluateFlags(), []cli.Flag{shardFlag()}, cacheFlagsOf("disk; ram and off keep none for the next evaluation", "are not kept")),
 		Action: func(c *cli.Context) error {
 			r, err := newEvaluateRequest(c)
 			if err != nil {
@@ -41,6 +44,14 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 			}
 			if r.cache, err = newCache(c); err != nil {
 				return err
+			}
+			if r.shard, err = newShard(c); err != nil {
+				return err
+			}
+			if r.shard.Count > 0 {
+				if err := notWith(c, "is for tftl merge, not for a shard", "min", "max", "gate-on", "junit", "summary", "json", "predictions", "resamples", "seed", "top-k"); err != nil {
+					return err
+				}
 			}
 			return runEvaluate(c.Context, newTerminal(c), r)
 		},
@@ -58,6 +69,9 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 		return err
 	}
 	defer model.Close()
+	if r.shard.Count > 0 {
+		return r.runShard(ctx, t, model, env)
+	}
 	r.Illustrated = true
 	result, err := evaluate.Run(ctx, r.Request, model, env)
 	if err != nil {
@@ -76,6 +90,17 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 		return err
 	}
 	return report.TellGates(result.Report.Gates, t.say, t.warn)
+}
+
+// runShard predicts the shard's images.
+func (r evaluateRequest) runShard(ctx context.Context, t terminal, model *tftl.Measured, env workflow.Env) error {
+	h, err := model.ShardHeader(env.Version)
+	if err != nil {
+		return err
+	}
+	h.Facts[shard.Command] = shard.Evaluate
+	maps.Copy(h.Options, r.ShardOptions())
+	return evaluate.RunShard(ctx, evaluate.ShardRequest{Request: r.Request, Shard: r.shard, Header: h, Spell: flag}, model, t.Out, env)
 }
 
 // print writes the result to stdout in the requested form.

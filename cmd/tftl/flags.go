@@ -9,6 +9,8 @@ import (
 	commandline "tftl/internal/cli"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/report"
+	"tftl/pipeline/shard"
 )
 
 // Every flag is defined once, in flags.go, flags_data.go or flags_train.go
@@ -52,6 +54,11 @@ func batchFlags() []cli.Flag {
 		&cli.IntFlag{Name: "batch-size", Aliases: []string{"b"}, Value: 32, Usage: "images per step"},
 		workersFlag(),
 	}
+}
+
+// shardFlag divides the images of a command among tasks.
+func shardFlag() cli.Flag {
+	return &cli.StringFlag{Name: "shard", Usage: "do only shard `I/N` of the images, such as 3/10, and print what tftl merge puts together", Category: dataFlags}
 }
 
 func workersFlag() cli.Flag {
@@ -109,9 +116,12 @@ func runFlags() []cli.Flag {
 func measureFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "top-k", Value: 5, Usage: "report top_`K`_accuracy, how often the true class is among the K most likely, if there are more than K classes"},
-		&cli.IntFlag{Name: "resamples", Value: 1000, Usage: "bootstrap resamples for the 95% intervals; 0 for no intervals"},
-		seedFlag("the bootstrap", ""),
+		resamplesFlag(), seedFlag("the bootstrap", ""),
 	}
+}
+
+func resamplesFlag() cli.Flag {
+	return &cli.IntFlag{Name: "resamples", Value: 1000, Usage: "bootstrap resamples for the 95% intervals; 0 for no intervals"}
 }
 
 // predictionsFlag says what evaluate keeps in the run's folder.
@@ -161,6 +171,37 @@ func plainModelFlags() []cli.Flag {
 		&cli.StringFlag{Name: "rescale", Usage: "multiply pixels (0 to 255) by this number or fraction, such as 1/255", Category: plainFlags},
 		&cli.StringFlag{Name: "labels", Usage: "read the classes from `FILE`, one per line, in the order of the outputs", Category: plainFlags},
 	}
+}
+
+// answerWriter writes answers in one of their forms.
+type answerWriter func(*report.Answers, []pipeline.Outcome) error
+
+// answerForm reads which of them was asked for.
+func answerForm(c *cli.Context) (answerWriter, error) {
+	switch {
+	case c.Bool("json") && c.Bool("csv"):
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s and %s exclude each other", pipeline.Option("json"), pipeline.Option("csv"))
+	case c.Bool("json"):
+		return (*report.Answers).WriteLines, nil
+	case c.Bool("csv"):
+		return (*report.Answers).WriteCSV, nil
+	}
+	return (*report.Answers).WriteTable, nil
+}
+
+// mergedFlags say how merge prints and measures. They have the defaults of evaluate.
+func mergedFlags() []cli.Flag {
+	return []cli.Flag{
+		jsonFlag("print the metrics as one JSON document, or the answers as one per line"),
+		&cli.BoolFlag{Name: "csv", Usage: "print answers as one row per image, with the probability of every class"},
+		&cli.IntFlag{Name: "top-k", Value: 5, EnvVars: commandline.NoVariable(), Usage: "as in evaluate or predict, whose shards are merged", DefaultText: "theirs"},
+		resamplesFlag(), seedFlag("the bootstrap", ""),
+	}
+}
+
+// evaluationOnly are the flags of merge that are not for answers.
+func evaluationOnly() []string {
+	return []string{"model", "resamples", "seed", "predictions", "min", "max", "gate-on", "junit", "summary", "threshold", "temperature"}
 }
 
 // answerFlags say what predict writes.
@@ -236,6 +277,25 @@ func noArguments(c *cli.Context) error {
 		return usageError(c, fmt.Errorf("unexpected argument %q", c.Args().First()), false)
 	}
 	return nil
+}
+
+// notWith returns an error if one of the flags was given, which would have no effect.
+// A variable is for many commands, so it is no mistake.
+func notWith(c *cli.Context, why string, names ...string) error {
+	for _, name := range names {
+		if c.IsSet(name) && !commandline.FromEnvironment(c, name) {
+			return pipeline.Errorf(pipeline.BadUsage, "%s: %s", pipeline.Option(name), why)
+		}
+	}
+	return nil
+}
+
+// newShard reads the flag of shardFlag.
+func newShard(c *cli.Context) (shard.Shard, error) {
+	if text := c.String("shard"); text != "" {
+		return shard.Parse(text)
+	}
+	return shard.Shard{}, nil
 }
 
 // atLeast checks the lower bound of integer flags.

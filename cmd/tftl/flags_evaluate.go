@@ -21,6 +21,7 @@ import (
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
+	"tftl/pipeline/shard"
 	"tftl/pipeline/workflow/evaluate"
 	"tftl/pipeline/workflow/train"
 	"tftl/savedmodels"
@@ -41,6 +42,7 @@ type evaluateRequest struct {
 	open    tftl.Options
 	cache   train.Cache // of a run whose exported network is there
 	outputs gateOutputs
+	shard   shard.Shard
 	verify  bool
 	json    bool
 }
@@ -54,10 +56,23 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	} else if err := noArguments(c); err != nil {
 		return r, err
 	}
-	r.json, r.verify = c.Bool("json"), c.Bool("verify")
+	r.verify = c.Bool("verify")
 	r.Data, r.Part, r.CommonClasses = c.String("data"), c.String("part"), c.Bool("common-classes")
-	r.Seed, r.Resamples, r.TopK = c.Uint64("seed"), c.Int("resamples"), c.Int("top-k")
 	r.BatchSize, r.Workers = c.Int("batch-size"), c.Int("workers")
+	if r.OnBadImage, err = onBadImage(c); err != nil {
+		return r, err
+	}
+	if r.Dataset, err = newDatasetOptions(c); err != nil {
+		return r, err
+	}
+	r.Dataset.Columns = c.StringSlice("slice")
+	return r.measured(c)
+}
+
+// measured adds the flags that say what is measured, and checks the request.
+func (r evaluateRequest) measured(c *cli.Context) (_ evaluateRequest, err error) {
+	r.json = c.Bool("json")
+	r.Seed, r.Resamples, r.TopK = c.Uint64("seed"), c.Int("resamples"), c.Int("top-k")
 	if r.outputs, err = newGateOutputs(c); err != nil {
 		return r, err
 	}
@@ -70,16 +85,9 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	if r.open, err = classifierOptions(c); err != nil {
 		return r, err
 	}
-	if r.OnBadImage, err = onBadImage(c); err != nil {
-		return r, err
-	}
 	if r.Predictions, err = evaluate.ParseKept(c.String("predictions")); err != nil {
 		return r, err
 	}
-	if r.Dataset, err = newDatasetOptions(c); err != nil {
-		return r, err
-	}
-	r.Dataset.Columns = c.StringSlice("slice")
 	return r, r.Check()
 }
 

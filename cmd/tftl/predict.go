@@ -14,6 +14,7 @@ import (
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
+	"tftl/pipeline/shard"
 	"tftl/pipeline/workflow/evaluate"
 	"tftl/pipeline/workflow/train"
 )
@@ -27,9 +28,10 @@ type predictRequest struct {
 	dataset   dataset.Options
 	batchSize int
 	onBad     string // fail or skip
-	write     func(*report.Answers, []pipeline.Outcome) error
+	write     answerWriter
 	top       int
 	explain   string // folder of pictures; empty for none
+	shard     shard.Shard
 }
 
 func newPredictCommand() *cli.Command {
@@ -48,7 +50,7 @@ and the exit code is 3.
 
 Applies the threshold and the temperature that tftl evaluate stored with the run.`,
 		Flags: slices.Concat(
-			[]cli.Flag{modelFlag("use the run or SavedModel in `DIR`")}, answerFlags(), fileFlags(), []cli.Flag{answeredFlag()},
+			[]cli.Flag{modelFlag("use the run or SavedModel in `DIR`")}, answerFlags(), fileFlags(), []cli.Flag{answeredFlag(), shardFlag()},
 			plainModelFlags(), batchFlags(), runtimeFlags(),
 		),
 		Action: func(c *cli.Context) error {
@@ -81,7 +83,15 @@ func newPredictRequest(c *cli.Context) (r predictRequest, err error) {
 	}
 	r = predictRequest{
 		model: c.String("model"), paths: c.Args().Slice(), stdin: c.App.Reader, batchSize: c.Int("batch-size"),
-		write: (*report.Answers).WriteTable, top: c.Int("top-k"), explain: c.String("explain"),
+		top: c.Int("top-k"), explain: c.String("explain"),
+	}
+	if r.shard, err = newShard(c); err != nil {
+		return r, err
+	}
+	if r.shard.Count > 0 {
+		if err := notWith(c, "is for tftl merge, not for a shard", "json", "csv", "top-k"); err != nil {
+			return r, err
+		}
 	}
 	if r.open, err = classifierOptions(c); err != nil {
 		return r, err
@@ -92,16 +102,12 @@ func newPredictRequest(c *cli.Context) (r predictRequest, err error) {
 	if r.dataset, err = newDatasetOptions(c); err != nil {
 		return r, err
 	}
-	switch {
-	case c.Bool("json") && c.Bool("csv"):
-		return r, pipeline.Errorf(pipeline.BadUsage, "%s and %s exclude each other", pipeline.Option("json"), pipeline.Option("csv"))
-	case c.Bool("json"):
-		r.write = (*report.Answers).WriteLines
-	case c.Bool("csv"):
-		r.write = (*report.Answers).WriteCSV
-	}
-	return r, nil
+	r.write, err = answerForm(c)
+	return r, err
 }
+
+// alone says that there may be only one image.
+func (r predictRequest) alone() bool { return len(r.paths) == 1 && r.paths[0] != "-" }
 
 // listWait is how long a list of paths on standard input may pause before the
 // images so far are answered.
@@ -131,9 +137,12 @@ func runPredict(ctx context.Context, t terminal, r predictRequest) error {
 		}
 	}
 	var alike metrics.Likeness
-	tally := report.Tally{Skip: r.onBad == train.SkipBadImages, Alone: len(r.paths) == 1 && r.paths[0] != "-", Warn: shown.warn, Fault: shown.fault}
+	tally := report.Tally{Skip: r.onBad == train.SkipBadImages, Alone: r.alone(), Warn: shown.warn, Fault: shown.fault}
 	answers := report.NewAnswers(t.Out, model.Classes(), model.Decision, r.top)
 	images := dataset.Unlabelled(r.paths, r.dataset, r.stdin, func(m pipeline.Message) { env.Warn("%v", m) })
+	if r.shard.Count > 0 {
+		return r.runShard(ctx, shown, model, stream, images)
+	}
 	for outcomes, err := range stream.Outcomes(ctx, images) {
 		if err != nil {
 			shown.end()

@@ -25,6 +25,13 @@ type Answers struct {
 	widths   []int
 }
 
+// Terms say how predictions become answers. The shards of a job have them in common.
+type Terms struct {
+	Decision metrics.Decision `json:"decision"`
+	Skip     bool             `json:"skip,omitempty"`  // as in Tally
+	Alone    bool             `json:"alone,omitempty"` // as in Tally
+}
+
 // NewAnswers writes answers by a decision. top is how many classes each image
 // gets; 0 is for the form's own choice: one in a table, all elsewhere.
 func NewAnswers(out io.Writer, labels []string, d metrics.Decision, top int) *Answers {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tftl/pipeline"
+	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
@@ -127,43 +128,55 @@ func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data 
 	if err != nil {
 		return d, err
 	}
+	m.describe(d, data.own, data.part)
+	return d, nil
+}
+
+// describe sends a note about the decision, and warns if the images to measure chose it.
+func (m *measurement) describe(d metrics.Decision, own bool, part string) {
 	DescribeDecision(m.env, d, m.network.Classes())
 	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom, "validation")
-	if chosen && data.own && (data.part == pipeline.ValidationPart || data.part == pipeline.AllParts) {
-		m.env.Warn("the decision was chosen on the validation part: the metrics of %s %s are optimistic", pipeline.Option("part"), data.part)
+	if chosen && own && (part == pipeline.ValidationPart || part == pipeline.AllParts) {
+		m.env.Warn("the decision was chosen on the validation part: the metrics of %s %s are optimistic", pipeline.Option("part"), part)
 	}
-	return d, nil
 }
 
 // predictValidation predicts the run's recorded validation part.
 func (m *measurement) predictValidation(ctx context.Context, data source) ([]pipeline.Prediction, error) {
+	part, err := m.validation(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.Together(m.network.Predict(ctx, part, m.BatchSize))
+}
+
+// validation returns the run's recorded validation part.
+func (m *measurement) validation(ctx context.Context, data source) (part dataset.Part, err error) {
 	set := data.set
 	if !data.own {
 		run := rundir.Dir{Path: m.Model}
 		config, err := run.ReadConfig()
 		if err != nil {
-			return nil, rundir.Unreadable(err)
+			return part, rundir.Unreadable(err)
 		}
 		own := *m
 		own.Dataset.Columns = nil
 		if set, err = own.recorded(run, config, config.Data.Path, pipeline.ValidationPart); err != nil {
-			return nil, err
+			return part, err
 		}
 		if set, err = set.Relabel(m.network.Classes(), m.CommonClasses); err != nil {
-			return nil, err
+			return part, err
 		}
 		data = source{set: set, own: true, part: pipeline.ValidationPart}
 	}
 	data.part = pipeline.ValidationPart
 	if set.Validation.Len() == 0 {
-		return nil, pipeline.Errorf(pipeline.BadData, "the run has no validation part on which to find a threshold or a temperature")
+		return part, pipeline.Errorf(pipeline.BadData, "the run has no validation part on which to find a threshold or a temperature")
 	}
-	part, _, err := m.screened(ctx, data)
-	if err != nil {
-		return nil, err
+	if part, _, err = m.screened(ctx, data); err == nil {
+		m.env.Say("part %s: %d images, for the decision", pipeline.ValidationPart, part.Len())
 	}
-	m.env.Say("part %s: %d images, for the decision", pipeline.ValidationPart, part.Len())
-	return pipeline.Together(m.network.Predict(ctx, part, m.BatchSize))
+	return part, err
 }
 
 // DescribeDecision sends a note about how outputs become a class, unless it is

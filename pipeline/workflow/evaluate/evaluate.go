@@ -112,40 +112,19 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	labels := n.Classes()
 	held, err := r.hold(n)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := ReadDecision(r.Model, len(labels))
-	if rundir.Damaged(err) && r.Decision.replaces() {
-		stored, err = metrics.Decision{}, nil
-	}
+	stored, err := r.begin(n.Classes(), env)
 	if err != nil {
 		return nil, err
-	}
-	if err := r.CheckClasses(labels); err != nil {
-		return nil, err
-	}
-	if err := r.Decision.check(stored, r.Model); err != nil {
-		return nil, err
-	}
-	if message, ok := Unfinished(r.Model); ok {
-		env.Warn("%v", message)
 	}
 	m := &measurement{Request: r, network: n, env: env, digests: env.Digests()}
-	data, err := m.open(ctx)
+	data, part, skipped, err := m.images(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if data.set, err = data.set.Relabel(labels, r.CommonClasses); err != nil {
-		return nil, err
-	}
-	part, skipped, err := m.screened(ctx, data)
-	if err != nil {
-		return nil, err
-	}
-	env.DescribeData(data.set)
 	decision, err := m.decide(ctx, stored, data)
 	if err != nil {
 		return nil, err
@@ -154,7 +133,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
 		return nil, err
 	}
-	kept, room := rundir.Is(r.Model) && data.own && data.part == pipeline.TestPart, 0
+	kept, room := m.keeps(data), 0
 	if kept && r.Illustrated {
 		room = mostHeld
 	}
@@ -173,18 +152,67 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
 		run: held, held: images, request: r, env: env, kept: kept,
 	}
-	env.Progress(pipeline.Event{Phase: "measure"})
-	result.Report, err = metrics.Evaluate(ctx, result.Table, metrics.Options{Decision: decision, Seed: r.Seed, Resamples: r.Resamples, TopK: r.TopK})
-	if err != nil {
-		return nil, err
-	}
 	if data.set.Train.Len()+data.set.Validation.Len() > 0 {
 		result.Report.Part = data.part
 	}
-	if len(skipped) > 0 {
-		env.Warn("skipped %d bad images: the metrics do not cover them", len(skipped))
+	return result, result.measure(ctx, decision)
+}
+
+// begin checks a request against a model's classes, and returns the decision that is
+// stored with the model.
+func (r Request) begin(labels []string, env workflow.Env) (stored metrics.Decision, err error) {
+	stored, err = ReadDecision(r.Model, len(labels))
+	if rundir.Damaged(err) && r.Decision.replaces() {
+		stored, err = metrics.Decision{}, nil
 	}
-	return result, result.gate()
+	if err != nil {
+		return stored, err
+	}
+	if err := r.CheckClasses(labels); err != nil {
+		return stored, err
+	}
+	if err := r.Decision.check(stored, r.Model); err != nil {
+		return stored, err
+	}
+	if message, ok := Unfinished(r.Model); ok {
+		env.Warn("%v", message)
+	}
+	return stored, nil
+}
+
+// images opens the data, and returns the part to measure.
+func (m *measurement) images(ctx context.Context) (data source, part dataset.Part, skipped []rundir.BadImage, err error) {
+	if data, err = m.open(ctx); err != nil {
+		return data, part, nil, err
+	}
+	if data.set, err = data.set.Relabel(m.network.Classes(), m.CommonClasses); err != nil {
+		return data, part, nil, err
+	}
+	if part, skipped, err = m.screened(ctx, data); err == nil {
+		m.env.DescribeData(data.set)
+	}
+	return data, part, skipped, err
+}
+
+// keeps says whether the run's folder keeps what is measured.
+func (m *measurement) keeps(data source) bool {
+	return rundir.Is(m.Model) && data.own && data.part == pipeline.TestPart
+}
+
+// measure computes the metrics, and applies the gates.
+func (r *Result) measure(ctx context.Context, d metrics.Decision) error {
+	r.env.Progress(pipeline.Event{Phase: "measure"})
+	o, part := r.request, r.Report.Part
+	report, err := metrics.Evaluate(ctx, r.Table, metrics.Options{Decision: d, Seed: o.Seed, Resamples: o.Resamples, TopK: o.TopK})
+	if err != nil {
+		return err
+	}
+	r.Report = report
+	r.Report.Part = part
+	if len(r.Skipped) > 0 {
+		r.env.Warn("skipped %d bad images: the metrics do not cover them", len(r.Skipped))
+	}
+	return r.gate()
 }
 
 // predict predicts images. It decides each batch at once, because the logits of all

@@ -36,27 +36,36 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 	if table, err = table.Decide(decision); err != nil {
 		return nil, err
 	}
-	m := &measurement{Request: r, env: env, digests: env.Digests()}
-	data, err := m.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	set, err := data.set.Relabel(table.Classes, false)
-	if err != nil {
-		return nil, err
-	}
-	measured := map[string]bool{} // skipped images are not in the table
-	for _, p := range table.Predictions {
-		measured[p.Sample.ID] = true
-	}
-	result := &Result{
-		Table: table, Images: set.Test.Keep(func(i int) bool { return measured[set.Test.Sample(i).ID] }),
-		run: run, request: r, env: env, kept: true,
-	}
-	result.held = hold(result.Images, mostHeld)
+	result := &Result{Table: table, run: run, request: r, env: env, kept: true}
 	result.Report.Decision = decision
+	if err := result.Find(ctx); err != nil {
+		return nil, err
+	}
 	result.digest, err = run.PredictionsDigest()
 	return result, err
+}
+
+// Find finds the images of a result that has none: one that was stored or merged.
+func (r *Result) Find(ctx context.Context) error {
+	m := &measurement{Request: r.request, env: r.env, digests: r.env.Digests()}
+	data, err := m.open(ctx)
+	if err != nil {
+		return err
+	}
+	set, err := data.set.Relabel(r.Table.Classes, false)
+	if err != nil {
+		return err
+	}
+	measured := map[string]bool{} // skipped images are not in the table
+	for _, p := range r.Table.Predictions {
+		measured[p.Sample.ID] = true
+	}
+	r.Images = set.Test.Keep(func(i int) bool { return measured[set.Test.Sample(i).ID] })
+	if n := len(r.Table.Predictions); r.Images.Len() != n {
+		return pipeline.Errorf(pipeline.BadData, "the data has %d of the %d images that were measured", r.Images.Len(), n)
+	}
+	r.held = hold(r.Images, mostHeld)
+	return nil
 }
 
 // Illustrate replaces the pictures of mistakes and uncertain images in the run's

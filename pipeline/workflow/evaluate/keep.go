@@ -58,6 +58,9 @@ func (k Kept) Full() bool { return k == Kept{} }
 // With fewer, a file that every program opens matters more.
 const packed = 1_000_000
 
+// Kept says whether Keep keeps the result.
+func (r *Result) Kept() bool { return r.kept }
+
 // Keep writes the result into the run's folder: the predictions, the metrics, the
 // skipped images, and the decision if the request changed it. It keeps only
 // results on the run's own test part.

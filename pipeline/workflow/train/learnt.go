@@ -27,8 +27,8 @@ type Learnt struct {
 	seen   *features.Store // of the images predicted last, what HeatMaps needs; nil for none
 }
 
-// piece is the number of images whose features are in memory at a time if they are
-// not kept on disk.
+// piece is about the number of images whose features are in memory at a time if they
+// are not kept on disk.
 const piece = 8 * features.BatchSize
 
 // Learn opens what a run has learnt. digests has the images that have already
@@ -147,7 +147,7 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 		}
 		size := images.Len()
 		if !l.lasts() {
-			size = piece
+			size = max(1, piece/batchSize) * batchSize // whole batches, as if there were one piece
 		}
 		event := pipeline.Event{Phase: rundir.FeaturesPhase, Stage: l.name, Total: images.Len()}
 		l.in.progress(event)

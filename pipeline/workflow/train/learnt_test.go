@@ -123,6 +123,24 @@ func TestEachImageIsComputedOnce(t *testing.T) {
 	}
 }
 
+// Without a cache on disk images are predicted in pieces, but in the same batches.
+func TestPiecesKeepTheBatches(t *testing.T) {
+	s := newSetting(t)
+	s.fit(s.request("run"))
+	for _, cache := range []train.Cache{{Off: true}, {}, {Options: features.Options{Dir: s.path("cache")}}} {
+		var sizes []int
+		for batch, err := range s.learn("run", cache).Predict(t.Context(), numbers(650), 100) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes = append(sizes, len(batch))
+		}
+		if want := []int{100, 100, 100, 100, 100, 100, 50}; !slices.Equal(sizes, want) {
+			t.Errorf("%+v: batches of %v, want %v", cache, sizes, want)
+		}
+	}
+}
+
 // pick is the indexed images of others.
 type pick struct {
 	pipeline.Encoded
