@@ -2,7 +2,9 @@
 // from Slurm, from a list of addresses or from a file. It also says at which address
 // this task listens, and which images are whose.
 //
-// It starts no server and talks to nobody, and knows nothing of TensorFlow.
+// Peers are the tasks at work: they exchange what all of them need, watch each other,
+// and end together. They speak through a Link. The package starts no server, opens no
+// connection, and knows nothing of TensorFlow.
 package cluster
 
 import (
