@@ -28,7 +28,7 @@ func fitTogether(ctx context.Context, t terminal, r fitRequest, c *cluster.Clust
 	if err != nil {
 		return err
 	}
-	r.Cluster = member{c, peers}
+	r.Cluster = clustered{c, peers}
 	work, cancel := peers.Context(ctx)
 	defer cancel()
 	env, shown := environmentOn(t, server)
@@ -65,11 +65,11 @@ func refuses(address string) bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// member is a cluster as training sees it.
-type member struct {
+// clustered is a cluster as training sees it.
+type clustered struct {
 	*cluster.Cluster
 	*cluster.Peers
 }
 
 // Chief implements train.Cluster.
-func (m member) Chief() bool { return m.Peers.Chief() }
+func (m clustered) Chief() bool { return m.Peers.Chief() }

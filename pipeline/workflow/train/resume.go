@@ -113,7 +113,11 @@ func Continue(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if options(was) != options(p.Config) {
+	planned := p.Config
+	if planned.Training.Tune != nil && was.Training.Tune != nil && len(was.Training.Stages) > 0 { // what was found is not searched again
+		planned = with(planned, settingOf(was))
+	}
+	if options(was) != options(planned) {
 		err := pipeline.Errorf(pipeline.BadUsage, "%s %s: was begun with other options", pipeline.Option("output"), r.Output)
 		return nil, pipeline.WithHint(err, "choose another %s, replace the run with %s, or go on with its own options with %s %s",
 			pipeline.Option("output"), pipeline.Option("overwrite"), pipeline.Option("resume"), printable.Argument(r.Output))
@@ -125,7 +129,6 @@ func Continue(ctx context.Context, r Request, env workflow.Env) (*Run, error) {
 // options identifies what a configuration decides, wherever its files are.
 func options(config rundir.Config) string {
 	config.Data.Path, config.Data.ValidationPath, config.Data.TestPath, config.Model.Path = "", "", "", ""
-	config.Training.FeatureScale = "" // a number once the run has begun
 	if config.Model.InitFrom != nil {
 		from := *config.Model.InitFrom
 		from.Path, from.FreshHead, config.Model.InitFrom = "", false, &from
