@@ -38,6 +38,9 @@ part: start the same command everywhere. tftl launch starts them on one machine.
 		Flags: slices.Concat(fitFlags(), []cli.Flag{continueFlag()}, clusterFlags()),
 		Action: func(c *cli.Context) error {
 			r, err := newFitRequest(c)
+			if err == nil {
+				r.member, err = newClusterOptions(c)
+			}
 			if err != nil {
 				return err
 			}

@@ -45,9 +45,6 @@ func newFitRequest(c *cli.Context) (r fitRequest, err error) {
 		return r, err
 	}
 	r.json, r.verify, r.resume = c.Bool("json"), c.Bool("verify"), c.String("resume")
-	if r.member, err = newClusterOptions(c); err != nil {
-		return r, err
-	}
 	if r.Session, err = newSession(c); err != nil {
 		return r, err
 	}
