@@ -3,6 +3,8 @@ package savedmodels
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -20,24 +22,29 @@ type board struct {
 	session *tf.Session
 	value   tf.Output // of what is written or sent
 	write   *tf.Operation
-	notes   []tf.Output // of all tasks
+	notes   map[int]tf.Output // of the tasks that this one reads: the chief's, for the chief all
 	send    map[int]*tf.Operation
 	receive map[int]tf.Output
 }
 
 // newBoard builds the graph of what this process does with the board.
 func newBoard(s *Server) (*board, error) {
-	b := &board{server: s, send: map[int]*tf.Operation{}, receive: map[int]tf.Output{}}
+	b := &board{server: s, notes: map[int]tf.Output{}, send: map[int]*tf.Operation{}, receive: map[int]tf.Output{}}
 	scope := op.NewScope().WithDevice(taskName(0) + "/device:CPU:0")
 	b.value = op.Placeholder(scope.SubScope("value"), tf.Uint8, op.PlaceholderShape(tf.MakeShape(-1)))
 	for task := range s.size {
+		if s.this != 0 && task != 0 && task != s.this {
+			continue // only the chief speaks to all
+		}
 		in := scope.SubScope(fmt.Sprint("task", task))
 		note := op.VarHandleOp(in, tf.Uint8, tf.MakeShape(-1), op.VarHandleOpSharedName(fmt.Sprint("tftl_note_", task)))
 		if task == s.this {
 			b.write = op.AssignVariableOp(in, note, b.value)
 		}
-		b.notes = append(b.notes, op.ReadVariableOp(in, note, tf.Uint8))
-		if task == 0 || s.this != 0 && s.this != task {
+		if s.this == 0 || task == 0 {
+			b.notes[task] = op.ReadVariableOp(in, note, tf.Uint8)
+		}
+		if task == 0 {
 			continue
 		}
 		queue := func(way string) tf.Output {
@@ -64,19 +71,28 @@ func newBoard(s *Server) (*board, error) {
 	return b, err
 }
 
-// Beat writes this task's note and returns those of all tasks, nil for one that has
-// written none. It waits as long as the chief does not answer.
+// Beat writes this task's note and returns those of all tasks, of which workers read the
+// chief's only; nil is a task that has written none. It waits as long as the chief does
+// not answer.
 func (b *board) Beat(note []byte) (notes [][]byte, err error) {
 	if err := b.put(note, b.write); err != nil {
 		return nil, err
 	}
-	if notes, err = b.fetch(b.notes...); err == nil || !strings.Contains(err.Error(), "Could not find variable") {
-		return notes, err
+	notes = make([][]byte, b.server.size)
+	tasks := slices.Sorted(maps.Keys(b.notes))
+	var reads []tf.Output
+	for _, task := range tasks {
+		reads = append(reads, b.notes[task])
 	}
-	notes = make([][]byte, len(b.notes))
-	for i, note := range b.notes { // some have written none yet
-		if text, err := b.fetch(note); err == nil {
-			notes[i] = text[0]
+	texts, err := b.fetch(reads...)
+	if err != nil && !strings.Contains(err.Error(), "Could not find variable") {
+		return nil, err
+	}
+	for i, task := range tasks {
+		if err == nil {
+			notes[task] = texts[i]
+		} else if text, err := b.fetch(reads[i]); err == nil { // some have written none yet
+			notes[task] = text[0]
 		}
 	}
 	return notes, nil

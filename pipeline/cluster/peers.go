@@ -14,8 +14,9 @@ import (
 // Link is how the processes of a cluster speak to each other, all of them through the
 // chief, task 0.
 type Link interface {
-	// Beat writes this task's note and returns those of all tasks, nil for one that has
-	// written none. It waits as long as the chief does not answer.
+	// Beat writes this task's note and returns those of all tasks, of which workers need the
+	// chief's only; nil is a task that has written none. It waits as long as the chief does
+	// not answer.
 	Beat(note []byte) ([][]byte, error)
 	// Send gives a message to a task, and Receive waits for one. Workers speak to the
 	// chief only.
@@ -71,7 +72,11 @@ func Join(ctx context.Context, w Watch, link Link) (*Peers, error) {
 		ready: make(chan struct{}), over: make(chan struct{}), left: make(chan struct{}), leave: make(chan struct{}),
 	}
 	go p.watch()
-	late := time.NewTimer(w.Start)
+	wait := w.Start
+	if !p.Chief() {
+		wait += w.Timeout / 2 // the chief says who has not come
+	}
+	late := time.NewTimer(wait)
 	defer late.Stop()
 	select {
 	case <-p.ready:
@@ -91,11 +96,11 @@ func (p *Peers) absent() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, s := range p.seen {
-		if s.changed.IsZero() && i != p.This {
+		if s.changed.IsZero() && (i == 0 || p.Chief()) && i != p.This {
 			return p.lost(i, "did not come within %v", p.Start)
 		}
 	}
-	return p.lost(0, "does not go on: other tasks did not come within %v", p.Start)
+	return p.lost(0, "has not begun within %v", p.Start)
 }
 
 func (p *Peers) lost(task int, format string, args ...any) error {
