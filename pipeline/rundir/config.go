@@ -28,6 +28,7 @@ type Runtime struct {
 	Precision    string   `json:"precision"`
 	Threads      int      `json:"threads"` // 0: all of them
 	Instructions string   `json:"instructions"`
+	Processes    int      `json:"processes,omitempty"` // that trained it together; 0 for one alone
 }
 
 // Data is what was trained on.

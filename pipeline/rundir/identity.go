@@ -44,7 +44,7 @@ func facts() []string {
 		"data.layout", "data.taken_for", "data.sha256", "data.train", "data.validation", "data.test",
 		"model.backbone", "model.weights_origin", "model.weights_sha256", "model.input", "model.pooling",
 		"training.head_features_from", // follows from the stages; runs of older versions have none
-		"runtime.devices", "runtime.threads", "runtime.instructions",
+		"runtime.devices", "runtime.threads", "runtime.instructions", "runtime.processes",
 	}
 }
 
@@ -55,7 +55,7 @@ func facts() []string {
 // It depends on Config having the JSON that it had: a new field needs omitempty.
 func (c Config) LegacyIdentity(s Sources) (string, error) {
 	c.Tftl, c.Sealed, c.Inputs = "", false, ""
-	c.Runtime.Devices, c.Runtime.Threads, c.Runtime.Instructions = nil, 0, ""
+	c.Runtime.Devices, c.Runtime.Threads, c.Runtime.Instructions, c.Runtime.Processes = nil, 0, "", 0
 	c.Training.HeadFeaturesFrom = ""
 	c.Data.TakenFor, c.Data.SHA256, c.Data.Train, c.Data.Validation, c.Data.Test = "", "", 0, 0, 0
 	text, err := json.Marshal([]any{c, s.Model, s.Parts, s.Images})

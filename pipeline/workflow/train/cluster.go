@@ -20,8 +20,17 @@ import (
 // must be the same.
 type Cluster interface {
 	pipeline.Peers
+	Size() int
 	Chief() bool
 	Name(task int) string
+}
+
+// processes is the number of processes of a run, as its configuration records it.
+func (o Options) processes() int {
+	if o.Cluster == nil {
+		return 0
+	}
+	return o.Cluster.Size()
 }
 
 // hello is what must be the same in all processes.

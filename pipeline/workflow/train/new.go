@@ -125,7 +125,7 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 		run.Config = p.Config
 		return run, nil
 	}
-	p.Config.Sealed = true
+	p.Config.Sealed, p.Config.Runtime.Processes = true, p.Request.processes()
 	data := &p.Config.Data
 	data.TakenFor, data.SHA256, data.Layout = set.Description, set.Digest(), string(set.Layout)
 	data.Train, data.Validation, data.Test = set.Train.Len(), set.Validation.Len(), set.Test.Len()

@@ -159,6 +159,9 @@ func (r *Run) sameData(ctx context.Context, elsewhere bool) (err error) {
 		r.env.Warn("the run began with TensorFlow %s, %s, %s and continues with %s, %s, %s: its metrics may differ in the last digits",
 			then.TensorFlow, then.Instructions, then.Precision, now.TensorFlow, now.Instructions, now.Precision)
 	}
+	if now, then := max(r.options.processes(), 1), max(r.Config.Runtime.Processes, 1); now != then {
+		r.env.Warn("the run began in %d processes and continues in %d: its metrics may differ in the last digits", then, now)
+	}
 	path := r.Config.Data.Path
 	if r.set, err = OpenRecorded(r.Dir, path, DataOptions(r.Config), pipeline.AllParts); err != nil {
 		return err
