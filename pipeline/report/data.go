@@ -136,7 +136,7 @@ func machineFacts(c rundir.Config) []fact {
 	if c.Runtime.Threads > 0 {
 		threads = strconv.Itoa(c.Runtime.Threads)
 	}
-	return []fact{
+	facts := []fact{
 		{"tftl", c.Tftl},
 		{"TensorFlow", c.Runtime.TensorFlow},
 		{"devices", strings.Join(c.Runtime.Devices, ", ")},
@@ -144,6 +144,10 @@ func machineFacts(c rundir.Config) []fact {
 		{"instructions", c.Runtime.Instructions},
 		{"threads", threads},
 	}
+	if n := c.Runtime.Processes; n > 0 {
+		facts = append(facts, fact{"processes", strconv.Itoa(n)})
+	}
+	return facts
 }
 
 // timingGrid sums up the time per phase. It has no rows if nothing was timed.
