@@ -80,6 +80,22 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
         cached = {"features": ("float32", [None, *shape])}
         # Pooled features lose the maps from which explain computes.
         maps = {"maps": ("float32", [None, 2, 2, 8])} if (head, stage) == ("gap", "head") else {}
+        step = (
+            {
+                **cached,
+                "targets": matrix,
+                "weights": ("float32", [None]),
+                "optimizer": ("int32", []),
+                **{name: ("float32", []) for name in SCALARS},
+            },
+            {
+                "loss": ("float32", []),
+                "penalty": ("float32", []),
+                "logits": matrix,
+                "finite": ("bool", []),
+            },
+        )
+        share = {name: ("int32", []) for name in ("examples", "workers", "instance")}
         want = {
             "init": (
                 {
@@ -94,20 +110,10 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
             "head_inputs": (cached, {"inputs": ("float32", [None, *features["head"]])}),
             "begin": ({}, {"step": ("int64", [])}),
             "features": (images, {**cached, **maps}),
-            "step": (
-                {
-                    **cached,
-                    "targets": matrix,
-                    "weights": ("float32", [None]),
-                    "optimizer": ("int32", []),
-                    **{name: ("float32", []) for name in SCALARS},
-                },
-                {
-                    "loss": ("float32", []),
-                    "penalty": ("float32", []),
-                    "logits": matrix,
-                    "finite": ("bool", []),
-                },
+            "step": step,
+            "step_shared": (
+                {**step[0], **share, "rows": ("int32", [None])},
+                {**step[1], "correct": ("float32", [])},
             ),
             "logits": (cached, {"logits": matrix}),
             "explain": (
