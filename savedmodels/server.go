@@ -82,6 +82,11 @@ func (s *Server) shares(config *for_core_protos_go_proto.ConfigProto) (*tf.Sessi
 	shared := proto.Clone(config).(*for_core_protos_go_proto.ConfigProto)
 	shared.IsolateSessionState = true
 	shared.DeviceFilters = []string{taskName(s.this)}
+	if rewrite := shared.GetGraphOptions().GetRewriteOptions(); rewrite.GetAutoMixedPrecisionOnednnBfloat16() == for_core_protos_go_proto.RewriterConfig_ON {
+		// It makes fused operations, which have no bfloat16 until oneDNN's kernels replace
+		// them. A server checks the graph before that.
+		rewrite.Remapping = for_core_protos_go_proto.RewriterConfig_OFF
+	}
 	return s.options(shared)
 }
 
