@@ -16,6 +16,8 @@
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
 #                        of their names, take less
+# make cluster-trials    disturb one process of a cluster that trains with signals, limits and cut
+#                        links, and print how the others end; an hour. TRIALS and FAULTS as above
 # make soak              do much in one process and watch its memory, threads and open files;
 #                        an hour. STEPS=10000 does a tenth
 # make fuzz              run each fuzzer for FUZZTIME=30s; FUZZTIME=1h before a release
@@ -233,9 +235,12 @@ bench-intervals: setup
 bin/evaluations: setup
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/reliability/evaluations
 
-.PHONY: faults soak fuzz race asan vulnerabilities bin/evaluations
+.PHONY: faults cluster-trials soak fuzz race asan vulnerabilities bin/evaluations
 faults: build testdata
 	@$(VENV_PYTHON) scripts/reliability/faults.py $(if $(TRIALS),--trials $(TRIALS)) $(if $(FAULTS),--faults '$(FAULTS)')
+
+cluster-trials: build testdata
+	@$(VENV_PYTHON) scripts/reliability/cluster.py $(if $(TRIALS),--trials $(TRIALS)) $(if $(FAULTS),--faults '$(FAULTS)')
 
 soak: build bin/evaluations testdata
 	@$(VENV_PYTHON) scripts/reliability/soak.py $(if $(STEPS),--steps $(STEPS))

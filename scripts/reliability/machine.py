@@ -124,16 +124,25 @@ def around() -> list[Fault]:
 
 
 @contextmanager
-def little_memory() -> Iterator[list[Fault]]:
-    """Faults of a control group, in which the kernel kills what needs more memory."""
+def memory_group() -> Iterator[str]:
+    """A control group, in which the kernel kills what needs more memory.
+
+    It is entered by a line of shell, with a number of megabytes to be filled in.
+    """
     own, limit = _own_group()
     group = own / f"tftl-faults-{os.getpid()}"
     group.mkdir()
     try:
-        shell = f"echo {{}}M >{group / limit} && echo $$ >{group / 'cgroup.procs'}"
-        yield [_limit("50 to 350 MB of memory (control group)", shell, 50, 350, KILLED)]
+        yield f"echo {{}}M >{group / limit} && echo $$ >{group / 'cgroup.procs'}"
     finally:
         group.rmdir()
+
+
+@contextmanager
+def little_memory() -> Iterator[list[Fault]]:
+    """Faults of a control group."""
+    with memory_group() as shell:
+        yield [_limit("50 to 350 MB of memory (control group)", shell, 50, 350, KILLED)]
 
 
 def _own_group() -> tuple[Path, str]:
