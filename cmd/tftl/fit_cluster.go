@@ -32,7 +32,7 @@ func fitTogether(ctx context.Context, t terminal, r fitRequest, c *cluster.Clust
 	work, cancel := peers.Context(ctx)
 	defer cancel()
 	env, shown := environmentOn(t, server)
-	err = peers.Verdict(runFit(work, t, r, env, shown))
+	err = peers.Do(func() error { return runFit(work, t, r, env, shown) })
 	return errors.Join(err, peers.Leave(err))
 }
 

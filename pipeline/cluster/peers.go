@@ -49,6 +49,7 @@ type Peers struct {
 	own     note
 	seen    []sighting
 	verdict error // why the cluster ends, once that is decided; done if all is well
+	decided time.Time
 	cancel  []context.CancelCauseFunc
 	ready   chan struct{} // closed when all are there
 	over    chan struct{} // closed with the verdict
@@ -150,6 +151,29 @@ func (p *Peers) why() error {
 	return p.verdict
 }
 
+// Do does this process's part of the work and returns the cluster's result. When the
+// cluster has ended, the work is left behind after a quarter of the timeout: TensorFlow, or
+// a disk, cannot be told to return. The process must end then.
+func (p *Peers) Do(work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	var late <-chan time.Time
+	select {
+	case err := <-done:
+		return p.Verdict(err)
+	case <-p.over:
+		if !errors.Is(p.why(), context.Canceled) { // an interrupted chief saves as long as it takes
+			late = time.After(p.Timeout / 4)
+		}
+	}
+	select {
+	case err := <-done:
+		return p.Verdict(err)
+	case <-late:
+		return p.Verdict(p.why())
+	}
+}
+
 // Verdict turns the result of this process's work into that of the cluster: if it
 // failed because of another process, that one's error. It waits for it, because a call
 // may fail before it is known what has happened to whom.
@@ -206,7 +230,7 @@ func (p *Peers) decide(why error) {
 		}
 		return
 	}
-	p.verdict = why
+	p.verdict, p.decided = why, time.Now()
 	for _, cancel := range p.cancel {
 		cancel(why)
 	}

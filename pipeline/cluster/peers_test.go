@@ -122,7 +122,7 @@ func work(absent int, do func(ctx context.Context, p *Peers, h *hub) error) *tea
 			p, err := Join(context.Background(), watch, t.link(task))
 			if err == nil {
 				ctx, cancel := p.Context(context.Background())
-				err = p.Verdict(do(ctx, p, t.hub))
+				err = p.Do(func() error { return do(ctx, p, t.hub) })
 				cancel()
 				err = errors.Join(err, p.Leave(err))
 			}
@@ -235,6 +235,35 @@ func TestLostTasks(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A task whose work does not return ends in time too.
+func TestWorkThatDoesNotReturn(t *testing.T) {
+	for _, stuck := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			never, began := make(chan struct{}), time.Now()
+			var stopped time.Duration
+			team := work(-1, func(ctx context.Context, p *Peers, h *hub) error {
+				switch p.This {
+				case stuck:
+					<-never
+					return nil
+				case 2:
+					h.mu.Lock()
+					h.stopped[2], stopped = true, time.Since(began)
+					h.mu.Unlock()
+				}
+				return wait(ctx)
+			})
+			close(never)
+			team.want(t, pipeline.PeerLost, p2(2), p2(2), "-")
+			for task, took := range team.took[:2] {
+				if took > stopped+testTimeout {
+					t.Errorf("task %d ended after %v, and task 2 stopped at %v", task, took, stopped)
+				}
+			}
+		})
 	}
 }
 

@@ -3,6 +3,8 @@ package cluster
 import (
 	"errors"
 	"time"
+
+	"tftl/pipeline"
 )
 
 // The time between two beats, as a part of the timeout, and its bounds. A task is taken
@@ -55,7 +57,7 @@ func (p *Peers) watch() {
 		if silent && p.hasJoined() {
 			p.lose(0, "has not answered for %v", p.Timeout/2)
 		}
-		if leave == nil && (silent || told && p.mayLeave() || p.failed() && time.Since(left) > p.Timeout/2) {
+		if leave == nil && (silent || told && p.mayLeave() || p.late(left)) {
 			return
 		}
 	}
@@ -76,11 +78,18 @@ func (p *Peers) beat() note {
 	return p.own
 }
 
-// failed reports whether this process or the cluster ends with an error.
-func (p *Peers) failed() bool {
+// late reports whether this process, or the cluster, ended with an error and has waited
+// for the others for long enough. If one was lost, all were told when that was decided.
+func (p *Peers) late(left time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.own.Because != nil || p.verdict != nil && !errors.Is(p.verdict, errDone)
+	switch {
+	case pipeline.KindOf(p.verdict) == pipeline.PeerLost:
+		left = p.decided
+	case p.own.Because == nil && (p.verdict == nil || errors.Is(p.verdict, errDone)):
+		return false
+	}
+	return time.Since(left) > p.Timeout/2
 }
 
 func (p *Peers) hasJoined() bool {
