@@ -19,6 +19,7 @@ rows. What was lost is shown on stderr, and the exit code is then 1.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import re
@@ -120,12 +121,7 @@ def refused(work: Path) -> Iterator[Fault]:
     next(fewer.rglob("*.jpg")).unlink()
     other = work / "model"
     shutil.copytree(MODEL, other)
-    for file in (other / "assets.extra").iterdir():  # which are then those of another export
-        if file.name != "tftl.json":
-            file.unlink()
-    description = other / "assets.extra" / "tftl.json"
-    digest = json.loads(description.read_text())["weights"]["network_sha256"]
-    description.write_text(description.read_text().replace(digest, digest[::-1]))
+    _of_other_weights(other / "assets.extra")
     yield _refused("other images", "images, their classes or their parts", 3, {"data": fewer})
     yield _refused("another model", "weights of the model", 4, {"model": other})
     yield _refused("other options", "options", 2, {"dropout": "0.3"})
@@ -141,6 +137,17 @@ def refused(work: Path) -> Iterator[Fault]:
         say(f"skipped, another version of tftl: {reason}")
         return
     yield replace(_refused("another version of tftl", "tftl other instead of", 2), program=program)
+
+
+def _of_other_weights(extra: Path) -> None:
+    """Make a model that says so."""
+    description, sums = extra / "tftl.json", extra / "SHA256SUMS"
+    was = description.read_bytes()
+    digest = json.loads(was)["weights"]["network_sha256"].encode()
+    now = was.replace(digest, digest[::-1])
+    description.write_bytes(now)
+    old, new = (hashlib.sha256(content).hexdigest() for content in (was, now))
+    sums.write_text(sums.read_text().replace(old, new))
 
 
 def _refused(what: str, text: str, code: int, options: Options | None = None) -> Different:

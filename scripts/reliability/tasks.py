@@ -30,9 +30,9 @@ class Hosts:
         """The words before a command that runs on a task's host."""
         return ["ip", "netns", "exec", self.namespaces[task]] if self.namespaces else []
 
-    def unplug(self, task: int) -> None:
-        """Take the link of a task's host down."""
-        _ip("-n", self.namespaces[task], "link", "set", "eth0", "down")
+    def link(self, task: int, state: str) -> None:
+        """Take the link of a task's host up or down."""
+        _ip("-n", self.namespaces[task], "link", "set", "eth0", state)
 
 
 def loopback(count: int) -> Hosts:

@@ -179,6 +179,8 @@ class Strike(Fault):
         finally:
             if not self.alone:
                 stop(tasks)
+            if self.do is unplug:
+                hosts.link(self.role, "up")
         trouble = trouble or (_each_again(bench, tasks) if self.alone else self._again(bench))
         return trouble, seconds
 
@@ -259,7 +261,7 @@ def interrupt(victim: Task, hosts: Hosts) -> None:
 
 def unplug(victim: Task, hosts: Hosts) -> None:
     """Take its link away."""
-    hosts.unplug(victim.number)
+    hosts.link(victim.number, "down")
 
 
 def nothing(victim: Task, hosts: Hosts) -> None:
