@@ -1,9 +1,11 @@
 package savedmodels
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -37,6 +39,11 @@ type ServerOptions struct {
 	Session Options        // of all sessions, which share the server's devices
 }
 
+// leastServerThreads is how many operations a server can do at a time, at least. Those
+// of a step can take all threads of a small machine for as long as it lasts, and this
+// process would then seem to have gone.
+const leastServerThreads = 8
+
 // workerJob is the job of all processes; the chief is its first task.
 const workerJob = "worker"
 
@@ -52,6 +59,9 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	config := sessionConfig(o.Session.Threads)
 	if _, _, err := selectDevice(config, o.Session); err != nil {
 		return nil, err
+	}
+	if n := cmp.Or(o.Session.Threads, runtime.NumCPU()); n < leastServerThreads {
+		config.InterOpParallelismThreads = leastServerThreads
 	}
 	config.Experimental = &for_core_protos_go_proto.ConfigProto_Experimental{CollectiveGroupLeader: "/job:" + workerJob + "/replica:0/task:0"}
 	def, err := proto.Marshal(&for_core_protos_go_proto.ServerDef{
