@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -129,7 +130,8 @@ def refused(work: Path) -> Iterator[Fault]:
     isa = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
     yield replace(_refused("another instruction set", "instruction set", 2), env=isa)
     program = work / "other" / "tftl"
-    flags = f"-r {ROOT / 'build' / 'libtensorflow' / 'lib'} -X main.version=other"
+    library = Path(os.environ.get("LIBTENSORFLOW") or ROOT / "build" / "libtensorflow")
+    flags = f"-r {(library / 'lib').resolve()} -X main.version=other"
     build = ["go", "build", f"-ldflags={flags}", "-o", str(program), "./cmd/tftl"]
     try:
         subprocess.run(build, cwd=ROOT, check=True)

@@ -82,14 +82,14 @@ class Task:
     ended: float = 0  # 0 as long as it runs
     process: subprocess.Popen[bytes] = field(init=False)
 
-    def start(self, env: dict[str, str]) -> None:
+    def start(self, env: dict[str, str], pass_fds: Sequence[int] = ()) -> None:
         """Begin."""
         kept = environment(self.folder) | {"TFTL_THREADS": "1", "TFTL_WORKERS": "1"} | env
         words = [str(word) for word in self.command]
         self.begun, self.ended = time.monotonic(), 0
         with open(self.folder / "tmp" / "stderr", "wb") as stderr:
             self.process = subprocess.Popen(
-                words, env=kept, stdout=subprocess.DEVNULL, stderr=stderr
+                words, env=kept, stdout=subprocess.DEVNULL, stderr=stderr, pass_fds=pass_fds
             )
 
     @property

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cases import MODEL, PHOTOS, results, unsound
@@ -108,13 +109,15 @@ class Bench:
     def rounds(self) -> str | None:
         """Say whether the losses differ from the undisturbed ones by more than rounding."""
         got = self.losses()
-        if len(got) != len(self.history) or not all(map(_near, got, self.history)):
+        if not near(got, self.history):
             return f"losses {got} instead of {self.history}"
         return unsound(self.folder)
 
 
-def _near(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-4)
+def near(got: Sequence[float], want: Sequence[float]) -> bool:
+    """Whether numbers are the same within rounding."""
+    same = partial(math.isclose, rel_tol=1e-4)
+    return len(got) == len(want) and all(map(same, got, want))
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import fuzz
 import pytest
@@ -11,6 +13,8 @@ from disturb import spread
 from program import ROOT
 from soak import Held, grown
 from suite import KILLED, Ended, Row, merged
+from tasks import Task, stop
+from trials import near
 
 
 def rows(script: str, *arguments: object) -> list[list[str]]:
@@ -66,6 +70,31 @@ def test_trials_are_spread():
     assert spread(3, 10) == [1, 2, 3]
     places = spread(1000, 10)
     assert [place // 100 for place in (at - 1 for at in places)] == list(range(10))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_listeners_are_found(host: str, tmp_path: Path):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        try:
+            listener.bind((host, 0))
+        except OSError:
+            pytest.skip("no IPv6")
+        port = listener.getsockname()[1]
+        ours = Task(0, "", ["sleep", "60"], tmp_path)
+        ours.start({}, pass_fds=[listener.fileno()])
+        assert ours.listens() == []
+        listener.listen()
+        shown = host.removeprefix("::ffff:")
+        assert ours.listens() == [f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"]
+        stop([ours])
+    assert ours.end().code == KILLED
+
+
+def test_losses_are_compared():
+    assert near([1.0, 0.5], [1.00001, 0.5])
+    assert not near([1.0, 0.5], [1.001, 0.5])
+    assert not near([1.0], [1.0, 0.5])
 
 
 def test_growth_is_noticed():
