@@ -33,6 +33,7 @@ func fitTogether(ctx context.Context, t terminal, r fitRequest, c *cluster.Clust
 	defer cancel()
 	env, shown := environmentOn(t, server)
 	err = peers.Do(func() error { return runFit(work, t, r, env, shown) })
+	shown.end()
 	return errors.Join(err, peers.Leave(err))
 }
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,12 +120,12 @@ class Task:
     def listens(self) -> list[str]:
         """The addresses at which it listens, as ss -ltn shows them."""
         process = Path(f"/proc/{self.process.pid}")
-        try:
-            files = [os.readlink(file) for file in (process / "fd").iterdir()]
-            tables = [(process / "net" / name).read_text() for name in ("tcp", "tcp6")]
-        except OSError:  # it ends
-            return []
-        held = {match[1] for file in files if (match := re.match(r"socket:\[(\d+)\]", file))}
+        held = set()
+        for file in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                if match := re.match(r"socket:\[(\d+)\]", os.readlink(file)):
+                    held.add(match[1])
+        tables = [(process / "net" / name).read_text() for name in ("tcp", "tcp6")]
         rows = [line.split() for text in tables for line in text.splitlines()[1:]]
         return [_address(row[1]) for row in rows if row[3] == "0A" and row[9] in held]
 

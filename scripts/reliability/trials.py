@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -297,9 +298,10 @@ def _each_again(bench: Bench, tasks: list[Task]) -> str | None:
 
 def _listen_elsewhere(tasks: list[Task]) -> str | None:
     for task in tasks:
-        listens = task.listens()
-        if listens != [task.address] and task.runs():
-            return f"{task.name} listens at {listens} instead of {task.address}"
+        with suppress(OSError):  # it has just ended
+            listens = task.listens()
+            if listens != [task.address] and task.runs():
+                return f"{task.name} listens at {listens} instead of {task.address}"
     return None
 
 
