@@ -82,6 +82,11 @@ func (s *Server) shares(config *for_core_protos_go_proto.ConfigProto) (*tf.Sessi
 	shared := proto.Clone(config).(*for_core_protos_go_proto.ConfigProto)
 	shared.IsolateSessionState = true
 	shared.DeviceFilters = []string{taskName(s.this)}
+	if rewrite := shared.GraphOptions.RewriteOptions; rewrite.AutoMixedPrecisionOnednnBfloat16 == for_core_protos_go_proto.RewriterConfig_ON {
+		// A server checks the graph before oneDNN's kernels take its place, and knows no
+		// convolution with its bias and activation in bfloat16.
+		rewrite.Remapping = for_core_protos_go_proto.RewriterConfig_OFF
+	}
 	return s.options(shared)
 }
 
