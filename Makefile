@@ -131,7 +131,7 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-BENCH := frozen input steps # programs of scripts/bench
+BENCH := frozen input steps together # programs of scripts/bench
 
 test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
