@@ -155,7 +155,7 @@ test-backbones: build testdata
 testdata: setup
 	@$(VENV_PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
 
-LINTERS := golangci modules ruff mypy shellcheck repository
+LINTERS := golangci modules manifests ruff mypy shellcheck repository
 .PHONY: lint $(LINTERS)
 lint: $(LINTERS)
 
@@ -168,6 +168,10 @@ modules: setup
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
+# A module of its own, for the types of Kubernetes' API.
+manifests:
+	cd scripts/manifests && CGO_ENABLED=0 $(GO) run . '$(CURDIR)'/examples/*/*.yaml
+
 ruff: setup
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
@@ -176,7 +180,7 @@ mypy: setup
 	$(VENV_PYTHON) -m mypy
 
 shellcheck: setup
-	$(VENV)/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
+	$(VENV)/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh examples/*/*.sh)
 
 # Nothing that is built, downloaded or trained was committed despite .gitignore.
 repository:
