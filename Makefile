@@ -12,6 +12,8 @@
 #                        SIZES="5000 50000" measures these
 # make bench-parts       measure the parts of a run with VGG16; DATA=DIR as above
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
+# make bench-cluster     measure one, two and four processes with VGG16, and predict clusters;
+#                        half an hour. DATA=DIR as above
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
@@ -228,6 +230,11 @@ bench-parts: build $(addprefix bin/,$(BENCH)) savedmodels/vgg16/saved_model.pb $
 .PHONY: bench-processors
 bench-processors: build bin/frozen testdata
 	@$(VENV_PYTHON) -u scripts/bench/processors.py
+
+.PHONY: bench-cluster
+bench-cluster: build bin/together savedmodels/vgg16/saved_model.pb $(FETCHED)
+	@$(VENV_PYTHON) scripts/bench/cluster.py '$(PHOTOGRAPHS)' $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		--save build/bench/cluster.json --svg docs/cluster.svg
 
 .PHONY: bench-intervals
 bench-intervals: setup
