@@ -12,6 +12,8 @@
 #                        SIZES="5000 50000" measures these
 # make bench-parts       measure the parts of a run with VGG16; DATA=DIR as above
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
+# make bench-cluster     measure one, two and four processes with VGG16, and predict clusters;
+#                        half an hour. DATA=DIR as above
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
@@ -133,7 +135,7 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-BENCH := frozen input steps # programs of scripts/bench
+BENCH := frozen input steps together # programs of scripts/bench
 
 test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
@@ -157,7 +159,7 @@ test-backbones: build testdata
 testdata: setup
 	@$(VENV_PYTHON) testdata/make.py --output build/testdata 2>build/testdata.log || { cat build/testdata.log >&2; exit 1; }
 
-LINTERS := golangci modules ruff mypy shellcheck repository
+LINTERS := golangci modules manifests ruff mypy shellcheck repository
 .PHONY: lint $(LINTERS)
 lint: $(LINTERS)
 
@@ -170,6 +172,10 @@ modules: setup
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
+# A module of its own, for the types of Kubernetes' API.
+manifests:
+	cd scripts/manifests && CGO_ENABLED=0 $(GO) run . '$(CURDIR)'/examples/*/*.yaml
+
 ruff: setup
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
@@ -178,7 +184,7 @@ mypy: setup
 	$(VENV_PYTHON) -m mypy
 
 shellcheck: setup
-	$(VENV)/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh)
+	$(VENV)/bin/shellcheck .ci/run $(wildcard scripts/*.sh scripts/*/*.sh examples/*/*.sh)
 
 # Nothing that is built, downloaded or trained was committed despite .gitignore.
 repository:
@@ -226,6 +232,11 @@ bench-parts: build $(addprefix bin/,$(BENCH)) savedmodels/vgg16/saved_model.pb $
 .PHONY: bench-processors
 bench-processors: build bin/frozen testdata
 	@$(VENV_PYTHON) -u scripts/bench/processors.py
+
+.PHONY: bench-cluster
+bench-cluster: build bin/together savedmodels/vgg16/saved_model.pb $(FETCHED)
+	@$(VENV_PYTHON) scripts/bench/cluster.py '$(PHOTOGRAPHS)' $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		--save build/bench/cluster.json --svg docs/cluster.svg
 
 .PHONY: bench-intervals
 bench-intervals: setup

@@ -124,3 +124,14 @@ def test_recipe():
 def test_intervals():
     small = ["-sets", 5, "-samples", 100, "-resamples", 20, "-truth", 1000]
     assert "accuracy" in program("go", "run", ROOT / "scripts/bench/coverage", *small)
+
+
+def test_cluster(tmp_path):
+    saved, curve = tmp_path / "measured.json", tmp_path / "curve.svg"
+    toy = ["--model", TESTDATA / "tiny", "--rounds", 1, "--batch", 2, "--images", 12, "--units", 8]
+    toy += ["--widths", 8, "--examples", 1, 2, "--stages", "head", "--processes", 1, 2]
+    out = run("cluster.py", PHOTOS, *toy, "--save", saved, "--svg", curve)
+    assert re.search(r"^\| frozen pass \| 2 \|", out, re.MULTILINE), out
+    assert curve.read_text().startswith("<svg")
+    # What was measured can be read again, and says the same.
+    assert run("cluster.py", "--measured", saved) == out

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Measures training by one, two and four processes here, and predicts it for clusters.
+
+Prints Markdown tables: what the sum of gradients costs, what the model says of the runs that were
+measured, and what it predicts for machines with networks between them. --svg draws the curves.
+
+The processes have one thread each. With fewer than four processors, four processes wait for each
+other; the model says by how much. Run nothing else on the machine. --quiet waits, for a while, until
+others use few processors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from cluster_curve import draw
+from cluster_measure import Plan, measure
+from cluster_model import Measured, Model, Network, Run, Step, Workload, sums
+from measure import ROOT, table
+
+GIGABITS = (10, 25, 100, 400)
+WORKERS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+# What Ethernet in a rack takes, one way.
+LATENCY = 50e-6
+IMAGES = 100_000
+SHARE = 32  # images of a step for each worker
+
+
+def main() -> None:
+    """Measure, or read what was measured, and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photographs", type=Path, nargs="?", help="one sub-folder per class")
+    parser.add_argument("--model", type=Path, default=ROOT / "savedmodels/vgg16")
+    parser.add_argument("--images", type=int, default=192, help="at most (default: 192)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=8, help="images per step (default: 8)")
+    parser.add_argument("--units", type=int, default=256, help="width of the head (default: 256)")
+    parser.add_argument("--widths", type=int, nargs="+", default=[1, 4, 40, 256, 1000])
+    parser.add_argument("--examples", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--stages", nargs="+", default=["head", "block5"])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--quiet", type=float, default=0, help="processors others may use")
+    parser.add_argument("--measured", type=Path, help="read this file instead of measuring")
+    parser.add_argument("--save", type=Path, help="write what was measured to this file")
+    parser.add_argument("--svg", type=Path, help="draw the curves to this file")
+    options = parser.parse_args()
+    if options.measured:
+        measured = read(options.measured)
+    elif options.photographs:
+        measured = measure(plan(options))
+    else:
+        parser.error("want a folder of photographs, or --measured FILE")
+    if options.save:
+        options.save.write_text(json.dumps(dataclasses.asdict(measured), indent=1) + "\n")
+    model = Model(measured)
+    about = f"{measured.machine}, {measured.precision}, batches of {measured.batch}"
+    print(f"{about}, {measured.images} images. Medians.\n")
+    for part in (price(model), check(model), predictions(model)):
+        print(part + "\n")
+    print(
+        f"Without a network, a message costs {model.message * 1e3:.2f} ms, and 1 GB "
+        f"{model.byte * 1e9:.2f} s of software."
+    )
+    if options.svg:
+        options.svg.write_text(draw(model, workloads(measured), IMAGES, SHARE, LATENCY))
+
+
+def plan(o: argparse.Namespace) -> Plan:
+    """What to measure."""
+    return Plan(
+        o.photographs, o.model, o.images, o.rounds, o.batch, o.units, o.widths, o.examples,
+        o.stages, o.processes, o.quiet,
+    )  # fmt: skip
+
+
+def read(path: Path) -> Measured:
+    """Read what --save wrote."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    content["steps"] = [Step(**step) for step in content["steps"]]
+    content["sums"] = [Step(**step) for step in content["sums"]]
+    content["runs"] = [Run(**run) for run in content["runs"]]
+    return Measured(**content)
+
+
+def workloads(measured: Measured) -> list[Workload]:
+    """What is predicted."""
+    stages = list(dict.fromkeys(step.stage for step in measured.steps))
+    found = [Workload("frozen pass")]
+    found += [Workload(f"{stage}, features cached", stage) for stage in stages]
+    return [*found, Workload("head, new augmentation every epoch", stages[0], frozen=True)]
+
+
+def price(model: Model) -> str:
+    """What the sum of gradients adds to a step."""
+    header = ["numbers", "bytes", "processes", "measured, ms", "model, ms"]
+    rows = []
+    for floats, processes, seconds in sorted(sums(model.measured)):
+        expected = model.sum(floats, processes, Network())
+        row = [f"{floats:,}", f"{floats * 4 / 1e6:.1f} MB", str(processes)]
+        rows.append([*row, f"{seconds * 1e3:.1f}", f"{expected * 1e3:.1f}"])
+    return table(header, rows)
+
+
+def check(model: Model) -> str:
+    """What the model says of the runs that were measured."""
+    m = model.measured
+    rows = []
+    for w in workloads(m)[:-1]:
+        for run in sorted(m.runs, key=lambda run: run.processes):
+            seconds = run.epochs[w.stage] if w.stage else m.images / run.frozen
+            expected = model.epoch(w, m.images, m.batch, run.processes, Network())
+            error = f"{100 * (expected / seconds - 1):+.0f}%"
+            row = [w.name, str(run.processes), f"{seconds:.3f}", f"{expected:.3f}", error]
+            rows.append(row)
+    return table(["an epoch", "processes", "measured, s", "predicted, s", "error"], rows)
+
+
+def predictions(model: Model) -> str:
+    """Time and efficiency for clusters."""
+    header = ["an epoch", "workers", *(f"{g} Gb/s" for g in GIGABITS)]
+    rows = []
+    for w in workloads(model.measured):
+        alone = model.epoch(w, IMAGES, SHARE, 1, Network())
+        rows.append([w.name, "1", *[f"{alone:.1f} s"] * len(GIGABITS)])
+        for p in WORKERS:
+            times = [
+                model.epoch(w, IMAGES, SHARE * p, p, Network(gigabits, LATENCY))
+                for gigabits in GIGABITS
+            ]
+            cells = [f"{t:.1f} s, {100 * alone / p / t:.0f}%" for t in times]
+            rows.append([w.name, str(p), *cells])
+    return table(header, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Measures what the model of scaling needs, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster_model import Measured, Run, Step
+from measure import ROOT, processor, say
+
+_FROZEN = re.compile(r"frozen pass: (\d+) images in ([\d.]+) s")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure."""
+
+    photographs: Path
+    model: Path
+    images: int  # at most
+    rounds: int
+    batch: int
+    units: int  # width of the head
+    widths: list[int]  # of heads whose gradients are summed
+    examples: list[int]  # in the shares of a step
+    stages: list[str]
+    processes: list[int]
+    quiet: float  # wait until the machine's load is below this; 0 for not at all
+
+
+def measure(plan: Plan) -> Measured:
+    """Take turns, several rounds, and return the medians."""
+    steps: dict[tuple[str, int, int, int], list[float]] = defaultdict(list)
+    runs: dict[int, list[Run]] = defaultdict(list)
+    precision = "float32"
+    with tempfile.TemporaryDirectory(prefix="tftl-cluster-") as work:
+        data, images = parts(plan, Path(work) / "photographs")
+        for number in range(plan.rounds):
+            for processes in plan.processes:
+                settle(plan.quiet)
+                run = fit(plan, data, Path(work) / "run", processes)
+                say(f"round {number + 1}, {processes} processes: {run}")
+                runs[processes].append(run)
+                for width in plan.widths:
+                    for line in together(plan, "head", processes, width, [1]):
+                        say(str(line))
+                        steps["sum", processes, line["floats"], 1].append(line["seconds"])
+            for stage in plan.stages:
+                for line in together(plan, stage, 1, plan.units, plan.examples):
+                    say(str(line))
+                    key = stage, 1, line["floats"], line["examples"]
+                    steps[key].append(line["seconds"])
+                    precision = line["precision"]
+    all_steps = [Step(*key, statistics.median(values)) for key, values in steps.items()]
+    return Measured(
+        machine=processor(),
+        network="loopback",
+        precision=precision,
+        cores=len(os.sched_getaffinity(0)),
+        images=images,
+        batch=plan.batch,
+        steps=[step for step in all_steps if step.stage != "sum"],
+        sums=[step for step in all_steps if step.stage == "sum"],
+        runs=[middle(of) for of in runs.values()],
+    )
+
+
+def parts(plan: Plan, to: Path) -> tuple[Path, int]:
+    """Copy photographs to train/ and val/, so that each process owns as many."""
+    labels = sorted(path for path in plan.photographs.iterdir() if path.is_dir())
+    files = {label.name: sorted(label.iterdir()) for label in labels}
+    block = plan.batch * max(plan.processes)
+    each = min(plan.images // len(files), *(len(of) for of in files.values()))
+    blocks = each * len(files) * 2 // 3 // block
+    if blocks < 1:
+        sys.exit(f"{plan.photographs}: too few images for batches of {plan.batch}")
+    train, val = blocks * block // len(files), max(1, blocks // 2) * block // len(files)
+    for label, of in files.items():
+        for part, some in (("train", of[:train]), ("val", of[train : train + val])):
+            (to / part / label).mkdir(parents=True)
+            for file in some:
+                shutil.copy(file, to / part / label)
+    return to, train * len(files)
+
+
+def fit(plan: Plan, data: Path, run: Path, processes: int) -> Run:
+    """Train with an empty cache. Each process has one thread, and a core if there is one."""
+    cache = run.with_name("cache")
+    for folder in (run, cache):
+        shutil.rmtree(folder, ignore_errors=True)
+    words: list[object] = [ROOT / "bin/tftl"]
+    if processes > 1:
+        words += ["launch", "-n", processes, "--"]
+    words += ["fit", "--data", data, "--model", plan.model, "--output", run, "--cache-dir", cache]
+    words += ["--threads", 1, "--workers", 1, "-b", plan.batch, "--units", plan.units]
+    words += ["--patience", 0, "--quiet=false"]
+    for stage in plan.stages:
+        words += ["--stage", f"{stage}:epochs=3"]
+    before = os.times()
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    used = os.times()
+    if done.returncode:
+        sys.exit(f"{words}: exit status {done.returncode}\n{done.stderr[-4000:]}")
+    passes = [(int(n), float(s)) for n, s in _FROZEN.findall(done.stderr) if int(n)]
+    first = passes[:processes]  # each process says it once for each stage
+    epochs: dict[str, list[float]] = defaultdict(list)
+    for line in (run / "timing.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["phase"] == "epoch":
+            epochs[entry["stage"]].append(entry["train"])
+    spent = used.children_user + used.children_system - before.children_user
+    return Run(
+        processes,
+        sum(n for n, _ in first) / max(0.1, *(s for _, s in first)),
+        # In the first epoch TensorFlow optimises the graph.
+        {stage: statistics.median(times[1:]) for stage, times in epochs.items()},
+        spent - before.children_system,
+    )
+
+
+def together(
+    plan: Plan, stage: str, processes: int, units: int, examples: list[int]
+) -> list[dict[str, float]]:
+    """Measure steps; returns the lines that the program prints."""
+    words = [ROOT / "bin/together", "-model", plan.model, "-stage", stage, "-units", units]
+    words += ["-steps", 6, "-processes", processes, "-examples", ",".join(map(str, examples))]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{words}: exit status {done.returncode}\n{done.stderr[-4000:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def middle(runs: list[Run]) -> Run:
+    """The medians of some runs."""
+    return Run(
+        runs[0].processes,
+        statistics.median(run.frozen for run in runs),
+        {s: statistics.median(run.epochs[s] for run in runs) for s in runs[0].epochs},
+        statistics.median(run.processor for run in runs),
+    )
+
+
+def settle(load: float) -> None:
+    """Wait for a quiet moment, at most two minutes."""
+    until = time.monotonic() + 120
+    while load and busy() > load and time.monotonic() < until:
+        time.sleep(2)
+
+
+def busy() -> float:
+    """How many processors others have used during the last seconds."""
+
+    def spent() -> int:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        return sum(map(int, fields)) - int(fields[3]) - int(fields[4])
+
+    before, start = spent(), time.monotonic()
+    time.sleep(1)
+    return (spent() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
