@@ -14,6 +14,14 @@ import (
 	"tftl/pipeline/workflow"
 )
 
+// What has no room is read again.
+const (
+	// MostHeld is how many bytes of a part are kept for its pictures while it is
+	// measured.
+	MostHeld   = 64 << 20
+	mostChosen = 256 << 20 // while pictures and heat maps are made
+)
+
 // Painter paints images for a report.
 type Painter interface {
 	// Thumbnail returns a small JPEG of an image.
@@ -53,7 +61,11 @@ func Stored(ctx context.Context, r Request, env workflow.Env) (*Result, error) {
 		Table: table, Images: set.Test.Keep(func(i int) bool { return measured[set.Test.Sample(i).ID] }),
 		run: run, request: r, env: env, kept: true,
 	}
-	result.held = hold(result.Images, mostHeld)
+	once := env.ReadOnce
+	if once == nil {
+		once = workflow.NewReadOnce(MostHeld)
+	}
+	result.images = once.Images(result.Images)
 	result.Report.Decision = decision
 	result.digest, err = run.PredictionsDigest()
 	return result, err
@@ -148,7 +160,7 @@ func union(a, b []int) []int {
 // their descriptions by index.
 func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
-	images := hold(chosen{r.held, index}, mostChosen)
+	images := workflow.NewReadOnce(mostChosen).Images(chosen{r.images, index})
 	for k, i := range index {
 		p, d := r.Table.Predictions[i], r.Report.Decision
 		classes[k] = d.Class(p.Probabilities)
@@ -177,13 +189,25 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 
 // chosen is the indexed images of others.
 type chosen struct {
-	pipeline.Encoded
+	workflow.Files
 	index []int
 }
 
 func (c chosen) Len() int                     { return len(c.index) }
-func (c chosen) Sample(k int) pipeline.Sample { return c.Encoded.Sample(c.index[k]) }
-func (c chosen) Bytes(k int) ([]byte, error)  { return c.Encoded.Bytes(c.index[k]) }
+func (c chosen) Sample(k int) pipeline.Sample { return c.Files.Sample(c.index[k]) }
+func (c chosen) Bytes(k int) ([]byte, error)  { return c.Files.Bytes(c.index[k]) }
+func (c chosen) Path(k int) (string, bool)    { return c.Files.Path(c.index[k]) }
+
+// paths is the set of the files of indexed images.
+func paths(images workflow.Files, index []int) map[string]bool {
+	set := map[string]bool{}
+	for _, i := range index {
+		if path, ok := images.Path(i); ok {
+			set[path] = true
+		}
+	}
+	return set
+}
 
 // WriteReport writes both forms of a run's report into its folder, when no other
 // process writes an evaluation.
