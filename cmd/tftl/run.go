@@ -20,7 +20,6 @@ import (
 	"tftl/pipeline/report"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/runfile"
-	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/batch"
 	"tftl/pipeline/workflow/evaluate"
 )
@@ -161,13 +160,14 @@ func runRun(ctx context.Context, t terminal, r runRequest) error {
 	}
 	verdict := b.Verdict(ctx)
 	if best := summary.Best(); best >= 0 && ctx.Err() == nil && b.Jobs[best].Err == nil {
-		verdict = cmp.Or(verdict, illustrateBest(ctx, b, b.Jobs[best], env)) // pictures matter less than failures
+		verdict = cmp.Or(verdict, illustrateBest(ctx, b, b.Jobs[best])) // pictures matter less than failures
 	}
 	return verdict
 }
 
 // illustrateBest makes the pictures of the best run's report, unless it has them.
-func illustrateBest(ctx context.Context, b *batch.Batch, j *batch.Job, env workflow.Env) error {
+func illustrateBest(ctx context.Context, b *batch.Batch, j *batch.Job) error {
+	env := b.Env()
 	if has, err := report.HasGallery(rundir.Dir{Path: j.Train.Output}); has || err != nil {
 		return err
 	}

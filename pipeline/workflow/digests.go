@@ -40,8 +40,14 @@ type seen struct {
 	changed bool         // between two times that it was read: the key may be that of either
 }
 
-// Digests returns a new Digests that knows what earlier commands have learnt.
-func (e Env) Digests() *Digests { return &Digests{Contents: e.Contents} }
+// Digests returns those that the runs of a batch share, or else new ones that know
+// what earlier commands have learnt.
+func (e Env) Digests() *Digests {
+	if e.Shared != nil {
+		return e.Shared
+	}
+	return &Digests{Contents: e.Contents}
+}
 
 // Remember keeps for later commands what was learnt of image files.
 func (e Env) Remember() {
@@ -162,12 +168,13 @@ func (d *Digests) whyBad(id string) string {
 func (d *Digests) Take(images pipeline.Encoded, digest func(i int) Digest, decoder string) {
 	for i := range images.Len() {
 		sum, id := digest(i), images.Sample(i).ID
-		if sum == (Digest{}) || d.whyBad(id) != "" {
+		if sum == (Digest{}) {
 			continue
 		}
+		bad := d.whyBad(id) != ""
 		d.set(id, func(s *seen) {
 			s.digest = sum
-			if decoder != "" {
+			if decoder != "" && !bad {
 				s.decoder = contents.Decoder(decoder)
 			}
 		})
@@ -197,21 +204,15 @@ func (d *Digests) Changed(ctx context.Context, run rundir.Dir, part dataset.Part
 // Watch returns images that note in which state a file is when it is read, so that
 // what is learnt of it can be remembered.
 func (d *Digests) Watch(images pipeline.Encoded) pipeline.Encoded {
-	files, ok := images.(files)
+	files, ok := images.(Files)
 	if d.Contents == nil || !ok {
 		return images
 	}
 	return watched{files, d}
 }
 
-// files is images that may be files of their own.
-type files interface {
-	pipeline.Encoded
-	Path(i int) (path string, ok bool)
-}
-
 type watched struct {
-	files
+	Files
 	digests *Digests
 }
 
@@ -219,10 +220,10 @@ type watched struct {
 func (w watched) Bytes(i int) ([]byte, error) {
 	path, ok := w.Path(i)
 	if !ok {
-		return w.files.Bytes(i)
+		return w.Files.Bytes(i)
 	}
 	key := w.digests.Contents.KeyOf(path)
-	encoded, err := w.files.Bytes(i)
+	encoded, err := w.Files.Bytes(i)
 	if err == nil && key != (contents.Key{}) && w.digests.Contents.KeyOf(path) == key {
 		w.digests.set(w.Sample(i).ID, func(s *seen) {
 			if s.digest == (Digest{}) { // or it is known already

@@ -32,6 +32,12 @@ type Env struct {
 	CheckModel func(dir string) error
 	// Caches are shared with other runs. It is nil for a single run.
 	Caches *Caches
+	// Shared is what the runs of a batch have learnt of the images that they share. It
+	// is nil for a single run.
+	Shared *Digests
+	// ReadOnce keeps images of test parts for the pictures of the best run of a batch.
+	// It is nil for a single run.
+	ReadOnce *ReadOnce
 	// Memory is how many more bytes the process may use, and Disk how many are free
 	// on the disk of a folder; below 0 if unknown. They may be nil, which is the same.
 	Memory func() int64

@@ -217,7 +217,7 @@ func (b *Batch) open(ctx context.Context, j *Job, env workflow.Env) (*train.Run,
 	// Now, because what it begins with may have changed since it was planned: an
 	// earlier run of the batch, say, whose weights it takes.
 	config, set := p.Config, *p.Set // as they are before bad images are left out
-	p.Digests = j.digests
+	p.Measured = true
 	p.Identify = func() (string, error) {
 		_, err := b.planner.inputs(ctx, j, config, &set)
 		return j.Inputs, err
@@ -236,7 +236,7 @@ func measure(ctx context.Context, j *Job, env workflow.Env) error {
 	if err != nil {
 		return err
 	}
-	learnt, err := train.Learn(j.dir(), network, j.Train.Options, j.digests, env)
+	learnt, err := train.Learn(j.dir(), network, j.Train.Options, env.Digests(), env)
 	if err != nil {
 		return err
 	}
@@ -273,6 +273,9 @@ func measure(ctx context.Context, j *Job, env workflow.Env) error {
 	j.best, err = j.bestEpoch() // it was trained earlier
 	return err
 }
+
+// Env is the environment of what is done with a run after the batch.
+func (b *Batch) Env() workflow.Env { return b.env }
 
 // CloseModel closes the open models, to make room for another.
 func (b *Batch) CloseModel() {

@@ -309,11 +309,17 @@ func TestWarningsAreGivenOnce(t *testing.T) {
 func TestARunThatCannotBeMeasuredHasNoBestEpoch(t *testing.T) {
 	s := newSetting(t)
 	fake.Write(t, s.path("photos/test/cat/0.jpg"), "bad")
-	b, err := s.do(t.Context())
-	if j := b.Jobs[0]; pipeline.KindOf(err) != pipeline.BadData || j.Err == nil || j.Best != nil || j.Report != nil {
-		t.Errorf("%v: %+v", err, j)
+	for _, off := range []bool{false, true} { // without a cache, nothing decodes it before it is measured
+		want := batch.ToBegin
+		if off {
+			s.batch.Runs[0].Train.Cache.Off, want = true, batch.ToMeasure
+		}
+		b, err := s.do(t.Context())
+		if j := b.Jobs[0]; pipeline.KindOf(err) != pipeline.BadData || j.Err == nil || j.Best != nil || j.Report != nil {
+			t.Errorf("%v: %+v", err, j)
+		}
+		s.wantStates(want, batch.ToBegin)
 	}
-	s.wantStates(batch.ToMeasure, batch.ToBegin)
 }
 
 // A run that begins with another of its batch is of the weights that it began

@@ -9,6 +9,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
+	"tftl/pipeline/workflow/evaluate"
 	"tftl/pipeline/workflow/train"
 )
 
@@ -67,7 +68,7 @@ func (b *Batch) give(taken []*pool) {
 // envOf returns the environment for a run, which uses the graphs of a pool.
 func (b *Batch) envOf(j *Job, p *pool) workflow.Env {
 	env := b.env
-	env.Load = p.load
+	env.Load, env.Shared = p.load, j.digests
 	if j.Train.InitFrom != "" {
 		env.Load = p.alone
 	}
@@ -92,7 +93,7 @@ func together(env workflow.Env) workflow.Env {
 	var making, showing sync.Mutex
 	warned := map[string]bool{}
 	with := env
-	with.Caches = new(workflow.Caches)
+	with.Caches, with.ReadOnce = new(workflow.Caches), workflow.NewReadOnce(evaluate.MostHeld)
 	with.Load = func(path string, s workflow.Session) (workflow.Network, error) {
 		making.Lock()
 		defer making.Unlock()

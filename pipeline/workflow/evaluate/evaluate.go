@@ -98,8 +98,8 @@ type Result struct {
 	// LikeProbabilities says that all logits look like probabilities.
 	LikeProbabilities bool
 
-	run     *rundir.Held // nil if the model is not a run
-	held    *held        // Images, those that were read for their pictures in memory
+	run     *rundir.Held   // nil if the model is not a run
+	images  workflow.Files // Images, of which some are in memory for their pictures
 	request Request
 	env     workflow.Env
 	kept    bool   // whether the run's folder keeps it
@@ -133,16 +133,18 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err := m.digests.Recall(ctx, part, r.Workers); err != nil {
 		return nil, err
 	}
-	kept, room := m.keeps(data), 0
+	kept, once := m.keeps(data), env.ReadOnce
 	if kept && r.Illustrated {
-		room = mostHeld
+		once = workflow.NewReadOnce(MostHeld)
 	}
-	images := hold(part, room)
+	images := once.Images(part)
 	table, alike, err := m.predict(ctx, m.digests.Hashed(images), decision)
 	if err != nil {
 		return nil, err
 	}
-	images.drop(union(table.Choose(decision)))
+	if r.Illustrated {
+		once.Drop(paths(part, union(table.Choose(decision))))
+	}
 	table.Slices = m.slices(part)
 	if err := m.warnOfContents(ctx, data, part); err != nil {
 		return nil, err
@@ -150,7 +152,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	env.Remember()
 	result := &Result{
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
-		run: held, held: images, request: r, env: env, kept: kept,
+		run: held, images: images, request: r, env: env, kept: kept,
 	}
 	if data.set.Train.Len()+data.set.Validation.Len() > 0 {
 		result.Report.Part = data.part

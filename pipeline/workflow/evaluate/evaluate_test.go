@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"iter"
 	"os"
 	"path/filepath"
@@ -37,33 +34,6 @@ func (n network) Predict(_ context.Context, images pipeline.Encoded, _ int) iter
 			}
 		}
 	}
-}
-
-// painter paints single pixels.
-type painter struct{}
-
-func (painter) Thumbnail(context.Context, []byte, pipeline.Sample) ([]byte, error) {
-	return square(1)
-}
-
-// square is a JPEG with this many pixels on a side.
-func square(side int) ([]byte, error) {
-	var out bytes.Buffer
-	err := jpeg.Encode(&out, image.NewGray(image.Rect(0, 0, side, side)), nil)
-	return out.Bytes(), err
-}
-
-func (painter) Overlays(_ context.Context, _ pipeline.Encoded, classes []int, found func(int, []byte) error) error {
-	for k := range classes {
-		var out bytes.Buffer
-		if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
-			return err
-		}
-		if err := found(k, out.Bytes()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // setting has a world with data and a run trained on it.
@@ -130,7 +100,7 @@ func TestMeasuringKeepingAndIllustratingAreSeparate(t *testing.T) {
 	if err := result.Keep(t.Context()); err != nil || !s.exists("run/evaluation.json") || !s.exists("run/predictions.csv") || s.exists("run/gallery") {
 		t.Errorf("keep: %v", err)
 	}
-	if err := result.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/gallery/01-heat.png") || !s.exists("run/report.html") {
+	if err := result.Illustrate(t.Context(), fake.Painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/gallery/01-heat.png") || !s.exists("run/report.html") {
 		t.Errorf("illustrate: %v", err)
 	}
 	painted, err := os.ReadFile(s.path("run/gallery/01.jpg"))
@@ -141,18 +111,18 @@ func TestMeasuringKeepingAndIllustratingAreSeparate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := result.Illustrate(t.Context(), painter{}); err != nil {
+	if err := result.Illustrate(t.Context(), fake.Painter{}); err != nil {
 		t.Error(err)
 	}
 	if now, err := os.Stat(s.path("run/gallery/01.jpg")); err != nil || !os.SameFile(before, now) {
 		t.Errorf("%v: pictures of the same predictions are painted again", err)
 	}
-	other, err := square(2)
+	other, err := fake.Square(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fake.Write(t, s.path("run/gallery/01.jpg"), string(other))
-	if err := result.Illustrate(t.Context(), painter{}); err != nil {
+	if err := result.Illustrate(t.Context(), fake.Painter{}); err != nil {
 		t.Error(err)
 	}
 	if now, err := os.ReadFile(s.path("run/gallery/01.jpg")); err != nil || !bytes.Equal(now, painted) {
@@ -165,7 +135,7 @@ func TestMeasuringKeepingAndIllustratingAreSeparate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stored.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01-heat.png") {
+	if err := stored.Illustrate(t.Context(), fake.Painter{}); err != nil || !s.exists("run/gallery/01-heat.png") {
 		t.Errorf("illustrate what is stored: %v", err)
 	}
 }
@@ -193,7 +163,7 @@ func TestLessThanAllPredictionsIsKept(t *testing.T) {
 		if err := result.Keep(t.Context()); err != nil || s.exists("run/predictions.csv") == r.Predictions.None {
 			t.Errorf("%s: %v", text, err)
 		}
-		if err := result.Illustrate(t.Context(), painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/report.html") {
+		if err := result.Illustrate(t.Context(), fake.Painter{}); err != nil || !s.exists("run/gallery/01.jpg") || !s.exists("run/report.html") {
 			t.Errorf("%s: %v", text, err)
 		}
 		if _, err := evaluate.Stored(t.Context(), r, s.Env()); err == nil || !strings.Contains(err.Error(), want) || pipeline.KindOf(err) != pipeline.BadData {
@@ -215,7 +185,7 @@ func TestAnEvaluationThatWasReplacedIsNotIllustrated(t *testing.T) {
 	if err := second.Keep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.Illustrate(t.Context(), painter{}); err != nil || s.exists("run/gallery") {
+	if err := first.Illustrate(t.Context(), fake.Painter{}); err != nil || s.exists("run/gallery") {
 		t.Errorf("pictures of another evaluation: %v", err)
 	}
 }
@@ -244,7 +214,7 @@ func TestOnlyTheRunsOwnTestPartIsKept(t *testing.T) {
 			t.Errorf("%s: nothing is said of what is not kept", name)
 		}
 		s.Notes = nil
-		if err := result.Illustrate(t.Context(), painter{}); err != nil || s.exists("run/gallery") {
+		if err := result.Illustrate(t.Context(), fake.Painter{}); err != nil || s.exists("run/gallery") {
 			t.Errorf("%s: %v, and it is illustrated", name, err)
 		}
 	}

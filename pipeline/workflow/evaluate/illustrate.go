@@ -14,6 +14,14 @@ import (
 	"tftl/pipeline/workflow"
 )
 
+// What has no room is read again.
+const (
+	// MostHeld is how many bytes of a part are kept for its pictures while it is
+	// measured.
+	MostHeld   = 64 << 20
+	mostChosen = 256 << 20 // while pictures and heat maps are made
+)
+
 // Painter paints images for a report.
 type Painter interface {
 	// Thumbnail returns a small JPEG of an image.
@@ -64,7 +72,11 @@ func (r *Result) Find(ctx context.Context) error {
 	if n := len(r.Table.Predictions); r.Images.Len() != n {
 		return pipeline.Errorf(pipeline.BadData, "the data has %d of the %d images that were measured", r.Images.Len(), n)
 	}
-	r.held = hold(r.Images, mostHeld)
+	once := r.env.ReadOnce
+	if once == nil {
+		once = workflow.NewReadOnce(MostHeld)
+	}
+	r.images = once.Images(r.Images)
 	return nil
 }
 
@@ -157,7 +169,7 @@ func union(a, b []int) []int {
 // their descriptions by index.
 func (r *Result) paint(ctx context.Context, dir string, index []int, painter Painter) (map[int]*report.Picture, error) {
 	pictures, classes := map[int]*report.Picture{}, make([]int, len(index))
-	images := hold(chosen{r.held, index}, mostChosen)
+	images := workflow.NewReadOnce(mostChosen).Images(chosen{r.images, index})
 	for k, i := range index {
 		p, d := r.Table.Predictions[i], r.Report.Decision
 		classes[k] = d.Class(p.Probabilities)
@@ -186,13 +198,25 @@ func (r *Result) paint(ctx context.Context, dir string, index []int, painter Pai
 
 // chosen is the indexed images of others.
 type chosen struct {
-	pipeline.Encoded
+	workflow.Files
 	index []int
 }
 
 func (c chosen) Len() int                     { return len(c.index) }
-func (c chosen) Sample(k int) pipeline.Sample { return c.Encoded.Sample(c.index[k]) }
-func (c chosen) Bytes(k int) ([]byte, error)  { return c.Encoded.Bytes(c.index[k]) }
+func (c chosen) Sample(k int) pipeline.Sample { return c.Files.Sample(c.index[k]) }
+func (c chosen) Bytes(k int) ([]byte, error)  { return c.Files.Bytes(c.index[k]) }
+func (c chosen) Path(k int) (string, bool)    { return c.Files.Path(c.index[k]) }
+
+// paths is the set of the files of indexed images.
+func paths(images workflow.Files, index []int) map[string]bool {
+	set := map[string]bool{}
+	for _, i := range index {
+		if path, ok := images.Path(i); ok {
+			set[path] = true
+		}
+	}
+	return set
+}
 
 // WriteReport writes both forms of a run's report into its folder, when no other
 // process writes an evaluation.

@@ -28,7 +28,7 @@ func TestARunThatIsReplacedMeanwhile(t *testing.T) {
 			s.must(os.Remove(s.path("run/evaluation.json")))
 			replace(s)
 			for what, err := range map[string]error{
-				"keep": early.Keep(t.Context()), "illustrate": late.Illustrate(t.Context(), painter{}), "describe": late.Describe(t.Context()),
+				"keep": early.Keep(t.Context()), "illustrate": late.Illustrate(t.Context(), fake.Painter{}), "describe": late.Describe(t.Context()),
 			} {
 				if err == nil || !strings.Contains(err.Error(), "was replaced by another process meanwhile") {
 					t.Errorf("%s: %v", what, err)

@@ -21,8 +21,8 @@ type first struct {
 }
 
 // look reads the images that are not known yet: those for training and validation
-// in the frozen pass of the first stage. It leaves out bad images if those are to be
-// skipped.
+// in the frozen pass of the first stage, and those for testing as well if the run is
+// measured. It leaves out bad images if those are to be skipped.
 func (p *Prepared) look(ctx context.Context) (skipped []rundir.BadImage, err error) {
 	all, err := p.Set.Part(pipeline.AllParts)
 	if err != nil {
@@ -88,13 +88,20 @@ func (p *Prepared) pass(ctx context.Context) error {
 			return err
 		}
 	}
-	in.skipBad = p.skips()
-	defer func() { in.skipBad = false }()
+	in.skipBad, in.testToo = p.skips(), p.Measured && onePass(p.Config.Training)
+	defer func() { in.skipBad, in.testToo = false, false }()
 	in.first.train, in.first.validation, err = in.open(ctx, name, stage)
 	if err == nil && in.fresh != nil {
 		err = in.decodeFresh(ctx)
 	}
 	return err
+}
+
+// onePass says whether the frozen pass of the first stage computes the features of
+// all stages. Otherwise an evaluation may need others.
+func onePass(t rundir.Training) bool {
+	n := len(t.Stages)
+	return n == 1 || n == 2 && t.HeadFeaturesFrom == t.Stages[1].Name
 }
 
 // time shows an event, and keeps the timing of a frozen pass for the run's folder.

@@ -35,6 +35,7 @@ type inputs struct {
 
 	first   *first // nil once its sources are taken, and for a resumed run
 	skipBad bool   // in the frozen pass
+	testToo bool   // in the frozen pass
 
 	received []string // folders of checkpoints that the chief has sent
 }
@@ -70,7 +71,11 @@ func (in *inputs) open(ctx context.Context, name string, stage pipeline.Stage) (
 		in.env.Say("the feature cache is off: every epoch runs the frozen part")
 		return train, second, nil
 	}
-	return train, second, in.warm(ctx, name, append(missing, second))
+	missing = append(missing, second)
+	if in.testToo { // last, because training needs the room more
+		missing = append(missing, in.features(stage, in.env.ReadOnce.Images(in.set.Test)))
+	}
+	return train, second, in.warm(ctx, name, missing)
 }
 
 // warm runs the frozen pass on sources and warns of problems with the cache.
@@ -112,6 +117,7 @@ func (in *inputs) warm(ctx context.Context, stage string, sources []*features.So
 
 // warmOne runs the frozen pass on a source, and keeps what was learnt of its images.
 func (in *inputs) warmOne(ctx context.Context, s *features.Source, progress func(done, cached int)) error {
+	s.Know(in.digests.Of) // again: another run of a batch may have read them meanwhile
 	var bad func(i int, err error)
 	if in.skipBad {
 		bad = func(i int, err error) { in.digests.Bad(s.Sample(i), err) }

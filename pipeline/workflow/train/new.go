@@ -22,6 +22,9 @@ type Prepared struct {
 	Network workflow.Network
 	Set     *dataset.Set
 	Digests *workflow.Digests // of the set's images read so far
+	// Measured says that the same command will measure the test part, so that its
+	// images are read for both.
+	Measured bool
 	// Identify returns Config.Inputs, once all images have been read. nil: the run is
 	// not part of a batch.
 	Identify func() (string, error)
