@@ -5,8 +5,8 @@ Prints Markdown tables: what the sum of gradients costs, what the model says of 
 measured, and what it predicts for machines with networks between them. --svg draws the curves.
 
 The processes have one thread each. With fewer than four processors, four processes wait for each
-other; the model says by how much. Run nothing else on the machine. --quiet waits, for a while, until
-others use few processors.
+other; the model says by how much. All times are the fastest of several, which other programs on the
+machine have disturbed least.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 from cluster_curve import draw
 from cluster_measure import Plan, measure
-from cluster_model import Measured, Model, Network, Run, Step, Workload, sums
+from cluster_model import Measured, Model, Network, Run, Size, Step, Workload, sums
 from measure import ROOT, table
 
 GIGABITS = (10, 25, 100, 400)
-WORKERS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 # What Ethernet in a rack takes, one way.
 LATENCY = 50e-6
-IMAGES = 100_000
-SHARE = 32  # images of a step for each worker
+# What is predicted: batches grow with the workers, up to where training suffers.
+CLUSTERS = {p: Size(1_000_000, min(32 * p, 4096)) for p in WORKERS}
 
 
 def main() -> None:
@@ -43,7 +42,6 @@ def main() -> None:
     parser.add_argument("--examples", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--stages", nargs="+", default=["head", "block5"])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--quiet", type=float, default=0, help="processors others may use")
     parser.add_argument("--measured", type=Path, help="read this file instead of measuring")
     parser.add_argument("--save", type=Path, help="write what was measured to this file")
     parser.add_argument("--svg", type=Path, help="draw the curves to this file")
@@ -58,7 +56,7 @@ def main() -> None:
         options.save.write_text(json.dumps(dataclasses.asdict(measured), indent=1) + "\n")
     model = Model(measured)
     about = f"{measured.machine}, {measured.precision}, batches of {measured.batch}"
-    print(f"{about}, {measured.images} images. Medians.\n")
+    print(f"{about}, {measured.images} images. The fastest of several times.\n")
     for part in (price(model), check(model), predictions(model)):
         print(part + "\n")
     print(
@@ -66,20 +64,20 @@ def main() -> None:
         f"{model.byte * 1e9:.2f} s of software."
     )
     if options.svg:
-        options.svg.write_text(draw(model, workloads(measured), IMAGES, SHARE, LATENCY))
+        options.svg.write_text(draw(model, workloads(measured), CLUSTERS, LATENCY))
 
 
 def plan(o: argparse.Namespace) -> Plan:
     """What to measure."""
     return Plan(
         o.photographs, o.model, o.images, o.rounds, o.batch, o.units, o.widths, o.examples,
-        o.stages, o.processes, o.quiet,
+        o.stages, o.processes,
     )  # fmt: skip
 
 
 def read(path: Path) -> Measured:
     """Read what --save wrote."""
-    content: dict[str, Any] = json.loads(path.read_text())
+    content = json.loads(path.read_text())
     content["steps"] = [Step(**step) for step in content["steps"]]
     content["sums"] = [Step(**step) for step in content["sums"]]
     content["runs"] = [Run(**run) for run in content["runs"]]
@@ -112,7 +110,7 @@ def check(model: Model) -> str:
     for w in workloads(m)[:-1]:
         for run in sorted(m.runs, key=lambda run: run.processes):
             seconds = run.epochs[w.stage] if w.stage else m.images / run.frozen
-            expected = model.epoch(w, m.images, m.batch, run.processes, Network())
+            expected = model.epoch(w, Size(m.images, m.batch), run.processes, Network())
             error = f"{100 * (expected / seconds - 1):+.0f}%"
             row = [w.name, str(run.processes), f"{seconds:.3f}", f"{expected:.3f}", error]
             rows.append(row)
@@ -124,16 +122,21 @@ def predictions(model: Model) -> str:
     header = ["an epoch", "workers", *(f"{g} Gb/s" for g in GIGABITS)]
     rows = []
     for w in workloads(model.measured):
-        alone = model.epoch(w, IMAGES, SHARE, 1, Network())
-        rows.append([w.name, "1", *[f"{alone:.1f} s"] * len(GIGABITS)])
-        for p in WORKERS:
-            times = [
-                model.epoch(w, IMAGES, SHARE * p, p, Network(gigabits, LATENCY))
-                for gigabits in GIGABITS
-            ]
-            cells = [f"{t:.1f} s, {100 * alone / p / t:.0f}%" for t in times]
+        for p, size in CLUSTERS.items():
+            cells = []
+            for gigabits in GIGABITS:
+                n = Network(gigabits, LATENCY)
+                part = 100 * model.efficiency(w, CLUSTERS, n, p)
+                cells.append(f"{clock(model.epoch(w, size, p, n))}, {part:.0f}%")
             rows.append([w.name, str(p), *cells])
     return table(header, rows)
+
+
+def clock(seconds: float) -> str:
+    """A time that people read."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 if __name__ == "__main__":

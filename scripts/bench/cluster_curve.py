@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from cluster_model import Model, Network, Workload
+from cluster_model import Model, Network, Size, Workload
 
 TINTS = ("#1b6ca8", "#c2571a", "#2e7d4f", "#7a3e9d")
 DASHES = {10: "7 4", 100: ""}  # Gb/s
@@ -42,10 +43,8 @@ class Axes:
         return found
 
 
-def draw(
-    model: Model, workloads: list[Workload], images: int, share: int, latency: float
-) -> str:
-    """An SVG of two plots: this machine, and clusters."""
+def draw(model: Model, workloads: list[Workload], clusters: dict[int, Size], wait: float) -> str:
+    """An SVG of two plots: this machine, and clusters of some sizes with a latency."""
     here, there = Axes(60, 60, 4, 2.5), Axes(510, 60, 1000, 100)
     body = here.frame("On this machine: times as fast as one process", "", [1, 2, 4], [0, 1, 2])
     body += there.frame(
@@ -53,30 +52,21 @@ def draw(
     )
     m = model.measured
     for w, tint in zip(workloads, TINTS, strict=False):
-        fast = speed(lambda p, w=w: model.epoch(w, m.images, m.batch, p, Network()))
+        seconds = partial(model.epoch, w, Size(m.images, m.batch), network=Network())
         if not w.frozen:
-            body.append(line([here.at(p, fast(p)) for p in (1, 2, 3, 4)], tint, 2))
+            body.append(line([here.at(p, seconds(1) / seconds(p)) for p in (1, 2, 3, 4)], tint, 2))
             took = {
                 run.processes: run.epochs[w.stage] if w.stage else m.images / run.frozen
                 for run in m.runs
             }
-            for p, seconds in took.items():
-                x, y = here.at(p, took[1] / seconds).split(",")
+            for p, spent in took.items():
+                x, y = here.at(p, took[1] / spent).split(",")
                 body.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{tint}"/>')
         for gigabits, dashes in DASHES.items():
-            network = Network(gigabits, latency)
-            alone = model.epoch(w, images, share, 1, network)
-            points = [
-                there.at(p, 100 * alone / p / model.epoch(w, images, share * p, p, network))
-                for p in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
-            ]
+            efficient = partial(model.efficiency, w, clusters, Network(gigabits, wait))
+            points = [there.at(p, 100 * efficient(p)) for p in clusters]
             body.append(line(points, tint, 2, dashes))
     return page(body + legend(workloads))
-
-
-def speed(seconds: Callable[[int], float]) -> Callable[[int], float]:
-    """How many times as fast a number of processes is as one."""
-    return lambda p: seconds(1) / seconds(p)
 
 
 def legend(workloads: list[Workload]) -> list[str]:

@@ -6,14 +6,13 @@ import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cluster_model import Measured, Run, Step
 from measure import ROOT, processor, say
@@ -35,43 +34,37 @@ class Plan:
     examples: list[int]  # in the shares of a step
     stages: list[str]
     processes: list[int]
-    quiet: float  # wait until the machine's load is below this; 0 for not at all
 
 
 def measure(plan: Plan) -> Measured:
-    """Take turns, several rounds, and return the medians."""
+    """Take turns, several rounds, and return the fastest of each: the least disturbed."""
     steps: dict[tuple[str, int, int, int], list[float]] = defaultdict(list)
     runs: dict[int, list[Run]] = defaultdict(list)
     precision = "float32"
     with tempfile.TemporaryDirectory(prefix="tftl-cluster-") as work:
         data, images = parts(plan, Path(work) / "photographs")
-        for number in range(plan.rounds):
+        for _ in range(plan.rounds):
             for processes in plan.processes:
-                settle(plan.quiet)
-                run = fit(plan, data, Path(work) / "run", processes)
-                say(f"round {number + 1}, {processes} processes: {run}")
-                runs[processes].append(run)
+                runs[processes].append(fit(plan, data, Path(work) / "run", processes))
+                say(str(runs[processes][-1]))
                 for width in plan.widths:
                     for line in together(plan, "head", processes, width, [1]):
-                        say(str(line))
                         steps["sum", processes, line["floats"], 1].append(line["seconds"])
             for stage in plan.stages:
                 for line in together(plan, stage, 1, plan.units, plan.examples):
-                    say(str(line))
                     key = stage, 1, line["floats"], line["examples"]
                     steps[key].append(line["seconds"])
                     precision = line["precision"]
-    all_steps = [Step(*key, statistics.median(values)) for key, values in steps.items()]
+    all_steps = [Step(*key, min(values)) for key, values in steps.items()]
     return Measured(
         machine=processor(),
-        network="loopback",
         precision=precision,
         cores=len(os.sched_getaffinity(0)),
         images=images,
         batch=plan.batch,
         steps=[step for step in all_steps if step.stage != "sum"],
         sums=[step for step in all_steps if step.stage == "sum"],
-        runs=[middle(of) for of in runs.values()],
+        runs=[best(of) for of in runs.values()],
     )
 
 
@@ -105,10 +98,8 @@ def fit(plan: Plan, data: Path, run: Path, processes: int) -> Run:
     words += ["--threads", 1, "--workers", 1, "-b", plan.batch, "--units", plan.units]
     words += ["--patience", 0, "--quiet=false"]
     for stage in plan.stages:
-        words += ["--stage", f"{stage}:epochs=3"]
-    before = os.times()
+        words += ["--stage", f"{stage}:epochs=4"]
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
-    used = os.times()
     if done.returncode:
         sys.exit(f"{words}: exit status {done.returncode}\n{done.stderr[-4000:]}")
     passes = [(int(n), float(s)) for n, s in _FROZEN.findall(done.stderr) if int(n)]
@@ -118,52 +109,30 @@ def fit(plan: Plan, data: Path, run: Path, processes: int) -> Run:
         entry = json.loads(line)
         if entry["phase"] == "epoch":
             epochs[entry["stage"]].append(entry["train"])
-    spent = used.children_user + used.children_system - before.children_user
     return Run(
         processes,
         sum(n for n, _ in first) / max(0.1, *(s for _, s in first)),
         # In the first epoch TensorFlow optimises the graph.
-        {stage: statistics.median(times[1:]) for stage, times in epochs.items()},
-        spent - before.children_system,
+        {stage: min(times[1:]) for stage, times in epochs.items()},
     )
 
 
 def together(
     plan: Plan, stage: str, processes: int, units: int, examples: list[int]
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Measure steps; returns the lines that the program prints."""
     words = [ROOT / "bin/together", "-model", plan.model, "-stage", stage, "-units", units]
-    words += ["-steps", 6, "-processes", processes, "-examples", ",".join(map(str, examples))]
+    words += ["-processes", processes, "-examples", ",".join(map(str, examples))]
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{words}: exit status {done.returncode}\n{done.stderr[-4000:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def middle(runs: list[Run]) -> Run:
-    """The medians of some runs."""
+def best(runs: list[Run]) -> Run:
+    """The fastest of each part of some runs."""
     return Run(
         runs[0].processes,
-        statistics.median(run.frozen for run in runs),
-        {s: statistics.median(run.epochs[s] for run in runs) for s in runs[0].epochs},
-        statistics.median(run.processor for run in runs),
+        max(run.frozen for run in runs),
+        {stage: min(run.epochs[stage] for run in runs) for stage in runs[0].epochs},
     )
-
-
-def settle(load: float) -> None:
-    """Wait for a quiet moment, at most two minutes."""
-    until = time.monotonic() + 120
-    while load and busy() > load and time.monotonic() < until:
-        time.sleep(2)
-
-
-def busy() -> float:
-    """How many processors others have used during the last seconds."""
-
-    def spent() -> int:
-        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        return sum(map(int, fields)) - int(fields[3]) - int(fields[4])
-
-    before, start = spent(), time.monotonic()
-    time.sleep(1)
-    return (spent() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)

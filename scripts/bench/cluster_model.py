@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,15 +29,13 @@ class Run:
     processes: int
     frozen: float  # images/s of all processes together
     epochs: dict[str, float]  # seconds of training by stage
-    processor: float  # seconds of all processors, whole command
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured on one machine. Medians."""
+    """What was measured on one machine: the fastest of several times."""
 
     machine: str
-    network: str
     precision: str
     cores: int
     images: int  # of training
@@ -45,7 +43,6 @@ class Measured:
     steps: list[Step]  # by one process, with several numbers of examples
     sums: list[Step]  # with one example, several widths of the head, and numbers of processes
     runs: list[Run]
-    evaluations: dict[str, float] = field(default_factory=dict)  # images/s by shards
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,14 @@ class Workload:
     name: str
     stage: str = ""
     frozen: bool = False  # every image passes the frozen part in every epoch
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is trained."""
+
+    images: int
+    batch: int  # of all processes together
 
 
 class Model:
@@ -92,25 +97,31 @@ class Model:
         once = hops * (self.message + network.latency) + hops / processes * floats * BYTES * byte
         return once * self._waiting(processes, network)
 
-    def step(self, stage: str, batch: int, processes: int, network: Network) -> float:
+    def step(self, stage: str, batch: int, owned: np.ndarray, network: Network) -> float:
         """Seconds of a step, which ends when the process with the largest share is done."""
+        processes = len(owned)
         fixed, each = self._steps[stage]
-        largest = fixed + each * largest_share(batch, processes)
+        largest = fixed + each * largest_share(batch, owned)
         mean = fixed + each * batch / processes
         slowest = max(largest, mean * self._waiting(processes, network))
         return slowest + self.sum(self.floats(stage), processes, network)
 
-    def epoch(self, w: Workload, images: int, batch: int, processes: int, n: Network) -> float:
+    def epoch(self, w: Workload, size: Size, processes: int, network: Network) -> float:
         """Seconds of an epoch, or of the frozen pass."""
-        waiting = self._waiting(processes, n)
-        steps = math.ceil(images / batch)
-        if not w.stage:  # whole batches belong to a process
-            return math.ceil(steps / processes) * batch / self.rate * waiting
-        seconds = self.step(w.stage, batch, processes, n)
+        waiting = self._waiting(processes, network)
+        owned = ownership(size, processes)
+        if not w.stage:
+            return size.images * max(float(owned.max()), waiting / processes) / self.rate
+        seconds = self.step(w.stage, size.batch, owned, network)
         if w.frozen:
-            mean = batch / processes * waiting
-            seconds += max(largest_share(batch, processes), mean) / self.rate
-        return steps * seconds
+            mean = size.batch / processes * waiting
+            seconds += max(largest_share(size.batch, owned), mean) / self.rate
+        return math.ceil(size.images / size.batch) * seconds
+
+    def efficiency(self, w: Workload, sizes: dict[int, Size], n: Network, processes: int) -> float:
+        """How fast processes are as a part of what as many single ones would be."""
+        alone = self.epoch(w, sizes[1], 1, n)
+        return alone / processes / self.epoch(w, sizes[processes], processes, n)
 
     def floats(self, stage: str) -> int:
         """How many numbers the processes sum in a step."""
@@ -131,12 +142,18 @@ def sums(measured: Measured) -> list[tuple[int, int, float]]:
     ]
 
 
-def largest_share(batch: int, processes: int) -> float:
-    """The expected largest share of a batch whose images are anybody's: of a multinomial."""
-    if processes == 1:
+def ownership(size: Size, processes: int) -> np.ndarray:
+    """Which part of the images each process owns: blocks as large as a batch, dealt in turn."""
+    blocks = math.ceil(size.images / size.batch)
+    each = blocks // processes + (np.arange(processes) < blocks % processes)
+    return each / blocks
+
+
+def largest_share(batch: int, owned: np.ndarray) -> float:
+    """The expected largest share of a batch: the largest of a multinomial."""
+    if len(owned) == 1:
         return float(batch)
-    random = np.random.default_rng(0)
-    shares = random.multinomial(batch, [1 / processes] * processes, size=400)
+    shares = np.random.default_rng(0).multinomial(batch, owned, size=400)
     return float(shares.max(axis=1).mean())
 
 

@@ -71,4 +71,4 @@ def test_manifests_name_their_tasks(tmp_path, manifest, variables, task):
     done = subprocess.run(
         [ROOT / "bin/tftl", *words], env=environment, capture_output=True, text=True
     )
-    assert f"{task}:2222\": its name has no IP address yet" in done.stderr, done.stderr
+    assert f'{task}:2222": its name has no IP address yet' in done.stderr, done.stderr

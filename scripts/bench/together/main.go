@@ -48,7 +48,7 @@ func main() {
 	flag.StringVar(&o.precision, "precision", "auto", "as tftl takes it")
 	flag.IntVar(&o.processes, "processes", 1, "how many share each step")
 	flag.IntVar(&o.units, "units", 256, "width of the head's hidden layers")
-	flag.IntVar(&o.steps, "steps", 10, "how many steps to measure for each number of examples")
+	flag.IntVar(&o.steps, "steps", 20, "how many steps to measure for each number of examples")
 	flag.IntVar(&o.threads, "threads", 1, "processors that TensorFlow may use in each process")
 	examples := flag.String("examples", "1", "how many examples each process has of a step, separated by commas")
 	flag.Parse()
