@@ -89,7 +89,7 @@ def workloads(measured: Measured) -> list[Workload]:
     stages = list(dict.fromkeys(step.stage for step in measured.steps))
     found = [Workload("frozen pass")]
     found += [Workload(f"{stage}, features cached", stage) for stage in stages]
-    return [*found, Workload("head, new augmentation every epoch", stages[0], frozen=True)]
+    return [*found, Workload("head, augmented", stages[0], frozen=True)]
 
 
 def price(model: Model) -> str:

@@ -22,6 +22,7 @@ class Axes:
     top: int
     workers: int
     most: float
+    name: str  # of what the workers are
 
     def at(self, workers: float, value: float) -> str:
         """A point, as x,y."""
@@ -36,6 +37,8 @@ class Axes:
             found.append(line([a, b], "#ddd", 1))
             _, height = a.split(",")
             found.append(text(self.left - 6, float(height) + 4, f"{y:g}{unit}", "end"))
+        middle = self.left + WIDTH / 2
+        found.append(text(middle, self.top + HEIGHT + 36, self.name, "middle"))
         for x in xs:
             a, b = self.at(x, 0), self.at(x, self.most)
             found.append(line([a, b], "#eee", 1))
@@ -45,10 +48,12 @@ class Axes:
 
 def draw(model: Model, workloads: list[Workload], clusters: dict[int, Size], wait: float) -> str:
     """An SVG of two plots: this machine, and clusters of some sizes with a latency."""
-    here, there = Axes(60, 60, 4, 2.5), Axes(510, 60, 1000, 100)
-    body = here.frame("On this machine: times as fast as one process", "", [1, 2, 4], [0, 1, 2])
+    here, there = Axes(60, 60, 4, 2.5, "processes"), Axes(510, 60, 1000, 100, "workers")
+    body = here.frame(
+        "Measured and predicted here: times as fast as one process", "", [1, 2, 4], [0, 1, 2]
+    )
     body += there.frame(
-        "Predicted: efficiency by number of workers", "%", [1, 10, 100, 1000], [0, 25, 50, 75, 100]
+        "Predicted for clusters: efficiency", "%", [1, 10, 100, 1000], [0, 25, 50, 75, 100]
     )
     m = model.measured
     for w, tint in zip(workloads, TINTS, strict=False):
@@ -71,9 +76,9 @@ def draw(model: Model, workloads: list[Workload], clusters: dict[int, Size], wai
 
 def legend(workloads: list[Workload]) -> list[str]:
     """What the colours and lines are."""
-    found, y = [], HEIGHT + 116
+    found, y = [], HEIGHT + 130
     for i, (w, tint) in enumerate(zip(workloads, TINTS, strict=False)):
-        x = 60 + i * 215
+        x = 60 + i * 200
         found += [f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{tint}"/>']
         found.append(text(x + 18, y, w.name, "start"))
     y += 24
@@ -104,7 +109,7 @@ def line(points: Sequence[str], tint: str, width: int, dashes: str = "") -> str:
 
 def page(body: list[str]) -> str:
     """The whole file."""
-    size = f"{WIDTH + 550} {HEIGHT + 160}"
+    size = f"{WIDTH + 550} {HEIGHT + 174}"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img"'
         ' font-family="sans-serif" font-size="13" fill="#222">'
