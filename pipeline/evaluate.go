@@ -67,17 +67,20 @@ func (t Top) Predict(ctx context.Context, features Batch) ([]Prediction, error) 
 	}
 	predictions := make([]Prediction, len(features.Samples))
 	classes := len(logits) / max(len(predictions), 1)
+	exps := make([]float64, classes)
 	for i := range predictions {
 		row := logits[i*classes : (i+1)*classes : (i+1)*classes]
-		predictions[i] = Prediction{Sample: features.Samples[i], Logits: row, Probabilities: Softmax(row)}
+		predictions[i] = Prediction{Sample: features.Samples[i], Logits: row, Probabilities: softmax(row, exps)}
 	}
 	return predictions, nil
 }
 
 // Softmax computes exp(z - max z) divided by its sum, in float64.
-func Softmax(logits []float32) []float32 {
+func Softmax(logits []float32) []float32 { return softmax(logits, make([]float64, len(logits))) }
+
+// softmax is Softmax with a number of working memory for each logit.
+func softmax(logits []float32, exps []float64) []float32 {
 	highest, sum := float64(slices.Max(logits)), 0.0
-	exps := make([]float64, len(logits))
 	for i, z := range logits {
 		exps[i] = math.Exp(float64(z) - highest)
 		sum += exps[i]

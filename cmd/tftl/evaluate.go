@@ -58,6 +58,10 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 	}
 }
 
+// manyClasses is how many make probabilities most of what is in memory. They cost the
+// garbage collector no time, so it may run often.
+const manyClasses = 300
+
 // runEvaluate runs the command, after its flags are parsed.
 func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 	env, shown := environment(t)
@@ -73,6 +77,9 @@ func runEvaluate(ctx context.Context, t terminal, r evaluateRequest) error {
 		return r.runShard(ctx, t, model, env)
 	}
 	r.Illustrated = true
+	if len(model.Classes()) >= manyClasses {
+		allowGarbage(5)
+	}
 	result, err := evaluate.Run(ctx, r.Request, model, env)
 	if err != nil {
 		return err

@@ -20,9 +20,7 @@ var version = "unknown"
 
 func main() {
 	stderr := quiet.Guard(crashHint(os.Args))
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // less memory for lists of images; TensorFlow does most of the work
-	}
+	allowGarbage(50) // less memory for lists of images; TensorFlow does most of the work
 	ctx, stop := signal.NotifyContext(context.Background(), interrupts()...)
 	// The first signal asks the program to stop; a later one kills it.
 	context.AfterFunc(ctx, func() {
@@ -35,6 +33,13 @@ func main() {
 		cutOff(stderr)
 	})
 	os.Exit(run(ctx, os.Args, os.Stdout, stderr))
+}
+
+// allowGarbage sets how much garbage may be in memory, in percent of what is in use.
+func allowGarbage(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // interrupts are the signals that ask the program to stop. nohup has it ignore

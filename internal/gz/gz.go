@@ -21,12 +21,31 @@ type Writer struct {
 	w    io.Writer
 	text []byte // not yet compressed
 	// most is how much text to compress at a time: a member for each processor.
-	most int
+	most    int
+	members []member
+}
+
+// member is the memory to compress some text in.
+type member struct {
+	out  *gzip.Writer
+	data bytes.Buffer
+}
+
+func (m *member) compress(text []byte) {
+	// Nothing here fails: the level exists, and a buffer takes everything. A higher
+	// level makes tables of numbers little smaller, and takes several times as long.
+	if m.out == nil {
+		m.out, _ = gzip.NewWriterLevel(&m.data, gzip.BestSpeed)
+	}
+	m.out.Reset(&m.data)
+	_, _ = m.out.Write(text)
+	_ = m.out.Close()
 }
 
 // NewWriter returns a writer to w. Close writes the rest.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{w: w, most: memberSize * runtime.GOMAXPROCS(0)}
+	n := runtime.GOMAXPROCS(0)
+	return &Writer{w: w, most: memberSize * n, members: make([]member, n)}
 }
 
 // Write implements io.Writer.
@@ -47,21 +66,15 @@ func (z *Writer) Write(p []byte) (int, error) {
 func (z *Writer) Close() error { return z.flush() }
 
 func (z *Writer) flush() error {
-	members := make([]bytes.Buffer, (len(z.text)+memberSize-1)/memberSize)
+	members := z.members[:(len(z.text)+memberSize-1)/memberSize]
 	var group sync.WaitGroup
 	for i := range members {
-		group.Go(func() {
-			// Neither fails: the level exists, and a buffer takes everything. A higher
-			// level makes tables of numbers little smaller, and takes several times as long.
-			out, _ := gzip.NewWriterLevel(&members[i], gzip.BestSpeed)
-			_, _ = out.Write(z.text[i*memberSize : min((i+1)*memberSize, len(z.text))])
-			_ = out.Close()
-		})
+		group.Go(func() { members[i].compress(z.text[i*memberSize : min((i+1)*memberSize, len(z.text))]) })
 	}
 	group.Wait()
 	z.text = z.text[:0]
 	for i := range members {
-		if _, err := members[i].WriteTo(z.w); err != nil {
+		if _, err := members[i].data.WriteTo(z.w); err != nil {
 			return err
 		}
 	}

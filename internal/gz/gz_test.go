@@ -78,3 +78,22 @@ func TestWhatIsCutOff(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestMembersAreCompressedInTheSameMemory(t *testing.T) {
+	z, text := NewWriter(io.Discard), []byte(strings.Repeat("0.125,", memberSize/6))
+	write := func() {
+		for range 4 * runtime.GOMAXPROCS(0) {
+			if _, err := z.Write(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	write()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > memberSize/4 {
+		t.Errorf("%d more members allocate %d bytes", 4*runtime.GOMAXPROCS(0), n)
+	}
+}

@@ -50,7 +50,14 @@ type block struct {
 	most  int // times that a sample was drawn
 }
 
-func newBlock(n int) block { return block{times: make([][lanes]uint8, n)} }
+// clear makes it a block of n samples that were never drawn.
+func (b *block) clear(n int) {
+	if len(b.times) != n {
+		b.times = make([][lanes]uint8, n)
+	}
+	clear(b.times)
+	b.most = 0
+}
 
 func (b *block) put(lane int, times []uint8) {
 	for i, t := range times {
@@ -133,7 +140,9 @@ const sortedAtOnce = 16
 // measureAreas sets the areas of the counts of each resample of the blocks.
 func (s *sheet) measureAreas(ctx context.Context, blocks []block, counts []*count) error {
 	for _, c := range counts {
-		c.areas = make([]areas, len(s.classes))
+		if c.areas == nil {
+			c.areas = make([]areas, len(s.classes))
+		}
 	}
 	return spread(ctx, (len(s.classes)+sortedAtOnce-1)/sortedAtOnce, func() func(int) {
 		var sorter sorter

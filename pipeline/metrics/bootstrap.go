@@ -13,11 +13,11 @@ import (
 )
 
 // measure lists the values of the sheets' columns, one sheet after the other: first
-// with every sample counted once, then for each resample, which draws n samples
-// out of n with replacement. All sheets get the same draws. A draw depends only
-// on the seed and its own number, so the number of processors changes nothing.
-// Cancelling ctx stops after what is under way.
-func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) ([][]float64, error) {
+// with every sample counted once, then those of the wanted columns for each resample,
+// which draws n samples out of n with replacement. All sheets get the same draws. A
+// draw depends only on the seed and its own number, so the number of processors
+// changes nothing. Cancelling ctx stops after what is under way.
+func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64, wanted func(column) bool) ([][]float64, error) {
 	n, columns := len(sheets[0].label), 0
 	for _, s := range sheets {
 		columns += len(s.columns)
@@ -26,44 +26,52 @@ func measure(ctx context.Context, sheets []*sheet, resamples int, seed uint64) (
 		return nil, pipeline.Errorf(pipeline.BadUsage, "%s %d: too many for %d values each: at most %d", pipeline.Option("resamples"), resamples, columns, most)
 	}
 	rows := make([][]float64, 1+resamples)
+	most := min(atOnce(n), len(rows))
+	blocks, counts := make([]block, (most+lanes-1)/lanes), make([][]*count, len(sheets)) // of some rows, then of the next
+	for k := range counts {
+		counts[k] = make([]*count, most)
+	}
 	for first := 0; first < len(rows); {
-		some := rows[first:min(first+atOnce(n), len(rows))]
-		blocks, counts := make([]block, (len(some)+lanes-1)/lanes), make([][]*count, len(sheets))
-		for k := range counts {
-			counts[k] = make([]*count, len(some))
-		}
+		some := rows[first:min(first+most, len(rows))]
+		blocks := blocks[:(len(some)+lanes-1)/lanes]
 		err := spread(ctx, len(blocks), func() func(int) {
 			times := make([]uint8, n)
 			return func(b int) {
-				blocks[b] = newBlock(n)
+				blocks[b].clear(n)
 				for lane := range min(lanes, len(some)-b*lanes) {
 					i := b*lanes + lane
 					drawNumber(times, first+i, seed)
 					blocks[b].put(lane, times)
 					for k, s := range sheets {
-						counts[k][i] = s.count(times)
+						counts[k][i] = s.recount(counts[k][i], times)
 					}
 				}
 			}
 		})
 		for k, s := range sheets {
 			if err == nil {
-				err = s.measureAreas(ctx, blocks, counts[k])
+				err = s.measureAreas(ctx, blocks, counts[k][:len(some)])
 			}
 		}
 		if err != nil {
 			return nil, err
 		}
 		for i := range some {
-			some[i] = make([]float64, 0, columns)
+			want := wanted
+			if first+i == 0 {
+				want = every
+			}
 			for k := range sheets {
-				some[i] = counts[k][i].appendValues(some[i])
+				some[i] = counts[k][i].appendValues(some[i], want)
 			}
 		}
 		first += len(some)
 	}
 	return rows, nil
 }
+
+// every column is wanted.
+func every(column) bool { return true }
 
 // atOnce is how many draws of n samples are kept at a time: 24 MB of them, or a
 // block.
@@ -116,10 +124,10 @@ func once(n int) []uint8 {
 	return times
 }
 
-// drawnOf is one column of the resamples without NaN: a class that was not drawn
-// has no curve.
-func drawnOf(drawn [][]float64, i int) []float64 {
-	values := make([]float64, 0, len(drawn))
+// drawnOf fills values with one column of the resamples without NaN: a class that was
+// not drawn has no curve.
+func drawnOf(drawn [][]float64, i int, values []float64) []float64 {
+	values = values[:0]
 	for _, row := range drawn {
 		if !math.IsNaN(row[i]) {
 			values = append(values, row[i])
@@ -128,12 +136,18 @@ func drawnOf(drawn [][]float64, i int) []float64 {
 	return values
 }
 
-// intervals are those of the metrics by name, given their values on all samples
-// and on the resamples.
-func (c *count) intervals(values []float64, drawn [][]float64) map[string]Interval {
+// intervals are those of the metrics by name, given their values on all samples, and
+// on the resamples those that were wanted.
+func (c *count) intervals(values []float64, drawn [][]float64, wanted func(column) bool) map[string]Interval {
 	intervals := map[string]Interval{}
+	memory, at := make([]float64, 0, len(drawn)), 0
 	for i, column := range c.columns {
-		if interval := c.interval(column, values[i], drawnOf(drawn, i)); interval.exists() {
+		of := memory
+		if wanted(column) {
+			of = drawnOf(drawn, at, memory)
+			at++
+		}
+		if interval := c.interval(column, values[i], of); interval.exists() {
 			intervals[column.name] = interval
 		}
 	}

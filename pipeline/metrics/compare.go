@@ -67,7 +67,7 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 	if err != nil {
 		return Comparison{}, err
 	}
-	rows, err := measure(ctx, []*sheet{sa, sb}, o.Resamples, o.Seed)
+	rows, err := measure(ctx, []*sheet{sa, sb}, o.Resamples, o.Seed, every)
 	if err != nil {
 		return Comparison{}, err
 	}
@@ -80,7 +80,7 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 	c.Warnings = warnings(c.A)
 	if o.Resamples > 0 {
 		c.Resamples, c.Seed = o.Resamples, o.Seed
-		c.A.Intervals, c.B.Intervals = ca.intervals(va, drawn), cb.intervals(vb, second(drawn))
+		c.A.Intervals, c.B.Intervals = ca.intervals(va, drawn, every), cb.intervals(vb, second(drawn), every)
 	}
 	for i, column := range sa.columns {
 		samples := math.Inf(1)

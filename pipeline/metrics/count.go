@@ -1,6 +1,9 @@
 package metrics
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // count is a sheet with sample i counted times[i] times. Metrics are computed from
 // it.
@@ -18,9 +21,17 @@ type count struct {
 }
 
 // count counts sample i times[i] times.
-func (s *sheet) count(times []uint8) *count {
-	n := len(s.classes)
-	c := &count{sheet: s, support: make([]int, n), predicted: make([]int, n), hits: make([]int, n)}
+func (s *sheet) count(times []uint8) *count { return s.recount(nil, times) }
+
+// recount is count in the memory of another count of the sheet, which may be nil.
+func (s *sheet) recount(c *count, times []uint8) *count {
+	if n := len(s.classes); c == nil {
+		c = &count{support: make([]int, n), predicted: make([]int, n), hits: make([]int, n)}
+	}
+	clear(c.support)
+	clear(c.predicted)
+	clear(c.hits)
+	*c = count{sheet: s, support: c.support, predicted: c.predicted, hits: c.hits, areas: c.areas}
 	for i, t := range times {
 		if t == 0 {
 			continue
@@ -48,10 +59,19 @@ func (s *sheet) count(times []uint8) *count {
 	return c
 }
 
-// appendValues appends the metrics in the order of the sheet's columns.
-func (c *count) appendValues(values []float64) []float64 {
+// appendValues appends the wanted metrics in the order of the sheet's columns.
+func (c *count) appendValues(values []float64, wanted func(column) bool) []float64 {
+	n := 0
 	for _, column := range c.columns {
-		values = append(values, column.value(c))
+		if wanted(column) {
+			n++
+		}
+	}
+	values = slices.Grow(values, n)
+	for _, column := range c.columns {
+		if wanted(column) {
+			values = append(values, column.value(c))
+		}
 	}
 	return values
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // Curve is a line from left to right and the area below it: ROC AUC or average
-// precision. If the curve is not defined it has no points and its area is NaN.
+// precision. If the curve is not defined it has no points and its area is NaN. The
+// points are overwritten when the next curve is computed.
 type Curve struct {
 	X, Y []float64
 	Area float64
@@ -20,6 +21,7 @@ type Curves struct {
 	label  []int
 	sorter sorter
 	points []point
+	x, y   []float64
 }
 
 // NewCurves returns the curves of predictions.
@@ -44,9 +46,10 @@ func (c *Curves) ROC(class int) Curve {
 		if i > 1 && i+1 < len(points) && points[i-1].step(p) == p.step(points[i+1]) {
 			continue
 		}
-		curve.X = append(curve.X, ratio(p.negatives, last.negatives))
-		curve.Y = append(curve.Y, ratio(p.positives, last.positives))
+		c.x = append(c.x, ratio(p.negatives, last.negatives))
+		c.y = append(c.y, ratio(p.positives, last.positives))
 	}
+	curve.X, curve.Y = c.x, c.y
 	return curve
 }
 
@@ -62,15 +65,16 @@ func (c *Curves) PrecisionRecall(class int) Curve {
 	}
 	last := points[len(points)-1]
 	for _, p := range points[1:] {
-		if curve.X == nil {
-			curve.X, curve.Y = []float64{0}, []float64{1}
+		if len(c.x) == 0 {
+			c.x, c.y = append(c.x, 0), append(c.y, 1)
 		}
-		curve.X = append(curve.X, ratio(p.positives, last.positives))
-		curve.Y = append(curve.Y, ratio(p.positives, p.positives+p.negatives))
+		c.x = append(c.x, ratio(p.positives, last.positives))
+		c.y = append(c.y, ratio(p.positives, p.positives+p.negatives))
 		if p.positives == last.positives {
 			break // the recall stays at 1
 		}
 	}
+	curve.X, curve.Y = c.x, c.y
 	return curve
 }
 
@@ -85,6 +89,7 @@ func (p point) step(q point) point {
 // no sample reaches.
 func (c *Curves) sort(class int) ([]point, areas) {
 	s := &c.sorter
+	c.x, c.y = c.x[:0], c.y[:0]
 	s.sort(c.rows, c.label, class)
 	if s.broken {
 		return nil, areas{math.NaN(), math.NaN()}

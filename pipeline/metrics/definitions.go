@@ -210,6 +210,9 @@ func (c column) method() method {
 	return c.interval
 }
 
+// resampled says that the interval comes from resamples.
+func (c column) resampled() bool { return c.method() != proportion }
+
 func (c column) value(n *count) float64 {
 	if c.index >= 0 {
 		return c.class(n, c.index)

@@ -85,7 +85,7 @@ func Evaluate(ctx context.Context, t Table, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	rows, err := measure(ctx, []*sheet{s}, o.Resamples, o.Seed)
+	rows, err := measure(ctx, []*sheet{s}, o.Resamples, o.Seed, column.resampled)
 	if err != nil {
 		return Report{}, err
 	}
@@ -94,7 +94,7 @@ func Evaluate(ctx context.Context, t Table, o Options) (Report, error) {
 	r.Decision = o.Decision
 	if o.Resamples > 0 {
 		r.Resamples, r.Seed = o.Resamples, o.Seed
-		r.Intervals = c.intervals(values, rows[1:])
+		r.Intervals = c.intervals(values, rows[1:], column.resampled)
 	}
 	r.Warnings = append(warnings(r), overconfident(r)...)
 	if r.Slices, err = sliceReports(ctx, t, o); err != nil {

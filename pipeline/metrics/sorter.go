@@ -1,6 +1,9 @@
 package metrics
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // key is a sample in the order of its score for a class: the score from the
 // highest down in the upper half, then a bit that is set if the sample is of
@@ -93,7 +96,7 @@ type step struct{ above, positives, tied int32 }
 
 // take replaces the ranks by those of the sorter's class.
 func (r *ranks) take(s sorter) {
-	r.order, r.steps, r.broken = r.order[:0], r.steps[:0], s.broken
+	r.order, r.steps, r.broken = slices.Grow(r.order[:0], len(s.keys)), r.steps[:0], s.broken
 	for i := 0; i < len(s.keys); i++ {
 		if !s.keys[i].positive() {
 			r.order = append(r.order, s.keys[i].index())
