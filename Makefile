@@ -251,7 +251,7 @@ faults: build testdata
 	@$(VENV_PYTHON) scripts/reliability/faults.py $(if $(TRIALS),--trials $(TRIALS)) $(if $(FAULTS),--faults '$(FAULTS)')
 
 cluster-trials: build testdata
-	@$(VENV_PYTHON) scripts/reliability/cluster.py $(if $(TRIALS),--trials $(TRIALS)) $(if $(FAULTS),--faults '$(FAULTS)')
+	@$(VENV_PYTHON) scripts/reliability/cluster_trials.py $(if $(TRIALS),--trials $(TRIALS)) $(if $(FAULTS),--faults '$(FAULTS)')
 
 soak: build bin/evaluations testdata
 	@$(VENV_PYTHON) scripts/reliability/soak.py $(if $(STEPS),--steps $(STEPS))
