@@ -95,7 +95,9 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
                 "finite": ("bool", []),
             },
         )
-        share = {name: ("int32", []) for name in ("examples", "workers", "instance")}
+        share: dict[str, tuple[str, list[int | None]]] = {
+            name: ("int32", []) for name in ("examples", "workers", "instance")
+        }
         want = {
             "init": (
                 {
