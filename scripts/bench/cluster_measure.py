@@ -69,21 +69,23 @@ def measure(plan: Plan) -> Measured:
 
 
 def parts(plan: Plan, to: Path) -> tuple[Path, int]:
-    """Copy photographs to train/ and val/, so that each process owns as many."""
+    """Copy photographs to train/ and val/, as many to each.
+
+    Every process owns as many whole batches of both. Returns the number of images in train/.
+    """
     labels = sorted(path for path in plan.photographs.iterdir() if path.is_dir())
     files = {label.name: sorted(label.iterdir()) for label in labels}
     block = plan.batch * max(plan.processes)
     each = min(plan.images // len(files), *(len(of) for of in files.values()))
-    blocks = each * len(files) * 2 // 3 // block
-    if blocks < 1:
+    part = each * len(files) // 2 // block * block // len(files)
+    if not part:
         sys.exit(f"{plan.photographs}: too few images for batches of {plan.batch}")
-    train, val = blocks * block // len(files), max(1, blocks // 2) * block // len(files)
     for label, of in files.items():
-        for part, some in (("train", of[:train]), ("val", of[train : train + val])):
-            (to / part / label).mkdir(parents=True)
+        for name, some in (("train", of[:part]), ("val", of[part : 2 * part])):
+            (to / name / label).mkdir(parents=True)
             for file in some:
-                shutil.copy(file, to / part / label)
-    return to, train * len(files)
+                shutil.copy(file, to / name / label)
+    return to, part * len(files)
 
 
 def fit(plan: Plan, data: Path, run: Path, processes: int) -> Run:

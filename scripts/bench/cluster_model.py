@@ -93,9 +93,9 @@ class Model:
     def sum(self, floats: int, processes: int, network: Network) -> float:
         """Seconds of a ring all-reduce: software as measured on loopback, and the wire."""
         hops = 2 * (processes - 1)
-        byte = self.byte + 8 / (network.gigabits * 1e9)
-        once = hops * (self.message + network.latency) + hops / processes * floats * BYTES * byte
-        return once * self._waiting(processes, network)
+        # Copying takes a core, sending a message mostly waits.
+        byte = self.byte * self._waiting(processes, network) + 8 / (network.gigabits * 1e9)
+        return hops * (self.message + network.latency) + hops / processes * floats * BYTES * byte
 
     def step(self, stage: str, batch: int, owned: np.ndarray, network: Network) -> float:
         """Seconds of a step, which ends when the process with the largest share is done."""
