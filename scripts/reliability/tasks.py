@@ -140,14 +140,16 @@ def _address(text: str) -> str:
 
 
 def wait(tasks: Sequence[Task]) -> bool:
-    """Wait until all have ended; reports whether they did by themselves."""
+    """Wait until all have ended; reports whether they did by themselves. None stays behind."""
     late = time.monotonic() + _HANGS
-    while any([task.runs() for task in tasks]):  # all are asked
-        if time.monotonic() > late:
-            stop(tasks)
-            return False
-        time.sleep(0.01)
-    return True
+    try:
+        while any([task.runs() for task in tasks]):  # all are asked
+            if time.monotonic() > late:
+                return False
+            time.sleep(0.01)
+        return True
+    finally:
+        stop(tasks)
 
 
 def stop(tasks: Sequence[Task]) -> None:
