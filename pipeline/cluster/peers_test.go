@@ -26,7 +26,9 @@ type hub struct {
 }
 
 func newHub(tasks int) *hub {
-	return &hub{notes: make([][]byte, tasks), queues: map[string]chan []byte{}, stopped: map[int]bool{}, dead: map[int]bool{}}
+	h := &hub{notes: make([][]byte, tasks), queues: map[string]chan []byte{}, stopped: map[int]bool{}, dead: map[int]bool{}}
+	h.ended.Add(tasks - 1)
+	return h
 }
 
 func (h *hub) queue(from, to int) chan []byte {
@@ -213,7 +215,6 @@ func TestLostTasks(t *testing.T) {
 				var since time.Time
 				team := work(-1, func(ctx context.Context, p *Peers, h *hub) error {
 					if p.This != lost {
-						h.ended.Add(1)
 						defer h.ended.Done()
 						return wait(ctx)
 					}

@@ -89,7 +89,7 @@ func (p *Peers) late(left time.Time) bool {
 	case p.own.Because == nil && (p.verdict == nil || errors.Is(p.verdict, errDone)):
 		return false
 	}
-	return time.Since(left) > p.Timeout/2
+	return time.Since(left) > p.Timeout/2-4*p.interval() // a loss is noticed some beats late
 }
 
 func (p *Peers) hasJoined() bool {
