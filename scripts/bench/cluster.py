@@ -34,8 +34,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photographs", type=Path, nargs="?", help="one sub-folder per class")
     parser.add_argument("--model", type=Path, default=ROOT / "savedmodels/vgg16")
-    parser.add_argument("--images", type=int, default=256, help="at most (default: 256)")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=512, help="at most (default: 512)")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=32, help="images per step (default: 32)")
     parser.add_argument("--units", type=int, default=256, help="width of the head (default: 256)")
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 4, 40, 256, 1000])
@@ -57,7 +57,7 @@ def main() -> None:
     model = Model(measured)
     about = f"{measured.machine}, {measured.precision}, batches of {measured.batch}"
     print(f"{about}, {measured.images} images. The fastest of several times.\n")
-    for part in (price(model), check(model), predictions(model)):
+    for part in (speed(measured), price(model), check(model), predictions(model)):
         print(part + "\n")
     print(
         f"Without a network, a message costs {model.message * 1e3:.2f} ms, and 1 GB "
@@ -90,6 +90,22 @@ def workloads(measured: Measured) -> list[Workload]:
     found = [Workload("frozen pass")]
     found += [Workload(f"{stage}, features cached", stage) for stage in stages]
     return [*found, Workload("head, augmented", stages[0], frozen=True)]
+
+
+def speed(m: Measured) -> str:
+    """How much faster several processes are than one."""
+    header = ["processes", "frozen pass, images/s", "times", "evaluate, s", "times"]
+    alone = next(run for run in m.runs if run.processes == 1)
+    return table(header, [
+        [
+            str(run.processes),
+            f"{run.frozen:.1f}",
+            f"{run.frozen / alone.frozen:.2f}",
+            f"{run.evaluation:.1f}",
+            f"{alone.evaluation / run.evaluation:.2f}",
+        ]
+        for run in sorted(m.runs, key=lambda run: run.processes)
+    ])  # fmt: skip
 
 
 def price(model: Model) -> str:

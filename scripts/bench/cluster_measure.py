@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,11 @@ def measure(plan: Plan) -> Measured:
         data, images = parts(plan, Path(work) / "photographs")
         for _ in range(plan.rounds):
             for processes in plan.processes:
-                runs[processes].append(fit(plan, data, Path(work) / "run", processes))
-                say(str(runs[processes][-1]))
+                run = Path(work) / "run"
+                frozen, epochs = fit(plan, data, run, processes)
+                found = Run(processes, frozen, evaluate(plan, data, run, processes), epochs)
+                say(str(found))
+                runs[processes].append(found)
                 for width in plan.widths:
                     for line in together(plan, "head", processes, width, [1]):
                         steps["sum", processes, line["floats"], 1].append(line["seconds"])
@@ -88,8 +92,11 @@ def parts(plan: Plan, to: Path) -> tuple[Path, int]:
     return to, part * len(files)
 
 
-def fit(plan: Plan, data: Path, run: Path, processes: int) -> Run:
-    """Train with an empty cache. Each process has one thread, and a core if there is one."""
+def fit(plan: Plan, data: Path, run: Path, processes: int) -> tuple[float, dict[str, float]]:
+    """Train with an empty cache. Each process has one thread, and a core if there is one.
+
+    Returns the images/s of the frozen pass, and the seconds of an epoch by stage.
+    """
     cache = run.with_name("cache")
     for folder in (run, cache):
         shutil.rmtree(folder, ignore_errors=True)
@@ -111,12 +118,41 @@ def fit(plan: Plan, data: Path, run: Path, processes: int) -> Run:
         entry = json.loads(line)
         if entry["phase"] == "epoch":
             epochs[entry["stage"]].append(entry["train"])
-    return Run(
-        processes,
-        sum(n for n, _ in first) / max(0.1, *(s for _, s in first)),
-        # In the first epoch TensorFlow optimises the graph.
-        {stage: min(times[1:]) for stage, times in epochs.items()},
-    )
+    rate = sum(n for n, _ in first) / max(0.1, *(s for _, s in first))
+    # In the first epoch TensorFlow optimises the graph.
+    return rate, {stage: min(times[1:]) for stage, times in epochs.items()}
+
+
+def evaluate(plan: Plan, data: Path, run: Path, processes: int) -> float:
+    """Evaluate a run on all images, in shards and merged. Returns the seconds."""
+    words: list[object] = [ROOT / "bin/tftl", "evaluate", "--model", run, "--data", data]
+    words += ["--part", "all", "--cache", "off", "--threads", 1, "--workers", 1]
+    words += ["-b", plan.batch, "--quiet"]
+    start = time.monotonic()
+    if processes == 1:
+        done([start_one(words, run.with_name("answer"))])
+        return time.monotonic() - start
+    shards = [run.with_name(f"shard{i}") for i in range(1, processes + 1)]
+    done([
+        start_one([*words, "--shard", f"{i}/{processes}"], shard)
+        for i, shard in enumerate(shards, 1)
+    ])  # fmt: skip
+    merge = [ROOT / "bin/tftl", "merge", "--quiet", "--model", run, *shards]
+    done([start_one(merge, run.with_name("answer"))])
+    return time.monotonic() - start
+
+
+def start_one(words: list[object], output: Path) -> subprocess.Popen[bytes]:
+    """Start a program that writes to output."""
+    with output.open("wb") as file:
+        return subprocess.Popen([str(word) for word in words], stdout=file)
+
+
+def done(programs: list[subprocess.Popen[bytes]]) -> None:
+    """Wait for programs."""
+    for program in programs:
+        if code := program.wait():
+            sys.exit(f"{program.args}: exit status {code}")
 
 
 def together(
@@ -136,5 +172,6 @@ def best(runs: list[Run]) -> Run:
     return Run(
         runs[0].processes,
         max(run.frozen for run in runs),
+        min(run.evaluation for run in runs),
         {stage: min(run.epochs[stage] for run in runs) for stage in runs[0].epochs},
     )

@@ -28,6 +28,7 @@ class Run:
 
     processes: int
     frozen: float  # images/s of all processes together
+    evaluation: float  # seconds of evaluating both parts in shards, and of merge
     epochs: dict[str, float]  # seconds of training by stage
 
 

@@ -37,11 +37,12 @@ from pathlib import Path
 import machine
 from cases import MODEL, PHOTOS
 from suite import ROOT, say
-from tasks import network
+from tasks import Hosts, network
 from trials import (
     DIVERGED,
     INTERRUPTED,
     LOST,
+    Alike,
     Bench,
     Different,
     Fault,
@@ -95,6 +96,7 @@ def possible(work: Path, end: ExitStack) -> list[Fault]:
         hosts = end.enter_context(network(3))
         for role, task in roles.items():
             faults.append(Strike(f"the link of {role} goes down", task, unplug, hosts=hosts))
+        faults += alike(end.enter_context(network(2)))
     except (OSError, subprocess.CalledProcessError) as reason:
         say(f"skipped, links: {reason}")
     try:
@@ -113,6 +115,16 @@ def possible(work: Path, end: ExitStack) -> list[Fault]:
         Different("training diverges", "diverged", DIVERGED, everyone={"lr": "1e30"}),
         *refused(work),
     ]
+
+
+def alike(hosts: Hosts) -> Iterator[Fault]:
+    """What two hosts train as one process does."""
+    for what, options in {
+        "the head": {"stage": "head:epochs=3"},
+        "the head and block2": {"stage": ("head:epochs=3", "block2:epochs=3,lr=1e-4")},
+        "with augmentation": {"stage": "head:epochs=3", "augment": "strong"},
+    }.items():
+        yield Alike(f"two hosts instead of one process, {what}", hosts, options)
 
 
 def refused(work: Path) -> Iterator[Fault]:

@@ -47,7 +47,7 @@ def loopback(count: int) -> Hosts:
 @contextmanager
 def network(count: int) -> Iterator[Hosts]:
     """Hosts with their own addresses: network namespaces, joined by a bridge in another one."""
-    prefix = f"tftl-{os.getpid()}"
+    prefix = f"tftl-{os.getpid()}-{count}"
     switch, names = f"{prefix}-switch", [f"{prefix}-{i}" for i in range(count)]
     addresses = [f"10.23.45.{i + 1}" for i in range(count)]
     with ExitStack() as held:

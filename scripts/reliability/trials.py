@@ -115,9 +115,9 @@ class Bench:
         return unsound(self.folder)
 
 
-def near(got: Sequence[float], want: Sequence[float]) -> bool:
+def near(got: Sequence[float], want: Sequence[float], tolerance: float = 1e-4) -> bool:
     """Whether numbers are the same within rounding."""
-    same = partial(math.isclose, rel_tol=1e-4)
+    same = partial(math.isclose, rel_tol=tolerance)
     return len(got) == len(want) and all(map(same, got, want))
 
 
@@ -347,3 +347,25 @@ class Different(Fault):
         if not self.everyone and (bench.folder / "run").exists():
             return "a run was begun", seconds
         return None, seconds
+
+
+@dataclass(frozen=True)
+class Alike(Fault):
+    """Undisturbed hosts train as one process does."""
+
+    name: str
+    hosts: Hosts
+    options: Options
+
+    def trial(self, bench: Bench) -> tuple[str | None, float]:
+        """Train twice, and compare the losses."""
+        found = []
+        for hosts in (self.hosts, loopback(1)):
+            tasks = bench.tasks(hosts, self.options)
+            for task in tasks:
+                task.start({})
+            if not wait(tasks) or any(task.end().code for task in tasks):
+                return f"ended: {[task.end() for task in tasks]}", -1
+            found.append(bench.losses())
+        several, one = found
+        return (None if near(several, one, 1e-5) else f"losses {several} instead of {one}"), -1
