@@ -61,6 +61,7 @@ type Description struct {
 	Input        Input       `json:"input"`
 	Head         Head        `json:"head"`
 	Stages       []StageInfo `json:"stages"` // shallow to deep; none in a trained model
+	Int8         *Int8Info   `json:"int8,omitempty"`
 	Optimizers   []string    `json:"optimizers"`
 	LearningRate float64     `json:"learning_rate"` // default for the head
 	Versions     Versions    `json:"versions"`
@@ -108,7 +109,7 @@ type Versions struct {
 
 // readDescription reads a model's tftl.json. It returns nil if there is none.
 func readDescription(dir string) (*Description, error) {
-	path := filepath.Join(dir, "assets.extra", "tftl.json")
+	path := filepath.Join(dir, descriptionFile)
 	data, err := regular.Read(path, maxDescription)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -172,6 +173,11 @@ func (d *Description) check() error {
 				return fmt.Errorf("stage %s: features %v: must be at most %d values", stage.Name, stage.Features, maxValues)
 			}
 			values *= n
+		}
+	}
+	if d.Int8 != nil {
+		if err := d.Int8.check(); err != nil {
+			return err
 		}
 	}
 	labels := slices.Clone(d.Labels)

@@ -23,9 +23,11 @@ func (d *metaGraphDef) graphDigest(signature string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys, err := checkpointKeys(whole, d.GetSaverDef().GetRestoreOpName())
-	if err != nil {
-		return "", err
+	var keys map[string]string // none without variables
+	if restore := d.GetSaverDef().GetRestoreOpName(); restore != "" {
+		if keys, err = checkpointKeys(whole, restore); err != nil {
+			return "", err
+		}
 	}
 	def := d.GetSignatureDef()[signature]
 	g := digester{keys: keys, functions: map[string]*function_go_proto.FunctionDef{}, done: map[string]string{}}

@@ -47,13 +47,19 @@ func (m *Model) Export(ctx context.Context, checkpoint, dir string, labels []str
 		return err
 	}
 	d := *m.Description
-	d.Stages, d.Labels, d.Sealed = []StageInfo{}, labels, true
+	d.Stages, d.Labels, d.Int8 = []StageInfo{}, labels, nil
 	d.Weights.VariablesSHA256 = digest
+	return writeDescription(dir, d)
+}
+
+// writeDescription writes a model's description, and then the digests of all its files.
+func writeDescription(dir string, d Description) error {
+	d.Sealed = true
 	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(filepath.Join(dir, "assets.extra", "tftl.json"), append(text, '\n'), 0o644); err != nil {
+	if err := atomicfile.WriteFile(filepath.Join(dir, descriptionFile), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
 	return seal(dir)

@@ -125,6 +125,10 @@ func precisionOn(gpu cuda.Device, p Precision) (Precision, error) {
 		return "", pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadUsage, "%s bfloat16: TensorFlow has it for CPUs only", name),
 			"on a GPU use %s auto, float32, tf32 or float16", name)
+	case Int8:
+		return "", pipeline.WithHint(
+			pipeline.Errorf(pipeline.BadUsage, "%s int8: TensorFlow has it for CPUs only", name),
+			"add %s cpu, or use %s auto", pipeline.Option("device"), name)
 	case TF32, Float16:
 		if off {
 			return "", pipeline.WithHint(

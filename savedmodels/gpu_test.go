@@ -31,7 +31,7 @@ func TestPrecisionOnAGPU(t *testing.T) {
 		{h200, Float16, "", "float16"},
 		{p100, Float16, "", "precision float16: TensorFlow would compute in float32 on Tesla P100 (6.0)"},
 		{h200, BFloat16, "", "precision bfloat16: TensorFlow has it for CPUs only"},
-		{h200, "half", "", `precision "half": must be auto, float32, tf32, bfloat16 or float16`},
+		{h200, "half", "", `precision "half": must be auto, float32, tf32, bfloat16, float16 or int8`},
 	} {
 		t.Setenv(tf32Override, test.override)
 		got, err := precisionOn(test.gpu, test.asked)

@@ -27,6 +27,7 @@ type graph struct {
 	// assigned gives a part of a MetaGraph its values; nil for a whole one, which
 	// has a saver.
 	assigned *assigner
+	ranges   []float32 // a part in int8 is given these with each call
 }
 
 // session runs a graph. Its methods panic on errors, as those of tfgo do.
@@ -90,6 +91,12 @@ func (g *graph) call(ctx context.Context, signature string, inputs feeds, output
 	}()
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if g.ranges != nil {
+		var err error
+		if inputs[inputRanges], err = tensor.Floats([]int64{int64(len(g.ranges))}, g.ranges); err != nil {
+			return nil, err
+		}
 	}
 	def := g.def.GetSignatureDef()[signature]
 	if def == nil {

@@ -72,7 +72,15 @@ func (d *metaGraphDef) vetted(r *Runtime) (*graph_go_proto.GraphDef, error) {
 	if err != nil || r != nil && r.trust {
 		return g, err
 	}
-	return g, vet(g, d.GetSaverDef().GetFilenameTensorName(), d.GetSignatureDef()[signatureSave].GetInputs()["prefix"].GetName())
+	return g, vet(g, d.quantized(), d.GetSaverDef().GetFilenameTensorName(), d.GetSignatureDef()[signatureSave].GetInputs()["prefix"].GetName())
+}
+
+// quantized are the operations that only the part in int8 may have.
+func (d *metaGraphDef) quantized() map[string]bool {
+	if sameTags(d.GetMetaInfoDef().GetTags(), []string{tagFeatures, tagInt8}) {
+		return quantized()
+	}
+	return nil
 }
 
 // checkNames checks that the tensors of the signatures and, of a graph that is trained,

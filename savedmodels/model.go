@@ -65,6 +65,9 @@ func Load(dir string, r *Runtime) (*Model, error) {
 			err = fmt.Errorf("stage %s: %w", info.Name, err)
 		}
 	}
+	if err == nil {
+		err = m.checkInt8()
+	}
 	if err != nil {
 		return nil, pipeline.WithHint(fmt.Errorf("model %s: %w", dir, err), "export it again with tftl-export")
 	}
@@ -143,6 +146,9 @@ func (m *Model) Open(ctx context.Context, name string) (pipeline.Stage, error) {
 	}
 	def := metaGraph(m.saved, tagTrain, name)
 	s := &stage{info: info, optimizers: m.Description.Optimizers, constants: m.constants(name), version: m.Description.Contract, network: m}
+	if s.int8, err = m.inInt8(name); err != nil {
+		return nil, err
+	}
 	s.explainsFrom = explainsFrom(signatures(def))
 	if err := s.choose(def, nil); err != nil {
 		return nil, err
@@ -183,11 +189,17 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		frozen = "checkpoint " + weights + " in " + frozen // the checkpoint does not tell pooling and cut
 	}
 	constants := m.constants(name) && v.sum() == d.Weights.VariablesSHA256
-	signature := signatureFeatures
+	def, signature := metaGraph(m.saved, tagTrain, name), signatureFeatures
 	if constants {
 		signature = signatureConstant
 	}
-	graph, err := metaGraph(m.saved, tagTrain, name).graphDigest(signature)
+	var ranges []float32
+	if int8, err := m.inInt8(name); err != nil {
+		return "", err
+	} else if int8 {
+		def, signature, constants, ranges = m.int8(), name, false, d.Int8.Ranges
+	}
+	graph, err := def.graphDigest(signature)
 	if err != nil {
 		return "", pipeline.Errorf(pipeline.BadModel, "model %s: stage %s: %w", m.Dir, name, err)
 	}
@@ -202,9 +214,10 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		TensorFlow   string    `json:"tensorflow"`
 		Device       string    `json:"device"`
 		Instructions string    `json:"instructions"`
+		Ranges       []float32 `json:"ranges,omitempty"` // of activations in int8
 	}{
 		featuresVersion, name, graph, frozen, constants, d.Input, m.Runtime.Precision, m.Runtime.TensorFlow,
-		strings.Join(slices.Sorted(slices.Values(m.Runtime.Devices)), " "), m.Runtime.Instructions,
+		strings.Join(slices.Sorted(slices.Values(m.Runtime.Devices)), " "), m.Runtime.Instructions, ranges,
 	})
 	return string(space), err
 }

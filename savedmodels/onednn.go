@@ -2,6 +2,7 @@ package savedmodels
 
 import (
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -19,6 +20,10 @@ func oneDNN() bool {
 	value := strings.ToLower(os.Getenv("TF_ENABLE_ONEDNN_OPTS"))
 	return value != "0" && value != "false"
 }
+
+// computesInt8 reports whether TensorFlow has kernels for convolutions in int8: oneDNN
+// on x86-64 Linux. Without, they fail when they are run.
+func computesInt8() bool { return runtime.GOOS == "linux" && runtime.GOARCH == "amd64" && oneDNN() }
 
 // oneDNNLimit returns the instruction set to which the user limits oneDNN, or
 // empty.

@@ -95,3 +95,19 @@ func allowed() map[string]bool {
 func pathInputs() map[string][]int {
 	return map[string][]int{"SaveV2": {0}, "RestoreV2": {0}, "MergeV2Checkpoints": {0, 1}}
 }
+
+// quantized returns the operations that the part in int8 may have too, outside of
+// functions: checkQuantized looks at their inputs.
+func quantized() map[string]bool {
+	return map[string]bool{
+		"Dequantize": true, "QuantizeV2": true, "QuantizedMaxPool": true,
+		"QuantizedConv2DWithBiasAndRequantize":                 true,
+		"QuantizedConv2DWithBiasAndReluAndRequantize":          true,
+		"QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize": true,
+		quantizedSum: true,
+	}
+}
+
+// quantizedSum crashes the process, or worse, if what is added has another shape than
+// the result.
+const quantizedSum = "QuantizedConv2DWithBiasSumAndReluAndRequantize"

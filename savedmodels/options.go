@@ -19,13 +19,15 @@ type Precision string
 // The precisions. Float32 equals Keras within rounding. BFloat16, which exists on CPUs
 // only, multiplies in bfloat16 where that is safe and adds in float32. TF32 and Float16
 // exist on GPUs only. Float16 is that of the frozen part and of serving. Steps are in
-// TF32, because gradients would become zero in float16.
+// TF32, because gradients would become zero in float16. Int8, on CPUs only, is that of the
+// frozen part of an exported network; everything else is in float32.
 const (
 	Auto     Precision = "auto"
 	Float32  Precision = "float32"
 	BFloat16 Precision = "bfloat16"
 	TF32     Precision = "tf32"
 	Float16  Precision = "float16"
+	Int8     Precision = "int8"
 )
 
 // Options are the options of a session.
@@ -177,16 +179,23 @@ func resolvePrecision(p Precision) (Precision, error) {
 			return BFloat16, nil
 		}
 		return Float32, nil
+	case Int8:
+		if !computesInt8() {
+			return "", pipeline.WithHint(
+				pipeline.Errorf(pipeline.BadUsage, "%s int8: TensorFlow has no int8 kernels on this machine (%s)", pipeline.Option("precision"), instructions()),
+				"int8 needs Linux on x86-64, and oneDNN: unset TF_ENABLE_ONEDNN_OPTS, or use %s auto", pipeline.Option("precision"))
+		}
+		return p, nil
 	case TF32, Float16:
 		return "", pipeline.WithHint(
 			pipeline.Errorf(pipeline.BadUsage, "%s %s: needs a GPU", pipeline.Option("precision"), p),
-			"on a CPU use %s auto, float32 or bfloat16; a run that is resumed goes on with %s cpu", pipeline.Option("precision"), pipeline.Option("device"))
+			"on a CPU use %s auto, float32, bfloat16 or int8; a run that is resumed goes on with %s cpu", pipeline.Option("precision"), pipeline.Option("device"))
 	}
 	return "", badPrecision(p)
 }
 
 func badPrecision(p Precision) error {
-	return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, float32, tf32, bfloat16 or float16", pipeline.Option("precision"), p)
+	return pipeline.Errorf(pipeline.BadUsage, "%s %q: must be auto, float32, tf32, bfloat16, float16 or int8", pipeline.Option("precision"), p)
 }
 
 // instructions names the kernels that TensorFlow chooses from: the widest

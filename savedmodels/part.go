@@ -22,8 +22,8 @@ import (
 // the frozen part nor its variables, which tftl gives their values itself.
 
 // openConstant opens the frozen part with constant weights. It has no variables.
-func openConstant(dir string, def *metaGraphDef, r *Runtime) (*graph, error) {
-	return openPart(dir, def, r, func(signature string) bool { return signature == signatureConstant })
+func (s *stage) openConstant() (*graph, error) {
+	return openPart(s.network.Dir, s.def, s.network.Runtime.inferring(), func(signature string) bool { return signature == signatureConstant })
 }
 
 // openAbove opens what is above the frozen part, and gives it the values of the

@@ -39,6 +39,11 @@ func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 	if def == nil {
 		return nil, pipeline.Errorf(pipeline.BadModel, "model %s: has no MetaGraph with the tag %s", m.Dir, tagServe)
 	}
+	if m.Runtime != nil && m.Runtime.Precision == Int8 {
+		return nil, pipeline.WithHint(
+			pipeline.Errorf(pipeline.BadUsage, "%s int8: model %s serves in float32; only the frozen part of an exported network can be computed in int8", pipeline.Option("precision"), m.Dir),
+			"use %s auto", pipeline.Option("precision"))
+	}
 	p := &Predictor{signature: "serving_default", rescale: 1}
 	var err error
 	if m.Description == nil {

@@ -22,10 +22,13 @@ import (
 // `sha256sum --check` in the model's folder reads them.
 const sealFile = "assets.extra/SHA256SUMS"
 
+// descriptionFile is a model's description of itself.
+const descriptionFile = "assets.extra/tftl.json"
+
 // sealed lists the files of a model that its seal covers.
 func sealed(dir string) ([]string, error) {
 	data, err := dataFiles(dir)
-	return append([]string{"saved_model.pb", "assets.extra/tftl.json", "variables/variables.index"}, data...), err
+	return append([]string{"saved_model.pb", descriptionFile, "variables/variables.index"}, data...), err
 }
 
 // dataFiles lists the files with the values of a model's variables. Unlike fs.Glob it

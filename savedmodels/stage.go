@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -21,7 +20,8 @@ type stage struct {
 	optimizers []string
 	constants  bool // the stage also has its frozen part with the export's weights as constants
 	opening    sync.Mutex
-	constant   *graph // the frozen part with constants; nil until an image needs it
+	int8       bool   // the frozen part is to be computed in int8
+	constant   *graph // the frozen part with constants, or in int8; nil until an image needs it
 	inferring  *graph // the whole graph for its frozen part, in a precision in which nothing is trained; nil for graph
 	features   string // the signature that runs the frozen part
 	version    int    // of the contract
@@ -51,7 +51,12 @@ func (s *stage) choose(def *metaGraphDef, checkpoint *bundle) error {
 		return err
 	}
 	features := signatureFeatures
-	if hold {
+	switch {
+	case s.int8 && !hold:
+		return s.network.otherWeights()
+	case s.int8:
+		features = s.info.Name
+	case hold:
 		features = signatureConstant
 	}
 	if s.features == features {
@@ -89,7 +94,7 @@ func (s *stage) closeGraphs() {
 // constantsHold answers as the signature constants_hold does, without running it:
 // the constants are the exporter's variables, and only a checkpoint replaces these.
 func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
-	if !s.constants {
+	if !s.constants && !s.int8 {
 		return false, nil
 	}
 	network, v, err := s.network.variables()
@@ -103,8 +108,12 @@ func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
 	if checkpoint == nil {
 		return true, nil
 	}
+	below, err := s.below()
+	if err != nil {
+		return false, err
+	}
 	for _, key := range checkpoint.keys() {
-		if !strings.HasPrefix(key, networkKeys) {
+		if !below[key] {
 			continue
 		}
 		if same, err := sameValue(checkpoint, network, key); !same || err != nil {
@@ -112,6 +121,26 @@ func (s *stage) constantsHold(checkpoint *bundle) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// below returns the keys in checkpoints of the variables below the cut.
+func (s *stage) below() (map[string]bool, error) {
+	whole, err := s.def.graphDef()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := checkpointKeys(whole, s.def.GetSaverDef().GetRestoreOpName())
+	if err != nil {
+		return nil, err
+	}
+	below := map[string]bool{}
+	frozen := part(s.def, whole, func(signature string) bool { return signature == signatureFeatures })
+	for _, node := range frozen.GetNode() {
+		if key := keys[node.GetName()]; key != "" {
+			below[key] = true
+		}
+	}
+	return below, nil
 }
 
 // frozen returns the graph of the signature that runs the frozen part.
@@ -122,7 +151,11 @@ func (s *stage) frozen(ctx context.Context) (*graph, error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	if s.constant == nil {
-		g, err := openConstant(s.network.Dir, s.def, s.network.Runtime.inferring())
+		open := s.openConstant
+		if s.int8 {
+			open = s.openInt8
+		}
+		g, err := open()
 		if err != nil {
 			return nil, err
 		}

@@ -26,10 +26,10 @@ const (
 
 // vet checks, before TensorFlow sees a graph, that it does nothing but compute: every
 // operation is allowed, files are read and written only where the caller says, and
-// nothing calls or needs itself. roots are the placeholders to which the caller gives
-// paths.
-func vet(whole *graph_go_proto.GraphDef, roots ...string) error {
-	v := vetter{allowed: allowed(), paths: pathInputs(), bodies: map[string]*body{}, extents: map[string]extent{}}
+// nothing calls or needs itself. more operations are allowed outside of functions. roots
+// are the placeholders to which the caller gives paths.
+func vet(whole *graph_go_proto.GraphDef, more map[string]bool, roots ...string) error {
+	v := vetter{allowed: allowed(), more: more, paths: pathInputs(), bodies: map[string]*body{}, extents: map[string]extent{}}
 	for _, f := range whole.GetLibrary().GetFunction() {
 		name := f.GetSignature().GetName()
 		if v.bodies[name] != nil || name == "" {
@@ -81,8 +81,9 @@ func (m *Model) Operations() ([]Operation, error) {
 			nodes = append(nodes, f.GetNodeDef())
 		}
 		for _, node := range slices.Concat(nodes...) {
-			if !functions[node.GetOp()] {
-				found[node.GetOp()] = true
+			if op := node.GetOp(); !functions[op] {
+				found[op] = true
+				allowed[op] = allowed[op] || def.quantized()[op]
 			}
 		}
 	}
@@ -108,6 +109,7 @@ func (m *Model) Vet() error {
 // vetter checks a graph.
 type vetter struct {
 	allowed   map[string]bool
+	more      map[string]bool // allowed in the graph itself
 	paths     map[string][]int
 	bodies    map[string]*body // of the functions, by name
 	extents   map[string]extent
@@ -149,7 +151,7 @@ func (v *vetter) body(b *body) error {
 		return fmt.Errorf("has two nodes with one name in function %q", b.name)
 	}
 	for _, node := range b.list {
-		if op := node.GetOp(); !v.allowed[op] && v.bodies[op] == nil {
+		if op := node.GetOp(); !v.allowed[op] && !(v.more[op] && b.name == "") && v.bodies[op] == nil {
 			return untrusted("has the operation %s (%s), which is not among those that a model may have", op, b.where(node))
 		}
 		if node.GetOp() == "Const" {

@@ -129,7 +129,7 @@ func TestVet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &graph_go_proto.GraphDef{Node: test.nodes, Library: &function_go_proto.FunctionDefLibrary{Function: test.functions}}
-			switch err := vet(proto.Clone(g).(*graph_go_proto.GraphDef), "path:0", ""); {
+			switch err := vet(proto.Clone(g).(*graph_go_proto.GraphDef), nil, "path:0", ""); {
 			case test.want == "" && err != nil:
 				t.Error(err)
 			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):

@@ -4,6 +4,7 @@
     tiny/, tiny-gap/    the tiny backbone with random weights of seed 0 and a flatten or gap head
     tiny-two/           the same with a gmp head and two hidden layers
     normalized/         a Keras network with BatchNorm, so that its stage `head` has constants
+    quantized/          a Keras network with its frozen parts in int8
     older/              tiny/ with version 2 of the training contract
     broken/             copies of tiny/, each with one thing that breaks the contract
     keras-softmax/      a plain Keras `model.export`: the brightest of red, green and blue; expects
@@ -153,6 +154,10 @@ def networks(folder: Path) -> None:
         model = Path(work, "normalized.keras")
         normalized().save(model)
         export("--keras-model", str(model), "--head", "gap", "-o", str(folder / "normalized"))
+        model = Path(work, "quantized.keras")
+        quantized().save(model)
+        own = ["--keras-model", str(model), "--cut", "middle", "--preprocess", "rescale"]
+        export(*own, "--head", "gap", "-o", str(folder / "quantized"))
 
 
 def export(*arguments: str) -> None:
@@ -172,6 +177,19 @@ def normalized() -> keras.Model:
         model.add(keras.layers.BatchNormalization(momentum=0.0))
         model.add(keras.layers.ReLU())
     model(np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype("f4"), training=True)
+    return model
+
+
+def quantized() -> keras.Model:
+    """Convolutions, of which all but the first can be computed in int8."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((32, 32, 3))])
+    kinds = ((8, 2, "first"), (8, 1, "second"), (16, 1, "middle"), (32, 2, "last"))
+    for filters, strides, name in kinds:
+        layer = keras.layers.Conv2D(filters, 3, strides, "same", activation="relu", name=name)
+        model.add(layer)
     return model
 
 

@@ -41,12 +41,20 @@ func commonFlags() []cli.Flag {
 func runtimeFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, EnvVars: commandline.NoVariable(), Usage: "read options from a YAML `FILE`, by their names without dashes; flags and the environment override it"},
-		commandline.Offer(&cli.StringFlag{Name: "precision", Value: "auto", Usage: "compute in float32, bfloat16 (CPU), tf32 or float16 (GPU), or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32", Category: machineFlags}, "auto", "float32", "bfloat16", "tf32", "float16"),
-		&cli.IntFlag{Name: "threads", Usage: "CPU threads for TensorFlow; 0 for all", Category: machineFlags},
+		commandline.Offer(&cli.StringFlag{Name: "precision", Value: "auto", Usage: "compute in float32, bfloat16 (CPU), tf32 or float16 (GPU), or auto: bfloat16 on a CPU that has it (AMX, AVX512-BF16), TF32 on a GPU, else float32; int8 (CPU) is for the frozen part, once tftl calibrate has prepared the network", Category: machineFlags}, "auto", "float32", "bfloat16", "tf32", "float16", "int8"),
+		threadsFlag(),
 		commandline.Offer(&cli.StringFlag{Name: "device", Value: "auto", Usage: "device to use: auto, cpu, gpu or gpu:N", Category: machineFlags}, "auto", "cpu", "gpu"),
 		&cli.StringFlag{Name: "gpu-memory", Usage: "use at most this much of the GPU's memory, such as 4GB", DefaultText: "all of it, as it is needed", Category: machineFlags},
-		&cli.BoolFlag{Name: "trust-model", Usage: "run the model even if its graph does more than compute, such as read and write files; do that only if you would run a program of its author", Category: machineFlags},
+		trustFlag(),
 	}, commonFlags()...)
+}
+
+func threadsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "threads", Usage: "CPU threads for TensorFlow; 0 for all", Category: machineFlags}
+}
+
+func trustFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "trust-model", Usage: "run the model even if its graph does more than compute, such as read and write files; do that only if you would run a program of its author", Category: machineFlags}
 }
 
 func batchFlags() []cli.Flag {

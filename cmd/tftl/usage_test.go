@@ -85,7 +85,7 @@ func TestUsage(t *testing.T) {
 
 		"fit --data p --model m --monitor val_los":  `--monitor "val_los": must be one of loss, accuracy, val_`,
 		"fit --data p --model m --cache tape":       `--cache "tape": must be disk, ram or off`,
-		"fit --data p --model m --precision half":   `--precision "half": must be auto, float32, tf32, bfloat16 or float16`,
+		"fit --data p --model m --precision half":   `--precision "half": must be auto, float32, tf32, bfloat16, float16 or int8`,
 		"fit --data p --model m --device tpu":       `--device "tpu": must be auto, cpu, gpu or gpu:N`,
 		"fit --data p --model m --device gpu:first": `--device "gpu:first"`,
 		"version --device tpu":                      `--device "tpu"`,

@@ -76,7 +76,7 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 	c := Comparison{Samples: len(a.Predictions), A: sa.report(ca, va), B: sb.report(cb, vb)}
 	c.A.Decision, c.B.Decision = da, db
 	c.flips(a, sa, sb)
-	c.McNemar = mcNemar(c.OnlyA, c.OnlyB)
+	c.McNemar = McNemar(c.OnlyA, c.OnlyB)
 	c.Warnings = warnings(c.A)
 	if o.Resamples > 0 {
 		c.Resamples, c.Seed = o.Resamples, o.Seed
@@ -174,10 +174,10 @@ func pair(a, b Table) (Table, error) {
 	return paired, nil
 }
 
-// mcNemar is the exact two-sided p value of McNemar's test: that of a fair coin
+// McNemar is the exact two-sided p value of McNemar's test: that of a fair coin
 // which came up heads a times and tails b times. It is computed in integers,
 // which lose nothing to rounding and do not overflow.
-func mcNemar(a, b int) float64 {
+func McNemar(a, b int) float64 {
 	n, least := a+b, min(a, b)
 	if 2*least == n {
 		return 1

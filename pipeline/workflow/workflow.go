@@ -95,7 +95,7 @@ func (e Env) Progress(event pipeline.Event) {
 
 // Session says how TensorFlow should run a model.
 type Session struct {
-	Precision string // auto, float32, tf32, bfloat16 or float16
+	Precision string // auto, float32, tf32, bfloat16, float16 or int8
 	Threads   int    // 0 for all processors
 	Device    string // auto, cpu, gpu or gpu:N
 	GPUMemory int64  // most bytes of a GPU's memory; 0 for all
@@ -111,9 +111,9 @@ func (s Session) Again(was rundir.Runtime) Session {
 	automatic := s.Device == "" || s.Device == "auto"
 	switch {
 	case was.Precision == "tf32": // auto chooses it on a GPU; a CPU goes on without
-	case was.Precision == "bfloat16" && automatic: // a GPU has none
+	case (was.Precision == "bfloat16" || was.Precision == "int8") && automatic: // a GPU has none
 		s.Precision, s.Device, s.GPUMemory = was.Precision, "cpu", 0
-	case was.Precision == "bfloat16" && s.Device != "cpu", was.Precision == "float16" && s.Device == "cpu":
+	case (was.Precision == "bfloat16" || was.Precision == "int8") && s.Device != "cpu", was.Precision == "float16" && s.Device == "cpu":
 		s.Precision = "auto" // whoever asks for another device gets what it has
 	default:
 		s.Precision = was.Precision

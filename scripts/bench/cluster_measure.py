@@ -152,7 +152,7 @@ def done(programs: list[subprocess.Popen[bytes]]) -> None:
     """Wait for programs."""
     for program in programs:
         if code := program.wait():
-            sys.exit(f"{program.args}: exit status {code}")
+            sys.exit(f"{program.args!r}: exit status {code}")
 
 
 def together(

@@ -119,11 +119,12 @@ def possible(work: Path, end: ExitStack) -> list[Fault]:
 
 def alike(hosts: Hosts) -> Iterator[Fault]:
     """What two hosts train as one process does."""
-    for what, options in {
+    cases: dict[str, Options] = {
         "the head": {"stage": "head:epochs=3"},
         "the head and block2": {"stage": ("head:epochs=3", "block2:epochs=3,lr=1e-4")},
         "with augmentation": {"stage": "head:epochs=3", "augment": "strong"},
-    }.items():
+    }
+    for what, options in cases.items():
         yield Alike(f"two hosts instead of one process, {what}", hosts, options)
 
 

@@ -135,3 +135,10 @@ def test_cluster(tmp_path):
     assert curve.read_text().startswith("<svg")
     # What was measured can be read again, and says the same.
     assert run("cluster.py", "--measured", saved) == out
+
+
+def test_int8():
+    toy = ["--models", TESTDATA, "--images", 4, "--batch", 2, "quantized"]
+    out = run("int8.py", PHOTOS, *toy)
+    assert re.search(r"^\| quantized \| [0-9]+% \|", out, re.MULTILINE), out
+    assert re.search(r"^\| quantized \| from_middle \| 0\.0", out, re.MULTILINE), out

@@ -25,6 +25,7 @@ from .graph.network import Network, Stage
 from .graph.optimizers import OPTIMIZERS
 from .graph.signatures import Signature, serving_signatures, training_signatures
 from .graph.variables import ServingVariables, TrainingVariables
+from .int8.metagraph import Int8Part
 
 CONTRACT = 5  # the version; Go reads 2 to 4 too
 _FROZEN_PARTS = 2  # the version of frozen_digest: as long as it stays, cached features stay valid
@@ -44,12 +45,13 @@ class About:
 def export(output: str, network: Network, head: Head, about: About) -> dict[str, Any]:
     """Write the SavedModel folder `output`, all or nothing; returns the content of tftl.json."""
     stages = network.stages(head)
+    int8 = Int8Part(network, stages)
     output = os.path.realpath(output)
     os.makedirs(os.path.dirname(output), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=os.path.dirname(output)) as work:
         model = os.path.join(work, "model")
         os.makedirs(os.path.join(model, DESCRIPTION[0]))
-        _save(model, network, head, stages)
+        _save(model, network, head, stages, int8)
         description = {
             "contract": CONTRACT,
             "backbone": about.backbone,
@@ -62,6 +64,7 @@ def export(output: str, network: Network, head: Head, about: About) -> dict[str,
             "input": network.image.to_json(),
             "head": head.to_json(),
             "stages": [_stage(stage) for stage in stages],
+            "int8": {"share": int8.share},
             "optimizers": list(OPTIMIZERS),
             "learning_rate": learning_rate(head.inputs),
             "versions": {"tensorflow": tf.__version__, "keras": keras.__version__},
@@ -95,7 +98,7 @@ def learning_rate(inputs: int) -> float:
     return float(f"{min(2 / inputs, 0.01):.0e}")
 
 
-def _save(model: str, network: Network, head: Head, stages: list[Stage]) -> None:
+def _save(model: str, network: Network, head: Head, stages: list[Stage], int8: Int8Part) -> None:
     """Write saved_model.pb and variables/."""
     merged = saved_model_pb2.SavedModel()
     with tempfile.TemporaryDirectory(dir=os.path.dirname(model)) as work:
@@ -111,6 +114,7 @@ def _save(model: str, network: Network, head: Head, stages: list[Stage]) -> None
             _add(merged, folder, variables, signatures, ["train", stage.name])
         # Every training MetaGraph has saved the same variables, with those of `serve` among them.
         os.rename(os.path.join(folder, "variables"), os.path.join(model, "variables"))
+    merged.meta_graphs.extend(int8.metagraphs())
     with open(os.path.join(model, "saved_model.pb"), "wb") as file:
         file.write(merged.SerializeToString(deterministic=True))
 

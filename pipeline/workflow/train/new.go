@@ -103,7 +103,7 @@ func (p *Prepared) Begin(ctx context.Context) (run *Run, err error) {
 		return nil, err
 	}
 	run = &Run{
-		Config: p.Config, env: p.env, network: p.Network, set: p.Set, digests: p.Digests, options: p.Request.Options, unlock: func() {},
+		Config: p.Config, env: p.env, session: p.Request.Session, network: p.Network, set: p.Set, digests: p.Digests, options: p.Request.Options, unlock: func() {},
 	}
 	if err := run.agree(); err != nil {
 		return nil, err

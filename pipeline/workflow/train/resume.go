@@ -86,7 +86,7 @@ func Resume(ctx context.Context, path string, moved Moved, session workflow.Sess
 	}
 	r := &Run{
 		Dir: dir, Config: config,
-		env: env, network: network, digests: env.Digests(), options: o, unlock: unlock, resumed: true,
+		env: env, session: session, network: network, digests: env.Digests(), options: o, unlock: unlock, resumed: true,
 	}
 	if err = r.sameData(ctx, elsewhere); err == nil {
 		err = r.takeUp()

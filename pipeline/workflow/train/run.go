@@ -24,6 +24,7 @@ type Run struct {
 	Skipped []rundir.BadImage // only of a new run
 
 	env     workflow.Env
+	session workflow.Session
 	network workflow.Network
 	set     *dataset.Set
 	digests *workflow.Digests
@@ -152,7 +153,10 @@ func (r *Run) finish(ctx context.Context, history []pipeline.Epoch, stopped bool
 		GuessLoss: metrics.GuessLoss(workflow.Samples(r.set.Train), workflow.Samples(r.set.Validation), len(r.set.Classes), t.ClassWeights != nil || t.Sampler == BalancedSampler),
 	}
 	r.warnOfGuessing(best, result.GuessLoss)
-	return result, nil
+	if !stopped {
+		err = r.compareServed(ctx)
+	}
+	return result, err
 }
 
 // lockEvaluation waits until no process writes an evaluation of a run that is about to

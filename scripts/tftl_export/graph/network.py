@@ -36,8 +36,10 @@ class Stage:
     def frozen(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """The frozen part: pixels to the features that are cached, and to the maps they lose."""
         x = self.image.preprocess_pixels(pixels)
-        if self.stem is not None:
-            x = self.stem(x, training=False)
+        return self.cached(x if self.stem is None else self.stem(x, training=False))
+
+    def cached(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The activations at the cut to what `frozen` returns."""
         features = self.head.pool(x) if self.tail is None else x
         return {"features": features, "maps": x} if self.loses_maps else {"features": features}
 
@@ -68,6 +70,19 @@ class Network:
     def forward(self, pixels: tf.Tensor) -> tf.Tensor:
         """Pixels to the backbone's output."""
         return self._base(self.image.preprocess_pixels(pixels), training=False)
+
+    def frozen(self, stages: list[Stage], pixels: tf.Tensor) -> dict[tuple[str, str], tf.Tensor]:
+        """What `frozen` of several stages returns, by the stage's name and the output's."""
+        outputs = {stage.name: stage.stem.output for stage in stages if stage.stem is not None}
+        cuts = keras.Model(self._base.input, outputs)(
+            self.image.preprocess_pixels(pixels), training=False
+        )
+        return {
+            (stage.name, name): tensor
+            for stage in stages
+            if stage.name in cuts
+            for name, tensor in stage.cached(cuts[stage.name]).items()
+        }
 
     def stages(self, head: Head) -> list[Stage]:
         """The stages, from shallow to deep; `head` comes first."""
