@@ -194,9 +194,9 @@ func (m *Model) FeatureSpace(name, weights string) (string, error) {
 		signature = signatureConstant
 	}
 	var ranges []float32
-	if int8, err := m.inInt8(name); err != nil {
+	if quantized, err := m.inInt8(name); err != nil {
 		return "", err
-	} else if int8 {
+	} else if quantized {
 		def, signature, constants, ranges = m.int8(), name, false, d.Int8.Ranges
 	}
 	graph, err := def.graphDigest(signature)

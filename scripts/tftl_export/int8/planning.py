@@ -9,8 +9,7 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 from .reading import Convolution, Float
 
-# A depthwise convolution has no operation with a summand, or without a relu.
-_KEEPING = ("MaxPool", "Pad", "AvgPool", "ConcatV2", "Identity")  # what has no new values
+_KEEPING = ("MaxPool", "Pad", "AvgPool", "ConcatV2", "Identity")  # what has no new signs
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Plan:
         self.possible = source.multiplications()
         self._known = {source.images}
         self._positive: set[str] = set()
+        self._capped: set[str] = set()  # by the end of their range, which must be their own
         self._linear: set[str] = set()  # what convolutions without a relu compute in int8
         self._computed: set[str] = set()  # in int8
         self._below: set[str] = {source.images}  # what no convolution is below of
@@ -65,6 +65,8 @@ class Plan:
         self._known.add(c.output)
         if c.relu:
             self._positive.add(c.output)
+        if c.relu == "Relu6":
+            self._capped.add(c.output)
         if c.input in self._below or not self._possible(c):
             return
         self._quantize(c.input)
@@ -82,10 +84,9 @@ class Plan:
 
     def _possible(self, c: Convolution) -> bool:
         """Whether TensorFlow has the operation."""
-        signed = self._signed(c.input)
-        if c.depthwise:
-            return c.relu is not None and c.summand is None and not signed
-        return c.summand is None or not signed
+        if self._signed(c.input):
+            return not c.depthwise and c.summand is None
+        return not c.depthwise or (c.relu is not None and c.summand is None)
 
     def _summand(self, tensor: str) -> bool:
         """Whether a tensor can be added to a convolution before its relu.
@@ -116,8 +117,9 @@ class Plan:
         self._computed.add(output)
 
     def _same(self, tensors: Iterable[str]) -> bool:
-        """Whether tensors were computed in int8, all signed or none."""
-        return len({self._signed(t) for t in tensors}) == 1 and self._computed.issuperset(tensors)
+        """Whether tensors were computed in int8, and can share a range."""
+        kinds = {(self._signed(t), t in self._capped) for t in tensors}
+        return len(kinds) == 1 and self._computed.issuperset(tensors)
 
     def _quantize(self, tensor: str) -> None:
         if tensor not in self.int8:
