@@ -281,3 +281,25 @@ def test_what_cannot_be_read_does_not_prevent_an_export():
         network = Network(base, {}, Input((SIZE, SIZE), "bilinear", "none"))
         part = Int8Part(network, network.stages(Head(HeadKind("gap", 0), network.feature_shape)))
         assert (part.share, part.metagraphs()) == (0, [])
+
+
+def test_what_is_needed_later_is_not_overwritten(tmp_path):
+    keras.utils.set_random_seed(5)
+    images = keras.Input((SIZE, SIZE, 3))
+    conv = lambda: layers.Conv2D(16, 3, padding="same", activation="relu")  # noqa: E731
+    x = conv()(conv()(conv()(conv()(images))))
+    y = layers.Conv2D(16, 3, padding="same")(conv()(x))
+    y = layers.ReLU()(layers.Add()([x, y]))
+    network = Network(
+        keras.Model(images, layers.Concatenate()([x, conv()(y)])), {},
+        Input((SIZE, SIZE), "bilinear", "tf"),
+    )  # fmt: skip
+    contract.export(
+        str(tmp_path / "m"), network, Head(HeadKind("gap", 0), network.feature_shape),
+        contract.About("later", ""),
+    )  # fmt: skip
+    part = MetaGraph(tmp_path / "m", "features", "int8")
+    top = part.call("measure", images=IMAGES)["largest"]
+    got = part.call("head", images=IMAGES, ranges=top)["features"]
+    want = Stage(tmp_path / "m", "head").features(IMAGES)
+    assert np.linalg.norm(got - want) < 0.05 * np.linalg.norm(want)

@@ -122,7 +122,7 @@ class Float:
                 filter, bias = filter * scale, bias * scale + shift
             elif user.op in _RECTIFIERS:
                 relu = user.op
-            elif self._rectified(user) and (other := self._other(user, at)) and addable(other):
+            elif (other := self._added(user, at, node)) and addable(other):
                 summand = other
             else:
                 break
@@ -162,10 +162,31 @@ class Float:
     def _only_user(self, tensor: str) -> NodeDef | None:
         return self._users[tensor][0] if tensor in self._users and self.users(tensor) == 1 else None
 
-    def _rectified(self, node: NodeDef) -> bool:
-        """Whether a node adds, and only a relu uses the sum: a sum alone has no operation."""
+    def _added(self, node: NodeDef, tensor: str, conv: NodeDef) -> str | None:
+        """What a node adds to the result of a convolution, if only a relu uses the sum.
+
+        A sum alone has no operation. TensorFlow's operation writes the result in the place of what
+        it adds, and crashes if something else still needs that.
+        """
         user = self._only_user(f"{node.name}:0")
-        return node.op in ("AddV2", "Add") and user is not None and user.op in _RECTIFIERS
+        if node.op not in ("AddV2", "Add") or user is None or user.op not in _RECTIFIERS:
+            return None
+        other = self._other(node, tensor)
+        if other not in self._users:
+            return None
+        before = {one.name for one in self._users[other] if one.name != node.name}
+        return other if before <= self._before(conv) else None
+
+    def _before(self, node: NodeDef) -> set[str]:
+        """The operations that a node needs."""
+        found: set[str] = set()
+        waiting = [node.name]
+        while waiting:
+            for tensor in self.inputs[waiting.pop()]:
+                if (name := _operation(tensor)) not in found:
+                    found.add(name)
+                    waiting.append(name)
+        return found
 
     def _affine(
         self, node: NodeDef, tensor: str, channels: int
