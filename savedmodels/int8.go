@@ -79,33 +79,38 @@ func (m *Model) inInt8(stage string) (bool, error) {
 	if m.Runtime == nil || m.Runtime.Precision != Int8 {
 		return false, nil
 	}
-	if err := m.hasInt8(); err != nil {
-		return false, err
-	}
-	switch precision := pipeline.Option("precision"); {
-	case !has(signatures(m.int8()), stage):
-		return false, pipeline.WithHint(m.notInInt8("has no frozen part in stage %s", stage), "use %s auto", precision)
-	case len(m.Description.Int8.Ranges) == 0:
-		return false, pipeline.WithHint(m.notInInt8("is not calibrated"), "calibrate it once: tftl calibrate %s %s %s DATA %s DIR",
+	precision := pipeline.Option("precision")
+	switch lacks := m.LacksForInt8(); {
+	case lacks == notCalibrated:
+		return false, pipeline.WithHint(m.notInInt8(lacks), "calibrate it once: tftl calibrate %s %s %s DATA %s DIR",
 			pipeline.Option("model"), printable.Argument(m.Dir), pipeline.Option("data"), pipeline.Option("output"))
+	case lacks != "":
+		return false, pipeline.WithHint(m.notInInt8(lacks), "use %s auto", precision)
+	case !has(signatures(m.int8()), stage):
+		return false, pipeline.WithHint(m.notInInt8("stage "+stage+" has no frozen part"), "use %s auto", precision)
 	}
 	return true, nil
 }
 
-// hasInt8 returns an error if the model has no part in int8.
-func (m *Model) hasInt8() error {
-	switch d := m.Description; {
-	case m.int8() != nil && d.Int8 != nil:
-		return nil
-	case d.Int8 == nil:
-		return pipeline.WithHint(m.notInInt8("was exported without an int8 part"), "export it again with tftl-export")
+const notCalibrated = "it is not calibrated"
+
+// LacksForInt8 says what an exported network lacks for a frozen part in int8. It is
+// empty if it has one that is calibrated.
+func (m *Model) LacksForInt8() string {
+	d := m.Description
+	switch {
+	case d == nil || d.Int8 == nil:
+		return "it was exported without an int8 part"
+	case m.int8() == nil:
+		return fmt.Sprintf("TensorFlow's int8 operations reach %.0f%% of its multiplications", 100*d.Int8.Share)
+	case len(d.Int8.Ranges) == 0:
+		return notCalibrated
 	}
-	return pipeline.WithHint(m.notInInt8("has no int8 part: TensorFlow's operations reach %.0f%% of its multiplications", 100*m.Description.Int8.Share),
-		"use %s auto", pipeline.Option("precision"))
+	return ""
 }
 
-func (m *Model) notInInt8(format string, args ...any) error {
-	return pipeline.Errorf(pipeline.BadUsage, "%s int8: model %s %w", pipeline.Option("precision"), m.Dir, fmt.Errorf(format, args...))
+func (m *Model) notInInt8(why string) error {
+	return pipeline.Errorf(pipeline.BadUsage, "%s int8: model %s: %s", pipeline.Option("precision"), m.Dir, why)
 }
 
 // otherWeights is the error for a stage in int8 whose frozen part was restored with
@@ -144,8 +149,8 @@ func (s *stage) openInt8() (*graph, error) {
 // the model with them into a folder, which is empty or does not exist. each calls use
 // with batches of pixels, [N,H,W,3] from 0 to 255.
 func (m *Model) Calibrate(ctx context.Context, to string, each func(use func(pipeline.Batch) error) error) error {
-	if err := m.hasInt8(); err != nil {
-		return err
+	if lacks := m.LacksForInt8(); lacks != "" && lacks != notCalibrated {
+		return m.notInInt8(lacks)
 	}
 	g, err := m.openInt8(m.Runtime, signatureMeasure)
 	if err != nil {

@@ -134,10 +134,10 @@ func TestWhyNotInt8(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ dir, stage, want string }{
-		{filepath.Join(fixtures, "quantized"), "head", "is not calibrated"},
+		{filepath.Join(fixtures, "quantized"), "head", "it is not calibrated"},
 		{filepath.Join(fixtures, "tiny"), "head", "reach 0% of its multiplications"},
-		{without, "head", "was exported without an int8 part"},
-		{calibrated(t), "all", "has no frozen part in stage all"},
+		{without, "head", "it was exported without an int8 part"},
+		{calibrated(t), "all", "stage all has no frozen part"},
 	} {
 		m := loadIn(t, test.dir, r)
 		_, err := m.Open(t.Context(), test.stage)

@@ -89,7 +89,11 @@ func abilities(m *savedmodels.Model, refused error) []ability {
 	case len(m.Description.Labels) == 0:
 		evaluate = ability{"evaluate, predict", false, "it is not trained, so its head has no classes"}
 	}
-	return []ability{train, evaluate}
+	if !train.Can {
+		return []ability{train, evaluate}
+	}
+	lacks := m.LacksForInt8()
+	return []ability{train, {"fit --precision int8", lacks == "", lacks}, evaluate}
 }
 
 // runInspect describes a model.
