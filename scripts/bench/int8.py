@@ -120,6 +120,7 @@ RANGES: dict[str, Callable[[float, np.ndarray, int], float]] = {
 
 def far(name: str, model: Path, data: Path, others: Path) -> list[list[str]]:
     """How far features are from float32's, by stage. Ranges are those of other photographs."""
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as tftl has it
     import tensorflow as tf
 
     size = json.loads((model / "assets.extra/tftl.json").read_text())["input"]["size"]
