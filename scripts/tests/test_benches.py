@@ -138,7 +138,7 @@ def test_cluster(tmp_path):
 
 
 def test_int8():
-    toy = ["--models", TESTDATA, "--images", 4, "--batch", 2, "quantized"]
-    out = run("int8.py", PHOTOS, *toy)
+    toy = ["--models", TESTDATA, "--images", 4, "--batch", 2]
+    out = run("int8.py", PHOTOS, "quantized", *toy)
     assert re.search(r"^\| quantized \| [0-9]+% \|", out, re.MULTILINE), out
     assert re.search(r"^\| quantized \| from_middle \| 0\.0", out, re.MULTILINE), out
