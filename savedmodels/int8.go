@@ -74,7 +74,7 @@ func (m *Model) checkInt8() error {
 }
 
 // inInt8 says whether a stage's frozen part is to be computed in int8, and returns
-// an error if it cannot be.
+// an error if it cannot be. A stage that is cut at the images has nothing to compute.
 func (m *Model) inInt8(stage string) (bool, error) {
 	if m.Runtime == nil || m.Runtime.Precision != Int8 {
 		return false, nil
@@ -86,10 +86,8 @@ func (m *Model) inInt8(stage string) (bool, error) {
 			pipeline.Option("model"), printable.Argument(m.Dir), pipeline.Option("data"), pipeline.Option("output"))
 	case lacks != "":
 		return false, pipeline.WithHint(m.notInInt8(lacks), "use %s auto", precision)
-	case !has(signatures(m.int8()), stage):
-		return false, pipeline.WithHint(m.notInInt8("stage "+stage+" has no frozen part"), "use %s auto", precision)
 	}
-	return true, nil
+	return has(signatures(m.int8()), stage), nil
 }
 
 const notCalibrated = "it is not calibrated"
