@@ -180,8 +180,11 @@ func (m *Model) Calibrate(ctx context.Context, to string, each func(use func(pip
 		// No value may have no range: where all photographs give 0, others may not.
 		d.Int8.Ranges[i] = max(r, 1e-3)
 	}
-	if err := d.Int8.check(); err != nil || d.Int8.Photographs == 0 {
-		return pipeline.Errorf(pipeline.BadModel, "model %s: no ranges were found: %w", m.Dir, err)
+	if d.Int8.Photographs == 0 {
+		return pipeline.Errorf(pipeline.BadData, "there are no images to calibrate with")
+	}
+	if err := d.Int8.check(); err != nil {
+		return pipeline.Errorf(pipeline.BadModel, "model %s: %w", m.Dir, err)
 	}
 	return m.copyTo(to, d)
 }
