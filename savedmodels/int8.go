@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	tf "github.com/galeone/tensorflow/tensorflow/go"
-
 	"tftl/internal/atomicfile"
 	"tftl/internal/printable"
 	"tftl/internal/tensor"
@@ -170,8 +168,7 @@ func (m *Model) Calibrate(ctx context.Context, to string, each func(use func(pip
 			return err
 		}
 		defer tensor.Free(results...)
-		d.Int8.add(results[0], len(b.Samples))
-		return nil
+		return d.Int8.add(tensor.View(results[0]), len(b.Samples))
 	})
 	if err != nil {
 		return err
@@ -190,15 +187,18 @@ func (m *Model) Calibrate(ctx context.Context, to string, each func(use func(pip
 }
 
 // add takes account of the largest values in a batch.
-func (i *Int8Info) add(largest *tf.Tensor, photographs int) {
-	values := tensor.View(largest)
+func (i *Int8Info) add(values []float32, photographs int) error {
 	if i.Ranges == nil {
 		i.Ranges = make([]float32, len(values))
+	}
+	if len(values) != len(i.Ranges) {
+		return pipeline.Errorf(pipeline.BadModel, "signature %q: returns %d ranges, and then %d", signatureMeasure, len(i.Ranges), len(values))
 	}
 	for k := range i.Ranges {
 		i.Ranges[k] = max(i.Ranges[k], values[k]) // which keeps a NaN
 	}
 	i.Photographs += photographs
+	return nil
 }
 
 // copyTo writes a copy of the model with another description, all or nothing. Its
