@@ -130,15 +130,15 @@ def evaluate(plan: Plan, data: Path, run: Path, processes: int) -> float:
     words += ["-b", plan.batch, "--quiet"]
     start = time.monotonic()
     if processes == 1:
-        done([start_one(words, run.with_name("answer"))])
+        finish([start_one(words, run.with_name("answer"))])
         return time.monotonic() - start
     shards = [run.with_name(f"shard{i}") for i in range(1, processes + 1)]
-    done([
+    finish([
         start_one([*words, "--shard", f"{i}/{processes}"], shard)
         for i, shard in enumerate(shards, 1)
     ])  # fmt: skip
     merge = [ROOT / "bin/tftl", "merge", "--quiet", "--model", run, *shards]
-    done([start_one(merge, run.with_name("answer"))])
+    finish([start_one(merge, run.with_name("answer"))])
     return time.monotonic() - start
 
 
@@ -148,7 +148,7 @@ def start_one(words: list[object], output: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen([str(word) for word in words], stdout=file)
 
 
-def done(programs: list[subprocess.Popen[bytes]]) -> None:
+def finish(programs: list[subprocess.Popen[bytes]]) -> None:
     """Wait for programs."""
     for program in programs:
         if code := program.wait():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-from .reading import Convolution, Float
+from .reading import Convolution, Float, operation
 
 _KEEPING = ("MaxPool", "Pad", "AvgPool", "ConcatV2", "Identity")  # what has no new signs
 
@@ -42,8 +42,8 @@ class Plan:
         self._capped: set[str] = set()  # by the end of their range, which must be their own
         self._linear: set[str] = set()  # what convolutions without a relu compute in int8
         self._computed: set[str] = set()  # in int8
-        self._below: set[str] = {source.images}  # what no convolution is below of
-        done = {tensor.split(":")[0] for tensor in source.absorbed}
+        self._below: set[str] = {source.images}  # what no convolution has computed
+        done = {operation(tensor) for tensor in source.absorbed}
         for node in source.nodes:
             if node.name in done:
                 continue

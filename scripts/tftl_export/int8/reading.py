@@ -60,7 +60,7 @@ class Float:
         self.nodes = [op.node_def for op in operations]
         self.inputs = {op.name: [t.name for t in op.inputs] for op in graph.get_operations()}
         used = {t for node in self.nodes for t in self.inputs[node.name]} - {self.images}
-        constants = sorted(t for t in used if _operation(t) not in depend)
+        constants = sorted(t for t in used if operation(t) not in depend)
         with tf.compat.v1.Session(graph=graph) as session:
             values = session.run(constants)
         self.constants: Mapping[str, np.ndarray] = dict(zip(constants, values, strict=True))
@@ -69,7 +69,6 @@ class Float:
         for node in self.nodes:
             for tensor in self.inputs[node.name]:
                 self._users.setdefault(tensor, []).append(node)
-
         self.absorbed = {
             f"{node.name}:0": self.inputs[node.name][0] for node in self.nodes if self._same(node)
         }
@@ -183,7 +182,7 @@ class Float:
         waiting = [node.name]
         while waiting:
             for tensor in self.inputs[waiting.pop()]:
-                if (name := _operation(tensor)) not in found:
+                if (name := operation(tensor)) not in found:
                     found.add(name)
                     waiting.append(name)
         return found
@@ -233,5 +232,6 @@ def _calls(node: NodeDef) -> bool:
     return any(value.WhichOneof("value") == "func" for value in node.attr.values())
 
 
-def _operation(tensor: str) -> str:
+def operation(tensor: str) -> str:
+    """The operation that a tensor comes from."""
     return tensor.split(":")[0]

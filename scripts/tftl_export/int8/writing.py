@@ -11,7 +11,7 @@ from tensorflow.core.framework import attr_value_pb2, graph_pb2
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
 from .planning import Plan
-from .reading import Convolution
+from .reading import Convolution, operation
 
 _LARGEST = 127  # of a filter's values
 
@@ -52,10 +52,7 @@ class _Writer:
     def _copy(self, node: NodeDef) -> None:
         """The same operation on float tensors."""
         inputs = [self._input(tensor) for tensor in self._plan.source.inputs[node.name]]
-        made = self._node(node.op, node.name, inputs)
-        copied = next(n for n in self._graph.node if n.name == made)
-        for name, value in node.attr.items():
-            copied.attr[name].CopyFrom(value)
+        made = self._node(node.op, node.name, inputs, **node.attr)
         for i in range(8):
             self._float[f"{node.name}:{i}"] = made if i == 0 else f"{made}:{i}"
 
@@ -67,9 +64,8 @@ class _Writer:
 
     def _float_convolution(self, c: Convolution, filter: str) -> None:
         """A convolution and what follows it, in float32."""
-        attributes = {"padding": c.padding, **{k: c.node.attr[k] for k in ("strides", "dilations")}}
         at = self._node(
-            c.node.op, c.node.name, [self._as_float(c.input), filter], T=tf.float32, **attributes
+            c.node.op, c.node.name, [self._as_float(c.input), filter], T=tf.float32, **_geometry(c)
         )
         bias = self._constant(f"{c.node.name}/bias", c.bias.astype(np.float32))
         at = self._node("BiasAdd", f"{c.node.name}/sum", [at, bias], T=tf.float32)
@@ -129,17 +125,17 @@ class Int8(_Writer):
         bottom = self._constant(f"{name}/bottom", -quantize_filter(c.filter)[1])
         inputs = [self._as_int8(c.input), filter, self._bias(c), *self._limits(c.input)]
         inputs += [bottom, top, *self._limits(c.output)]
-        attributes = {"padding": c.padding, **{k: c.node.attr[k] for k in ("strides", "dilations")}}
+        attributes = _geometry(c)
         if c.summand:
             inputs += [self._as_int8(c.summand), *self._limits(c.summand)]
             attributes["Tsummand"] = self._type(c.summand)
         signed = self._plan.int8[c.output].signed
-        operation = (
+        kind = (
             f"Quantized{'Depthwise' if c.depthwise else ''}Conv2DWithBias"
             f"{'Sum' if c.summand else ''}And{'' if signed else 'ReluAnd'}Requantize"
         )
         self._int8[c.output] = self._node(
-            operation, name, inputs, Tinput=self._type(c.input), Tfilter=tf.qint8,
+            kind, name, inputs, Tinput=self._type(c.input), Tfilter=tf.qint8,
             Tbias=tf.float32, out_type=self._type(c.output), **attributes,
         )  # fmt: skip
 
@@ -158,19 +154,19 @@ class Int8(_Writer):
             return
         inputs, output = self._plan.source.inputs[node.name], f"{node.name}:0"
         moved = [self._as_int8(t) if t in self._plan.int8 else self._input(t) for t in inputs]
-        operation, attributes = node.op, dict(node.attr.items())
+        kind, attributes = node.op, dict(node.attr)
         attributes["T"] = self._type(output)
         if node.op == "MaxPool":
-            operation = "QuantizedMaxPool"
+            kind = "QuantizedMaxPool"
             moved += self._limits(output)
             attributes = {k: attributes[k] for k in ("T", "ksize", "strides", "padding")}
-        self._int8[output] = self._node(operation, node.name, moved, **attributes)
+        self._int8[output] = self._node(kind, node.name, moved, **attributes)
 
     def _as_int8(self, tensor: str) -> str:
         """A tensor in int8, quantised if it is not."""
         if tensor not in self._int8:
             self._int8[tensor] = self._node(
-                "QuantizeV2", _operation(tensor) + "/quantized",
+                "QuantizeV2", operation(tensor) + "/quantized",
                 [self._as_float(tensor), *self._limits(tensor)], T=self._type(tensor),
                 mode="SCALED", round_mode="HALF_TO_EVEN", ensure_minimum_range=0.0,
                 narrow_range=self._plan.int8[tensor].signed,
@@ -181,7 +177,7 @@ class Int8(_Writer):
         """A tensor in float32, dequantised if it is in int8."""
         if tensor not in self._float:
             self._float[tensor] = self._node(
-                "Dequantize", _operation(tensor) + "/dequantized",
+                "Dequantize", operation(tensor) + "/dequantized",
                 [self._int8[tensor], *self._limits(tensor)], T=self._type(tensor), mode="SCALED",
                 dtype=tf.float32,
             )  # fmt: skip
@@ -240,13 +236,15 @@ class Measuring(_Writer):
         self._float_convolution(c, self._node("Mul", f"{name}/values", [cast, scale], T=tf.float32))
 
 
+def _geometry(c: Convolution) -> dict[str, Any]:
+    """The attributes of a convolution, whatever computes it."""
+    strides, dilations = c.node.attr["strides"], c.node.attr["dilations"]
+    return {"padding": c.padding, "strides": strides, "dilations": dilations}
+
+
 def _shaped(filter: np.ndarray, c: Convolution) -> np.ndarray:
     """A filter as the operation wants it: [h,w,channels,1] if it is depthwise."""
     return filter.reshape(*filter.shape[:2], -1, 1) if c.depthwise else filter
-
-
-def _operation(tensor: str) -> str:
-    return tensor.split(":")[0]
 
 
 def _attribute(value: Any) -> attr_value_pb2.AttrValue:
