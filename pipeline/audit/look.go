@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"image"
-	"image/draw"
 	"math"
 	"slices"
 )
@@ -12,21 +10,20 @@ const lookSide = 128
 
 // Look is what an image's pixels look like. Brightness is from 0 to 1.
 type Look struct {
-	Width, Height int     // as stored
+	Width, Height int
 	Darkest       float64 // the brightness below which 5% of the pixels are
 	Brightest     float64 // that above which 1% are
 	Range         float64 // of the channel that varies most, without 1% at each end; from 0 to 1
 	Sharpness     float64 // of the edges at 128 pixels; about 0.95 for a sharp photograph and 0.3 for a blurred one
 }
 
-// LookAt measures an image. size is that of the image as stored, in case its pixels
-// were shrunk or stretched when they were decoded. Transparency is ignored.
-func LookAt(img image.Image, size image.Point) Look {
-	look := Look{Width: size.X, Height: size.Y}
-	if img.Bounds().Empty() || size.X < 1 || size.Y < 1 {
+// LookAt measures a decoded image: three bytes per pixel, row by row.
+func LookAt(rgb []byte, width, height int) Look {
+	look := Look{Width: width, Height: height}
+	if width < 1 || height < 1 {
 		return look
 	}
-	small := shrink(img, size)
+	small := shrink(rgb, width, height)
 	brightness := make([]float64, len(small.grey))
 	for i := range brightness {
 		r, g, b := small.channels[0][i], small.channels[1][i], small.channels[2][i]
@@ -49,39 +46,38 @@ type small struct {
 	grey          []float64
 }
 
-// shrink makes an image at most lookSide wide and high, in the shape of size. Each
-// pixel is the mean of its area. No side gets longer.
-func shrink(img image.Image, size image.Point) small {
-	bounds := img.Bounds()
-	side := func(stored, decoded int) int {
-		longest := float64(max(size.X, size.Y))
-		return max(min(int(math.Round(float64(stored)*min(lookSide/longest, 1))), decoded), 1)
+// shrink makes an image at most lookSide wide and high, in its shape. Each pixel is the
+// mean of its area. A smaller image stays as it is.
+func shrink(rgb []byte, width, height int) small {
+	side := func(n int) int {
+		longest := max(width, height, lookSide)
+		return max(int(math.Round(float64(n)*lookSide/float64(longest))), 1)
 	}
-	s := small{width: side(size.X, bounds.Dx()), height: side(size.Y, bounds.Dy())}
+	s := small{width: side(width), height: side(height)}
+	if max(width, height) <= lookSide {
+		s.width, s.height = width, height
+	}
 	for c := range s.channels {
 		s.channels[c] = make([]float64, s.width*s.height)
 	}
-	across, down := shares(bounds.Dx(), s.width), shares(bounds.Dy(), s.height)
-	pixels := image.NewRGBA(image.Rect(0, 0, bounds.Dx(), 1))
+	across, down := shares(width, s.width), shares(height, s.height)
 	row := make([]float64, 3*s.width)
 	for y, to := range down {
-		readRow(pixels, img, y)
 		clear(row)
 		for x, at := range across {
-			for c := range 3 {
-				v := float64(pixels.Pix[4*x+c])
-				row[3*at.first+c] += v * at.share
+			pixel := rgb[3*(y*width+x):]
+			for c, v := range pixel[:3] {
+				row[3*at.first+c] += float64(v) * at.share
 				if at.rest > 0 {
-					row[3*at.first+3+c] += v * at.rest
+					row[3*at.first+3+c] += float64(v) * at.rest
 				}
 			}
 		}
-		for x := range s.width {
-			for c := range 3 {
-				s.channels[c][to.first*s.width+x] += row[3*x+c] * to.share
-				if to.rest > 0 {
-					s.channels[c][(to.first+1)*s.width+x] += row[3*x+c] * to.rest
-				}
+		for i, v := range row {
+			channel, x := s.channels[i%3], i/3
+			channel[to.first*s.width+x] += v * to.share
+			if to.rest > 0 {
+				channel[(to.first+1)*s.width+x] += v * to.rest
 			}
 		}
 	}
@@ -113,18 +109,6 @@ func shares(n, places int) []share {
 		list[i] = s
 	}
 	return list
-}
-
-// readRow reads row y of an image, the colours under transparent pixels included if
-// the image has kept them.
-func readRow(into *image.RGBA, img image.Image, y int) {
-	bounds := img.Bounds()
-	if n, ok := img.(*image.NRGBA); ok {
-		at := n.PixOffset(bounds.Min.X, bounds.Min.Y+y)
-		copy(into.Pix, n.Pix[at:at+4*bounds.Dx()])
-		return
-	}
-	draw.Draw(into, into.Bounds(), img, image.Pt(bounds.Min.X, bounds.Min.Y+y), draw.Src)
 }
 
 // sharpness is the root of the mean squared Laplacian by the mean squared gradient of
