@@ -15,6 +15,8 @@
 # make bench-cluster     measure one, two and four processes with VGG16, and predict clusters;
 #                        half an hour. DATA=DIR as above
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
+# make bench-audit       flip labels and measure how many an audit finds, next to cleanlab; half an
+#                        hour. DATA=DIR as above; else the plants
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
 #                        of their names, take less
@@ -241,6 +243,15 @@ bench-cluster: build bin/together savedmodels/vgg16/saved_model.pb $(FETCHED)
 .PHONY: bench-intervals
 bench-intervals: setup
 	@$(GO) run ./scripts/bench/coverage
+
+# cleanlab has an environment of its own, because of the packages that it needs.
+build/cleanlab: | setup
+	@$(VENV_PYTHON) -m venv $@.new && $@.new/bin/python -m pip install --quiet cleanlab==2.9.0 && mv $@.new $@
+
+.PHONY: bench-audit
+bench-audit: build build/cleanlab savedmodels/vgg16/saved_model.pb $(if $(DATA),,$(PLANTS)/SOURCES.txt)
+	@$(VENV_PYTHON) scripts/bench/audit_labels.py '$(or $(DATA),$(PLANTS))' --model savedmodels/vgg16 \
+		--cleanlab build/cleanlab/bin/python
 
 # What docs/reliability.md shows. Programs that call go find options in the environment.
 bin/evaluations: setup

@@ -221,7 +221,7 @@ func TestTheSizeOfAnImageHardlyMatters(t *testing.T) {
 	want := look(img)
 	for _, width := range []int{160, 200, 320, 500} {
 		got := look(resized(img, width, width*427/640))
-		for _, d := range []float64{got.Darkest - want.Darkest, got.Brightest - want.Brightest, got.Range - want.Range, (got.Sharpness - want.Sharpness) / 5} {
+		for _, d := range []float64{got.Darkest - want.Darkest, got.Brightest - want.Brightest, got.Range - want.Range, (got.Sharpness - want.Sharpness) / 10} {
 			if math.Abs(d) > 0.02 {
 				t.Errorf("%d pixels wide: %+v, want about %+v", width, got, want)
 				break

@@ -16,9 +16,13 @@ const OutlierNeighbours = 10
 
 // An image is an outlier if its mean distance is above the third quartile of all
 // images by more than farOut times the range between the quartiles. Tukey's 1.5 marks
-// some images in most data sets; Hoaglin and Iglewicz (1987) found that 2.2 marks any
-// in only a few of those without outliers. Differences in distance below noRange mean
-// nothing.
+// some images in most data sets without outliers; Hoaglin and Iglewicz (1987)
+// recommend 2.2, with which few of those have any. Differences in distance below
+// noRange mean nothing.
+//
+// Measured with VGG16's features of 600 photographs of cats and dogs: 1.7, cleanlab's
+// factor, marks 9 of them. With 2.2 and six photographs of plants among them, 6.9 were
+// marked on average over ten draws, of which 5.9 were plants.
 const (
 	farOut  = 2.2
 	noRange = 0.01

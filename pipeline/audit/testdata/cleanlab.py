@@ -1,8 +1,8 @@
 """Write cleanlab.json beside this file: what cleanlab finds in made-up data sets.
 
 The data sets are not in the file: reference_test.go makes them from the same seeds with the same
-arithmetic. It needs cleanlab 2.9.0, which is not among the packages of requirements.txt. Install
-it in an environment of its own, and run it again after changing a case: python cleanlab.py
+arithmetic. cleanlab is not among the packages of requirements.txt; `make build/cleanlab` installs
+it in an environment of its own. After changing a case: build/cleanlab/bin/python FOLDER/cleanlab.py
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def outliers(case: dict) -> dict:
     x = np.array([draw.uniform() for _ in range(shape[0] * shape[1])]).reshape(shape)
     x = np.floor(x * FRACTION) / FRACTION
     _, near = NearestNeighbors(n_neighbors=10, metric="cosine").fit(x).kneighbors()
-    return case | {"scores": OutOfDistribution().fit_score(features=x).tolist(), "near": near.tolist()}
+    return case | {
+        "scores": OutOfDistribution().fit_score(features=x).tolist(),
+        "near": near.tolist(),
+    }
 
 
 def main() -> None:
