@@ -74,7 +74,7 @@ func nearest(ctx context.Context, a, b Vectors, k int, itself bool) (Nearest, er
 	if k == 0 {
 		return Nearest{}, nil
 	}
-	block := max(blockValues/a.Width&^3, 4)
+	block := max(blockValues/a.Width&^1, 2)
 	across, down := (b.Len()+block-1)/block, (a.Len()+block-1)/block
 	workers := min(runtime.GOMAXPROCS(0), down)
 	found := make([]best, workers)
@@ -134,26 +134,25 @@ type scan struct {
 
 // block compares vectors from..to of a with those of b.
 func (s *scan) block(fromA, toA, fromB, toB int) {
-	var products [8]float32
 	i := fromA
-	for ; i+4 <= toA; i += 4 {
+	for ; i+2 <= toA; i += 2 {
 		j := fromB
 		if s.itself && fromA == fromB {
-			j = i &^ 1
+			j = i // both begin at an even vector
 		}
 		for ; j+2 <= toB; j += 2 {
-			dot42(s.a.Values[i*s.a.Width:], s.b.Values[j*s.b.Width:], s.a.Width, &products)
-			for n, product := range products {
-				s.add(i+n/2, j+n%2, product)
-			}
+			p, q, r, t := dot4(s.a.row(i), s.a.row(i+1), s.b.row(j), s.b.row(j+1))
+			s.add(i, j, p)
+			s.add(i, j+1, q)
+			s.add(i+1, j, r)
+			s.add(i+1, j+1, t)
 		}
-		for ; j < toB; j++ {
-			for n := range 4 {
-				s.add(i+n, j, dot(s.a.row(i+n), s.b.row(j)))
-			}
+		if j < toB {
+			s.add(i, j, dot(s.a.row(i), s.b.row(j)))
+			s.add(i+1, j, dot(s.a.row(i+1), s.b.row(j)))
 		}
 	}
-	for ; i < toA; i++ {
+	if i < toA {
 		for j := fromB; j < toB; j++ {
 			s.add(i, j, dot(s.a.row(i), s.b.row(j)))
 		}
@@ -181,24 +180,18 @@ func dot(a, b []float32) (sum float32) {
 	return sum
 }
 
-// dot42 is dot for four vectors of a times two of b. Each value that is loaded is
-// used twice or more, and eight sums do not wait for each other.
-func dot42(a, b []float32, width int, products *[8]float32) {
-	a0, a1, a2, a3 := a[:width], a[width:2*width], a[2*width:3*width], a[3*width:4*width]
-	b0, b1 := b[:width], b[width:2*width]
-	a1, a2, a3, b0, b1 = a1[:len(a0)], a2[:len(a0)], a3[:len(a0)], b0[:len(a0)], b1[:len(a0)]
-	var s0, s1, s2, s3, s4, s5, s6, s7 float32
-	for i, x := range a0 {
-		y, z := b0[i], b1[i]
-		s0, s1 = s0+x*y, s1+x*z
-		x = a1[i]
-		s2, s3 = s2+x*y, s3+x*z
-		x = a2[i]
-		s4, s5 = s4+x*y, s5+x*z
-		x = a3[i]
-		s6, s7 = s6+x*y, s7+x*z
+// dot4 is dot for two vectors times two. Each value that is loaded is used twice, and
+// the four sums do not wait for each other; more of them would not fit into registers.
+func dot4(a, b, x, y []float32) (ax, ay, bx, by float32) {
+	b, x, y = b[:len(a)], x[:len(a)], y[:len(a)]
+	for i, v := range a {
+		w, p, q := b[i], x[i], y[i]
+		ax += v * p
+		ay += v * q
+		bx += w * p
+		by += w * q
 	}
-	*products = [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
+	return ax, ay, bx, by
 }
 
 // best has the k nearest of each vector found so far, nearest first.
