@@ -10,7 +10,8 @@ import (
 )
 
 // Limits of images worth a look. Those of brightness and shape are cleanvision's;
-// docs/audit.md says where the others come from.
+// docs/audit.md says
+// where the others come from, and how many photographs they were measured on.
 const (
 	darkBelow    = 0.32 // the brightness of nearly all pixels
 	lightAbove   = 0.95
