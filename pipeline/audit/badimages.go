@@ -10,8 +10,7 @@ import (
 )
 
 // Limits of images worth a look. Those of brightness and shape are cleanvision's;
-// docs/audit.md says
-// where the others come from, and how many photographs they were measured on.
+// docs/audit.md says where the others come from and what was measured.
 const (
 	darkBelow    = 0.32 // the brightness of nearly all pixels
 	lightAbove   = 0.95
