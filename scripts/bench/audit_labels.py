@@ -17,6 +17,7 @@ import argparse
 import csv
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -97,7 +98,8 @@ def ranked(
     with open(manifest, "w", newline="") as file:
         csv.writer(file).writerows([("path", "label"), *labelled])
     command = [options.program, "audit", "--data", manifest, "--allow-outside", "--seed", seed]
-    command += ["--model", options.model, "--cache-dir", work / "cache", "--overwrite"]
+    command += ["--model", options.model, "--cache-dir", work / "cache"]
+    shutil.rmtree(output, ignore_errors=True)
     measured([*command, "--output", output, "--json"])
     names = {key(str(file)): str(file) for file, _ in labelled}
     orders = {TFTL: [names[key(image)] for image in read_findings(output / "audit.csv")]}
