@@ -71,7 +71,7 @@ func nearest(ctx context.Context, a, b Vectors, k int, itself bool) (Nearest, er
 	if err != nil {
 		return Nearest{}, err
 	}
-	if k == 0 {
+	if k == 0 || a.Len() == 0 {
 		return Nearest{}, nil
 	}
 	block := max(blockValues/a.Width&^1, 2)

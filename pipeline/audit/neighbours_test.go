@@ -117,6 +117,12 @@ func TestFewOrStrangeVectors(t *testing.T) {
 			t.Errorf("%d vectors: %d neighbours, error %v", n, near.K, err)
 		}
 	}
+	for _, empty := range [][2]int{{0, 5}, {5, 0}, {0, 0}} {
+		near, err := NeighboursAmong(t.Context(), cloud(empty[0], 4, 1), cloud(empty[1], 4, 1), 3)
+		if err != nil || near.K != 0 || len(near.Index) != 0 {
+			t.Errorf("%d queries among %d: %v, error %v", empty[0], empty[1], near, err)
+		}
+	}
 	v := Vectors{[]float32{1, 0, 0, 0, 2, 0}, 2} // the second has no direction
 	near, err := Neighbours(t.Context(), v, 2)
 	if err != nil || !slices.Equal(near.Index, []int32{2, 1, 0, 2, 0, 1}) || !slices.Equal(near.Distance, []float32{0, 1, 1, 1, 0, 1}) {
