@@ -1,5 +1,11 @@
 package audit
 
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
 // Two probabilities that differ by less than this count as equal, as in cleanlab.
 const equal = 1e-6
 
@@ -100,18 +106,40 @@ func (l labels) joint() [][]int {
 
 // calibrated scales each row of a confident joint to the number of images with that
 // label, so that those that belong to no class confidently are shared out like the
-// others.
-func calibrated(joint [][]int, counts []int) [][]float64 {
-	scaled := make([][]float64, len(joint))
+// others. Rows are whole numbers with the right sum.
+func calibrated(joint [][]int, counts []int) [][]int {
+	scaled := make([][]int, len(joint))
 	for class, row := range joint {
-		scaled[class] = make([]float64, len(row))
+		exact := make([]float64, len(row))
 		sum := 0
 		for _, n := range row {
 			sum += n
 		}
 		for other, n := range row {
-			scaled[class][other] = float64(n) / float64(sum) * float64(counts[class])
+			exact[other] = float64(n) / float64(sum) * float64(counts[class])
 		}
+		scaled[class] = whole(exact, counts[class])
 	}
 	return scaled
+}
+
+// whole rounds numbers so that they add up to sum: what is missing goes to those that
+// lost most by rounding, what is too much comes from those that gained most. Equal ones
+// take turns in their order; in cleanlab it depends on how numpy sorts.
+func whole(exact []float64, sum int) []int {
+	rounded, order := make([]int, len(exact)), make([]int, len(exact))
+	for i, x := range exact {
+		rounded[i], order[i] = int(math.RoundToEven(x)), i
+		sum -= rounded[i]
+	}
+	step := 1
+	if sum < 0 {
+		step = -1
+	}
+	lost := func(i int) float64 { return float64(step) * (exact[i] - float64(rounded[i])) }
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(lost(b), lost(a)) })
+	for _, i := range order[:step*sum] {
+		rounded[i] += step
+	}
+	return rounded
 }

@@ -59,7 +59,7 @@ func TestFlippedLabelsAreFound(t *testing.T) {
 				right++
 			}
 		}
-		if n := len(judged.Findings); right < n*99/100 || right < len(wrong)/2 {
+		if n := len(judged.Findings); right < n*95/100 || right < len(wrong)/2 {
 			t.Errorf("%d classes: %d of %d findings are flipped labels, of %d", classes, right, n, len(wrong))
 		}
 		if e := judged.Errors; !(e.Low <= float64(len(wrong)) && float64(len(wrong)) <= e.High) {
@@ -123,14 +123,15 @@ func TestLabelsThatAreHardToJudge(t *testing.T) {
 		classes int
 		found   int
 	}{
-		"no images":                 {classes: 2},
-		"no classes":                {},
-		"one class":                 {[]int{0, 0}, [][]float32{{1}, {1}}, 1, 0},
-		"one image":                 {[]int{0}, [][]float32{{0.1, 0.9}}, 2, 0},
-		"all equal":                 {[]int{0, 1, 1}, [][]float32{{0.5, 0.5}, {0.5, 0.5}, {0.5, 0.5}}, 2, 0},
-		"all zero":                  {[]int{0, 1, 1}, [][]float32{{0, 0}, {0, 0}, {0, 0}}, 2, 0},
-		"a class without images":    {[]int{0, 0, 0}, [][]float32{{0.9, 0.1}, {0.9, 0.1}, {0, 1}}, 2, 0},
-		"one image, sure of others": {[]int{0, 0, 1}, [][]float32{{1, 0}, {1, 0}, {1, 0}}, 2, 1},
+		"no images":              {classes: 2},
+		"no classes":             {},
+		"one class":              {[]int{0, 0}, [][]float32{{1}, {1}}, 1, 0},
+		"one image":              {[]int{0}, [][]float32{{0.1, 0.9}}, 2, 0},
+		"all equal":              {[]int{0, 1, 1}, [][]float32{{0.5, 0.5}, {0.5, 0.5}, {0.5, 0.5}}, 2, 0},
+		"all zero":               {[]int{0, 1, 1}, [][]float32{{0, 0}, {0, 0}, {0, 0}}, 2, 0},
+		"a class without images": {[]int{0, 0, 0}, [][]float32{{0.9, 0.1}, {0.9, 0.1}, {0, 1}}, 2, 0},
+		"a class of one image":   {[]int{0, 0, 1}, [][]float32{{1, 0}, {1, 0}, {1, 0}}, 2, 0},
+		"a class that loses all": {[]int{0, 0, 1, 1}, [][]float32{{1, 0}, {1, 0}, {1, 0}, {0.9, 0.1}}, 2, 1},
 	}
 	for name, test := range tests {
 		judged, err := JudgeLabels(predicted(test.labels, test.rows...), numbered(test.classes), 1)

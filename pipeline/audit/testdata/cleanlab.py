@@ -83,7 +83,7 @@ def judge(case: dict) -> dict:
     issues = find_label_issues(
         labels,
         p,
-        filter_by="confident_learning",
+        filter_by="prune_by_noise_rate",
         return_indices_ranked_by="self_confidence",
         n_jobs=1,
     )
