@@ -49,10 +49,10 @@ func readReference(t *testing.T) (r reference) {
 	return r
 }
 
-// draw is SplitMix64, as in cleanlab.py.
-type draw uint64
+// splitMix is SplitMix64, as in cleanlab.py.
+type splitMix uint64
 
-func (d *draw) next() uint64 {
+func (d *splitMix) next() uint64 {
 	*d += 0x9E3779B97F4A7C15
 	z := uint64(*d)
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
@@ -60,14 +60,14 @@ func (d *draw) next() uint64 {
 	return z ^ z>>31
 }
 
-func (d *draw) uniform() float64 { return float64(d.next()>>11) / (1 << 53) }
+func (d *splitMix) uniform() float64 { return float64(d.next()>>11) / (1 << 53) }
 
 // fraction is one of which probabilities are multiples.
 const fraction = 1 << 20
 
 // predictions makes the same ones as problem in cleanlab.py.
 func (c labelCase) predictions() []pipeline.Prediction {
-	d, n := draw(c.Seed), uint64(c.Classes)
+	d, n := splitMix(c.Seed), uint64(c.Classes)
 	made := make([]pipeline.Prediction, c.Images)
 	lone := false
 	for i := range made {
@@ -200,7 +200,7 @@ func sameImages(findings []Finding, want []int) bool {
 
 func TestTheSameOutlierScoresAsCleanlab(t *testing.T) {
 	for _, c := range readReference(t).Features {
-		d := draw(c.Seed)
+		d := splitMix(c.Seed)
 		v := Vectors{make([]float32, c.Images*c.Width), c.Width}
 		for i := range v.Values {
 			v.Values[i] = float32(math.Floor(d.uniform()*fraction) / fraction)
