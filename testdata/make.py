@@ -20,6 +20,7 @@
     spoilt/             images that cannot be decoded, and a near duplicate of one in photos/
     traits/             pictures with something that decoding drops, and some without
     pixels/             pictures of every kind, and what TensorFlow decodes and resizes them to
+    real/               the two photographs of scikit-learn, to be cut into smaller ones
     stray.jpg           a JPEG that libjpeg decodes with a complaint on stderr
 
 The folder appears only when it is complete. It is made again only if the exporter or this script is
@@ -42,6 +43,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pixels
+import sklearn
 import spoilt
 from PIL import Image
 
@@ -104,6 +106,9 @@ def photographs(folder: Path) -> None:
     whole = (formats / "picture.jpg").read_bytes()
     (folder / "stray.jpg").write_bytes(whole[:-2] + b"stray" + whole[-2:])
     traits(folder / "traits", picture)
+    (folder / "real").mkdir()
+    for file in (Path(sklearn.__file__).parent / "datasets" / "images").glob("*.jpg"):
+        shutil.copy(file, folder / "real")
 
 
 def traits(folder: Path, picture: Image.Image) -> None:

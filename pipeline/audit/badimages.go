@@ -14,8 +14,8 @@ import (
 const (
 	darkBelow    = 0.32 // the brightness of nearly all pixels
 	lightAbove   = 0.95
-	blankBelow   = 0.05 // the range of each channel
-	blurredBelow = 0.75 // sharpness
+	blankBelow   = 0.02 // the range of each channel
+	blurredBelow = 0.55 // sharpness
 	tinyBelow    = 0.1  // pixels, as a share of the median
 	oddBelow     = 0.35 // the shorter side by the longer one
 )

@@ -3,14 +3,17 @@ package audit
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // Estimate is a number of images with its 95% interval.
 type Estimate struct{ Value, Low, High float64 }
 
 // resamples is how often the images are drawn again for an interval.
-const resamples = 1000
+const resamples = 500
 
 // estimate says how many labels are wrong: the images off the diagonal of the joint,
 // once each row is scaled to the number of images with that label.
@@ -37,7 +40,7 @@ func (l labels) estimate(joint [][]int, seed uint64) Estimate {
 	drawn := l.bootstrap(seed)
 	slices.Sort(drawn)
 	low, high := wilson(value/float64(n), float64(n))
-	at := len(drawn) / 40 // 2.5%
+	at := resamples / 40 // 2.5%
 	return Estimate{
 		Value: value,
 		Low:   min(drawn[at], low*float64(n)),
@@ -66,33 +69,31 @@ func (t tally) wrong() (wrong float64) {
 // the thresholds of all resamples; what reaches none of them need not be looked at
 // again.
 func (l labels) bootstrap(seed uint64) []float64 {
-	n := len(l.given)
-	thresholds := make([][]float64, resamples)
-	lowest := make([]float64, l.classes)
-	for class := range lowest {
-		lowest[class] = math.Inf(1)
+	self := make([]float64, len(l.given))
+	for i, class := range l.given {
+		self[i] = float64(l.row(i)[class])
 	}
-	for b := range thresholds {
+	thresholds := make([][]float64, resamples)
+	each(resamples, func(b int) {
 		sums, counts := make([]float64, l.classes), make([]int, l.classes)
-		random := rand.New(rand.NewPCG(seed, uint64(b)))
-		for range n {
-			i := random.IntN(n)
+		resample(len(l.given), seed, b, func(i int) {
 			class := l.given[i]
-			sums[class] += float64(l.probabilities[i*l.classes+class])
+			sums[class] += self[i]
 			counts[class]++
-		}
+		})
 		thresholds[b] = means(sums, counts)
-		for class, t := range thresholds[b] {
-			lowest[class] = min(lowest[class], t)
+	})
+	lowest := slices.Clone(thresholds[0])
+	for _, t := range thresholds {
+		for class := range lowest {
+			lowest[class] = min(lowest[class], t[class])
 		}
 	}
 	candidates := l.candidates(lowest)
 	drawn := make([]float64, resamples)
-	for b := range drawn {
+	each(resamples, func(b int) {
 		t := newTally(l.classes)
-		random := rand.New(rand.NewPCG(seed, uint64(b)))
-		for range n {
-			i := random.IntN(n)
+		resample(len(l.given), seed, b, func(i int) {
 			class := l.given[i]
 			t.images[class]++
 			if likely := candidates.confident(i, thresholds[b]); likely >= 0 {
@@ -101,7 +102,7 @@ func (l labels) bootstrap(seed uint64) []float64 {
 					t.right[class]++
 				}
 			}
-		}
+		})
 		for class := range t.right { // as in the joint
 			if t.right[class] == 0 {
 				t.right[class]++
@@ -109,8 +110,30 @@ func (l labels) bootstrap(seed uint64) []float64 {
 			}
 		}
 		drawn[b] = t.wrong()
-	}
+	})
 	return drawn
+}
+
+// resample draws n of n images with replacement, the same for the same seed and number.
+func resample(n int, seed uint64, number int, use func(i int)) {
+	random := rand.New(rand.NewPCG(seed, uint64(number)))
+	for range n {
+		use(int(random.Uint32N(uint32(n))))
+	}
+}
+
+// each calls a function with 0 to n-1, on all processors.
+func each(n int, do func(i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	group.Wait()
 }
 
 // candidates are the classes that each image may belong to confidently, and its most

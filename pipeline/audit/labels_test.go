@@ -167,14 +167,14 @@ func TestPredictionsThatCannotBeJudged(t *testing.T) {
 // The interval must hold what the same estimate is for the data sets that this one is
 // a sample of.
 func TestTheIntervalIsAboutTheSample(t *testing.T) {
-	const rate, sets = 0.05, 60
+	const rate, sets = 0.05, 40
 	for _, images := range []int{100, 400} {
-		large, _ := flipped(50000, 3, rate, 1000)
+		large, _ := flipped(20000, 3, rate, 1000)
 		whole, err := JudgeLabels(large, numbered(3), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		expected, held := whole.Errors.Value/50000, 0
+		expected, held := whole.Errors.Value/20000, 0
 		for seed := range uint64(sets) {
 			made, _ := flipped(images, 3, rate, seed)
 			judged, err := JudgeLabels(made, numbered(3), seed)
