@@ -118,15 +118,15 @@ func calibrated(joint [][]int, counts []int) [][]int {
 		for other, n := range row {
 			exact[other] = float64(n) / float64(sum) * float64(counts[class])
 		}
-		scaled[class] = whole(exact, counts[class])
+		scaled[class] = shareOut(exact, counts[class])
 	}
 	return scaled
 }
 
-// whole rounds numbers so that they add up to sum: what is missing goes to those that
+// shareOut rounds numbers so that they add up to sum: what is missing goes to those that
 // lost most by rounding, what is too much comes from those that gained most. Equal ones
 // take turns in their order; in cleanlab it depends on how numpy sorts.
-func whole(exact []float64, sum int) []int {
+func shareOut(exact []float64, sum int) []int {
 	rounded, order := make([]int, len(exact)), make([]int, len(exact))
 	for i, x := range exact {
 		rounded[i], order[i] = int(math.RoundToEven(x)), i
