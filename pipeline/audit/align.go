@@ -38,18 +38,6 @@ const (
 	alignSteps   = 8   // most steps on each size of the pictures
 )
 
-// pyramid is a thumbnail in several sizes, small to large.
-type pyramid []grey
-
-// turn brings all sizes into an orientation.
-func (p pyramid) turn(o orientation) pyramid {
-	t := make(pyramid, len(p))
-	for i, g := range p {
-		t[i] = g.turn(o)
-	}
-	return t
-}
-
 // align refines a placement of b in a until the pictures agree best, apart from
 // brightness and contrast. ok is false if they do not agree at all.
 //
@@ -57,8 +45,8 @@ func (p pyramid) turn(o orientation) pyramid {
 // linear in a small change of the placement, of gain and of offset, so each step solves
 // six equations.
 func align(a, b pyramid, p placement) (_ placement, ok bool) {
-	least := [levels]float64{0.5, 0.7, 0.8}
-	every := [levels]int{1, 1, 2} // of the pixels of the largest pictures, a quarter is enough
+	least := [levels]float64{0.6, 0.8, 0.85} // correlation
+	every := [levels]int{1, 1, 2}            // of the pixels of the largest pictures, a quarter is enough
 	for n := range a {
 		s := overlay{a: a[n], b: b[n], every: every[n]}
 		for range alignSteps {
@@ -92,6 +80,7 @@ type overlay struct {
 	a, b          grey
 	every         int // pixel that counts, in each direction
 	columns, rows []spot
+	gain          float64 // of contrast, from a to b; 0 if it is not known yet
 }
 
 // spot is where a column or a row of b comes to lie in a.
@@ -128,13 +117,15 @@ func (s *overlay) step() (change [4]float64, ok bool) {
 	if len(s.columns) < 6 || len(s.rows) < 6 {
 		return change, false
 	}
-	sums := s.moments()
-	gain, _, _ := sums.line()
-	if gain <= 0 {
+	if s.gain == 0 {
+		sums := s.moments()
+		s.gain, _, _ = sums.line()
+	}
+	if s.gain <= 0 {
 		return change, false
 	}
 	var m [6][7]float64
-	alongX, alongY := gain*float64(s.a.width), gain*float64(s.a.height)
+	alongX, alongY := s.gain*float64(s.a.width), s.gain*float64(s.a.height)
 	for _, r := range s.rows {
 		upper := s.a.values[r.at*s.a.width : (r.at+1)*s.a.width]
 		lower := s.a.values[(r.at+1)*s.a.width : (r.at+2)*s.a.width]
@@ -164,6 +155,7 @@ func (s *overlay) step() (change [4]float64, ok bool) {
 	}
 	solution, ok := solve(&m)
 	copy(change[:], solution[:])
+	s.gain = solution[4]
 	return change, ok
 }
 

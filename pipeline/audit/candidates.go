@@ -38,10 +38,14 @@ type candidate struct {
 // some orientation, and those that have a keypoint in common.
 func (f *finder) candidates(ctx context.Context, nodes []int) ([]candidate, error) {
 	index := f.index(nodes)
+	upright := make([]uint64, len(nodes)) // hashes side by side in memory
+	for n, i := range nodes {
+		upright[n] = f.pictures[i].hashes[0]
+	}
 	found := make([][]candidate, len(nodes))
 	err := parallel.Each(ctx, len(nodes), f.Workers, f.report("match", len(nodes)), func(n int) error {
 		partners := map[int][]hypothesis{}
-		keep(partners, f.byHash(nodes, n))
+		keep(partners, f.byHash(nodes, upright, n))
 		keep(partners, f.byKeypoint(index, nodes[n]))
 		for a, hypotheses := range partners {
 			found[n] = append(found[n], candidate{a, nodes[n], hypotheses})
@@ -89,10 +93,10 @@ func (h hypothesis) like(other hypothesis) bool {
 func abs(x float64) float64 { return max(x, -x) }
 
 // byHash compares the hashes of node n and those before it.
-func (f *finder) byHash(nodes []int, n int) map[int][]hypothesis {
+func (f *finder) byHash(nodes []int, upright []uint64, n int) map[int][]hypothesis {
 	found := map[int][]hypothesis{}
-	hashes := &f.pictures[nodes[n]].hashes
-	for k, other := range f.firstHashes[:n] {
+	hashes := f.pictures[nodes[n]].hashes
+	for k, other := range upright[:n] {
 		for o := range phash.Orientations {
 			if d := bits.OnesCount64(hashes[o] ^ other); d <= hashBits {
 				found[nodes[k]] = append(found[nodes[k]], hypothesis{orientation(o), whole(), d})

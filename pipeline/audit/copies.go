@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
-	"math"
 	"slices"
 
 	"tftl/internal/parallel"
@@ -14,212 +12,80 @@ import (
 	"tftl/pipeline"
 )
 
-// Pixels are a decoded image of three bytes per pixel, row by row.
-type Pixels struct {
-	Width, Height int
-	RGB           []byte
-}
+// Decode decodes an image at its full size: three bytes per pixel, row by row. An image
+// that cannot be decoded is an error of kind pipeline.BadData. pixels.Decoder.Whole is one.
+type Decode func(ctx context.Context, encoded []byte, s pipeline.Sample) (rgb []byte, width, height int, err error)
 
-// Decode decodes an image at its full size. An image that cannot be decoded is an error
-// of kind pipeline.BadData.
-type Decode func(ctx context.Context, encoded []byte, s pipeline.Sample) (Pixels, error)
-
-// Copies looks for images that are copies of each other.
+// Copies says where to look for images that are copies of each other.
 type Copies struct {
 	Images   pipeline.Encoded
 	Decode   Decode
-	Part     func(i int) string // of image i
-	Class    func(label int) string
-	Workers  int // 0 for one per processor
+	Part     func(i int) string     // of image i
+	Class    func(label int) string // by its index
+	Workers  int                    // images read at a time; 0 for one per processor
 	Progress pipeline.Progress
 }
 
-// thumbnailArea is the number of pixels to which images are shrunk, in their own shape.
-const thumbnailArea = 96 * 96
-
-// levels are how much smaller a thumbnail's smaller sizes are.
-const levels = 3
-
-// blankSpread is the standard deviation of a thumbnail that has too little in it to be
-// compared, in grey levels.
-const blankSpread = 3
-
-// picture is what is kept of an image: 14 KB of it are the thumbnail and its keypoints.
-type picture struct {
-	readable      bool
-	blank         bool
-	digest        [sha256.Size]byte // of the bytes
-	pixels        [sha256.Size]byte // of width, height and pixels
-	width, height int
-	size          int // bytes
-	small         [levels][2]int
-	values        []byte // of the thumbnail in each size, small to large
-	hashes        [phash.Orientations]uint64
-	points        []keypoint
-}
-
-// Unreadable is an image that could not be decoded.
+// Unreadable is an image that could not be decoded, and why.
 type Unreadable struct {
 	Index int
 	Err   error
+}
+
+// Find reads every image once and returns a finding for each image that has a copy: files
+// with the same bytes, with the same pixels in other bytes, and near copies, which were
+// resized, compressed again, mirrored, rotated by 90 degrees, cropped, made brighter or
+// darker, or several of these. Images that are copies directly or through others are one
+// group. An image that cannot be decoded has no copies, and is listed instead.
+//
+// It keeps about 14 KB of an image. The result depends on the images and their order
+// alone.
+func (c Copies) Find(ctx context.Context) ([]Finding, []Unreadable, error) {
+	f := &finder{Copies: c, hasher: phash.New(), detector: newDetector()}
+	bad, err := f.read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.joined = newForest(len(f.pictures))
+	firsts := f.joinEqual(f.readable(), func(p *picture) [sha256.Size]byte { return p.digest })
+	firsts = slices.DeleteFunc(firsts, func(i int) bool { return f.pictures[i].blank })
+	firsts = f.joinEqual(firsts, func(p *picture) [sha256.Size]byte { return p.pixels })
+	links, err := f.nearCopies(ctx, firsts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f.findings(links), bad, nil
 }
 
 // finder is a search in progress.
 type finder struct {
 	Copies
 	pictures []picture
-	firstHashes []uint64 // of the nodes, not turned
 	hasher   *phash.Hasher
 	detector *detector
+	joined   forest
 }
 
-// read fills in picture i.
-func (f *finder) read(ctx context.Context, i int) error {
-	encoded, err := f.Images.Bytes(i)
-	if err != nil {
-		return err
-	}
-	pixels, err := f.Decode(ctx, encoded, f.Images.Sample(i))
-	if err != nil {
-		return err
-	}
-	p := &f.pictures[i]
-	p.readable, p.size, p.width, p.height = true, len(encoded), pixels.Width, pixels.Height
-	p.digest = sha256.Sum256(encoded)
-	sum := sha256.New()
-	var header [16]byte
-	binary.LittleEndian.PutUint64(header[:], uint64(p.width))
-	binary.LittleEndian.PutUint64(header[8:], uint64(p.height))
-	sum.Write(header[:])
-	sum.Write(pixels.RGB)
-	sum.Sum(p.pixels[:0])
-	width, height := shrunk(p.width, p.height)
-	large := luma(pixels, width, height)
-	if large.spread() < blankSpread {
-		p.blank = true
-		return nil
-	}
-	p.points = slices.Clone(f.detector.find(large))
-	var square phash.Grey
-	for k, v := range large.to(phash.Side, phash.Side).values {
-		square[k] = level(v)
-	}
-	p.hashes = f.hasher.Hashes(&square)
-	for n := range levels {
-		by := 1 << (levels - 1 - n)
-		g := large.to(max(width/by, 2), max(height/by, 2))
-		p.small[n] = [2]int{g.width, g.height}
-		for _, v := range g.values {
-			p.values = append(p.values, level(v))
-		}
-	}
-	p.values = slices.Clip(p.values)
-	return nil
-}
-
-func level(v float32) byte { return byte(min(max(v+0.5, 0), 255)) }
-
-func (g grey) spread() float64 {
-	var m moments
-	for _, v := range g.values {
-		m.add(float64(v), 0)
-	}
-	s, _ := m.spread()
-	return s
-}
-
-// shrunk is the size of the thumbnail of an image. Very long ones are compressed.
-func shrunk(width, height int) (int, int) {
-	ratio := min(max(float64(width)/float64(height), 0.125), 8)
-	side := math.Sqrt(thumbnailArea * ratio)
-	return int(math.Round(side)), int(math.Round(thumbnailArea / side))
-}
-
-// pyramid returns the thumbnail in its sizes.
-func (p *picture) pyramid() pyramid {
-	all := make(pyramid, levels)
-	at := 0
-	for n, size := range p.small {
-		g := newGrey(size[0], size[1])
-		for i := range g.values {
-			g.values[i] = float32(p.values[at+i])
-		}
-		at += len(g.values)
-		all[n] = g
-	}
-	return all
-}
-
-// link is two images that are copies: b, turned, lies in a.
-type link struct {
-	a, b   int
-	turned orientation
-	placed placement
-	likeness
-}
-
-// verify tries placements of b in a, turned, and returns the best one.
-func (f *finder) verify(a, b int, hypotheses []hypothesis) (best link, ok bool) {
-	one, other := f.pictures[a].pyramid(), f.pictures[b].pyramid()
-	turns := map[orientation]pyramid{}
-	for _, h := range hypotheses {
-		if _, has := turns[h.turned]; !has {
-			turns[h.turned] = other.turn(h.turned)
-		}
-		turned := turns[h.turned]
-		placed, aligned := align(one, turned, h.placed)
-		if !aligned {
-			continue
-		}
-		l := compare(one[levels-1], turned[levels-1], placed)
-		if !ok || l.detail > best.detail {
-			best, ok = link{a, b, h.turned, placed, l}, true
-		}
-	}
-	return best, ok
-}
-
-// sameBytes groups images with the same digest: the first of each, in order, and all of
-// those that are not alone by the first.
-func groupBy(n int, use func(i int) bool, key func(i int) [sha256.Size]byte) (firsts []int, copies map[int][]int) {
-	var order []int
-	for i := range n {
-		if use(i) {
-			order = append(order, i)
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		x, y := key(a), key(b)
-		return cmp.Or(bytes.Compare(x[:], y[:]), cmp.Compare(a, b))
-	})
-	copies = map[int][]int{}
-	for k, i := range order {
-		if k == 0 || key(order[k-1]) != key(i) {
-			firsts = append(firsts, i)
-			continue
-		}
-		first := firsts[len(firsts)-1]
-		if copies[first] == nil {
-			copies[first] = []int{first}
-		}
-		copies[first] = append(copies[first], i)
-	}
-	slices.Sort(firsts)
-	return firsts, copies
-}
-
-// readAll reads all images. Those that cannot be decoded are listed.
-func (f *finder) readAll(ctx context.Context) ([]Unreadable, error) {
+// read reads all images. Those that cannot be decoded are listed.
+func (f *finder) read(ctx context.Context) ([]Unreadable, error) {
 	n := f.Images.Len()
 	f.pictures = make([]picture, n)
 	failures := make([]error, n)
 	err := parallel.Each(ctx, n, f.Workers, f.report("check", n), func(i int) error {
-		err := f.read(ctx, i)
-		if pipeline.KindOf(err) == pipeline.BadData {
-			failures[i] = err
-			return nil
+		encoded, err := f.Images.Bytes(i)
+		var p decoded
+		if err == nil {
+			p.rgb, p.width, p.height, err = f.Decode(ctx, encoded, f.Images.Sample(i))
 		}
-		return err
+		switch {
+		case err == nil:
+			f.pictures[i] = f.picture(encoded, p)
+		case pipeline.KindOf(err) == pipeline.BadData:
+			failures[i] = err
+		default:
+			return err
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -239,4 +105,136 @@ func (f *finder) report(phase string, total int) func(int) {
 			f.Progress(pipeline.Event{Phase: phase, Done: done, Total: total})
 		}
 	}
+}
+
+func (f *finder) readable() (images []int) {
+	for i := range f.pictures {
+		if f.pictures[i].size > 0 {
+			images = append(images, i)
+		}
+	}
+	return images
+}
+
+// joinEqual joins images with the same key and returns the first of each, in order.
+func (f *finder) joinEqual(images []int, key func(p *picture) [sha256.Size]byte) (firsts []int) {
+	order := slices.Clone(images)
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := key(&f.pictures[a]), key(&f.pictures[b])
+		return cmp.Or(bytes.Compare(x[:], y[:]), cmp.Compare(a, b))
+	})
+	for k, i := range order {
+		if k > 0 && key(&f.pictures[order[k-1]]) == key(&f.pictures[i]) {
+			f.joined.join(firsts[len(firsts)-1], i)
+		} else {
+			firsts = append(firsts, i)
+		}
+	}
+	slices.Sort(firsts)
+	return firsts
+}
+
+const (
+	leastDetail = 0.9  // correlation of the details of two copies
+	leastAgree  = 0.95 // share of their blocks that agree
+	leastBlocks = 4    // with something in them: fewer say too little
+	chunk       = 2048 // pairs that are compared before their groups are known
+	smallGroup  = 16   // images: of larger groups not every pair is compared
+)
+
+// nearCopies joins images that show the same. It returns the pairs that it found to.
+func (f *finder) nearCopies(ctx context.Context, images []int) ([]link, error) {
+	pairs, err := f.candidates(ctx, images)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(pairs, func(x, y candidate) int { return cmp.Compare(x.hypotheses[0].distance, y.hypotheses[0].distance) })
+	var links []link
+	report := f.report("compare", len(pairs))
+	for from := 0; from < len(pairs); from += chunk {
+		some := pairs[from:min(from+chunk, len(pairs))]
+		found := make([]link, len(some))
+		err := parallel.Each(ctx, len(some), f.Workers, nil, func(k int) error {
+			if p := some[k]; f.joined.root(p.a) != f.joined.root(p.b) || f.joined.size(p.a) <= smallGroup {
+				found[k] = f.verify(p)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range found {
+			if l.blocks > 0 {
+				links = append(links, l)
+				f.joined.join(l.a, l.b)
+			}
+		}
+		report(from + len(some))
+	}
+	return links, nil
+}
+
+// link is two images that are copies: b, turned, lies in a.
+type link struct {
+	a, b   int
+	turned orientation
+	placed placement
+	likeness
+}
+
+// verify looks at a pair closely. The link has no blocks if it is none.
+func (f *finder) verify(c candidate) link {
+	one, other := f.pictures[c.a].pyramid(), f.pictures[c.b].pyramid()
+	var turns [phash.Orientations]pyramid
+	for _, h := range c.hypotheses {
+		if turns[h.turned] == nil {
+			turns[h.turned] = other.turn(h.turned)
+		}
+		turned := turns[h.turned]
+		placed, ok := align(one, turned, h.placed)
+		if !ok {
+			continue
+		}
+		l := compare(one[levels-1], turned[levels-1], placed)
+		if l.detail >= leastDetail && l.agree >= leastAgree && l.blocks >= leastBlocks {
+			return link{c.a, c.b, h.turned, placed, l}
+		}
+	}
+	return link{}
+}
+
+// forest joins images into groups, which are trees. Reading it changes nothing, so it
+// is safe while nobody joins.
+type forest struct {
+	parent []int
+	sizes  []int // of the groups of roots
+}
+
+func newForest(n int) forest {
+	f := forest{make([]int, n), make([]int, n)}
+	for i := range n {
+		f.parent[i], f.sizes[i] = i, 1
+	}
+	return f
+}
+
+func (f forest) root(i int) int {
+	for f.parent[i] != i {
+		i = f.parent[i]
+	}
+	return i
+}
+
+func (f forest) size(i int) int { return f.sizes[f.root(i)] }
+
+func (f forest) join(a, b int) {
+	a, b = f.root(a), f.root(b)
+	if a == b {
+		return
+	}
+	if f.sizes[a] < f.sizes[b] { // so that trees stay low
+		a, b = b, a
+	}
+	f.parent[b] = a
+	f.sizes[a] += f.sizes[b]
 }

@@ -77,16 +77,16 @@ func (g grey) to(width, height int) grey {
 	return resize(func(y int) []float32 { return g.values[y*g.width : (y+1)*g.width] }, [2]int{g.width, g.height}, [2]int{width, height})
 }
 
-// luma makes a picture of a size from pixels of three bytes.
-func luma(p Pixels, width, height int) grey {
-	line := make([]float32, p.Width)
+// luma makes a picture of a size from an image.
+func luma(d decoded, width, height int) grey {
+	line := make([]float32, d.width)
 	return resize(func(y int) []float32 {
-		rgb := p.RGB[3*y*p.Width : 3*(y+1)*p.Width]
+		rgb := d.rgb[3*y*d.width : 3*(y+1)*d.width]
 		for x := range line {
 			line[x] = 0.299*float32(rgb[3*x]) + 0.587*float32(rgb[3*x+1]) + 0.114*float32(rgb[3*x+2])
 		}
 		return line
-	}, [2]int{p.Width, p.Height}, [2]int{width, height})
+	}, [2]int{d.width, d.height}, [2]int{width, height})
 }
 
 // blur smooths a picture with a Gaussian. Beyond the edge it goes on as at the edge.
@@ -149,6 +149,16 @@ func (g grey) at(x, y float32) float32 {
 	upper := g.values[i] + dx*(g.values[i+1]-g.values[i])
 	lower := g.values[i+g.width] + dx*(g.values[i+g.width+1]-g.values[i+g.width])
 	return upper + dy*(lower-upper)
+}
+
+// spread is the standard deviation of the values.
+func (g grey) spread() float64 {
+	var m moments
+	for _, v := range g.values {
+		m.add(float64(v), 0)
+	}
+	s, _ := m.spread()
+	return s
 }
 
 // orientation is one of the eight ways to mirror a picture and to turn it by 90 degrees:

@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	mostKeypoints = 40  // of an image
-	scales        = 3   // of an octave: sizes of blobs that are looked for until the picture is halved
-	firstSigma    = 1.6 // blur of the finest scale
-	leastContrast = 0.5 // of a blob against its surroundings, in grey levels: less is noise
-	windowSigmas  = 5   // half the width of a keypoint's window, in sizes of the blob
+	mostKeypoints = 40   // of an image
+	scales        = 3    // of an octave: sizes of blobs that are looked for until the picture is halved
+	firstSigma    = 1.6  // blur of the finest scale
+	leastContrast = 0.5  // of a blob against its surroundings, in grey levels: less is noise
+	windowSigmas  = 5    // half the width of a keypoint's window, in sizes of the blob
 	insideShare   = 0.75 // of half a window that must be inside the picture; what is outside is as at the edge
-	windowSide    = 16  // pixels of a window when it is compared
-	codeSide      = 8   // lowest frequencies of a window in each direction that are compared
-	edgeRatio     = 12  // of the curvatures across and along an edge: a blob on an edge could be anywhere on it
+	windowSide    = 16   // pixels of a window when it is compared
+	codeSide      = 8    // lowest frequencies of a window in each direction that are compared
+	edgeRatio     = 25   // of the curvatures across and along an edge: a blob on an edge could be anywhere on it
 )
 
 // keypoint is a blob, which is found again at the same place in a copy that is cropped or
