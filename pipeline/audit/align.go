@@ -45,8 +45,8 @@ const (
 // linear in a small change of the placement, of gain and of offset, so each step solves
 // six equations.
 func align(a, b pyramid, p placement) (_ placement, ok bool) {
-	least := [levels]float64{0.6, 0.8, 0.85} // correlation
-	every := [levels]int{1, 1, 2}            // of the pixels of the largest pictures, a quarter is enough
+	least := [levels]float64{0.5, 0.7, 0.8} // correlation
+	every := [levels]int{1, 1, 2}           // of the pixels of the largest pictures, a quarter is enough
 	for n := range a {
 		s := overlay{a: a[n], b: b[n], every: every[n]}
 		for range alignSteps {
@@ -252,6 +252,7 @@ type likeness struct {
 const (
 	across     = 8   // blocks, and down
 	blockAgree = 0.6 // correlation of blocks that show the same
+	clipped    = 4   // grey levels next to black and to white that may have been cut off
 )
 
 // compare compares aligned pictures.
@@ -263,15 +264,27 @@ func compare(a, b grey, p placement) (l likeness) {
 		return l
 	}
 	one, other := newGrey(width, height), newGrey(width, height)
-	var all, fine moments
+	var all, inner, fine moments
 	i := 0
 	s.each(func(x, y float32) {
 		one.values[i], other.values[i] = x, y
 		all.add(float64(x), float64(y))
+		if min(x, y) > clipped && max(x, y) < 255-clipped {
+			inner.add(float64(x), float64(y))
+		}
 		i++
 	})
-	l.gain, _, _ = all.line()
 	l.brightness = (all.b - all.a) / all.n
+	if inner.n < all.n/16 {
+		inner = all
+	}
+	var offset float64
+	l.gain, offset, _ = inner.line()
+	if l.gain <= 0 {
+		return l
+	}
+	one.clip(l.gain, offset, 0, 255)
+	other.clip(1, 0, offset, l.gain*255+offset)
 	one, other = one.detail(), other.detail()
 	for i, v := range one.values {
 		fine.add(float64(v), float64(other.values[i]))
@@ -293,6 +306,14 @@ func compare(a, b grey, p placement) (l likeness) {
 	}
 	l.agree = float64(good) / float64(max(l.blocks, 1))
 	return l
+}
+
+// clip changes contrast and brightness as an image that is stored changes: what gets
+// brighter than white or darker than black is cut off.
+func (g grey) clip(gain, offset, low, high float64) {
+	for i, v := range g.values {
+		g.values[i] = float32(min(max(float64(v)*gain+offset, low), high))
+	}
 }
 
 // moments are those of two pictures of the same size, within a block.

@@ -12,12 +12,12 @@ import (
 
 const (
 	hashBits       = 12 // of a hash of 63 that may differ for a pair to be looked at
-	codeBits       = 7  // of a keypoint's code of 63; bands find all such pairs up to 7
+	codeBits       = 9  // of a keypoint's code of 63 that may differ
 	mostPartners   = 32 // that are looked at for an image, for each of the two ways to find them
 	mostHypotheses = 4  // of a pair
 	crowd          = 256
-	bandBits       = 16
-	bands          = 64 / bandBits
+	bandBits       = 13
+	bands          = 5 // of a code, which they cover
 )
 
 // hypothesis is how a picture may lie in another one once it is turned. A smaller
@@ -148,8 +148,8 @@ func (f *finder) index(nodes []int) *codes {
 func bandOf(code uint64, band int) int { return int(code >> (band * bandBits) & (1<<bandBits - 1)) }
 
 // byKeypoint finds images before b with a keypoint like one of b in some orientation. Of
-// four bands of a code, one differs in at most one bit if all together differ in at most
-// seven. Windows that a crowd of images has, such as a corner of a frame, tell nothing and
+// five bands of a code, one differs in at most one bit if all together differ in at most
+// nine. Windows that a crowd of images has, such as a corner of a frame, tell nothing and
 // are passed over.
 func (f *finder) byKeypoint(c *codes, b int) map[int][]hypothesis {
 	found := map[int][]hypothesis{}

@@ -135,11 +135,13 @@ func (f *finder) joinEqual(images []int, key func(p *picture) [sha256.Size]byte)
 }
 
 const (
-	leastDetail = 0.9  // correlation of the details of two copies
-	leastAgree  = 0.95 // share of their blocks that agree
-	leastBlocks = 4    // with something in them: fewer say too little
-	chunk       = 2048 // pairs that are compared before their groups are known
-	smallGroup  = 16   // images: of larger groups not every pair is compared
+	leastDetail  = 0.88 // correlation of the details of two copies
+	leastAgree   = 0.85 // share of their blocks that agree
+	surelyDetail = 0.93 // the same of pairs that are placed in an unusual way
+	surelyAgree  = 0.95
+	leastBlocks  = 4    // with something in them: fewer say too little
+	chunk        = 2048 // pairs that are compared before their groups are known
+	smallGroup   = 16   // images: of larger groups not every pair is compared
 )
 
 // nearCopies joins images that show the same. It returns the pairs that it found to.
@@ -196,11 +198,37 @@ func (f *finder) verify(c candidate) link {
 			continue
 		}
 		l := compare(one[levels-1], turned[levels-1], placed)
-		if l.detail >= leastDetail && l.agree >= leastAgree && l.blocks >= leastBlocks {
-			return link{c.a, c.b, h.turned, placed, l}
+		if l := (link{c.a, c.b, h.turned, placed, l}); f.copies(l) {
+			return l
 		}
 	}
 	return link{}
+}
+
+// copies reports whether two images are alike enough. They must be more so if one would
+// have to be cropped and stretched at once, or both cropped: round things on white can be
+// made to fit each other that way.
+func (f *finder) copies(l link) bool {
+	if l.blocks < leastBlocks || l.detail < leastDetail || l.agree < leastAgree {
+		return false
+	}
+	one, other := l.placed.overlap()
+	x, y := f.scale(l)
+	inside, entire := max(one, other) >= cropShare, min(one, other) >= cropShare
+	if kept := max(x/y, y/x) <= shapeRatio; entire || inside && kept {
+		return true
+	}
+	return l.detail >= surelyDetail && l.agree >= surelyAgree
+}
+
+// scale is how many pixels of b one of a has become, left to right and top to bottom.
+func (f *finder) scale(l link) (x, y float64) {
+	p, q := &f.pictures[l.a], &f.pictures[l.b]
+	width, height := q.width, q.height
+	if l.turned&transposed != 0 {
+		width, height = height, width
+	}
+	return float64(width) / (l.placed.scale[0] * float64(p.width)), float64(height) / (l.placed.scale[1] * float64(p.height))
 }
 
 // forest joins images into groups, which are trees. Reading it changes nothing, so it

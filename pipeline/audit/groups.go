@@ -171,13 +171,7 @@ func (f *finder) words(l link) string {
 	if shown < cropShare {
 		words = append(words, "shows more")
 	}
-	width, height := q.width, q.height
-	if l.turned&transposed != 0 {
-		width, height = height, width
-	}
-	// How many pixels of b one of a has become.
-	x := float64(width) / (l.placed.scale[0] * float64(p.width))
-	y := float64(height) / (l.placed.scale[1] * float64(p.height))
+	x, y := f.scale(l)
 	switch ratio := math.Sqrt(x * y); {
 	case max(x/y, y/x) > shapeRatio:
 		words = append(words, "stretched")
