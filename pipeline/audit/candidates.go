@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	hashBits       = 12 // of a hash of 63 that may differ for a pair to be looked at
-	codeBits       = 9  // of a keypoint's code of 63 that may differ
-	mostPartners   = 32 // that are looked at for an image, for each of the two ways to find them
-	mostHypotheses = 4  // of a pair
-	crowd          = 256
+	hashBits       = 12   // of a hash of 63 that may differ for a pair to be looked at
+	codeBits       = 9    // of a keypoint's code of 63 that may differ
+	mostPartners   = 32   // that are looked at for an image, for each of the two ways to find them
+	mostHypotheses = 4    // of a pair
+	crowd          = 1024 // of windows that are alike and therefore tell nothing
 	bandBits       = 13
 	bands          = 5 // of a code, which they cover
 )
