@@ -17,6 +17,9 @@
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make bench-audit       flip labels and measure how many an audit finds, next to cleanlab; half an
 #                        hour. DATA=DIR as above; else the plants
+# make bench-audit-copies
+#                        plant copies in photographs and count what tftl, cleanvision and hashes
+#                        find; half an hour. DATA=DIR as above, COPIES=50 takes less
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
 #                        of their names, take less
@@ -137,7 +140,7 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-BENCH := frozen input steps together # programs of scripts/bench
+BENCH := copies frozen input steps together # programs of scripts/bench
 
 test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
@@ -239,6 +242,16 @@ bench-processors: build bin/frozen testdata
 bench-cluster: build bin/together savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@$(VENV_PYTHON) scripts/bench/cluster.py '$(PHOTOGRAPHS)' $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		--save build/bench/cluster.json --svg docs/cluster.svg
+
+# The others need packages that nothing else does.
+COPIES_PEERS := build/bench/audit-copies-peers
+$(COPIES_PEERS): scripts/requirements-copies.txt | setup
+	@rm -rf $@ && $(VENV_PYTHON) -m pip install --quiet --no-deps --target $@ --requirement $<
+	@touch $@
+
+.PHONY: bench-audit-copies
+bench-audit-copies: bin/copies $(COPIES_PEERS) $(FETCHED) $(if $(DATA),,$(PLANTS)/SOURCES.txt)
+	@$(VENV_PYTHON) -u scripts/bench/audit_copies.py $(or $(DATA),$(ANIMALS) $(PLANTS)) $(if $(COPIES),--copies $(COPIES))
 
 .PHONY: bench-intervals
 bench-intervals: setup

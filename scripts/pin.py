@@ -2,7 +2,8 @@
 """Writes into requirements.txt which files pip may install: their SHA-256, as the index has them.
 
 pip refuses anything else then. requirements-gpu.txt becomes the same with TensorFlow's CUDA build,
-and the packages that only it has: NVIDIA's libraries. Run it after a version in either has changed.
+and the packages that only it has: NVIDIA's libraries. Run it after a version in any of them has
+changed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 GPU = REQUIREMENTS.with_name("requirements-gpu.txt")
+COPIES = REQUIREMENTS.with_name("requirements-copies.txt")
 PYTHONS = ("3.11", "3.12", "3.13")
 # glibc of the oldest and the newest system; pip takes the newest wheel that fits.
 SYSTEMS = [range(5, newest + 1) for newest in (28, 45)]
@@ -28,6 +30,7 @@ def main() -> None:
     """Renew the hashes."""
     common = packages(REQUIREMENTS)
     pin(REQUIREMENTS, common)
+    pin(COPIES, packages(COPIES))
     cuda = [re.sub("^tensorflow_cpu==", "tensorflow==", package) for package in common]
     known = {name(package) for package in cuda}
     pin(GPU, sorted([*cuda, *(p for p in packages(GPU) if name(p) not in known)], key=name))

@@ -218,7 +218,8 @@ func (d *Decoder) weight(h Header) int64 {
 	return min(n, d.most)
 }
 
-func (d *Decoder) one(ctx context.Context, encoded []byte, into []float32) error {
+// admitted calls use with an image that is within the limits, when there is room for it.
+func (d *Decoder) admitted(ctx context.Context, encoded []byte, use func(h Header, in *tf.Tensor) error) error {
 	header, err := admit(encoded)
 	if err != nil {
 		return err
@@ -232,27 +233,33 @@ func (d *Decoder) one(ctx context.Context, encoded []byte, into []float32) error
 		return err
 	}
 	defer release()
-	image, err := d.run(in, d.rgb)
-	if err != nil && Format(encoded) == "WebP" {
-		image, err = d.run(in, d.rgba)
-	}
-	if err != nil && !d.faster && d.decodes(in) {
-		return d.cannotResize(header, err)
-	}
-	if err != nil {
-		return decodeError(encoded, err)
-	}
-	defer tensor.Free(image)
-	if d.faster {
-		if err := tensor.Bilinear(image, into, d.options.Height, d.options.Width); err != nil {
+	return use(header, in)
+}
+
+func (d *Decoder) one(ctx context.Context, encoded []byte, into []float32) error {
+	return d.admitted(ctx, encoded, func(header Header, in *tf.Tensor) error {
+		image, err := d.run(in, d.rgb)
+		if err != nil && header.Format == "WebP" {
+			image, err = d.run(in, d.rgba)
+		}
+		if err != nil && !d.faster && d.decodes(in) {
 			return d.cannotResize(header, err)
 		}
+		if err != nil {
+			return decodeError(encoded, err)
+		}
+		defer tensor.Free(image)
+		if d.faster {
+			if err := tensor.Bilinear(image, into, d.options.Height, d.options.Width); err != nil {
+				return d.cannotResize(header, err)
+			}
+			return nil
+		}
+		if copied := copy(into, tensor.View(image)); copied != len(into) {
+			return d.cannotResize(header, fmt.Errorf("the result is %v", image.Shape()))
+		}
 		return nil
-	}
-	if copied := copy(into, tensor.View(image)); copied != len(into) {
-		return d.cannotResize(header, fmt.Errorf("the result is %v", image.Shape()))
-	}
-	return nil
+	})
 }
 
 // decodes reports whether an image can be decoded, if not resized.
