@@ -37,9 +37,12 @@ const deviation = 0.05
 // spread is the variance of an error measured on m images. One without a mistake has
 // some too.
 func spread(err, m float64) float64 {
-	err = (err*m + 0.5) / (m + 1)
+	err = smooth(err, m)
 	return err * (1 - err) / m
 }
+
+// smooth adds half a mistake and half an image that is right to m images.
+func smooth(err, m float64) float64 { return (err*m + 0.5) / (m + 1) }
 
 // common is the correlation of two heads' choices from all images.
 func common(a, b Run, all float64) float64 {
