@@ -65,6 +65,9 @@ const (
 // heads on good features learn faster, and theory has 0.5 and 1 for linear classifiers.
 func powers() []float64 { return []float64{0.1, 0.15, 0.22, 0.32, 0.45, 0.65, 0.9, 1.2, 1.6} }
 
+// leastLeft is how many numbers of images a law takes, which has three unknowns.
+const leastLeft = 3
+
 // NewFit weighs laws by how well they agree with runs, which have three or more
 // numbers of images. The same runs give the same fit.
 func NewFit(runs []Run, of Measured) (*Fit, error) {
@@ -73,11 +76,9 @@ func NewFit(runs []Run, of Measured) (*Fit, error) {
 		if !(r.Error >= 0 && r.Error <= 1) {
 			return nil, pipeline.Errorf(pipeline.BadData, "a head with %d images has an error of %v", r.Images, r.Error)
 		}
-		f.sizes = append(f.sizes, r.Images)
 	}
-	slices.Sort(f.sizes)
-	if f.sizes = slices.Compact(f.sizes); len(f.sizes) < 3 {
-		return nil, pipeline.Errorf(pipeline.BadData, "a learning curve takes heads with at least 3 numbers of images, not %d", len(f.sizes))
+	if f.sizes = sizesOf(runs); len(f.sizes) < leastLeft {
+		return nil, pipeline.Errorf(pipeline.BadData, "a learning curve takes heads with at least %d numbers of images, not %d", leastLeft, len(f.sizes))
 	}
 	f.level = levels(runs, f.sizes)
 	f.of.Guess = max(of.Guess, f.level[f.sizes[0]])
@@ -86,6 +87,16 @@ func NewFit(runs []Run, of Measured) (*Fit, error) {
 	}
 	f.weigh()
 	return f, nil
+}
+
+// sizesOf are the different numbers of images, ascending.
+func sizesOf(runs []Run) []int {
+	var sizes []int
+	for _, r := range runs {
+		sizes = append(sizes, r.Images)
+	}
+	slices.Sort(sizes)
+	return slices.Compact(sizes)
 }
 
 // Total is the largest number of images of a run.

@@ -116,9 +116,6 @@ type Result struct {
 // recall.
 func Analyse(heads []Head, v Validation, metric string) (Result, error) {
 	used := slices.DeleteFunc(slices.Clone(heads), func(h Head) bool { return h.Diverged })
-	if len(used) == 0 {
-		return Result{}, pipeline.Errorf(pipeline.Diverged, "training diverged with every number of images")
-	}
 	r := Result{Metric: metric, Heads: heads}
 	for _, n := range v.Images {
 		r.Images += n
@@ -130,8 +127,9 @@ func Analyse(heads []Head, v Validation, metric string) (Result, error) {
 	for _, h := range heads {
 		r.Training = max(r.Training, h.Images)
 	}
-	if !slices.ContainsFunc(used, func(h Head) bool { return h.Images == r.Training }) {
-		return r, pipeline.Errorf(pipeline.Diverged, "training diverged with all %d images", r.Training)
+	if left := sizesOf(runs); len(left) < leastLeft || left[len(left)-1] < r.Training {
+		err := pipeline.Errorf(pipeline.Diverged, "training diverged with too many of the numbers of images, or with all %d", r.Training)
+		return r, pipeline.WithHint(err, "a smaller %s usually helps", pipeline.Option("lr"))
 	}
 	guess := 1 - 1/float64(len(v.Classes))
 	of := Measured{Images: float64(r.Images), Whole: true, Guess: guess}
