@@ -101,13 +101,13 @@ func TestIntervalsHoldWhatIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := f.At(2 * c.total)
-			if got := mistakes(all, validation); got >= e.Found[0] && got <= e.Found[1] {
+			if got := mistakes(all, validation); got >= e.Here[0] && got <= e.Here[1] {
 				found++
 			}
-			if got := mistakes(all, others); got >= e.True[0] && got <= e.True[1] {
+			if got := mistakes(all, others); got >= e.General[0] && got <= e.General[1] {
 				truth++
 			}
-			width, wide = width+(e.Found[1]-e.Found[0])/trials, wide+(e.True[1]-e.True[0])/trials
+			width, wide = width+(e.Here[1]-e.Here[0])/trials, wide+(e.General[1]-e.General[0])/trials
 		}
 		t.Logf("%+v: found in %d of %d (width %.3f), true in %d (width %.3f)", c, found, trials, width, truth, wide)
 		if found < trials*9/10 || truth < trials*9/10 {

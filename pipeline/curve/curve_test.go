@@ -43,8 +43,8 @@ func TestAgreesWithSciPy(t *testing.T) {
 			n, _ := strconv.Atoi(text)
 			got := f.At(n)
 			truth := c.Truth[0] + c.Truth[1]*math.Pow(float64(n), -c.Truth[2])
-			if math.Abs(got.Error-want) > 0.012 || truth < got.Found[0] || truth > got.Found[1] || want < got.Found[0] || want > got.Found[1] {
-				t.Errorf("%v with %d images: %.4f, %.4f, SciPy fits %.4f, the law has %.4f", c.Truth, n, got.Error, got.Found, want, truth)
+			if math.Abs(got.Error-want) > 0.012 || truth < got.Here[0] || truth > got.Here[1] || want < got.Here[0] || want > got.Here[1] {
+				t.Errorf("%v with %d images: %.4f, %.4f, SciPy fits %.4f, the law has %.4f", c.Truth, n, got.Error, got.Here, want, truth)
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func analyse(t *testing.T, v Validation, metric string, recall func(class, image
 		t.Fatal(err)
 	}
 	for _, value := range append([]Value{r.Now}, r.Expected...) {
-		for _, i := range []Interval{value.Found, value.True} {
+		for _, i := range []Interval{value.Here, value.General} {
 			if !(i[0] >= 0 && i[0] <= i[1] && i[1] <= 1) || !(value.Value >= 0 && value.Value <= 1) {
 				t.Errorf("%+v", value)
 			}
@@ -151,7 +151,7 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("flat: %s, gain %v, expected %v", r.Verdict, r.Interval, r.Expected)
 	}
 	perfect := func(int, int, uint64) float64 { return 1 }
-	if r := analyse(t, v, Accuracy, perfect); r.Verdict != Flat || r.Now.Value != 1 || r.Now.True[0] > 0.999 || r.Now.True[0] < 0.98 {
+	if r := analyse(t, v, Accuracy, perfect); r.Verdict != Flat || r.Now.Value != 1 || r.Now.General[0] > 0.999 || r.Now.General[0] < 0.98 {
 		t.Errorf("perfect: %s, %+v", r.Verdict, r.Now)
 	}
 	rising := func(_, n int, seed uint64) float64 { return 0.95 - 0.0004*float64(n) + wobble(n, seed)/2 }
@@ -194,7 +194,7 @@ func TestManyClasses(t *testing.T) {
 	r := analyse(t, v, BalancedAccuracy, func(class, n int, seed uint64) float64 {
 		return 0.7 - float64(class)/300 + 0.0003*float64(n) + 3*wobble(n+class, seed)
 	})
-	if len(r.Classes) != 100 || r.Expected[0].Found[1]-r.Expected[0].Found[0] > 0.2 {
+	if len(r.Classes) != 100 || r.Expected[0].Here[1]-r.Expected[0].Here[0] > 0.2 {
 		t.Errorf("%d classes, %v", len(r.Classes), r.Expected[0])
 	}
 }

@@ -15,12 +15,12 @@ type Estimate struct {
 	Images int
 	// Error is the expected error on the validation images.
 	Error float64
-	// Found is a prediction interval: it holds the error that will be measured for one
+	// Here is a prediction interval: it holds the error that will be measured for one
 	// head on the validation images.
-	Found Interval
-	// True holds the error on all images of this kind, of which the validation images
+	Here Interval
+	// General holds its error on all images of this kind, of which the validation images
 	// are a sample.
-	True Interval
+	General Interval
 }
 
 // At is the estimate for a number of images that is not below Total.

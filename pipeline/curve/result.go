@@ -63,10 +63,10 @@ const (
 type Value struct {
 	Images int     `json:"images"` // for training
 	Value  float64 `json:"value"`  // expected
-	// Found holds what one head will have on the same validation images.
-	Found Interval `json:"found"`
-	// True holds what it will have on all images of this kind.
-	True Interval `json:"true"`
+	// Here holds what one head will have on the same validation images.
+	Here Interval `json:"here"`
+	// General holds what it will have on all images of this kind.
+	General Interval `json:"in_general"`
 }
 
 // Point is the fitted curve at a number of images.
@@ -168,7 +168,7 @@ func (f *Fit) points() (list []Point) {
 
 // value is an estimate of an error as one of its complement.
 func value(e Estimate) Value {
-	return Value{e.Images, 1 - e.Error, Interval{1 - e.Found[1], 1 - e.Found[0]}, Interval{1 - e.True[1], 1 - e.True[0]}}
+	return Value{e.Images, 1 - e.Error, Interval{1 - e.Here[1], 1 - e.Here[0]}, Interval{1 - e.General[1], 1 - e.General[0]}}
 }
 
 // judge says what the draws of a gain mean.

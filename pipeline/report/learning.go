@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"tftl/internal/printable"
@@ -28,14 +29,14 @@ func (c LearningCurve) values() []curve.Value {
 func (c LearningCurve) rows() (rows [][]string) {
 	for i, v := range c.values() {
 		words := [...]string{"now", "twice as many", "four times as many"}[i]
-		rows = append(rows, []string{words, strconv.Itoa(v.Images), fixed(v.Value, 3), interval(v.Found[0], v.Found[1]), interval(v.True[0], v.True[1])})
+		rows = append(rows, []string{fmt.Sprintf("%d (%s)", v.Images, words), fixed(v.Value, 3), interval(v.Here[0], v.Here[1]), interval(v.General[0], v.General[1])})
 	}
 	return rows
 }
 
 // header is that of rows.
 func (c LearningCurve) header() []string {
-	return []string{"training images", "", c.metric(), "here", "in general"}
+	return []string{"training images", c.metric(), "here", "in general"}
 }
 
 // metric is its name in a sentence.
@@ -49,10 +50,8 @@ func (c LearningCurve) metric() string {
 // WriteTable writes what more images would do, for a terminal.
 func (c LearningCurve) WriteTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	h := c.header()
-	fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", h[0], h[1], h[2], h[3], h[4])
-	for _, row := range c.rows() {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row[0], row[1], row[2], row[3], row[4])
+	for _, row := range append([][]string{c.header()}, c.rows()...) {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -15,9 +16,9 @@ import (
 func (c LearningCurve) HTML(w io.Writer) error {
 	r := c.Found
 	p := learningPage{
-		Data: display(c.Data), Metric: c.metric(), Words: c.sentences(), Legend: c.legend(),
+		Data: display(filepath.Base(c.Data)), Metric: c.metric(), Words: c.sentences(), Legend: c.legend(),
 		Subtitle: fmt.Sprintf("%s for training, %s, %s", count(r.Training, "image"), count(r.Images, "validation image"), count(len(r.Heads), "head")),
-		Model:    display(c.Model),
+		Model:    display(filepath.Base(c.Model)),
 		Expected: grid{Caption: "Expected " + c.metric() + ", with 95% intervals", Words: 1, Header: c.header(), Rows: c.rows()},
 	}
 	var err error
@@ -28,7 +29,7 @@ func (c LearningCurve) HTML(w io.Writer) error {
 	for _, class := range r.Classes {
 		row := []string{shorten(class.Name, nameRunes), strconv.Itoa(class.Validation), undefined, undefined, "", undefined, ""}
 		if k := class.Recall; k != nil {
-			row = append(row[:2], fixed(k.Now, 3), fixed(k.Twice.Value, 3), interval(k.Twice.Found[0], k.Twice.Found[1]), fixed(k.Gain, 3), interval(k.Interval[0], k.Interval[1]))
+			row = append(row[:2], fixed(k.Now, 3), fixed(k.Twice.Value, 3), interval(k.Twice.Here[0], k.Twice.Here[1]), fixed(k.Gain, 3), interval(k.Interval[0], k.Interval[1]))
 		}
 		p.Classes.Rows = append(p.Classes.Rows, row)
 	}
@@ -52,7 +53,7 @@ type learningPage struct {
 // draw draws every head, the fitted curve and what is predicted.
 func (c LearningCurve) draw() (drawing, error) {
 	d := drawing{ID: "plot-learning", Title: "Validation " + c.metric() + " over training images", Legend: []key{
-		{"faint dot", "a head"}, {"s1", "fitted curve"}, {"fill", "its 95% interval"}, {"s2", "95% of heads with more images"},
+		{"faint ring", "a head"}, {"s1", "fitted curve"}, {"fill", "its 95% interval"}, {"s2", "95% of heads with more images"},
 	}}
 	d.Data = grid{Caption: "Mean over the seeds, by training images", Words: 1, Header: []string{"images", "heads", c.metric(), "least", "most", "loss"}}
 	p := newPlot("training images", c.metric())
@@ -83,15 +84,15 @@ func (c LearningCurve) draw() (drawing, error) {
 	description := fmt.Sprintf("%s: %s with %d images. ", c.metric(), fixed(c.Found.Now.Value, 3), c.Found.Now.Images)
 	for _, v := range c.Found.Expected {
 		x := float64(v.Images)
-		whisker := series{x: []float64{x, x}, y: []float64{v.Found[0], v.Found[1]}, tint: secondTint, width: 2.5}
+		whisker := series{x: []float64{x, x}, y: []float64{v.Here[0], v.Here[1]}, tint: secondTint, width: 2.5}
 		middle := series{x: []float64{x}, y: []float64{v.Value}, tint: secondTint}
 		for _, s := range []series{whisker, middle} {
 			if err := add(p, s); err != nil {
 				return d, err
 			}
 		}
-		p.Y.Min, p.Y.Max = min(p.Y.Min, v.Found[0]), max(p.Y.Max, v.Found[1])
-		description += fmt.Sprintf("%s expected with %d, %s. ", fixed(v.Value, 3), v.Images, interval(v.Found[0], v.Found[1]))
+		p.Y.Min, p.Y.Max = min(p.Y.Min, v.Here[0]), max(p.Y.Max, v.Here[1])
+		description += fmt.Sprintf("%s expected with %d, %s. ", fixed(v.Value, 3), v.Images, interval(v.Here[0], v.Here[1]))
 	}
 	margin := max(0.05*(p.Y.Max-p.Y.Min), 0.005)
 	p.Y.Min, p.Y.Max = max(p.Y.Min-margin, 0), min(p.Y.Max+margin, 1)
@@ -100,11 +101,12 @@ func (c LearningCurve) draw() (drawing, error) {
 	return d, err
 }
 
-// heads draws a dot for each head, and lists their means.
+// heads draws a ring for each head, and lists their means.
 func (c LearningCurve) heads(p *plot.Plot, data *grid) error {
 	at := map[int][]float64{}
 	losses := map[int]float64{}
 	var sizes []int
+	var dots plotter.XYs
 	for _, h := range c.Found.Heads {
 		if h.Diverged {
 			continue
@@ -116,9 +118,7 @@ func (c LearningCurve) heads(p *plot.Plot, data *grid) error {
 		at[h.Images] = append(at[h.Images], v)
 		losses[h.Images] += h.Loss
 		p.Y.Min, p.Y.Max = min(p.Y.Min, v), max(p.Y.Max, v)
-		if err := add(p, series{x: []float64{float64(h.Images)}, y: []float64{v}, tint: faintTint}); err != nil {
-			return err
-		}
+		dots = append(dots, plotter.XY{X: float64(h.Images), Y: v})
 	}
 	slices.Sort(sizes)
 	for _, n := range sizes {
@@ -129,7 +129,7 @@ func (c LearningCurve) heads(p *plot.Plot, data *grid) error {
 		heads := float64(len(at[n]))
 		data.Rows = append(data.Rows, []string{strconv.Itoa(n), strconv.Itoa(len(at[n])), fixed(sum/heads, 3), fixed(slices.Min(at[n]), 3), fixed(slices.Max(at[n]), 3), fixed(losses[n]/heads, 3)})
 	}
-	return nil
+	return circle(p, faintTint, 3, dots)
 }
 
 // doublings are ticks at a number times powers of two.

@@ -58,7 +58,7 @@ func (c LearningCurve) classSentences() (list []string) {
 		case class.Name == c.Found.MostGain:
 			r := class.Recall
 			list = append(list, fmt.Sprintf("The class that gains most is %s: its recall is %s now, and should be %s with twice as many images (here %s).",
-				shorten(class.Name, nameRunes), fixed(r.Now, 3), fixed(r.Twice.Value, 3), interval(r.Twice.Found[0], r.Twice.Found[1])))
+				shorten(class.Name, nameRunes), fixed(r.Now, 3), fixed(r.Twice.Value, 3), interval(r.Twice.Here[0], r.Twice.Here[1])))
 			known++
 		default:
 			known++

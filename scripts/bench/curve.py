@@ -98,7 +98,7 @@ def trial(options: argparse.Namespace, data: Path, seed: int, work: Path) -> Tri
     tftl(options, "fit", "--data", str(work / "all.csv"), "--output", str(run), *common)
     best = [e for e in map(json.loads, (run / "history.jsonl").read_text().splitlines()) if e["best"]]
     return Trial(
-        len(seen), len(validation), *twice["found"], twice["value"], curve["now"]["value"],
+        len(seen), len(validation), *twice["here"], twice["value"], curve["now"]["value"],
         best[-1][f"val_{options.metric}"], curve["verdict"],
     )  # fmt: skip
 

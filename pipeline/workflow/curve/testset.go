@@ -17,7 +17,7 @@ func TestSet(r numbers.Result, width float64) (*metrics.TestSet, error) {
 	}
 	var bounds *metrics.Interval
 	if r.Metric == numbers.Accuracy {
-		bounds = (*metrics.Interval)(&r.Now.True)
+		bounds = (*metrics.Interval)(&r.Now.General)
 	}
 	var recalls []metrics.Rate
 	for _, class := range r.Classes {
