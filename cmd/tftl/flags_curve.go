@@ -17,7 +17,7 @@ func curveFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "sizes", Usage: "train on these numbers of images, such as 50,100,200,400, and on all", DefaultText: "6, from a sixteenth to all"},
 		&cli.IntFlag{Name: "seeds", Value: numbers.DefaultSeeds, Usage: "heads for each number of images, each on other images"},
-		commandline.Offer(&cli.StringFlag{Name: "metric", EnvVars: commandline.NoVariable(), Value: numbers.Accuracy, Usage: "what to predict: accuracy or balanced_accuracy, of the validation part"}, numbers.Accuracy, numbers.BalancedAccuracy),
+		commandline.Offer(&cli.StringFlag{Name: "metric", Value: numbers.Accuracy, Usage: "what to predict: accuracy or balanced_accuracy, of the validation part"}, numbers.Accuracy, numbers.BalancedAccuracy),
 		&cli.Float64Flag{Name: "width", Usage: "say how many test images a 95% interval of this width takes, from end to end: 0.02 is ±0.01", DefaultText: "not asked"},
 		&cli.Float64Flag{Name: "accuracy", Usage: "for --width, take this accuracy instead of measuring one", DefaultText: "measured"},
 		outputFlag("write curve.html, curve.csv and curve.json into `DIR`", ""),
