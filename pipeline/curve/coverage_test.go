@@ -65,7 +65,7 @@ func mistakes(train, test []image) float64 {
 // The intervals hold what a real learner does with twice as many images, on the
 // validation images and on others, about as often as they say.
 func TestIntervalsHoldWhatIsFound(t *testing.T) {
-	const trials = 150
+	const trials = 40
 	for _, c := range []struct {
 		world
 		total, validation int

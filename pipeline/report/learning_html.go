@@ -97,7 +97,7 @@ func (c LearningCurve) draw() (drawing, error) {
 	margin := max(0.05*(p.Y.Max-p.Y.Min), 0.005)
 	p.Y.Min, p.Y.Max = max(p.Y.Min-margin, 0), min(p.Y.Max+margin, 1)
 	p.X.Max *= 1.1
-	d.SVG, err = render(p, 2*plotWidth, plotSquare, d.ID, d.Title, description)
+	d.SVG, err = render(p, plotWidth, plotHeight, d.ID, d.Title, description)
 	return d, err
 }
 

@@ -26,6 +26,11 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
+HEADER = (
+    "photographs", "images seen, validation images", "repetitions", "held what was found",
+    "mean width", "mean error of the prediction", "mean error of no change", "verdicts",
+)  # fmt: skip
+
 Images = list[tuple[Path, str]]  # with their classes
 
 
@@ -61,11 +66,7 @@ def main() -> None:
     add("--tftl", default=str(ROOT / "bin/tftl"), help="the program (default: bin/tftl)")
     add("--save", type=Path, help="append each repetition to this file, as a line of JSON")
     options = parser.parse_args()
-    print(
-        "| photographs | images seen, validation images | repetitions | interval holds what is found "
-        "| mean width | mean error of the prediction | mean error of no change | verdicts |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(HEADER)} |\n{'|---' * len(HEADER)}|")
     for data in options.data:
         trials = []
         for seed in range(1, options.repetitions + 1):
@@ -96,11 +97,19 @@ def trial(options: argparse.Namespace, data: Path, seed: int, work: Path) -> Tri
     twice = curve["expected"][0]
     run = work / "run"
     tftl(options, "fit", "--data", str(work / "all.csv"), "--output", str(run), *common)
-    best = [e for e in map(json.loads, (run / "history.jsonl").read_text().splitlines()) if e["best"]]
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    best = [epoch for epoch in history if epoch["best"]][-1]
+    lower, upper = twice["here"]
     return Trial(
-        len(seen), len(validation), *twice["here"], twice["value"], curve["now"]["value"],
-        best[-1][f"val_{options.metric}"], curve["verdict"],
-    )  # fmt: skip
+        images=len(seen),
+        validation=len(validation),
+        lower=lower,
+        upper=upper,
+        expected=twice["value"],
+        now=curve["now"]["value"],
+        found=best[f"val_{options.metric}"],
+        verdict=curve["verdict"],
+    )
 
 
 def draw(

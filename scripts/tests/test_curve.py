@@ -32,8 +32,8 @@ def colours(tmp_path_factory):
 
 
 def test_the_curve_is_what_curve_fit_finds(colours, tmp_path):
-    options = ["--data", colours, "--model", MODEL, "--seeds", 8, "--lr", 0.01, "--output", tmp_path]
-    found = json.loads(tftl("curve", *options, "--json"))
+    options = ["--data", colours, "--model", MODEL, "--seeds", 8, "--lr", 0.01]
+    found = json.loads(tftl("curve", *options, "--output", tmp_path, "--json"))
     assert found["training_images"] == 240 and found["validation_images"] == 300
     with (tmp_path / "curve.csv").open() as file:
         rows = list(csv.DictReader(file))

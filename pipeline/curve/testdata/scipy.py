@@ -44,6 +44,7 @@ def case(truth: tuple[float, float, float], seed: int) -> dict:
 
 
 def main() -> None:
+    """Write the file."""
     cases = [case(truth, seed) for seed, truth in enumerate(LAWS)]
     document = {"validation": VALIDATION, "seeds": SEEDS, "cases": cases}
     Path(__file__).with_suffix(".json").write_text(json.dumps(document) + "\n")
