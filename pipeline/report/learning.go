@@ -83,31 +83,27 @@ func (c LearningCurve) MarshalJSON() ([]byte, error) {
 
 // WriteCSV writes a row for each head that was trained.
 func (c LearningCurve) WriteCSV(w io.Writer) error {
-	out := csv.NewWriter(w)
 	header := []string{"images", "seed", "diverged", "epoch", "val_accuracy", "val_balanced_accuracy", "val_loss"}
 	for _, class := range c.Found.Classes {
 		header = append(header, "val_recall["+class.Name+"]")
 	}
-	out.Write(header)
+	rows := [][]string{header}
 	exact := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	for _, h := range c.Found.Heads {
-		row := []string{strconv.Itoa(h.Images), strconv.FormatUint(h.Seed, 10), strconv.FormatBool(h.Diverged), strconv.Itoa(h.Epoch)}
-		if h.Diverged {
-			out.Write(append(row, make([]string, len(header)-len(row))...))
-			continue
-		}
-		row = append(row, exact(h.Accuracy), exact(h.BalancedAccuracy), exact(h.Loss))
-		for i, class := range c.Found.Classes {
-			recall := ""
-			if class.Validation > 0 {
-				recall = exact(float64(h.Right[i]) / float64(class.Validation))
+		row := []string{strconv.Itoa(h.Images), strconv.FormatUint(h.Seed, 10), strconv.FormatBool(h.Diverged)}
+		if !h.Diverged {
+			row = append(row, strconv.Itoa(h.Epoch), exact(h.Accuracy), exact(h.BalancedAccuracy), exact(h.Loss))
+			for i, class := range c.Found.Classes {
+				recall := ""
+				if class.Validation > 0 {
+					recall = exact(float64(h.Right[i]) / float64(class.Validation))
+				}
+				row = append(row, recall)
 			}
-			row = append(row, recall)
 		}
-		out.Write(row)
+		rows = append(rows, append(row, make([]string, len(header)-len(row))...))
 	}
-	out.Flush()
-	return out.Error()
+	return csv.NewWriter(w).WriteAll(rows)
 }
 
 // TestSet says how many test images an interval takes, for people.
