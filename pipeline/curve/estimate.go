@@ -29,8 +29,8 @@ func (f *Fit) At(images int) Estimate {
 	next, random, sum := f.next(images), rand.NewPCG(2, uint64(images)), 0.0
 	m := f.of.Images
 	for i, d := range f.draws {
-		mean, deviation := next[d.noise].predict(f, d, images)
-		err := min(max(mean+deviation*standard(random), 0), 1)
+		mean, sd := next[d.noise].predict(f, d, images)
+		err := min(max(mean+sd*standard(random), 0), 1)
 		sum += min(max(mean, 0), 1)
 		truth[i] = score(err, m, standard(random))
 		if found[i] = err; f.of.Whole {
@@ -99,7 +99,7 @@ func (a ahead) predict(f *Fit, d draw, images int) (mean, sd float64) {
 	}
 	err := f.lawAt(d, images)
 	variance := spread(err, f.of.Images)
-	walked := deviation * err
+	walked := deviation(err)
 	doublings := math.Log2(float64(images) / float64(f.Total()))
 	own := f.noises[d.noise].multiple * variance * max(1-a.explained, 0)
 	return err + rest*math.Sqrt(variance), math.Sqrt(own + walked*walked*doublings)

@@ -29,10 +29,10 @@ func noises() []noise {
 	return all
 }
 
-// deviation is how far a curve is from any law after one doubling, as a share of its
-// error: a standard deviation. From the largest number of images it grows in both
-// directions like a random walk.
-const deviation = 0.05
+// deviation is how far a curve is from any law after one doubling, as a standard
+// deviation: a share of the error, or of the accuracy if that is less. From the largest
+// number of images it grows in both directions like a random walk.
+func deviation(err float64) float64 { return 0.05 * min(err, 1-err) }
 
 // spread is the variance of an error measured on m images. One without a mistake has
 // some too.
@@ -117,7 +117,7 @@ func (f *Fit) covariance(n noise) [][]float64 {
 				shared += 1 - n.choice + 1e-6
 			}
 			doublings := math.Log2(all / float64(max(a.Images, b.Images)))
-			matrix[i][j] = n.multiple*shared*math.Sqrt(spread(x, f.of.Images)*spread(y, f.of.Images)) + deviation*deviation*x*y*doublings
+			matrix[i][j] = n.multiple*shared*math.Sqrt(spread(x, f.of.Images)*spread(y, f.of.Images)) + deviation(x)*deviation(y)*doublings
 		}
 	}
 	return matrix

@@ -146,7 +146,7 @@ func Analyse(heads []Head, v Validation, metric string) (Result, error) {
 		r.Expected = append(r.Expected, value(f.At(times*r.Training)))
 	}
 	r.Verdict, r.Gain, r.Interval = judge(f.Gains(4))
-	r.Worse = worse(runs, f.sizes)
+	r.Worse = f.worse()
 	r.Curve = f.points()
 	return r, r.classes(used, v)
 }
@@ -192,20 +192,22 @@ func judge(gains []float64) (verdict Verdict, gain float64, around Interval) {
 }
 
 // worse reports whether heads with all images have a larger error than those with the
-// same seed and some smaller number, by more than three standard errors.
-func worse(runs []Run, sizes []int) bool {
+// same seed and some smaller number, by more than three standard errors. Heads with all
+// images have no choice of them, so their own spread says too little.
+func (f *Fit) worse() bool {
 	of := map[int]map[uint64]float64{}
-	for _, n := range sizes {
-		of[n] = map[uint64]float64{}
-	}
-	for _, r := range runs {
+	for _, r := range f.runs {
+		if of[r.Images] == nil {
+			of[r.Images] = map[uint64]float64{}
+		}
 		of[r.Images][r.Seed] = r.Error
 	}
-	for _, n := range sizes[:len(sizes)-1] {
+	choice := spread(f.level[f.Total()], f.of.Images)
+	for _, n := range f.sizes[:len(f.sizes)-1] {
 		var sum, squares, count float64
-		for seed, err := range of[sizes[len(sizes)-1]] {
-			if less, ok := of[n][seed]; ok {
-				d := err - less
+		for _, r := range f.runs {
+			if less, ok := of[n][r.Seed]; ok && r.Images == f.Total() {
+				d := r.Error - less
 				sum, squares, count = sum+d, squares+d*d, count+1
 			}
 		}
@@ -213,8 +215,8 @@ func worse(runs []Run, sizes []int) bool {
 			continue
 		}
 		mean := sum / count
-		deviation := math.Sqrt(max(squares-sum*mean, 0) / (count - 1) / count)
-		if mean > Worthwhile && mean > 3*deviation {
+		variance := max(squares-sum*mean, 0)/(count-1)/count + choice
+		if mean > Worthwhile && mean > 3*math.Sqrt(variance) {
 			return true
 		}
 	}
