@@ -7,15 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"tftl/internal/atomicfile"
+	"tftl/internal/printable"
 	"tftl/internal/ui"
 	"tftl/pipeline"
 	"tftl/pipeline/report"
+	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow/curve"
 	"tftl/pipeline/workflow/train"
 )
@@ -101,21 +101,6 @@ func newCurveRequest(c *cli.Context) (r curveRequest, err error) {
 	return r, errors.Join(r.Options.Check(), r.Request.Check())
 }
 
-// parseSizes reads numbers of images: 50,100,200.
-func parseSizes(text string) (sizes []int, err error) {
-	if text == "" {
-		return nil, nil
-	}
-	for part := range strings.SplitSeq(text, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil {
-			return nil, invalid("sizes", text, "must be whole numbers separated by commas, such as 50,100,200,400")
-		}
-		sizes = append(sizes, n)
-	}
-	return sizes, nil
-}
-
 // runCurve runs the command, after its flags are parsed.
 func runCurve(ctx context.Context, t terminal, r curveRequest) (err error) {
 	env, shown := environment(t)
@@ -130,6 +115,9 @@ func runCurve(ctx context.Context, t terminal, r curveRequest) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, heads.Close()) }()
+	if len(heads.Skipped) > 0 {
+		env.Warn("skipped %d bad images: %s", len(heads.Skipped), namesOf(heads.Skipped))
+	}
 	found, err := curve.Run(ctx, heads, prepared.Set, r.Options, env.Progress, env.Warn)
 	if err != nil {
 		return err
@@ -148,6 +136,15 @@ func runCurve(ctx context.Context, t terminal, r curveRequest) (err error) {
 		return ui.WriteJSON(t.Out, c)
 	}
 	return c.WriteTable(t.Out)
+}
+
+// namesOf are those of bad images, the first few of them.
+func namesOf(bad []rundir.BadImage) string {
+	var names []string
+	for _, b := range bad {
+		names = append(names, b.ID)
+	}
+	return printable.Few(names)
 }
 
 // writeCurve writes the files of a curve, each whole or not at all.

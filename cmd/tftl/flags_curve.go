@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -52,4 +54,19 @@ func checkOutputFolder(dir string) error {
 		return nil
 	}
 	return checkFolder("output", dir)
+}
+
+// parseSizes reads numbers of images: 50,100,200.
+func parseSizes(text string) (sizes []int, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return nil, invalid("sizes", text, "must be whole numbers separated by commas, such as 50,100,200,400")
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
 }

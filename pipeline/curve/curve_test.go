@@ -158,6 +158,16 @@ func TestVerdicts(t *testing.T) {
 	if r := analyse(t, v, Accuracy, rising); r.Verdict == Helps || !r.Worse {
 		t.Errorf("worse with more images: %s, worse %v", r.Verdict, r.Worse)
 	}
+	// Heads with all images have the same images, so that they agree says nothing.
+	unlucky := func(_, n int, seed uint64) float64 {
+		if n == 400 {
+			return 0.885
+		}
+		return 0.9 + wobble(n, seed)/4
+	}
+	if r := analyse(t, Validation{Classes: v.Classes, Images: []int{100, 100}}, Accuracy, unlucky); r.Worse {
+		t.Error("three images more that are wrong are taken for worse heads")
+	}
 	// The same with few validation images is anybody's guess.
 	few := Validation{Classes: v.Classes, Images: []int{8, 8}}
 	if r := analyse(t, few, Accuracy, func(_, n int, seed uint64) float64 { return 0.8 + 12*wobble(n, seed) }); r.Verdict != Unclear {
