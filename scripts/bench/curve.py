@@ -66,7 +66,8 @@ def main() -> None:
     add("--tftl", default=str(ROOT / "bin/tftl"), help="the program (default: bin/tftl)")
     add("--save", type=Path, help="append each repetition to this file, as a line of JSON")
     options = parser.parse_args()
-    print(f"| {' | '.join(HEADER)} |\n{'|---' * len(HEADER)}|")
+    for cells in (HEADER, ["---"] * len(HEADER)):
+        print(f"| {' | '.join(cells)} |")
     for data in options.data:
         trials = []
         for seed in range(1, options.repetitions + 1):
