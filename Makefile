@@ -20,6 +20,8 @@
 # make bench-audit-copies
 #                        plant copies in photographs and count what tftl, cleanvision and hashes
 #                        find; half an hour. DATA=DIR as above, COPIES=50 takes less
+# make bench-curve       measure how often the intervals of a learning curve hold what is found with
+#                        twice the photographs; half an hour. DATA=DIR adds your own, ROUNDS=5 measures less
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
 #                        of their names, take less
@@ -266,6 +268,11 @@ bench-audit: build build/cleanlab savedmodels/vgg16/saved_model.pb $(if $(DATA),
 	@$(VENV_PYTHON) scripts/bench/audit_labels.py '$(or $(DATA),$(PLANTS))' --model savedmodels/vgg16 \
 		--cleanlab build/cleanlab/bin/python
 
+.PHONY: bench-curve
+bench-curve: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt $(ANIMALS)/SOURCES.txt
+	@$(VENV_PYTHON) scripts/bench/curve.py savedmodels/vgg16-gap $(PLANTS) $(ANIMALS) $(if $(DATA),'$(DATA)') \
+		$(if $(ROUNDS),--repetitions $(ROUNDS))
+
 # What docs/reliability.md shows. Programs that call go find options in the environment.
 bin/evaluations: setup
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/reliability/evaluations
@@ -304,7 +311,7 @@ CHECK := build/check-report
 .PHONY: check-report
 check-report: setup
 	rm -rf $(CHECK)/runs
-	REPORT_DIR='$(CURDIR)/$(CHECK)/runs' $(GO) test -count=1 -run TestPageStandsAlone ./pipeline/report
+	REPORT_DIR='$(CURDIR)/$(CHECK)/runs' $(GO) test -count=1 -run 'TestPageStandsAlone|TestLearningCurvePage' ./pipeline/report
 	npm install --silent --no-save --prefix $(CHECK) axe-core@4.14.1 playwright-core@1.65.1
 	node scripts/check_report.mjs --modules $(CHECK) --screenshots $(CHECK)/screenshots $(CHECK)/runs/*/report.html $(wildcard runs/*/report.html)
 

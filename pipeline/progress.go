@@ -5,8 +5,8 @@ import "time"
 // Event reports the progress of a loop.
 type Event struct {
 	// Phase is "read", "check", "compare", "features", "train", "validate",
-	// "evaluate", "measure", "illustrate", "predict", "sweep", "tune", or "epoch" when
-	// one has ended.
+	// "evaluate", "measure", "illustrate", "predict", "sweep", "tune", "curve", or "epoch"
+	// when one has ended.
 	Phase    string
 	Run      string // its name, if others are trained at the same time
 	Stage    string

@@ -30,6 +30,8 @@ func DescribeWork(e pipeline.Event) (text, unit string) {
 		return "trying learning rates", "rates"
 	case "tune":
 		return "trying settings", "settings"
+	case "curve":
+		return "training heads", "heads"
 	}
 	return e.Phase, "images"
 }

@@ -1,8 +1,8 @@
 // Package workflow has what the packages below it share. They do what a command
 // does, without flags, file names and TensorFlow.
 //
-// train begins or resumes a run, evaluate measures a model, and batch does both
-// for many runs. Each takes a request, which says what to do, and an Env, which
+// train begins or resumes a run, evaluate measures a model, batch does both for many
+// runs, and curve trains heads on parts of the training images. Each takes a request, which says what to do, and an Env, which
 // says with what. Models, decoders and augmenters are small interfaces here, so
 // that state machines can be tested in milliseconds. The root package connects
 // them with savedmodels and pixels.

@@ -126,6 +126,13 @@ def test_intervals():
     assert "accuracy" in program("go", "run", ROOT / "scripts/bench/coverage", *small)
 
 
+def test_curve(tmp_path):
+    toy = ["--repetitions", 1, "--options=--epochs 1", "--save", tmp_path / "trials.jsonl"]
+    ((name, images, *_),) = rows(run("curve.py", TESTDATA / "tiny", PHOTOS, *toy))
+    assert name == "photos" and re.fullmatch(r"[0-9]+, [0-9]+", images)
+    assert json.loads((tmp_path / "trials.jsonl").read_text())["verdict"]
+
+
 def test_cluster(tmp_path):
     saved, curve = tmp_path / "measured.json", tmp_path / "curve.svg"
     toy = ["--model", TESTDATA / "tiny", "--rounds", 1, "--batch", 2, "--images", 12, "--units", 8]

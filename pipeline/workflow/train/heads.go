@@ -26,7 +26,7 @@ type Heads struct {
 
 // Heads runs the frozen pass on the images of all parts. The request has the stage
 // head alone, without augmentation and mixed images. The caller closes the result.
-func (p *Prepared) Heads(ctx context.Context) (h *Heads, err error) {
+func (p *Prepared) Heads(ctx context.Context) (_ *Heads, err error) {
 	t := p.Config.Training
 	if len(t.Stages) != 1 || t.Stages[0].Name != HeadStage || t.Augmentation.Enabled() || t.MixUp > 0 || t.CutMix > 0 || p.Request.Cluster != nil || p.Request.Cache.Off {
 		return nil, errors.New("train: heads are trained on cached features alone")
@@ -35,11 +35,10 @@ func (p *Prepared) Heads(ctx context.Context) (h *Heads, err error) {
 		return nil, err
 	}
 	p.Measured = true // so that the frozen pass has the test part too
-	h = &Heads{prepared: p}
+	h := &Heads{prepared: p}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
-			h = nil
 		}
 	}()
 	if h.Skipped, err = p.look(ctx); err != nil {
@@ -52,8 +51,10 @@ func (p *Prepared) Heads(ctx context.Context) (h *Heads, err error) {
 		return nil, err
 	}
 	h.source = p.opened.features(h.stage, h.images)
-	h.work, err = os.MkdirTemp("", "tftl-heads-")
-	return h, err
+	if h.work, err = os.MkdirTemp("", "tftl-heads-"); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // Images are the images of all parts, in the order of the data set.

@@ -99,6 +99,20 @@ func TestHeadsEndWhenInterrupted(t *testing.T) {
 	}
 }
 
+// An error of the frozen pass is returned.
+func TestHeadsEndWhenTheFrozenPassDoes(t *testing.T) {
+	s := newSetting(t)
+	prepared, err := train.Prepare(t.Context(), s.request("run"), s.Env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if h, err := prepared.Heads(ctx); !errors.Is(err, context.Canceled) || h != nil {
+		t.Errorf("%v, %v", h, err)
+	}
+}
+
 // Heads are of frozen features.
 func TestHeadsRefuseOtherTraining(t *testing.T) {
 	s := newSetting(t)
