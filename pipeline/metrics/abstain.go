@@ -102,6 +102,9 @@ func (c Choice) Chosen(a Abstention) string {
 	return fmt.Sprintf("%s, with %d%% certainty, from %d images of the validation part", promise, percent(1-Doubt), c.Samples)
 }
 
+// AnswersAll says that the decision abstains, but never had to.
+func (d Decision) AnswersAll() bool { return d.Confidence == everything }
+
 func percent(share float64) int { return int(math.Round(100 * share)) }
 
 // ChooseConfidence is the lowest confidence that keeps a promise. The predictions are
@@ -171,7 +174,9 @@ type bound struct {
 }
 
 // shares are the parts of all samples whose risk is bounded, apart from all of them.
-func shares() []float64 { return []float64{0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3} }
+func shares() []float64 {
+	return []float64{0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
+}
 
 // bounds are the risk of answering all, for which half of Doubt is spent, and of
 // answering fewer, among which the other half is divided.
@@ -240,7 +245,7 @@ func (r ratings) cannot(risk, least float64) error {
 	if least >= 1 {
 		return pipeline.WithHint(err, "use a larger validation part")
 	}
-	return pipeline.WithHint(err, "the smallest risk that this validation part can promise is %s; a larger one can promise less", exact(least))
+	return pipeline.WithHint(err, "the smallest risk that this validation part can promise is %s; with more images it is smaller", exact(least))
 }
 
 // riskBound is the largest share of mistakes with which this few among n samples are

@@ -19,7 +19,7 @@ type count struct {
 	support, predicted, hits []int
 	riskArea                 float64
 	answers
-	areas                    []areas // by class; nil unless measureAreas has set them
+	areas []areas // by class; nil unless measureAreas has set them
 }
 
 // count counts sample i times[i] times.
