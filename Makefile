@@ -14,6 +14,8 @@
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
 # make bench-cluster     measure one, two and four processes with VGG16, and predict clusters;
 #                        half an hour. DATA=DIR as above
+# make bench-abstain     measure how often the promises of an abstention are kept; minutes. DATA=DIR
+#                        adds photographs of your own
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
@@ -135,7 +137,7 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-BENCH := frozen input steps together # programs of scripts/bench
+BENCH := frozen input promises steps together # programs of scripts/bench
 
 test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
@@ -237,6 +239,10 @@ bench-processors: build bin/frozen testdata
 bench-cluster: build bin/together savedmodels/vgg16/saved_model.pb $(FETCHED)
 	@$(VENV_PYTHON) scripts/bench/cluster.py '$(PHOTOGRAPHS)' $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		--save build/bench/cluster.json --svg docs/cluster.svg
+
+.PHONY: bench-abstain
+bench-abstain: build bin/promises savedmodels/vgg16-gap/saved_model.pb $(FETCHED) $(PLANTS)/SOURCES.txt
+	@$(VENV_PYTHON) scripts/bench/abstain.py $(ANIMALS) $(PLANTS) $(DATA)
 
 .PHONY: bench-intervals
 bench-intervals: setup

@@ -41,7 +41,7 @@ func drawRisk(t metrics.Table, r metrics.Report) (drawing, error) {
 	for _, share := range []float64{0.25, 0.5, 0.75, 0.8, 0.9, 0.95, 1} {
 		for _, point := range curve {
 			if point.Coverage >= share {
-				d.Data.Rows = append(d.Data.Rows, []string{fixed(point.Coverage, 3), decimals(point.Risk), decimals(float64(point.Confidence))})
+				d.Data.Rows = append(d.Data.Rows, []string{fixed(point.Coverage, 3), fixed(point.Risk, 3), fixed(float64(point.Confidence), 3)})
 				break
 			}
 		}
