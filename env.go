@@ -1,7 +1,6 @@
 package tftl
 
 import (
-	"errors"
 	"path/filepath"
 
 	"tftl/internal/machine"
@@ -68,11 +67,7 @@ func CheckModel(dir string) error {
 // Accept writes into a trained model which images it answers by a decision, for
 // TensorFlow Serving. knows is false if the model's graph has no output for it.
 func Accept(dir string, d metrics.Decision) (knows bool, err error) {
-	err = savedmodels.Accept(dir, savedmodels.Accepting{Temperature: d.Temperature, Threshold: d.Threshold, Confidence: d.Confidence})
-	if errors.Is(err, savedmodels.ErrNeverAsked) {
-		return false, nil
-	}
-	return err == nil, err
+	return savedmodels.Accept(dir, savedmodels.Accepting{Temperature: d.Temperature, Threshold: d.Threshold, Confidence: d.Confidence})
 }
 
 // Resolve finds out what a session uses on this machine.

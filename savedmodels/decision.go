@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"math"
 	"path/filepath"
 	"strings"
@@ -24,9 +23,6 @@ type Accepting struct {
 	Threshold   float64 // of the second of two classes; 0 for none
 	Confidence  float64 // the lowest that is answered
 }
-
-// ErrNeverAsked is the error for a model whose export has no output `accepted`.
-var ErrNeverAsked = errors.New("its graph has no output \"accepted\": it was exported by an older version")
 
 // decisionNode is the constant in the functions of the serving signatures.
 const decisionNode = "tftl_decision"
@@ -47,43 +43,41 @@ func (a Accepting) values() []byte {
 }
 
 // Accept writes into a trained model which images it answers. Nothing else changes:
-// neither its weights nor its digest.
-func Accept(dir string, a Accepting) error {
+// neither its weights nor its digest. knows is false if the model is of an export
+// without the output `accepted`.
+func Accept(dir string, a Accepting) (knows bool, err error) {
 	path := filepath.Join(dir, graphFile)
 	data, err := regular.Read(path, math.MaxInt32)
 	if err != nil {
-		return err
+		return false, err
 	}
 	places, err := decisions(data)
 	if err != nil {
-		return pipeline.Errorf(pipeline.BadModel, "model %s: saved_model.pb: %w", dir, err)
+		return false, pipeline.Errorf(pipeline.BadModel, "model %s: saved_model.pb: %w", dir, err)
 	}
 	want := a.values()
 	if len(places) == 0 {
-		if a == (Accepting{Temperature: a.Temperature, Threshold: a.Threshold}) {
-			return nil // it answers all
-		}
-		return pipeline.Errorf(pipeline.BadModel, "model %s: %w", dir, ErrNeverAsked)
+		return false, nil
 	}
 	same := true
 	for _, place := range places {
 		same = same && bytes.Equal(place, want)
 	}
 	if same && checkSealed(dir, data) {
-		return nil
+		return true, nil
 	}
 	// A process that is killed between two of these files leaves a model that is whole:
 	// the seal of the graph as it was exported covers it with any decision.
 	if err := resealGraph(dir, neutral(data)); err != nil {
-		return err
+		return true, err
 	}
 	for _, place := range places {
 		copy(place, want)
 	}
 	if err := atomicfile.WriteFile(path, data, 0o644); err != nil {
-		return err
+		return true, err
 	}
-	return resealGraph(dir, data)
+	return true, resealGraph(dir, data)
 }
 
 // checkSealed says whether the model's seal, if there is one, is of this graph.

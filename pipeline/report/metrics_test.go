@@ -19,7 +19,7 @@ func TestMetricsOfAnOlderEvaluationAreLeftOut(t *testing.T) {
 	if listed, cards := metricsOf(root); !slices.Contains(listed, "Cohen’s kappa") || !slices.Contains(cards, "Calibration error") {
 		t.Fatalf("the page lists %q, cards %q", listed, cards)
 	}
-	age(t, run, "kappa", "ece", "average_precision")
+	age(t, run, "kappa", "ece", "average_precision", "aurc")
 	root = parse(t, run)
 	listed, cards := metricsOf(root)
 	for _, gone := range []string{"Cohen’s kappa", "Calibration error", "Average precision"} {

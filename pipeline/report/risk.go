@@ -24,9 +24,11 @@ func drawRisk(t metrics.Table, r metrics.Report) (drawing, error) {
 		line.X, line.Y = append(line.X, point.Coverage), append(line.Y, point.Risk)
 	}
 	most = max(most, r.Decision.Risk, 0.01) * 1.05
-	area := decimals(r.Value("aurc"))
-	d.Legend = []key{{"s1", "risk of the most confident, area " + area}}
-	description := "Area " + area + ". "
+	area, description := "", ""
+	if v := r.Value("aurc"); finite(v) {
+		area, description = ", area "+decimals(v), "Area "+decimals(v)+". "
+	}
+	d.Legend = []key{{"s1", "risk of the most confident" + area}}
 	if risk := r.Decision.Risk; risk > 0 {
 		if err := rule(p, 0, risk, 1, risk); err != nil {
 			return d, err

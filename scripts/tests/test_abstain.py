@@ -129,9 +129,7 @@ def test_the_served_model_accepts_what_predict_answers(run, decision):
     evaluate(run, *decision)
     confidence = json.loads((run / "decision.json").read_text())["confidence"]
     files = sorted((DATA / "photos").rglob("*.jpg"))
-    answers = rows(
-        tftl("predict", "--model", run, "--precision", "float32", "--csv", *files)
-    )
+    answers = rows(tftl("predict", "--model", run, "--precision", "float32", "--csv", *files))
     want = np.array([a["accepted"] == "true" for a in answers])
     assert all((a["unsure"] == "") == w for a, w in zip(answers, want, strict=True))
     served = tf.saved_model.load(str(run / "model"))
@@ -139,15 +137,21 @@ def test_the_served_model_accepts_what_predict_answers(run, decision):
     for _ in range(2):  # and after a copy, as TensorFlow Serving has it
         got = served.signatures["serving_bytes"](bytes=encoded)["accepted"].numpy()
         assert got.dtype == bool
-        differs = [float(a["probability"]) for a, g, w in zip(answers, got, want, strict=True) if g != w]
+        differs = [
+            float(a["probability"]) for a, g, w in zip(answers, got, want, strict=True) if g != w
+        ]
         if "--threshold" not in decision:  # only rounding may decide otherwise
             np.testing.assert_allclose(differs, confidence, rtol=0, atol=1e-5)
         assert len(differs) <= 1
-        served = tf.saved_model.load(str(shutil.copytree(run / "model", run / "1", dirs_exist_ok=True)))
+        served = tf.saved_model.load(
+            str(shutil.copytree(run / "model", run / "1", dirs_exist_ok=True))
+        )
     if decision[1].startswith("coverage"):
         assert 0 < want.sum() < len(want)
     subprocess.run(
-        ["sha256sum", "--check", "--quiet", "assets.extra/SHA256SUMS"], cwd=run / "model", check=True
+        ["sha256sum", "--check", "--quiet", "assets.extra/SHA256SUMS"],
+        cwd=run / "model",
+        check=True,
     )
 
 

@@ -50,7 +50,7 @@ func run(files []string, rounds, truth int, seed uint64, halves bool) error {
 		if err != nil {
 			return err
 		}
-		worlds = append(worlds, world{filepath.Base(file), all, len(all) / 2, halves, []string{"risk=0.05", "risk=0.1", "risk=0.2", "coverage=0.8", "0.9"}})
+		worlds = append(worlds, world{filepath.Base(file), all, len(all) / 2, halves, []string{"risk=0.05", "risk=0.1", "risk=0.2", "coverage=0.8", "0.95"}})
 	}
 	if len(files) == 0 {
 		// The third is as hard as can be: its confidence means nothing, and its risk is a
