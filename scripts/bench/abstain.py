@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path, nargs="*", help="folders with one per class")
     parser.add_argument("--model", type=Path, default=ROOT / "savedmodels/vgg16-gap")
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--truth", type=int, default=200_000)
+    parser.add_argument("--truth", type=int, default=50_000)
     parser.add_argument("--folds", type=int, default=5)
     options = parser.parse_args()
     rounds = ["-rounds", str(options.rounds)]

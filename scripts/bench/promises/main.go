@@ -22,7 +22,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 200, "choose `N` times")
-	truth := flag.Int("truth", 200_000, "samples of a simulation that give the true risk")
+	truth := flag.Int("truth", 50_000, "samples of a simulation that give the true risk")
 	halves := flag.Bool("halves", false, "choose on one half of a table and measure the other")
 	seed := flag.Uint64("seed", 1, "seed of all draws")
 	flag.Parse()
