@@ -14,6 +14,8 @@
 # make bench-processors  measure five networks with oneDNN on and off, and with AVX2; minutes
 # make bench-cluster     measure one, two and four processes with VGG16, and predict clusters;
 #                        half an hour. DATA=DIR as above
+# make bench-abstain     measure how often the promises of an abstention are kept; minutes. DATA=DIR
+#                        adds photographs of your own
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make bench-audit       flip labels and measure how many an audit finds, next to cleanlab; half an
 #                        hour. DATA=DIR as above; else the plants
@@ -142,7 +144,7 @@ test-go: testdata
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-BENCH := copies frozen input steps together # programs of scripts/bench
+BENCH := copies frozen input promises steps together # programs of scripts/bench
 
 test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
@@ -254,6 +256,10 @@ $(COPIES_PEERS): scripts/requirements-copies.txt | setup
 .PHONY: bench-audit-copies
 bench-audit-copies: bin/copies $(COPIES_PEERS) $(FETCHED) $(if $(DATA),,$(PLANTS)/SOURCES.txt)
 	@$(VENV_PYTHON) -u scripts/bench/audit_copies.py $(or $(DATA),$(ANIMALS) $(PLANTS)) $(if $(COPIES),--copies $(COPIES))
+
+.PHONY: bench-abstain
+bench-abstain: build bin/promises savedmodels/vgg16-gap/saved_model.pb $(FETCHED) $(PLANTS)/SOURCES.txt
+	@$(VENV_PYTHON) scripts/bench/abstain.py $(ANIMALS) $(PLANTS) $(DATA)
 
 .PHONY: bench-intervals
 bench-intervals: setup

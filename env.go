@@ -6,6 +6,7 @@ import (
 	"tftl/internal/machine"
 	"tftl/internal/printable"
 	"tftl/pipeline"
+	"tftl/pipeline/metrics"
 	"tftl/pipeline/pixels"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
@@ -51,6 +52,7 @@ func EnvOn(version string, server *savedmodels.Server) workflow.Env {
 			return augmenter{g, a}, nil
 		},
 		CheckModel: CheckModel,
+		Accept:     Accept,
 		Memory:     machine.Memory,
 		Disk:       machine.Disk,
 	}
@@ -60,6 +62,12 @@ func EnvOn(version string, server *savedmodels.Server) workflow.Env {
 func CheckModel(dir string) error {
 	_, err := savedmodels.Load(dir, nil) // compares them with its seal
 	return err
+}
+
+// Accept writes into a trained model which images it answers by a decision, for
+// TensorFlow Serving. knows is false if the model's graph has no output for it.
+func Accept(dir string, d metrics.Decision) (knows bool, err error) {
+	return savedmodels.Accept(dir, savedmodels.Accepting{Temperature: d.Temperature, Threshold: d.Threshold, Confidence: d.Confidence})
 }
 
 // Resolve finds out what a session uses on this machine.

@@ -115,6 +115,10 @@ type Answer struct {
 	Class         string
 	Probability   float32   // of Class
 	Probabilities []float32 // of each of Classes
+	// Unsure is why Class is no answer: metrics.UnsureOfClass. It is empty for an
+	// answer, and if the decision does not abstain.
+	Unsure string
+	Set    []string // the classes that are possible, if the decision has sets
 }
 
 // Classify classifies encoded images: JPEG, PNG, BMP, GIF or WebP bytes. It
@@ -136,7 +140,12 @@ func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, 
 	answers := make([]Answer, len(images))
 	for i, p := range c.Decision.Calibrate(predictions) {
 		class := c.Decision.Class(p.Probabilities)
-		answers[i] = Answer{c.Network.Labels[class], p.Probabilities[class], p.Probabilities}
+		answers[i] = Answer{Class: c.Network.Labels[class], Probability: p.Probabilities[class], Probabilities: p.Probabilities, Unsure: c.Decision.Unsure(p.Probabilities)}
+		if c.Decision.HasSets() {
+			for _, class := range c.Decision.SetOf(p.Probabilities) {
+				answers[i].Set = append(answers[i].Set, c.Network.Labels[class])
+			}
+		}
 	}
 	return answers, nil
 }

@@ -22,13 +22,16 @@ import (
 // `sha256sum --check` in the model's folder reads them.
 const sealFile = "assets.extra/SHA256SUMS"
 
+// graphFile has the MetaGraphs of a model.
+const graphFile = "saved_model.pb"
+
 // descriptionFile is a model's description of itself.
 const descriptionFile = "assets.extra/tftl.json"
 
 // sealed lists the files of a model that its seal covers.
 func sealed(dir string) ([]string, error) {
 	data, err := dataFiles(dir)
-	return append([]string{"saved_model.pb", descriptionFile, "variables/variables.index"}, data...), err
+	return append([]string{graphFile, descriptionFile, "variables/variables.index"}, data...), err
 }
 
 // dataFiles lists the files with the values of a model's variables. Unlike fs.Glob it
@@ -97,7 +100,7 @@ func checkSeal(dir string, d *Description) error {
 		}
 	}
 	for i, file := range files {
-		if want[file] != have[i] {
+		if want[file] != have[i] && !(file == graphFile && want[file] == ofGraph(dir)) {
 			return differs("%s is not the file that was written with the model: its SHA-256 differs", file)
 		}
 	}
@@ -119,16 +122,31 @@ func sums(dir string, files []string) ([]string, error) {
 	return sums, errors.Join(errs...)
 }
 
-// Digest identifies a model by its graph and the values of its variables.
+// ofGraph is graphDigest, or empty if there is none.
+func ofGraph(dir string) string {
+	digest, err := graphDigest(dir)
+	if err != nil {
+		return ""
+	}
+	return digest
+}
+
+// Digest identifies a model by its graph and the values of its variables. Which images
+// the graph answers does not count.
 func Digest(dir string) (string, error) {
 	files, err := dataFiles(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have no variables
 		return "", err
 	}
-	all, err := sums(dir, append(files, "saved_model.pb"))
+	all, err := sums(dir, files)
 	if err != nil {
 		return "", pipeline.Errorf(pipeline.BadModel, "%w", err)
 	}
+	graph, err := graphDigest(dir)
+	if err != nil {
+		return "", pipeline.Errorf(pipeline.BadModel, "%w", err)
+	}
+	all = append(all, graph)
 	sum := sha256.Sum256([]byte(strings.Join(all, "\n")))
 	return hex.EncodeToString(sum[:]), nil
 }

@@ -25,11 +25,13 @@ func newEvaluateCommand() *cli.Command {
 		ArgsUsage: "[MODEL]",
 		Description: `Evaluates a run on the test part of its own data, as recorded when the run began, and
 writes evaluation.json, predictions.csv and the report into its folder. The run also
-keeps a --threshold or --temperature: evaluate and predict use it from then on.
+keeps a --threshold, --temperature, --abstain or --conformal: evaluate and predict use
+it from then on.
 
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model runs/first --threshold f1 --temperature fit
+   tftl evaluate --model runs/first --abstain risk=0.02 --conformal 0.95
    tftl evaluate --model runs/first --junit gates.xml \
       --min accuracy=0.95 --min 'recall[cat]=0.9' --max ece=0.05
    tftl evaluate --model keras-model --data photos \

@@ -161,6 +161,8 @@ func newDecisionFlags() []cli.Flag {
 	return []cli.Flag{
 		commandline.Offer(&cli.StringFlag{Name: "threshold", Usage: "for two classes, predict the second if its probability is at least `P`; f1 finds the P with the best F1 on the validation part; argmax removes a stored threshold", DefaultText: "as stored", Category: decisionFlags}, "f1", "argmax"),
 		commandline.Offer(&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T` to calibrate probabilities, without changing predicted classes; fit finds the T with the lowest loss on the validation part; 1 removes a stored temperature", DefaultText: "as stored", Category: decisionFlags}, "fit"),
+		commandline.Offer(&cli.StringFlag{Name: "abstain", Usage: "answer only if confident enough for `PROMISE`, chosen on the validation part: risk=X, at most this share of the answers is wrong; or coverage=X, at least this share of the images is answered; off answers all again", DefaultText: "as stored", Category: decisionFlags}, "risk=0.02", "coverage=0.9", "off"),
+		commandline.Offer(&cli.StringFlag{Name: "conformal", Usage: "give each image a set of classes that has the true one for a share `X` of the images, chosen on the validation part; off removes the sets", DefaultText: "as stored", Category: decisionFlags}, "0.95", "off"),
 	}
 }
 
@@ -209,7 +211,7 @@ func mergedFlags() []cli.Flag {
 
 // evaluationOnly are the flags of merge that are not for answers.
 func evaluationOnly() []string {
-	return []string{"model", "resamples", "seed", "predictions", "min", "max", "gate-on", "junit", "summary", "threshold", "temperature"}
+	return []string{"model", "resamples", "seed", "predictions", "min", "max", "gate-on", "junit", "summary", "threshold", "temperature", "abstain", "conformal"}
 }
 
 // answerFlags say what predict writes.

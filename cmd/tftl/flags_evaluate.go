@@ -133,7 +133,30 @@ func newDecision(c *cli.Context) (d evaluate.DecisionRequest, err error) {
 		}
 		d.Temperature = &t
 	}
-	return d, nil
+	return d, newPromises(c, &d)
+}
+
+// newPromises reads when the model is unsure and what its sets promise.
+func newPromises(c *cli.Context, d *evaluate.DecisionRequest) error {
+	if text := c.String("abstain"); text == "off" {
+		d.Abstain = new(metrics.Abstention)
+	} else if text != "" {
+		a, err := metrics.ParseAbstention(text)
+		if err != nil {
+			return err
+		}
+		d.Abstain = &a
+	}
+	if text := c.String("conformal"); text == "off" {
+		d.Conformal = new(float64)
+	} else if text != "" {
+		level, err := metrics.ParseConformal(text)
+		if err != nil {
+			return err
+		}
+		d.Conformal = &level
+	}
+	return nil
 }
 
 // newPlain reads the flags that describe a plain Keras SavedModel.

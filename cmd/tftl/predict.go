@@ -48,7 +48,8 @@ and the exit code is 3.
    tftl predict --model runs/first cat.jpg more-photos --csv
    find photos -name '*.jpg' | tftl predict --model runs/first --json -
 
-Applies the threshold and the temperature that tftl evaluate stored with the run.`,
+Applies the threshold and the temperature that tftl evaluate stored with the run, says
+"unsure" where its abstention does, and gives the prediction sets.`,
 		Flags: slices.Concat(
 			[]cli.Flag{modelFlag("use the run or SavedModel in `DIR`")}, answerFlags(), fileFlags(), []cli.Flag{answeredFlag(), shardFlag()},
 			plainModelFlags(), batchFlags(), runtimeFlags(),

@@ -12,8 +12,9 @@ const most = 24
 // Choose picks the samples worth a look, as indexes of the table's predictions:
 // the most confident mistakes, and the least certain predictions, right or wrong.
 // These are the ones with the smallest gap between the two largest probabilities,
-// or between the probability and the threshold if there is one. At most half of a
-// small set counts as uncertain.
+// or between the probability and the threshold if there is one. If the decision
+// abstains, they are the nearest to the confidence that gets an answer. At most half of
+// a small set counts as uncertain.
 func (t Table) Choose(d Decision) (mistakes, uncertain []int) {
 	predictions := t.Calibrate(d)
 	sure := make([]float32, len(predictions)) // probability of the predicted class
@@ -24,6 +25,9 @@ func (t Table) Choose(d Decision) (mistakes, uncertain []int) {
 		gap[i] = margin(p.Probabilities)
 		if d.Threshold > 0 && len(p.Probabilities) == 2 {
 			gap[i] = float32(math.Abs(float64(p.Probabilities[1]) - d.Threshold))
+		}
+		if d.Abstains() {
+			gap[i] = float32(math.Abs(float64(d.ConfidenceOf(p.Probabilities)) - d.Confidence))
 		}
 		if class != p.Sample.Label {
 			mistakes = append(mistakes, i)

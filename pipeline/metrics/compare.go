@@ -67,6 +67,7 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 	if err != nil {
 		return Comparison{}, err
 	}
+	share(sa, sb)
 	rows, err := measure(ctx, []*sheet{sa, sb}, o.Resamples, o.Seed, every)
 	if err != nil {
 		return Comparison{}, err
@@ -94,6 +95,19 @@ func Compare(ctx context.Context, a, b Table, da, db Decision, o Options) (Compa
 		c.Differences = append(c.Differences, d)
 	}
 	return c, nil
+}
+
+// share leaves each of two sheets the columns that the other has too.
+func share(a, b *sheet) {
+	lacks := func(s *sheet) func(column) bool {
+		has := map[string]bool{}
+		for _, c := range s.columns {
+			has[c.name] = true
+		}
+		return func(c column) bool { return !has[c.name] }
+	}
+	a.columns = slices.DeleteFunc(a.columns, lacks(b))
+	b.columns = slices.DeleteFunc(b.columns, lacks(a))
 }
 
 // second is the second half of each row.

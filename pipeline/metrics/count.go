@@ -17,7 +17,9 @@ type count struct {
 	ece         float64
 	// By class: how many samples are of it, were predicted to be, and both.
 	support, predicted, hits []int
-	areas                    []areas // by class; nil unless measureAreas has set them
+	riskArea                 float64
+	answers
+	areas []areas // by class; nil unless measureAreas has set them
 }
 
 // count counts sample i times[i] times.
@@ -31,7 +33,7 @@ func (s *sheet) recount(c *count, times []uint8) *count {
 	clear(c.support)
 	clear(c.predicted)
 	clear(c.hits)
-	*c = count{sheet: s, support: c.support, predicted: c.predicted, hits: c.hits, areas: c.areas}
+	*c = count{sheet: s, support: c.support, predicted: c.predicted, hits: c.hits, areas: c.areas, answers: s.recountAnswers(c.answers, times)}
 	for i, t := range times {
 		if t == 0 {
 			continue
@@ -55,7 +57,7 @@ func (s *sheet) recount(c *count, times []uint8) *count {
 			c.present++
 		}
 	}
-	c.ece = calibrationError(s.belief, times)
+	c.ece, c.riskArea = calibrationError(s.belief, times), s.riskArea(times)
 	return c
 }
 
@@ -178,6 +180,8 @@ func (c *count) size(of column) float64 {
 		return of.classSize(c, of.index)
 	case of.index >= 0:
 		return float64(c.support[of.index])
+	case of.size != nil:
+		return of.size(c)
 	case of.interval == proportion:
 		return float64(c.samples)
 	}

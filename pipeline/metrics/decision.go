@@ -18,6 +18,13 @@ type Decision struct {
 	// Threshold, for two classes only, is the lowest probability that picks the second. 0: the most likely.
 	Threshold     float64 `json:"threshold,omitempty"`
 	ThresholdFrom string  `json:"threshold_from,omitempty"`
+	// Confidence is the lowest that gets an answer. 0: everything is answered.
+	Confidence     float64 `json:"confidence,omitempty"`
+	ConfidenceFrom string  `json:"confidence_from,omitempty"`
+	Risk           float64 `json:"risk,omitempty"` // that was promised; 0: none was
+	// Set is the lowest probability of the classes in a prediction set. 0: there are no sets.
+	Set     float64 `json:"set_probability,omitempty"`
+	SetFrom string  `json:"set_from,omitempty"`
 }
 
 // MostTemperature is the largest temperature of a decision, and 1 divided by it
@@ -31,6 +38,10 @@ func (d Decision) Check(classes int) error {
 		return pipeline.Errorf(pipeline.BadUsage, "temperature %v: must be from %v to %d", t, 1.0/MostTemperature, MostTemperature)
 	case !(d.Threshold >= 0 && d.Threshold <= 1):
 		return pipeline.Errorf(pipeline.BadUsage, "threshold %v: must be from 0 to 1", d.Threshold)
+	case !(d.Confidence >= 0 && d.Confidence <= 1):
+		return pipeline.Errorf(pipeline.BadUsage, "confidence %v: must be from 0 to 1", d.Confidence)
+	case !(d.Set >= 0 && d.Set <= 1):
+		return pipeline.Errorf(pipeline.BadUsage, "set probability %v: must be from 0 to 1", d.Set)
 	case d.Threshold > 0 && classes != 2:
 		return pipeline.Errorf(pipeline.BadUsage, "threshold %v: needs two classes, not %d", d.Threshold, classes)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tftl/pipeline"
 )
 
 // definition is one metric. A row of definitions is all it takes to add one:
@@ -24,6 +26,8 @@ type definition struct {
 	class   func(*count, int) float64 // nil: there is no such metric of one class
 
 	interval, classInterval method
+	needs                   func(Decision) bool       // what a decision must have; nil: nothing
+	size                    func(*count) float64      // samples behind the overall metric; nil: all
 	terms                   func(*sheet) []float64    // of a mean with a skewed interval; nil: of no mean
 	classSize               func(*count, int) float64 // samples behind the metric of one class; nil: those of the class
 }
@@ -83,6 +87,26 @@ func definitions() []definition {
 		{
 			name: "ece", title: "Calibration error", lowerIsBetter: true, headline: true, ofProbabilities: true, max: 1,
 			overall: ece, interval: skewed,
+		},
+		{
+			name: "aurc", title: "Area under risk-coverage", lowerIsBetter: true, ofProbabilities: true, max: 1,
+			overall: aurc, interval: score,
+		},
+		{
+			name: "coverage", ofProbabilities: true, max: 1, needs: Decision.Abstains,
+			overall: coverage, interval: proportion, class: classCoverage, classInterval: proportion,
+		},
+		{
+			name: "selective_risk", lowerIsBetter: true, ofProbabilities: true, max: 1, needs: Decision.Abstains,
+			overall: selectiveRisk, interval: proportion, size: answered,
+		},
+		{
+			name: "set_coverage", ofProbabilities: true, max: 1, needs: Decision.HasSets,
+			overall: setCoverage, interval: proportion, class: classSetCoverage, classInterval: proportion,
+		},
+		{
+			name: "set_size", lowerIsBetter: true, ofProbabilities: true, min: 1, max: math.Inf(1), needs: Decision.HasSets,
+			overall: meanSetSize, interval: skewed, terms: func(s *sheet) []float64 { return s.setSize },
 		},
 	}
 }
@@ -208,6 +232,16 @@ func (c column) method() method {
 		return c.classInterval
 	}
 	return c.interval
+}
+
+// lacks is the error for a decision that does not have what the metric needs.
+func (c column) lacks() error {
+	err := pipeline.Errorf(pipeline.BadUsage, "metric %q: the model answers every image", c.name)
+	if c.needs(Decision{Set: 1}) {
+		err = pipeline.Errorf(pipeline.BadUsage, "metric %q: the model has no prediction sets", c.name)
+		return pipeline.WithHint(err, "also give %s 0.95", optionConformal)
+	}
+	return pipeline.WithHint(err, "also give %s risk=0.02, or coverage=0.9", optionAbstain)
 }
 
 // resampled says that the interval comes from resamples.

@@ -38,9 +38,12 @@ func sampleTable() Table {
 	return t
 }
 
+// choosy is a decision that abstains and has sets, so that every metric exists.
+func choosy() Decision { return Decision{Confidence: 0.5, Set: 0.2} }
+
 func sampleReport(t *testing.T) Report {
 	t.Helper()
-	r, err := Evaluate(t.Context(), sampleTable(), Options{TopK: 2, Resamples: 50})
+	r, err := Evaluate(t.Context(), sampleTable(), Options{TopK: 2, Resamples: 50, Decision: choosy()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +111,7 @@ func TestOnlyMetricsOfProbabilitiesDependOnThem(t *testing.T) {
 			}
 			table.Predictions[i].Probabilities = pipeline.Softmax(p.Logits)
 		}
-		r, err := Evaluate(t.Context(), table, Options{TopK: 2})
+		r, err := Evaluate(t.Context(), table, Options{TopK: 2, Decision: choosy()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +216,7 @@ func TestEveryMetricInJSON(t *testing.T) {
 func TestEveryMetricIsKnownEverywhere(t *testing.T) {
 	all := All()
 	table := sampleTable()
-	c, err := Compare(t.Context(), table, table, Decision{}, Decision{}, Options{TopK: 2, Resamples: 10})
+	c, err := Compare(t.Context(), table, table, choosy(), choosy(), Options{TopK: 2, Resamples: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +228,7 @@ func TestEveryMetricIsKnownEverywhere(t *testing.T) {
 		if name = strings.ReplaceAll(name, topKAccuracy, topName(5)); !slices.Contains(all, name) {
 			t.Errorf("%s is not listed in %v", name, all)
 		}
-		if _, err := ParseGate(column.name+"=0.5", false); err != nil {
+		if _, err := ParseGate(column.name+"=1", false); err != nil {
 			t.Error(err)
 		}
 		if got := c.Differences[i].Name; got != column.name {

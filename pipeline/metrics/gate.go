@@ -56,6 +56,22 @@ func (g Gate) Known(classes []string, topK int) error {
 	return g.wrap(err)
 }
 
+// Lacks returns an error if a report by this decision does not have the metric: one of
+// abstention or of prediction sets.
+func (g Gate) Lacks(abstains, sets bool) error {
+	d := Decision{}
+	if abstains {
+		d.Confidence = 1
+	}
+	if sets {
+		d.Set = 1
+	}
+	if c, _ := define(g.Name); c.needs != nil && !c.needs(d) {
+		return g.wrap(column{definition: c, name: g.Name}.lacks())
+	}
+	return nil
+}
+
 func (g Gate) wrap(err error) error {
 	if err == nil {
 		return nil

@@ -97,7 +97,7 @@ func readHeader(header []string) (t Table, f format, err error) {
 		return t, f, errors.New("has no p(CLASS) column")
 	case f.logits && !slices.Equal(logits, t.Classes):
 		return t, f, errors.New("the logit(CLASS) columns do not match the p(CLASS) columns")
-	case f.decided && !(f.loss != f.logits && slices.Equal(header, decisionColumns())):
+	case f.decided && !(f.loss != f.logits && (slices.Equal(header, decisionColumns()) || slices.Equal(header, decisionColumns()[:2]))):
 		return t, f, pipeline.Errorf(pipeline.BadData, "unknown column %q", header[0])
 	}
 	for _, names := range [][]string{t.Classes, columns} {
@@ -176,7 +176,7 @@ func (t *Table) class(field string, f format) (int, error) {
 
 // readDecision reads decisionColumns.
 func readDecision(fields []string, classes int) (d Decision, err error) {
-	for i, value := range []*float64{&d.Temperature, &d.Threshold} {
+	for i, value := range []*float64{&d.Temperature, &d.Threshold, &d.Confidence, &d.Set}[:len(fields)] {
 		if *value, err = strconv.ParseFloat(fields[i], 64); err != nil {
 			return d, pipeline.Errorf(pipeline.BadData, "%q is not a number", fields[i])
 		}

@@ -71,6 +71,9 @@ func (r Report) Metric(name string) (Metric, error) {
 		return Metric{}, err
 	}
 	m, ok := r.metric(c)
+	if !ok && c.needs != nil && !c.needs(r.Decision) {
+		return Metric{}, c.lacks()
+	}
 	if !ok {
 		return Metric{}, pipeline.Errorf(pipeline.BadData, "metric %q: is missing from this evaluation, which another version of tftl made", name)
 	}

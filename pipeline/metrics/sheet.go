@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"slices"
 
 	"tftl/internal/machine"
 	"tftl/pipeline"
@@ -20,6 +21,7 @@ type sheet struct {
 	brier   []float64
 	top     []bool // the class is among the topK most likely; nil if topK is 0
 	belief  []belief
+	answering
 }
 
 func newSheet(t Table, o Options) (*sheet, error) {
@@ -37,7 +39,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 		return nil, err
 	}
 	s := &sheet{classes: t.Classes, topK: effectiveTopK(o.TopK, len(t.Classes)), loss: t.Loss}
-	s.columns = columns(s.classes, s.topK)
+	s.columns = slices.DeleteFunc(columns(s.classes, s.topK), func(c column) bool { return c.needs != nil && !c.needs(o.Decision) })
 	for _, p := range t.Predictions {
 		s.rows = append(s.rows, p.Probabilities)
 		s.label = append(s.label, p.Sample.Label)
@@ -48,6 +50,7 @@ func newSheet(t Table, o Options) (*sheet, error) {
 			s.top = append(s.top, moreLikely(p.Probabilities, p.Sample.Label) < s.topK)
 		}
 	}
+	s.answering = newAnswering(s, o.Decision)
 	return s, nil
 }
 

@@ -15,14 +15,15 @@ import (
 
 // Write writes the table as CSV, one row per sample:
 //
-//	path,label,predicted,probability,loss,p(CLASS)…,slice(COLUMN)…,temperature,threshold
+//	path,label,predicted,probability,loss,p(CLASS)…,slice(COLUMN)…,temperature,threshold,confidence,set_probability
 //
 // predicted is the decision's class and probability is that of this class. It,
 // the loss and all of p are at the decision's temperature, and are read back bit
 // for bit. There are no logits: they are the logarithms of p, times the
 // temperature, plus a number for each row. There is no label and no loss if no
-// sample has a label. A labelled table gets the last two columns unless the
-// decision is simply the most likely class.
+// sample has a label. A labelled table gets temperature and threshold unless the
+// decision is simply the most likely class, and the last two columns if the decision
+// abstains or has sets.
 //
 // Names are other people's folder names. One that a spreadsheet would take for a
 // formula gets a ' in front, and so does one that begins with '.
@@ -36,9 +37,9 @@ func (t Table) Write(w io.Writer, d Decision) error {
 		header = append(header, "slice("+column+")")
 	}
 	var decided []string
-	if labelled && (d.Temperature != 0 || d.Threshold != 0) {
-		header = append(header, decisionColumns()...)
-		decided = []string{exact(cmp.Or(d.Temperature, 1)), exact(d.Threshold)}
+	if labelled {
+		decided = d.fields()
+		header = append(header, decisionColumns()[:len(decided)]...)
 	}
 	return t.writeRows(w, header, func(r *row, i int) {
 		probabilities := r.begin(t, d, i, labelled)
@@ -83,9 +84,23 @@ func start(labelled bool) []string {
 	return []string{"path", "predicted", "probability"}
 }
 
-// decisionColumns hold the decision: a temperature of 1 and a threshold of 0 mean
-// none.
-func decisionColumns() []string { return []string{"temperature", "threshold"} }
+// decisionColumns hold the decision: a temperature of 1 and 0 elsewhere mean none. The
+// last two are missing if they would be 0, and in tables of older versions.
+func decisionColumns() []string {
+	return []string{"temperature", "threshold", "confidence", "set_probability"}
+}
+
+// fields are those of the first of decisionColumns, or nil if there is nothing to say.
+func (d Decision) fields() []string {
+	fields := []string{exact(cmp.Or(d.Temperature, 1)), exact(d.Threshold)}
+	switch {
+	case d.Abstains() || d.HasSets():
+		return append(fields, exact(d.Confidence), exact(d.Set))
+	case d.Temperature != 0 || d.Threshold != 0:
+		return fields
+	}
+	return nil
+}
 
 // writeRows writes rows in order, but formats several at the same time.
 func (t Table) writeRows(w io.Writer, header []string, format func(r *row, i int)) error {

@@ -43,11 +43,25 @@ type answer struct {
 	path          string
 	probabilities []float32 // of each class, at the decision's temperature
 	order         []int     // the classes, the predicted one first
+	unsure        string    // why the predicted one is no answer; empty if it is
+	set           []int     // the classes that are possible, if the decision has sets
 }
 
 func (a *Answers) decide(p pipeline.Prediction) answer {
 	probabilities := a.decision.Calibrate([]pipeline.Prediction{p})[0].Probabilities
-	return answer{p.Sample.ID, probabilities, a.decision.RankClasses(probabilities)}
+	found := answer{path: p.Sample.ID, probabilities: probabilities, order: a.decision.RankClasses(probabilities), unsure: a.decision.Unsure(probabilities)}
+	if a.decision.HasSets() {
+		found.set = a.decision.SetOf(probabilities)
+	}
+	return found
+}
+
+func (a *Answers) names(classes []int) []string {
+	names := make([]string, len(classes))
+	for i, class := range classes {
+		names[i] = a.labels[class]
+	}
+	return names
 }
 
 // WriteTable writes one line per image. Bad images have none. Columns are as wide
@@ -60,8 +74,15 @@ func (a *Answers) WriteTable(outcomes []pipeline.Outcome) error {
 		}
 		found := a.decide(o.Prediction)
 		row := []string{printable.Text(found.path)}
-		for _, class := range found.order[:max(a.top, 1)] {
-			row = append(row, printable.Text(a.labels[class]), fmt.Sprintf("%.4f", found.probabilities[class]))
+		for i, class := range found.order[:max(a.top, 1)] {
+			cell := printable.Text(a.labels[class])
+			if i == 0 && found.unsure != "" {
+				cell = "unsure: " + cell
+			}
+			row = append(row, cell, fmt.Sprintf("%.4f", found.probabilities[class]))
+		}
+		if a.decision.HasSets() {
+			row = append(row, "{"+printable.Text(strings.Join(a.names(found.set), ", "))+"}")
 		}
 		rows = append(rows, row)
 		a.widths = append(a.widths, make([]int, len(row)-min(len(row), len(a.widths)))...)
@@ -114,9 +135,16 @@ func (a *Answers) document(found answer) any {
 		Path          string             `json:"path"`
 		Predicted     string             `json:"predicted"`
 		Probability   float32            `json:"probability"`
+		Accepted      *bool              `json:"accepted,omitempty"`
+		Unsure        string             `json:"unsure,omitempty"`
+		Set           []string           `json:"set,omitempty"`
 		Top           []likely           `json:"top,omitempty"`
 		Probabilities map[string]float32 `json:"probabilities,omitempty"`
-	}{Path: found.path, Predicted: a.labels[first], Probability: found.probabilities[first]}
+	}{Path: found.path, Predicted: a.labels[first], Probability: found.probabilities[first], Unsure: found.unsure, Set: a.names(found.set)}
+	if a.decision.Abstains() {
+		accepted := found.unsure == ""
+		line.Accepted = &accepted
+	}
 	for _, class := range found.order[:a.top] {
 		line.Top = append(line.Top, likely{a.labels[class], found.probabilities[class]})
 	}
@@ -134,11 +162,18 @@ func (a *Answers) document(found answer) any {
 //	path,predicted,probability,p(CLASS)…
 //	path,predicted,probability,predicted_2,probability_2…
 //
-// The second form is that of the most likely classes. All cells of a bad image
-// but its path are empty.
+// The second form is that of the most likely classes. A decision that abstains adds
+// accepted (true or false) and unsure (why not) after the probability, and one with sets
+// adds set, a list in JSON. All cells of a bad image but its path are empty.
 func (a *Answers) WriteCSV(outcomes []pipeline.Outcome) error {
 	var b strings.Builder
 	columns := []string{"path", "predicted", "probability"}
+	if a.decision.Abstains() {
+		columns = append(columns, "accepted", "unsure")
+	}
+	if a.decision.HasSets() {
+		columns = append(columns, "set")
+	}
 	for i := 2; i <= a.top; i++ {
 		columns = append(columns, fmt.Sprintf("predicted_%d", i), fmt.Sprintf("probability_%d", i))
 	}
@@ -158,8 +193,11 @@ func (a *Answers) WriteCSV(outcomes []pipeline.Outcome) error {
 			continue
 		}
 		found := a.decide(o.Prediction)
-		for _, class := range found.order[:max(a.top, 1)] {
+		for i, class := range found.order[:max(a.top, 1)] {
 			row = append(row, metrics.Harmless(a.labels[class]), shortest(found.probabilities[class]))
+			if i == 0 {
+				row = append(row, a.promised(found)...)
+			}
 		}
 		if a.top == 0 {
 			for _, p := range found.probabilities {
@@ -172,6 +210,21 @@ func (a *Answers) WriteCSV(outcomes []pipeline.Outcome) error {
 		return err
 	}
 	return a.write(b.String())
+}
+
+// promised are the cells of abstention and sets.
+func (a *Answers) promised(found answer) (cells []string) {
+	if a.decision.Abstains() {
+		cells = append(cells, strconv.FormatBool(found.unsure == ""), found.unsure)
+	}
+	if a.decision.HasSets() {
+		var b strings.Builder
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(a.names(found.set)) // strings, into memory
+		cells = append(cells, strings.TrimSuffix(b.String(), "\n"))
+	}
+	return cells
 }
 
 // shortest is the shortest text that is read as the same number.

@@ -109,9 +109,9 @@ type classRow struct {
 }
 
 // otherTitles name the metrics in classRow.Others, as column headings.
-func otherTitles() []string {
+func otherTitles(r metrics.Report) []string {
 	var titles []string
-	for _, name := range otherMetrics() {
+	for _, name := range otherMetrics(r) {
 		title := title(name)
 		if title[1:] == strings.ToLower(title[1:]) { // not an abbreviation
 			title = strings.ToLower(title)
@@ -121,8 +121,12 @@ func otherTitles() []string {
 	return titles
 }
 
-func otherMetrics() []string {
-	return slices.DeleteFunc(metrics.ClassMetrics(), func(name string) bool { return slices.Contains(scores(), name) })
+// otherMetrics are the metrics of a class, apart from scores, that the report has.
+func otherMetrics(r metrics.Report) []string {
+	return slices.DeleteFunc(metrics.ClassMetrics(), func(name string) bool {
+		has := slices.ContainsFunc(r.Classes, func(c metrics.Class) bool { _, ok := c.Values[name]; return ok })
+		return !has || slices.Contains(scores(), name)
+	})
 }
 
 func classRows(r metrics.Report) []classRow {
@@ -134,7 +138,7 @@ func classRows(r metrics.Report) []classRow {
 			m, _ := all.show(name+"["+class.Name+"]", title(name))
 			row.Scores = append(row.Scores, m)
 		}
-		for _, name := range otherMetrics() {
+		for _, name := range otherMetrics(r) {
 			m, _ := all.show(name+"["+class.Name+"]", title(name))
 			row.Others = append(row.Others, m.Value)
 		}
@@ -154,7 +158,7 @@ func decide(d metrics.Decision, classes []string, mark func(string) string) stri
 	if d.Temperature != 0 && d.Temperature != 1 {
 		text += " Probabilities are calibrated with a temperature of " + number(d.Temperature) + from(d.TemperatureFrom) + "."
 	}
-	return text
+	return text + promises(d)
 }
 
 func from(source string) string {

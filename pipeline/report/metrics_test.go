@@ -19,7 +19,7 @@ func TestMetricsOfAnOlderEvaluationAreLeftOut(t *testing.T) {
 	if listed, cards := metricsOf(root); !slices.Contains(listed, "Cohen’s kappa") || !slices.Contains(cards, "Calibration error") {
 		t.Fatalf("the page lists %q, cards %q", listed, cards)
 	}
-	age(t, run, "kappa", "ece", "average_precision")
+	age(t, run, "kappa", "ece", "average_precision", "aurc")
 	root = parse(t, run)
 	listed, cards := metricsOf(root)
 	for _, gone := range []string{"Cohen’s kappa", "Calibration error", "Average precision"} {
@@ -34,10 +34,8 @@ func TestMetricsOfAnOlderEvaluationAreLeftOut(t *testing.T) {
 		if attribute(table, "class") != "classes" {
 			continue
 		}
-		for _, row := range elements(elements(table, "tbody")[0], "tr") {
-			if cells := elements(row, "td"); textOf(cells[len(cells)-1]) != undefined {
-				t.Errorf("the average precision of a class is %s", textOf(cells[len(cells)-1]))
-			}
+		if strings.Contains(textOf(table), "verage precision") {
+			t.Error("the classes have a column of the average precision")
 		}
 	}
 }

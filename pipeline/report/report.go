@@ -180,7 +180,7 @@ func classNames(classes []string, mark func(string) string) string {
 
 func newEvaluation(c contents) (*evaluation, error) {
 	r := *c.evaluation
-	e := &evaluation{Samples: r.Samples, Metrics: overallGrid(r), Confusion: newConfusion(r), Classes: classRows(r), OtherTitles: otherTitles(), Slices: sliceGrids(r.Slices)}
+	e := &evaluation{Samples: r.Samples, Metrics: overallGrid(r), Confusion: newConfusion(r), Classes: classRows(r), OtherTitles: otherTitles(r), Slices: sliceGrids(r.Slices)}
 	if err := e.draw(c); err != nil {
 		return nil, err
 	}
@@ -197,9 +197,13 @@ func newEvaluation(c contents) (*evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
+	least := "Least certain"
+	if r.Decision.Abstains() {
+		least = "Nearest to the confidence that gets an answer"
+	}
 	e.Galleries = []gallery{
 		{"mistakes", "Most confident mistakes", "No image was misclassified.", mistakes},
-		{"uncertain", "Least certain", "There are no images to show.", uncertain},
+		{"uncertain", least, "There are no images to show.", uncertain},
 	}
 	e.Pairs, e.MorePairs = pairs(c, slices.Concat(mistakes, uncertain))
 	return e, nil
@@ -222,7 +226,11 @@ func (e *evaluation) draw(c contents) error {
 		return err
 	}
 	reliability, err := drawReliability(predictions)
-	e.Curves = []drawing{roc, recall, reliability}
+	if err != nil {
+		return err
+	}
+	risk, err := drawRisk(*c.table, *c.evaluation)
+	e.Curves = []drawing{roc, recall, reliability, risk}
 	return err
 }
 

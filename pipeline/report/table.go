@@ -98,6 +98,15 @@ func writeMetrics(b *strings.Builder, r metrics.Report) {
 	if d := r.Decision; d.Threshold > 0 {
 		fmt.Fprintf(b, "Threshold of %s: %.4f%s\n", shorten(r.Classes[1].Name, tableNameRunes), d.Threshold, from(d.ThresholdFrom))
 	}
+	switch d := r.Decision; {
+	case d.AnswersAll():
+		fmt.Fprintf(b, "Every image is answered%s\n", from(d.ConfidenceFrom))
+	case d.Abstains():
+		fmt.Fprintf(b, "Confidence that gets an answer: %.4f%s\n", d.Confidence, from(d.ConfidenceFrom))
+	}
+	if d := r.Decision; d.HasSets() {
+		fmt.Fprintf(b, "Probability that puts a class into the set: %.4f%s\n", d.Set, from(d.SetFrom))
+	}
 	b.WriteByte('\n')
 }
 

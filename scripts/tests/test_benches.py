@@ -149,3 +149,20 @@ def test_int8():
     out = run("int8.py", PHOTOS, "quantized", *toy)
     assert re.search(r"^\| quantized \| [0-9]+% \|", out, re.MULTILINE), out
     assert re.search(r"^\| quantized \| from_middle \| 0\.0", out, re.MULTILINE), out
+
+
+def test_abstain_measures_promises():
+    rows_of = run(
+        "abstain.py",
+        "--rounds",
+        2,
+        "--truth",
+        500,
+        "--folds",
+        2,
+        "--model",
+        TESTDATA / "tiny-gap",
+        PHOTOS,
+    )
+    assert "photos" in rows_of
+    assert "have the true class" in rows_of

@@ -125,7 +125,7 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
             "save": ({"prefix": ("string", [])}, {"step": ("int64", [])}),
         }
         check_signatures(graphs["train", stage], want)
-    outputs = {"probabilities": matrix, "logits": matrix}
+    outputs = {"probabilities": matrix, "logits": matrix, "accepted": ("bool", [None])}
     serving = {
         "serving_default": (images, outputs),
         "serving_bytes": ({"bytes": ("string", [None])}, outputs),

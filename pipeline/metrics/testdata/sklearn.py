@@ -1,7 +1,8 @@
 """Write sklearn.json beside this file: predictions, and reference values for them.
 
 Every metric is scikit-learn's except the loss of predictions without logits, which is Keras':
-scikit-learn clips at another value. Intervals, McNemar's test and the temperature are SciPy's.
+scikit-learn clips at another value, and the area under the risk-coverage curve, which is NumPy's.
+Intervals, McNemar's test and the temperature are SciPy's.
 Run it again after changing a case: python sklearn.py
 """
 
@@ -50,6 +51,7 @@ def case(name: str, labels, probabilities, logits=None, curves: bool = False) ->
         "mcc": metrics.matthews_corrcoef(labels, predicted),
         "brier": metrics.brier_score_loss(labels, p, labels=every),
         "ece": calibration_error(labels, p),
+        "aurc": aurc(labels, p),
     }
     if top:
         want[f"top_{top}_accuracy"] = metrics.top_k_accuracy_score(labels, p, k=top, labels=every)
@@ -125,6 +127,19 @@ def calibration_error(labels, p) -> float:
     counts = np.bincount(np.searchsorted(edges[1:-1], p.max(1)), minlength=BINS)
     distances = np.abs(np.subtract(bins["accuracy"], bins["confidence"]))
     return float(np.sum(distances * counts[counts > 0]) / len(labels))
+
+
+def aurc(labels, p) -> float:
+    """The mean share of mistakes among the most confident k samples, over all k.
+
+    scikit-learn has no such metric. Samples with the same confidence share their mistakes.
+    """
+    wrong = (p.argmax(1) != labels).astype(float)
+    confidence = p.max(1)
+    for c in np.unique(confidence):
+        wrong[confidence == c] = wrong[confidence == c].mean()
+    wrong = wrong[np.argsort(-confidence, kind="stable")]
+    return float(np.mean(np.cumsum(wrong) / np.arange(1, len(wrong) + 1)))
 
 
 def curve_of(truth, scores) -> dict:

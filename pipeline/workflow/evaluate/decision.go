@@ -18,12 +18,19 @@ type DecisionRequest struct {
 	FitTemperature, BestF1 bool // find them on the validation part
 	// Temperature and Threshold are given numbers; 1 and 0 mean none.
 	Temperature, Threshold *float64
+	// Abstain is what is promised of the answers, chosen on the validation part, and
+	// Conformal the share of prediction sets that have the true class. A zero one means
+	// none; nil stays as it is stored.
+	Abstain   *metrics.Abstention
+	Conformal *float64
 }
 
 // The options that this file's errors are about.
 const (
 	optionThreshold   = pipeline.Option("threshold")
 	optionTemperature = pipeline.Option("temperature")
+	optionAbstain     = pipeline.Option("abstain")
+	optionConformal   = pipeline.Option("conformal")
 )
 
 // ReadDecision reads the decision stored with a run or a SavedModel.
@@ -53,15 +60,26 @@ func keepDecision(run rundir.Dir, d metrics.Decision) error {
 
 // asks reports whether the request changes the stored decision.
 func (d DecisionRequest) asks() bool {
-	return d.onValidation() || d.Temperature != nil || d.Threshold != nil
+	return d.onValidation() || d.Temperature != nil || d.Threshold != nil || d.Abstain != nil || d.Conformal != nil
 }
 
-// replaces reports whether nothing is left of the stored decision.
+// replaces reports whether nothing is left of the stored temperature and threshold.
+// Without them there is no abstention and there are no sets either.
 func (d DecisionRequest) replaces() bool {
-	return (d.FitTemperature || d.Temperature != nil) && (d.BestF1 || d.Threshold != nil)
+	return d.changesProbabilities() && (d.BestF1 || d.Threshold != nil)
 }
 
-func (d DecisionRequest) onValidation() bool { return d.FitTemperature || d.BestF1 }
+func (d DecisionRequest) onValidation() bool {
+	return d.FitTemperature || d.BestF1 || d.abstains() || d.hasSets()
+}
+
+func (d DecisionRequest) abstains() bool {
+	return d.Abstain != nil && *d.Abstain != metrics.Abstention{}
+}
+func (d DecisionRequest) hasSets() bool { return d.Conformal != nil && *d.Conformal > 0 }
+
+// changesProbabilities says that the request changes what stored numbers are about.
+func (d DecisionRequest) changesProbabilities() bool { return d.FitTemperature || d.Temperature != nil }
 
 // check returns an error if the request makes no sense for a model. It needs no
 // predictions.
@@ -69,10 +87,32 @@ func (d DecisionRequest) check(stored metrics.Decision, model string) error {
 	switch {
 	case d.onValidation() && !rundir.Is(model):
 		err := pipeline.Errorf(pipeline.BadUsage, "%s is not a run: it has no validation part on which to find a threshold or a temperature", model)
+		if d.abstains() || d.hasSets() {
+			err = pipeline.Errorf(pipeline.BadUsage, "%s is not a run: it has no validation part on which to keep a promise", model)
+			return pipeline.WithHint(err, "give the run's folder")
+		}
 		return pipeline.WithHint(err, "give the run's folder, or a number")
-	case stored.Threshold > 0 && (d.FitTemperature || d.Temperature != nil) && !d.BestF1 && d.Threshold == nil:
+	case stored.Threshold > 0 && d.changesProbabilities() && !d.BestF1 && d.Threshold == nil:
 		err := pipeline.Errorf(pipeline.BadUsage, "%s: the stored threshold %.4g does not fit another temperature", optionTemperature, stored.Threshold)
 		return pipeline.WithHint(err, "also give %s: f1, a number, or argmax", optionThreshold)
+	case stored.Abstains() && d.Abstain == nil && (d.changesProbabilities() || d.BestF1 || d.Threshold != nil):
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: the stored confidence of %.4g was chosen for another decision", optionAbstain, stored.Confidence)
+		return pipeline.WithHint(err, "also give %s: risk=X, coverage=X, or off", optionAbstain)
+	case stored.HasSets() && d.Conformal == nil && d.changesProbabilities():
+		err := pipeline.Errorf(pipeline.BadUsage, "%s: the stored prediction sets do not fit another temperature", optionConformal)
+		return pipeline.WithHint(err, "also give %s: a number such as 0.95, or off", optionConformal)
+	}
+	return nil
+}
+
+// checkGates returns an error for a gate on abstention or sets that there will not be.
+func (d DecisionRequest) checkGates(gates []metrics.Gate, stored metrics.Decision) error {
+	abstains := d.abstains() || d.Abstain == nil && stored.Abstains()
+	sets := d.hasSets() || d.Conformal == nil && stored.HasSets()
+	for _, gate := range gates {
+		if err := gate.Lacks(abstains, sets); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -119,6 +159,36 @@ func (d DecisionRequest) apply(decision metrics.Decision, validation func() ([]p
 	case d.Threshold != nil:
 		decision.Threshold, decision.ThresholdFrom = *d.Threshold, "given"
 	}
+	return d.promise(decision, predictions)
+}
+
+// promise applies what is chosen last, because it is about calibrated probabilities and
+// classes.
+func (d DecisionRequest) promise(decision metrics.Decision, predictions []pipeline.Prediction) (metrics.Decision, error) {
+	if d.Abstain != nil {
+		decision.Confidence, decision.ConfidenceFrom, decision.Risk = 0, "", 0
+	}
+	if d.Conformal != nil {
+		decision.Set, decision.SetFrom = 0, ""
+	}
+	if !d.abstains() && !d.hasSets() {
+		return decision, nil
+	}
+	predictions = decision.Calibrate(predictions)
+	if d.abstains() {
+		choice, err := metrics.ChooseConfidence(predictions, decision, *d.Abstain)
+		if err != nil {
+			return decision, err
+		}
+		decision.Confidence, decision.ConfidenceFrom, decision.Risk = choice.Confidence, choice.Chosen(*d.Abstain), d.Abstain.Risk
+	}
+	if d.hasSets() {
+		least, err := metrics.ChooseSet(predictions, *d.Conformal)
+		if err != nil {
+			return decision, err
+		}
+		decision.Set, decision.SetFrom = least, metrics.SetChosen(*d.Conformal, len(predictions))
+	}
 	return decision, nil
 }
 
@@ -132,10 +202,18 @@ func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data 
 	return d, nil
 }
 
+// warnOfReuse warns if the images that keep a promise have chosen something else too.
+func (d DecisionRequest) warnOfReuse(env workflow.Env) {
+	if d.BestF1 && d.abstains() {
+		env.Warn("the same validation images chose the threshold and the confidence: the promise of %s is not strict", optionAbstain)
+	}
+}
+
 // describe sends a note about the decision, and warns if the images to measure chose it.
 func (m *measurement) describe(d metrics.Decision, own bool, part string) {
 	DescribeDecision(m.env, d, m.network.Classes())
-	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom, "validation")
+	m.Decision.warnOfReuse(m.env)
+	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom+d.ConfidenceFrom+d.SetFrom, "validation")
 	if chosen && own && (part == pipeline.ValidationPart || part == pipeline.AllParts) {
 		m.env.Warn("the decision was chosen on the validation part: the metrics of %s %s are optimistic", pipeline.Option("part"), part)
 	}
@@ -171,12 +249,19 @@ func (m *measurement) validation(ctx context.Context, data source) (part dataset
 	}
 	data.part = pipeline.ValidationPart
 	if set.Validation.Len() == 0 {
-		return part, pipeline.Errorf(pipeline.BadData, "the run has no validation part on which to find a threshold or a temperature")
+		return part, pipeline.Errorf(pipeline.BadData, "the run has no validation part on which to find a decision")
 	}
 	if part, _, err = m.screened(ctx, data); err == nil {
 		m.env.Say("part %s: %d images, for the decision", pipeline.ValidationPart, part.Len())
 	}
 	return part, err
+}
+
+func inBrackets(source string) string {
+	if source == "" {
+		return ""
+	}
+	return " (" + source + ")"
 }
 
 // DescribeDecision sends a note about how outputs become a class, unless it is
@@ -188,6 +273,15 @@ func DescribeDecision(env workflow.Env, d metrics.Decision, labels []string) {
 	}
 	if d.Threshold > 0 && len(labels) == 2 {
 		words = append(words, fmt.Sprintf("%q from a probability of %.4g on (%s)", labels[1], d.Threshold, d.ThresholdFrom))
+	}
+	switch {
+	case d.AnswersAll():
+		words = append(words, "every image is answered"+inBrackets(d.ConfidenceFrom))
+	case d.Abstains():
+		words = append(words, fmt.Sprintf("unsure below a confidence of %.4g%s", d.Confidence, inBrackets(d.ConfidenceFrom)))
+	}
+	if d.HasSets() {
+		words = append(words, fmt.Sprintf("sets of the classes from a probability of %.4g on%s", d.Set, inBrackets(d.SetFrom)))
 	}
 	if len(words) > 0 {
 		env.Say("decision: %s", strings.Join(words, ", "))

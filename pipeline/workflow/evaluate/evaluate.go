@@ -176,6 +176,9 @@ func (r Request) begin(labels []string, env workflow.Env) (stored metrics.Decisi
 	if err := r.Decision.check(stored, r.Model); err != nil {
 		return stored, err
 	}
+	if err := r.Decision.checkGates(r.Gates, stored); err != nil {
+		return stored, err
+	}
 	if message, ok := Unfinished(r.Model); ok {
 		env.Warn("%v", message)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tftl/internal/printable"
 	"tftl/internal/regular"
 	"tftl/pipeline"
 	"tftl/pipeline/metrics"
@@ -90,6 +91,9 @@ func (r *Result) Keep(ctx context.Context) error {
 	} else if err := run.RestoreDecision(); err != nil {
 		return err
 	}
+	if err := r.serve(run); err != nil {
+		return err
+	}
 	if err := r.keepPredictions(run); err != nil {
 		return err
 	}
@@ -106,6 +110,19 @@ func (r *Result) Keep(ctx context.Context) error {
 		return err
 	}
 	r.digest, err = run.PredictionsDigest()
+	return err
+}
+
+// serve tells the run's model which images it answers.
+func (r *Result) serve(run rundir.Dir) error {
+	if r.env.Accept == nil || !run.HasModel() {
+		return nil
+	}
+	knows, err := r.env.Accept(run.Model(), r.Report.Decision)
+	if err == nil && !knows && r.Report.Decision.Abstains() {
+		r.env.Warn("the model in %s was trained from an older export, without the output accepted: tftl predict knows when it is unsure, but TensorFlow Serving does not; export the network and train again",
+			printable.Text(run.Model()))
+	}
 	return err
 }
 

@@ -189,13 +189,19 @@ func (r *Result) Close() {
 	}
 }
 
-// or returns the request, with other's temperature and threshold if it has none.
+// or returns the request, with other's temperature, threshold and promises if it has none.
 func (d DecisionRequest) or(other DecisionRequest) DecisionRequest {
 	if !d.FitTemperature && d.Temperature == nil {
 		d.FitTemperature, d.Temperature = other.FitTemperature, other.Temperature
 	}
 	if !d.BestF1 && d.Threshold == nil {
 		d.BestF1, d.Threshold = other.BestF1, other.Threshold
+	}
+	if d.Abstain == nil {
+		d.Abstain = other.Abstain
+	}
+	if d.Conformal == nil {
+		d.Conformal = other.Conformal
 	}
 	return d
 }
@@ -226,8 +232,8 @@ func (m *merged) Predict(ctx context.Context, _ pipeline.Encoded, _ int) iter.Se
 // validation returns the predictions of the validation part.
 func (m *merged) validation(ctx context.Context) ([]pipeline.Prediction, error) {
 	if m.set.Lists() < 2 {
-		err := pipeline.Errorf(pipeline.BadUsage, "the shards have no predictions of the validation part, on which to find a threshold or a temperature")
-		return nil, pipeline.WithHint(err, "give %s f1 and %s fit to the shards", optionThreshold, optionTemperature)
+		err := pipeline.Errorf(pipeline.BadUsage, "the shards have no predictions of the validation part, on which to find the decision")
+		return nil, pipeline.WithHint(err, "give %s f1, %s fit, %s and %s to the shards", optionThreshold, optionTemperature, optionAbstain, optionConformal)
 	}
 	return pipeline.Together(m.predict(ctx, 0, func(shard.Answer) error { return nil }))
 }
@@ -257,6 +263,7 @@ func (r Request) ShardOptions() map[string]string {
 		"batch-size": strconv.Itoa(r.BatchSize), "part": r.Part, "slice": strings.Join(r.Dataset.Columns, ","),
 		"common-classes": strconv.FormatBool(r.CommonClasses), "on-bad-image": r.OnBadImage,
 		optionThreshold.String(): threshold(r.Decision), optionTemperature.String(): temperature(r.Decision),
+		optionAbstain.String(): abstain(r.Decision), optionConformal.String(): conformal(r.Decision),
 	}
 }
 
@@ -275,6 +282,23 @@ func temperature(d DecisionRequest) string {
 		return "fit"
 	}
 	return number(d.Temperature)
+}
+
+func abstain(d DecisionRequest) string {
+	switch {
+	case d.Abstain == nil:
+		return ""
+	case d.abstains():
+		return d.Abstain.String()
+	}
+	return "off"
+}
+
+func conformal(d DecisionRequest) string {
+	if d.Conformal != nil && !d.hasSets() {
+		return "off"
+	}
+	return number(d.Conformal)
 }
 
 func number(v *float64) string {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from .decision import accepted
 from .head import Head
 from .images import Input
 from .network import Network, Stage
@@ -117,7 +118,7 @@ def serving_signatures(network: Network, head: Head) -> dict[str, Signature]:
 
     def outputs(pixels: tf.Tensor) -> Outputs:
         z = head.logits(head.pool(network.forward(pixels)))
-        return {"probabilities": tf.nn.softmax(z), "logits": z}
+        return {"probabilities": tf.nn.softmax(z), "logits": z, "accepted": accepted(z)}
 
     @tf.function(autograph=False, input_signature=[_images(image)])
     def serving_default(images: tf.Tensor) -> Outputs:
