@@ -2,12 +2,9 @@ package check
 
 import (
 	"context"
-	"runtime"
 	"strings"
-	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"tftl/internal/parallel"
 	"tftl/pipeline"
 )
 
@@ -56,32 +53,9 @@ func Reason(s pipeline.Sample, err error) (string, error) {
 
 // each calls f for 0 to n-1, several at a time, until a call fails.
 func each(ctx context.Context, n, workers int, progress pipeline.Progress, f func(i int) error) error {
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	group, pass := errgroup.WithContext(ctx)
-	group.SetLimit(workers)
-	var mu sync.Mutex
-	done := 0
-	for i := range n {
-		if pass.Err() != nil {
-			break
+	return parallel.Each(ctx, n, workers, func(ended int) {
+		if progress != nil {
+			progress(pipeline.Event{Phase: "check", Done: ended, Total: n})
 		}
-		group.Go(func() error {
-			if err := f(i); err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			done++
-			if progress != nil {
-				progress(pipeline.Event{Phase: "check", Done: done, Total: n})
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return ctx.Err()
+	}, f)
 }

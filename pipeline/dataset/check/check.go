@@ -24,6 +24,7 @@ import (
 	"strings"
 	"sync"
 
+	"tftl/internal/phash"
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 )
@@ -80,7 +81,7 @@ func Counts(set *dataset.Set) *Report {
 // Run checks everything. Like Counts, it leaves Report.Warnings to the caller.
 func Run(ctx context.Context, set *dataset.Set, reader Reader, progress pipeline.Progress) (r *Report, err error) {
 	r = Counts(set)
-	c := checker{Reader: reader, parts: set.Parts(), classes: set.Classes, hasher: newHasher(), reasons: map[int]string{}}
+	c := checker{Reader: reader, parts: set.Parts(), classes: set.Classes, hasher: phash.New(), reasons: map[int]string{}}
 	for p, part := range c.parts {
 		for i := range part.Len() {
 			c.images = append(c.images, image{part: uint8(p), index: int32(i)})
@@ -132,7 +133,7 @@ type checker struct {
 	parts      [3]dataset.Part
 	classes    []string
 	images     []image
-	hasher     *hasher
+	hasher     *phash.Hasher
 	thumbnails thumbnails
 
 	mu      sync.Mutex
@@ -180,7 +181,8 @@ func (c *checker) inspect(ctx context.Context, i int) error {
 		var batch pipeline.Batch
 		if batch, err = c.Decode(ctx, [][]byte{encoded}, []pipeline.Sample{sample}); err == nil {
 			var grey grey
-			grey, im.hash, im.blank = c.hasher.thumbnail(batch.Data)
+			grey, im.blank = thumbnail(batch.Data)
+			im.hash = c.hasher.Hash(&grey)
 			im.decoded, im.brightest = true, slices.Max(batch.Data)
 			if batch.Recycle != nil {
 				batch.Recycle()

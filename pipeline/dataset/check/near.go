@@ -7,10 +7,12 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"tftl/internal/phash"
 )
 
 // Side is the height and width to which images are shrunk for comparison.
-const Side = 32
+const Side = phash.Side
 
 // Two images are near duplicates if their hashes differ in at most nearBits of 63
 // bits and the correlation of their thumbnails is at least nearCorrelation. The
@@ -35,33 +37,10 @@ const (
 const blankRange = 2
 
 // grey is an image's thumbnail.
-type grey [Side * Side]uint8
+type grey = phash.Grey
 
-// hasher makes thumbnails. It is safe for concurrent use.
-type hasher struct {
-	cosines [Side][lowest]float64 // by pixel, the first rows of an orthonormal DCT-II
-}
-
-// lowest is the number of frequencies of a hash in each direction.
-const lowest = 8
-
-func newHasher() *hasher {
-	var h hasher
-	for k := range lowest {
-		scale := math.Sqrt(2.0 / Side)
-		if k == 0 {
-			scale = math.Sqrt(1.0 / Side)
-		}
-		for x := range h.cosines {
-			h.cosines[x][k] = scale * math.Cos(math.Pi*float64(k)*(float64(x)+0.5)/Side)
-		}
-	}
-	return &h
-}
-
-// thumbnail makes one from pixels, [Side,Side,3], and says what its hash is and
-// whether it is blank.
-func (h *hasher) thumbnail(pixels []float32) (t grey, hash uint64, blank bool) {
+// thumbnail makes one from pixels, [Side,Side,3], and says whether it is blank.
+func thumbnail(pixels []float32) (t grey, blank bool) {
 	low, high := [3]float32{255, 255, 255}, [3]float32{}
 	for i := range t {
 		p := pixels[3*i : 3*i+3]
@@ -74,44 +53,7 @@ func (h *hasher) thumbnail(pixels []float32) (t grey, hash uint64, blank bool) {
 	for c := range low {
 		blank = blank && high[c]-low[c] <= blankRange
 	}
-	return t, h.hash(&t), blank
-}
-
-// hash is the pHash: which of the lowest frequencies of a DCT are above their
-// median. The mean brightness is not among them.
-func (h *hasher) hash(grey *grey) uint64 {
-	var rows [Side][lowest]float64
-	for y := range rows {
-		row := &rows[y]
-		for x := range Side {
-			value := float64(grey[y*Side+x])
-			for k, cosine := range &h.cosines[x] {
-				row[k] += cosine * value
-			}
-		}
-	}
-	var all [lowest][lowest]float64
-	for y := range rows {
-		for ky, cosine := range &h.cosines[y] {
-			for kx, value := range &rows[y] {
-				all[ky][kx] += cosine * value
-			}
-		}
-	}
-	var frequencies [lowest*lowest - 1]float64 // without the mean
-	for i := range frequencies {
-		frequencies[i] = all[(i+1)/lowest][(i+1)%lowest]
-	}
-	sorted := frequencies
-	slices.Sort(sorted[:])
-	median := sorted[len(sorted)/2]
-	var hash uint64
-	for i, f := range frequencies {
-		if f > median {
-			hash |= 1 << i
-		}
-	}
-	return hash
+	return t, blank
 }
 
 // correlation is Pearson's.

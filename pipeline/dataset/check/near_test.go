@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+
+	"tftl/internal/phash"
 )
 
 // The expected hash and correlation are SciPy's and NumPy's, from testdata/phash.py.
@@ -24,10 +26,10 @@ func TestHashAndCorrelationAreSciPys(t *testing.T) {
 	if err := json.Unmarshal(text, &cases); err != nil {
 		t.Fatal(err)
 	}
-	h := newHasher()
+	h := phash.New()
 	for i, c := range cases {
 		one := (*grey)(c.Grey)
-		if got := fmt.Sprintf("%016x", h.hash(one)); got != c.Hash {
+		if got := fmt.Sprintf("%016x", h.Hash(one)); got != c.Hash {
 			t.Errorf("picture %d: hash %s, want %s", i, got, c.Hash)
 		}
 		for j, want := range c.Correlation {
@@ -49,7 +51,7 @@ func TestCorrelationWithOneColourIsNone(t *testing.T) {
 // Images are in a group if they are alike directly or through others.
 func TestNearDuplicatesJoin(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	h := newHasher()
+	h := phash.New()
 	var images []image
 	var thumbs []grey
 	add := func(g grey, hash uint64) {
@@ -60,8 +62,8 @@ func TestNearDuplicatesJoin(t *testing.T) {
 		for i := range pixels {
 			pixels[i] = float32(random.IntN(256))
 		}
-		g, hash, _ := h.thumbnail(pixels[:])
-		return g, hash
+		g, _ := thumbnail(pixels[:])
+		return g, h.Hash(&g)
 	}
 	add(picture())
 	g, hash := picture()
