@@ -39,7 +39,7 @@ func countsGrid(s findings.Summary) grid {
 func confusedGrid(s findings.Summary) grid {
 	g := grid{Caption: "Classes that labels confuse", Words: 2, Header: []string{"label", "seems to be", "images"}}
 	for _, p := range s.Confused[:min(len(s.Confused), 2*tablePairs)] {
-		g.Rows = append(g.Rows, []string{shorten(p.Label, nameRunes), shorten(p.Suggested, nameRunes), fixed(p.Images, 0)})
+		g.Rows = append(g.Rows, []string{shorten(p.Label, nameRunes), shorten(p.Suggested, nameRunes), strconv.Itoa(p.Images)})
 	}
 	return g
 }

@@ -35,9 +35,9 @@ type Estimate struct {
 
 // Pair is how many images with a label seem to be of another class.
 type Pair struct {
-	Label     string  `json:"label"`
-	Suggested string  `json:"suggested"`
-	Images    float64 `json:"images"`
+	Label     string `json:"label"`
+	Suggested string `json:"suggested"`
+	Images    int    `json:"images"`
 }
 
 // Count is how many images have a finding of a kind.
@@ -60,6 +60,19 @@ type Known struct {
 	Accepted int      `json:"accepted"` // findings
 	New      int      `json:"new"`
 	Gone     []string `json:"gone"` // entries that were not found again
+}
+
+// Use says how a baseline was used.
+func Use(rows []Row, gone []Key) *Known {
+	k := &Known{Gone: []string{}}
+	for _, r := range rows {
+		k.Accepted += one(r.Accepted)
+		k.New += one(!r.Accepted)
+	}
+	for _, key := range gone {
+		k.Gone = append(k.Gone, key.String())
+	}
+	return k
 }
 
 // Tally counts findings.
