@@ -110,9 +110,14 @@ func (c *auditCard) Pictured() bool {
 	return slices.ContainsFunc(c.Images, func(m *auditImage) bool { return m.Number > 0 })
 }
 
-func without(names []string, name string, most int) []string {
-	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
-	return names[:min(len(names), most)]
+// without is the first of names, at most so many, and none of them name.
+func without(names []string, name string, most int) (some []string) {
+	for _, n := range names {
+		if n != name && len(some) < most {
+			some = append(some, n)
+		}
+	}
+	return some
 }
 
 // Wanted lists the images that the page shows, if it gets their pictures: as many of

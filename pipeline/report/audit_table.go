@@ -15,7 +15,7 @@ import (
 func estimated(s findings.Summary) string {
 	e := s.LabelErrors
 	return fmt.Sprintf("About %s of the labels seem to be wrong (95%% interval %s to %s): %s of %d images.",
-		share(e.Share), share(e.Lower), share(e.Upper), fixed(e.Images, 0), s.Images)
+		share(e.Share), share(e.Lower), share(e.Upper), fixed(e.Images, 1), s.Images)
 }
 
 func share(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + "%" }
@@ -54,7 +54,7 @@ func auditGates(results []findings.Result) (g grid, verdict string, missed bool)
 			result = "FAILED"
 			failed++
 		}
-		g.Rows = append(g.Rows, []string{r.Gate().String(), number(r.Value), result})
+		g.Rows = append(g.Rows, []string{r.Gate().String(), strconv.FormatFloat(r.Value, 'g', 4, 64), result})
 	}
 	verdict = count(len(results), "gate") + " passed."
 	if failed > 0 {
