@@ -82,8 +82,8 @@ func mayImport(from, to string) bool {
 	case from == "savedmodels" || child && to == "pipeline":
 		return to == "pipeline"
 	}
-	// The report shows the content of a run's folder.
-	return from == "pipeline/report" && (to == "pipeline/rundir" || to == "pipeline/metrics")
+	// The report shows the content of a run's folder, and of an audit.
+	return from == "pipeline/report" && (to == "pipeline/rundir" || to == "pipeline/metrics" || to == "pipeline/audit")
 }
 
 func TestImportsPointOneWay(t *testing.T) {
