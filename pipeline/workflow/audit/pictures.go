@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"image"
 	"sync"
 
 	"tftl/pipeline"
@@ -18,7 +17,7 @@ func (j *judge) look(ctx context.Context) (copies, bad []audit.Finding, err erro
 		if err != nil {
 			return nil, 0, 0, err
 		}
-		l := audit.LookAt(opaque(rgb, width, height), image.Pt(width, height))
+		l := audit.LookAt(rgb, width, height)
 		mu.Lock()
 		defer mu.Unlock()
 		looks[s.ID] = l
@@ -44,13 +43,4 @@ func (j *judge) look(ctx context.Context) (copies, bad []audit.Finding, err erro
 	}
 	bad, err = audit.BadImages(known, samples, j.set.Classes)
 	return copies, bad, err
-}
-
-// opaque is an image of three bytes per pixel.
-func opaque(rgb []byte, width, height int) image.Image {
-	m := image.NewNRGBA(image.Rect(0, 0, width, height))
-	for from, to := 0, 0; from+2 < len(rgb) && to+3 < len(m.Pix); from, to = from+3, to+4 {
-		m.Pix[to], m.Pix[to+1], m.Pix[to+2], m.Pix[to+3] = rgb[from], rgb[from+1], rgb[from+2], 255
-	}
-	return m
 }
