@@ -33,14 +33,15 @@ the probabilities, audit.sarif for code-scanning pages, and summary.json. No ima
 changed.
 
    tftl audit --data photos --model savedmodels/vgg16 --output audit
-   tftl fit --data photos --model savedmodels/vgg16 --exclude audit/audit.csv:label-error
+   tftl fit --data photos --model savedmodels/vgg16 \
+      --exclude audit/audit.csv:label-error
 
 For CI, accept what is known and fail on what is new:
 
    tftl audit --data photos --model savedmodels/vgg16 --output audit \
       --write-baseline known.csv
-   tftl audit --data photos --model savedmodels/vgg16 --output audit --overwrite \
-      --baseline known.csv --max label_errors=0.02 --max leaks=0 --junit audit.xml
+   tftl audit --data photos --model savedmodels/vgg16 --output audit \
+      --overwrite --baseline known.csv --max findings=0 --max leaks=0
 
 You can gate on ` + strings.Join(findings.Metrics(), ", ") + `: label_errors is the
 estimated share of wrong labels, leaks and duplicates are groups of copies, all others
