@@ -80,8 +80,11 @@ func newJudge(t *testing.T, cats, dogs int) (*judge, *seen) {
 func TestNoHeadJudgesWhatItHasLearnt(t *testing.T) {
 	j, h := newJudge(t, 40, 25)
 	copies := []audit.Finding{
-		{Image: "cat/cat-003.jpg", Group: 1}, {Image: "dog/dog-007.jpg", Group: 1}, {Image: "cat/cat-011.jpg", Group: 1},
-		{Image: "dog/dog-001.jpg", Group: 2}, {Image: "dog/dog-002.jpg", Group: 2},
+		{Image: "cat/cat-003.jpg", Group: 1},
+		{Image: "dog/dog-007.jpg", Group: 1},
+		{Image: "cat/cat-011.jpg", Group: 1},
+		{Image: "dog/dog-001.jpg", Group: 2},
+		{Image: "dog/dog-002.jpg", Group: 2},
 	}
 	if err := j.predict(t.Context(), copies); err != nil {
 		t.Fatal(err)
