@@ -82,8 +82,9 @@ func mayImport(from, to string) bool {
 	case from == "savedmodels" || child && to == "pipeline":
 		return to == "pipeline"
 	}
-	// The report shows the content of a run's folder, and learning curves.
-	return from == "pipeline/report" && (to == "pipeline/rundir" || to == "pipeline/metrics" || to == "pipeline/curve")
+	// The report shows the content of a run's folder, audits and learning curves.
+	shown := []string{"pipeline/rundir", "pipeline/metrics", "pipeline/audit", "pipeline/curve"}
+	return from == "pipeline/report" && slices.Contains(shown, to)
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -60,7 +60,8 @@ func exitCodes() []commandline.Entry {
 func commands() []*cli.Command {
 	return []*cli.Command{
 		newFitCommand(), newEvaluateCommand(), newReportCommand(), newCompareCommand(), newRunCommand(), newPredictCommand(),
-		newMergeCommand(), newLaunchCommand(), newLRFindCommand(), newCurveCommand(), newPreviewCommand(), newCalibrateCommand(), newInspectCommand(), newSplitCommand(),
+		newMergeCommand(), newLaunchCommand(), newLRFindCommand(), newCurveCommand(), newPreviewCommand(), newCalibrateCommand(),
+		newInspectCommand(), newAuditCommand(), newSplitCommand(),
 		newDoctorCommand(), newVersionCommand(),
 		newCompletionCommand(), newManCommand(),
 	}

@@ -11,6 +11,7 @@ import (
 	"tftl/pipeline/metrics"
 	"tftl/pipeline/report"
 	"tftl/pipeline/shard"
+	"tftl/pipeline/workflow/audit"
 )
 
 // Every flag is defined once, in flags.go, flags_data.go or flags_train.go
@@ -244,6 +245,24 @@ func sheetFlags() []cli.Flag {
 		&cli.StringFlag{Name: "image-size", Usage: "resize images to `HEIGHT[,WIDTH]`, instead of --model"},
 		outputFlag("write the contact sheet to `FILE.png`", ""),
 		jsonFlag("print what was drawn as one JSON document"),
+	}
+}
+
+// auditFlags are the flags of audit alone.
+func auditFlags() []cli.Flag {
+	return []cli.Flag{
+		modelFlag("train heads on the network in `DIR`, written by tftl-export"),
+		outputFlag("write the audit to `DIR`", ""),
+		&cli.BoolFlag{Name: "overwrite", Usage: "replace the audit in OUTPUT; files that tftl did not write stay"},
+		jsonFlag(resultAsJSON),
+		&cli.IntFlag{Name: "folds", Value: audit.DefaultFolds, Usage: "number of heads; each judges the images of one fold, and learns from the others", Category: trainFlags},
+		&cli.IntFlag{Name: "epochs", Value: 30, Usage: "maximum number of epochs of each head", Category: trainFlags},
+		&cli.Float64Flag{Name: "lr", Usage: "learning rate of the heads", DefaultText: "the model's", Category: trainFlags},
+		seedFlag("the folds, the heads and --split-exact", trainFlags),
+		&cli.StringSliceFlag{Name: "max", Usage: "exit with code 5 if a number is above X: `NAME=X`; may be repeated", Category: gateFlags},
+		&cli.StringFlag{Name: "baseline", Usage: "accept the findings in `FILE`: they are marked, and gates do not count them", Category: gateFlags},
+		&cli.StringFlag{Name: "write-baseline", Usage: "write all findings to `FILE`, for --baseline", Category: gateFlags},
+		junitFlag(),
 	}
 }
 

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/csv"
+	"os"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	commandline "tftl/internal/cli"
+	"tftl/pipeline/audit/findings"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/workflow/train"
 )
@@ -76,6 +78,27 @@ func newBadImageFlag() cli.Flag {
 		Name: "on-bad-image", Value: train.FailOnBadImage, Category: dataFlags,
 		Usage: "what to do if an image cannot be decoded: fail, or skip, which checks all images first, leaves bad ones out and lists them",
 	}, train.FailOnBadImage, train.SkipBadImages)
+}
+
+// excludeFlag leaves out what an audit found.
+func excludeFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "exclude", Usage: "leave the images out of training and validation that `AUDIT.csv` of tftl audit lists, or only those of one kind: audit.csv:label-error; may be repeated. The test part stays as it is", Category: dataFlags}
+}
+
+// newExclude reads the flag of excludeFlag.
+func newExclude(c *cli.Context) (selections []findings.Selection, err error) {
+	exists := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	for _, text := range c.StringSlice("exclude") {
+		s, err := findings.ParseSelection(text, exists)
+		if err != nil {
+			return nil, err
+		}
+		selections = append(selections, s)
+	}
+	return selections, nil
 }
 
 // answeredFlag is that flag of predict, which lists nothing in advance.

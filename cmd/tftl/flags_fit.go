@@ -23,7 +23,7 @@ import (
 // fitFlags are the flags of fit, and the options of every run in a file.
 func fitFlags() []cli.Flag {
 	return slices.Concat(
-		[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
+		[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag(), excludeFlag()}, partFlags(), choiceFlags(), sourceFlags(),
 		networkFlags(), runFlags(), learningFlags(), newHyperFlags(), newBalanceFlags(),
 		newAugmentFlags(), mixFlags(), newCacheFlags(), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
 	)
@@ -183,6 +183,9 @@ func configure(c *cli.Context, r *train.Request) (err error) {
 // configureTraining reads those that only fit has.
 func configureTraining(c *cli.Context, r *train.Request) (err error) {
 	r.ClassWeights, r.Epochs = c.String("class-weights"), c.Int("epochs")
+	if r.Exclude, err = newExclude(c); err != nil {
+		return err
+	}
 	t := &r.Config.Training
 	t.LearningRate = c.Float64("lr")
 	if c.IsSet("lr") && (!(t.LearningRate > 0) || math.IsInf(t.LearningRate, 0)) {

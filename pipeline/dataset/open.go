@@ -40,6 +40,9 @@ type Options struct {
 	// meaning here.
 	AllColumns bool
 
+	// LeftOut are images, by ID, that the run of a record left out on purpose.
+	LeftOut map[string]bool
+
 	// Split is the fractions of train, validation and test; zero stands for
 	// 0.7, 0.15, 0.15. Only the test fraction may be 0.
 	Split [3]float64

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -71,9 +72,19 @@ func OpenRecorded(path string, options Options, record []pipeline.Recorded, need
 	if unneeded > 0 {
 		l.warn("%d images of the run's other parts are missing or have another class", unneeded)
 	}
+	excluded := 0
+	for id := range known {
+		if options.LeftOut[id] {
+			delete(known, id)
+			excluded++
+		}
+	}
 	if n := len(known); n > 0 && len(options.Classes) == 0 && options.LimitPerClass == 0 {
 		l.warn("%d images that are in no part of the run are left out", n)
 	}
 	l.what += ", parts as recorded by the run"
+	if excluded > 0 {
+		l.what += fmt.Sprintf(", without the images that it left out because of an audit: %d", excluded)
+	}
 	return l.set(classesOf(l.parts[:]...)), nil
 }

@@ -51,6 +51,9 @@ func dataFacts(c contents) []fact {
 	if data.OnBadImage != "" {
 		facts = append(facts, fact{"bad images", data.OnBadImage + ", skipped: " + strconv.Itoa(c.skipped)})
 	}
+	if e := data.Excluded; e != nil {
+		facts = append(facts, fact{"left out", fmt.Sprintf("%d of train and %d of validation, because of %s", e.Train, e.Validation, display(e.Findings))})
+	}
 	return append(facts, fact{"digest", data.SHA256})
 }
 

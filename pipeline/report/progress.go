@@ -28,6 +28,10 @@ func DescribeWork(e pipeline.Event) (text, unit string) {
 		return "painting images for the report", "images"
 	case "sweep":
 		return "trying learning rates", "rates"
+	case "folds":
+		return "training a head for each fold", "folds"
+	case "neighbours":
+		return "looking for outliers", "images"
 	case "tune":
 		return "trying settings", "settings"
 	case "curve":

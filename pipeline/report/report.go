@@ -21,7 +21,7 @@ import (
 	"tftl/pipeline/rundir"
 )
 
-//go:embed *.tmpl style.css
+//go:embed *.tmpl style.css audit.js
 var files embed.FS
 
 // HTML writes a run's report as one page that opens without a network. The page

@@ -51,6 +51,17 @@ type Data struct {
 	Train      int        `json:"train"` // images
 	Validation int        `json:"validation"`
 	Test       int        `json:"test"`
+
+	Excluded *Excluded `json:"excluded,omitempty"` // nil: nothing was to be left out
+}
+
+// Excluded is what was left out because of an audit's findings. The counts of Data are
+// without it.
+type Excluded struct {
+	Findings   string `json:"findings"`   // as they were asked for: audit.csv:label-error
+	Train      int    `json:"train"`      // images
+	Validation int    `json:"validation"` // images
+	SHA256     string `json:"sha256"`     // of the images' names
 }
 
 // Model is the exported network that the run started from.

@@ -97,6 +97,13 @@ func (d Dir) WriteBadImages(images []BadImage) error { return d.writeBad(badImag
 // has none.
 func (d Dir) ReadBadImages() ([]BadImage, error) { return d.readBad(badImagesFile) }
 
+// WriteExcluded writes excluded.csv, the images that were left out because of an audit's
+// findings. The reason is the kind of finding.
+func (d Dir) WriteExcluded(images []BadImage) error { return d.writeBad(excludedFile, images) }
+
+// ReadExcluded reads excluded.csv. A run that was not asked to leave out any has none.
+func (d Dir) ReadExcluded() ([]BadImage, error) { return d.readBad(excludedFile) }
+
 // WriteEvaluationBadImages writes evaluation-bad-images.csv, the images that
 // the evaluation skipped.
 func (d Dir) WriteEvaluationBadImages(images []BadImage) error {

@@ -13,6 +13,7 @@ const (
 	dataFile                = "data.csv"
 	contentsFile            = "contents.csv"
 	badImagesFile           = "bad-images.csv"
+	excludedFile            = "excluded.csv"
 	tuneFile                = "tune.json"
 	historyFile             = "history.jsonl"
 	historyTable            = "history.csv"
@@ -69,6 +70,7 @@ func files() []file {
 		{pattern: dataFile, seal: runSeal},
 		{pattern: contentsFile, seal: runSeal},
 		{pattern: badImagesFile, seal: runSeal},
+		{pattern: excludedFile, seal: runSeal},
 		{pattern: tuneFile, seal: runSeal},
 		{pattern: historyFile, seal: runSeal, grows: true},
 		{pattern: historyTable},

@@ -42,6 +42,7 @@ func facts() []string {
 	return []string{
 		"tftl", "sealed", "inputs_sha256",
 		"data.layout", "data.taken_for", "data.sha256", "data.train", "data.validation", "data.test",
+		"data.excluded.findings", "data.excluded.train", "data.excluded.validation",
 		"model.backbone", "model.weights_origin", "model.weights_sha256", "model.input", "model.pooling",
 		"training.head_features_from", // follows from the stages; runs of older versions have none
 		"runtime.devices", "runtime.threads", "runtime.instructions", "runtime.processes",

@@ -33,6 +33,8 @@ type Prepared struct {
 	timing []rundir.Timing // of the first frozen pass
 	tuning *rundir.Tuning  // what tuning found; nil without
 	opened *inputs         // for the run; nil without a cache
+
+	excluded *exclusion // nil if nothing was to be left out
 }
 
 // Prepare loads the model, opens the data, and checks all that can be checked
@@ -60,6 +62,11 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	if err != nil {
 		return nil, pipeline.About("data", err)
 	}
+	left, err := exclude(set, r.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	config.Data.Excluded = left.record()
 	if set.Validation.Len() == 0 {
 		return nil, pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", config.Data.Path))
 	}
@@ -70,7 +77,7 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	if config.Training.ClassWeights, err = classWeights(r.ClassWeights, set); err != nil {
 		return nil, err
 	}
-	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: env.Digests(), env: env}, ctx.Err()
+	return &Prepared{Request: r, Config: config, Network: network, Set: set, Digests: env.Digests(), env: env, excluded: left}, ctx.Err()
 }
 
 // New prepares and begins a run. The caller closes the run.
@@ -173,6 +180,9 @@ func (p *Prepared) fill(d rundir.Dir, skipped []rundir.BadImage) error {
 	if p.skips() { // even without bad images, so that an older file is not mistaken for this run's
 		err = cmp.Or(err, d.WriteBadImages(skipped))
 	}
+	if p.excluded != nil {
+		err = cmp.Or(err, d.WriteExcluded(p.excluded.sortedImages()))
+	}
 	if p.tuning != nil {
 		err = cmp.Or(err, d.WriteTuning(p.tuning))
 	}
@@ -182,6 +192,7 @@ func (p *Prepared) fill(d rundir.Dir, skipped []rundir.BadImage) error {
 // settle describes the data, and completes the config for it.
 func (p *Prepared) settle() (err error) {
 	p.env.DescribeData(p.Set)
+	p.excluded.describe(p.env)
 	if from := p.Config.Model.InitFrom; from != nil {
 		settled := *from // a copy, because from may be shared
 		if settled.FreshHead, err = checkInitFrom(p.Config, p.Set.Classes); err != nil {

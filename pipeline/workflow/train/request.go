@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tftl/pipeline"
+	"tftl/pipeline/audit/findings"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/features"
 	"tftl/pipeline/metrics"
@@ -40,6 +41,8 @@ type Request struct {
 	Epochs int
 	// ClassWeights is "none", "balanced" or the path of a CSV file label,weight.
 	ClassWeights string
+	// Exclude is the audits whose findings are left out of training and validation.
+	Exclude []findings.Selection
 	Options
 }
 

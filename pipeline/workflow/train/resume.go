@@ -220,6 +220,9 @@ func OpenRecorded(run rundir.Dir, data string, o dataset.Options, needed ...stri
 	if err != nil {
 		return nil, rundir.Unreadable(err)
 	}
+	if o.LeftOut, err = leftOut(run); err != nil {
+		return nil, err
+	}
 	set, err := dataset.OpenRecorded(data, o, record, needed...)
 	if err != nil && pipeline.HintOf(err).Empty() {
 		err = pipeline.WithHint(err, "if the run's data has moved, give its path with %s", pipeline.Option("data"))

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"tftl/internal/printable"
+	"tftl/pipeline"
+	"tftl/pipeline/audit"
+	"tftl/pipeline/dataset"
+)
+
+// validationShare is which share of the images that a head may learn from decides when
+// it stops: one in so many.
+const validationShare = 10
+
+// deal gives each image a fold from 0 to k-1, equally many of each class. Images that
+// stay together, copies among them, share a fold: a head that has learnt from a copy
+// knows the answer.
+func (j *judge) deal(k int, seed uint64, copies []audit.Finding) ([]int, error) {
+	of, err := j.set.Folds(k, dataset.Options{Exact: true, Seed: seed})
+	if err != nil {
+		return nil, err
+	}
+	first := map[int]string{} // image of each group
+	for _, f := range copies {
+		if image, ok := first[f.Group]; ok {
+			of[f.Image] = of[image]
+		} else {
+			first[f.Group] = f.Image
+		}
+	}
+	folds := make([]int, j.images.Len())
+	for i := range folds {
+		folds[i] = of[j.images.Sample(i).ID]
+	}
+	return folds, nil
+}
+
+// predict trains a head for each fold, and predicts the images of the fold with it. An
+// image whose class the head has not seen gets no probabilities.
+func (j *judge) predict(ctx context.Context, copies []audit.Finding) error {
+	folds, err := j.deal(j.Folds, j.Config.Seed, copies)
+	if err != nil {
+		return err
+	}
+	stops, err := j.deal(validationShare, j.Config.Seed+1, copies)
+	if err != nil {
+		return err
+	}
+	j.warnOfSmallClasses()
+	j.predictions = make([]pipeline.Prediction, j.images.Len())
+	for fold := range j.Folds {
+		learnt, validation, judged := split(folds, stops, fold)
+		if len(judged) == 0 {
+			continue
+		}
+		if len(validation) == 0 || len(learnt) < 2 {
+			return pipeline.Errorf(pipeline.BadData, "%d images are too few for %d folds", j.images.Len(), j.Folds)
+		}
+		j.env.Progress(pipeline.Event{Phase: "folds", Done: fold, Total: j.Folds})
+		if _, err := j.heads.Train(ctx, j.Config.Seed+uint64(fold), learnt, validation); err != nil {
+			return fmt.Errorf("fold %d: %w", fold, err)
+		}
+		predictions, err := j.heads.Predict(ctx, judged)
+		if err != nil {
+			return err
+		}
+		known := map[int]bool{}
+		for _, i := range learnt {
+			known[j.images.Sample(i).Label] = true
+		}
+		for k, i := range judged {
+			j.predictions[i] = predictions[k]
+			if !known[predictions[k].Sample.Label] {
+				j.predictions[i].Probabilities = nil
+			}
+		}
+		j.trained++
+	}
+	j.env.Progress(pipeline.Event{Phase: "folds", Done: j.Folds, Total: j.Folds})
+	return nil
+}
+
+// split lists the images that the head of a fold learns from, those that decide when it
+// stops, and those that it judges.
+func split(folds, stops []int, fold int) (learnt, validation, judged []int) {
+	for i, f := range folds {
+		switch {
+		case f == fold:
+			judged = append(judged, i)
+		case stops[i] == fold%validationShare:
+			validation = append(validation, i)
+		default:
+			learnt = append(learnt, i)
+		}
+	}
+	return learnt, validation, judged
+}
+
+// warnOfSmallClasses warns of classes that not every fold can have.
+func (j *judge) warnOfSmallClasses() {
+	images := make([]int, len(j.set.Classes))
+	for i := range j.images.Len() {
+		images[j.images.Sample(i).Label]++
+	}
+	var small []int
+	for class, n := range images {
+		if n < j.Folds {
+			small = append(small, class)
+		}
+	}
+	if len(small) == 0 {
+		return
+	}
+	slices.SortStableFunc(small, func(a, b int) int { return cmp.Compare(images[a], images[b]) })
+	var names []string
+	for _, class := range small {
+		names = append(names, fmt.Sprintf("%q has %d", printable.Shorten(j.set.Classes[class], 60), images[class]))
+	}
+	j.env.Warn("classes with fewer images than folds, whose labels are judged by heads that know little of them: %s", printable.Few(names))
+}
