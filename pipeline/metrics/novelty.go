@@ -3,6 +3,7 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -39,12 +40,12 @@ const (
 // noveltyDefinitions are the metrics of novelty. They come from no sheet, because they
 // are also about images of other things.
 func noveltyDefinitions() []definition {
-	never := func(Decision) bool { return false }
+	never, none := func(Decision) bool { return false }, func(*count) float64 { return math.NaN() }
 	return []definition{
-		{name: metricFamiliar, max: 1, interval: proportion, needs: never},
-		{name: metricNoveltyRecall, max: 1, interval: proportion, needs: never},
-		{name: metricNoveltyROC, title: "Novelty ROC AUC", max: 1, interval: score, needs: never},
-		{name: metricNoveltyFPR, title: "Novelty FPR at 95% TPR", lowerIsBetter: true, max: 1, interval: score, needs: never},
+		{name: metricFamiliar, max: 1, interval: proportion, needs: never, overall: none},
+		{name: metricNoveltyRecall, max: 1, interval: proportion, needs: never, overall: none},
+		{name: metricNoveltyROC, title: "Novelty ROC AUC", max: 1, interval: score, needs: never, overall: none},
+		{name: metricNoveltyFPR, title: "Novelty FPR at 95% TPR", lowerIsBetter: true, max: 1, interval: score, needs: never, overall: none},
 	}
 }
 
