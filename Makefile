@@ -16,6 +16,8 @@
 #                        half an hour. DATA=DIR as above
 # make bench-abstain     measure how often the promises of an abstention are kept; minutes. DATA=DIR
 #                        adds photographs of your own
+# make bench-novelty     measure how well images of other things are told from familiar ones; minutes.
+#                        DATA=DIR as above
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
@@ -243,6 +245,10 @@ bench-cluster: build bin/together savedmodels/vgg16/saved_model.pb $(FETCHED)
 .PHONY: bench-abstain
 bench-abstain: build bin/promises savedmodels/vgg16-gap/saved_model.pb $(FETCHED) $(PLANTS)/SOURCES.txt
 	@$(VENV_PYTHON) scripts/bench/abstain.py $(ANIMALS) $(PLANTS) $(DATA)
+
+.PHONY: bench-novelty
+bench-novelty: savedmodels/vgg16-gap/saved_model.pb $(ANIMALS)/SOURCES.txt $(PLANTS)/SOURCES.txt
+	@$(VENV_PYTHON) scripts/bench/novelty.py savedmodels/vgg16-gap $(PLANTS) $(ANIMALS) $(if $(DATA),'$(DATA)')
 
 .PHONY: bench-intervals
 bench-intervals: setup
