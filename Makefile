@@ -16,6 +16,8 @@
 #                        half an hour. DATA=DIR as above
 # make bench-abstain     measure how often the promises of an abstention are kept; minutes. DATA=DIR
 #                        adds photographs of your own
+# make bench-novelty     measure how well images of other things are told from familiar ones; minutes.
+#                        DATA=DIR as above
 # make bench-intervals   measure how often an evaluation's intervals hold the true value; minutes
 # make bench-audit       flip labels and measure how many an audit finds, next to cleanlab; half an
 #                        hour. DATA=DIR as above; else the plants
@@ -260,6 +262,10 @@ bench-audit-copies: bin/copies $(COPIES_PEERS) $(FETCHED) $(if $(DATA),,$(PLANTS
 .PHONY: bench-abstain
 bench-abstain: build bin/promises savedmodels/vgg16-gap/saved_model.pb $(FETCHED) $(PLANTS)/SOURCES.txt
 	@$(VENV_PYTHON) scripts/bench/abstain.py $(ANIMALS) $(PLANTS) $(DATA)
+
+.PHONY: bench-novelty
+bench-novelty: savedmodels/vgg16-gap/saved_model.pb $(ANIMALS)/SOURCES.txt $(PLANTS)/SOURCES.txt
+	@$(VENV_PYTHON) scripts/bench/novelty.py savedmodels/vgg16-gap $(PLANTS) $(ANIMALS) $(if $(DATA),'$(DATA)')
 
 .PHONY: bench-intervals
 bench-intervals: setup

@@ -53,6 +53,7 @@ func EnvOn(version string, server *savedmodels.Server) workflow.Env {
 		},
 		CheckModel: CheckModel,
 		Accept:     Accept,
+		Served:     Served,
 		Memory:     machine.Memory,
 		Disk:       machine.Disk,
 	}
@@ -64,10 +65,22 @@ func CheckModel(dir string) error {
 	return err
 }
 
-// Accept writes into a trained model which images it answers by a decision, for
-// TensorFlow Serving. knows is false if the model's graph has no output for it.
-func Accept(dir string, d metrics.Decision) (knows bool, err error) {
-	return savedmodels.Accept(dir, savedmodels.Accepting{Temperature: d.Temperature, Threshold: d.Threshold, Confidence: d.Confidence})
+// Accept writes into a trained model which images it answers by a decision, and by
+// their novelty, for TensorFlow Serving. A novelty of nil leaves the model's own. knows
+// is false if the model's graph has no output for it.
+func Accept(dir string, d metrics.Decision, n *pipeline.Novelty) (knows bool, err error) {
+	return savedmodels.Accept(dir, savedmodels.Accepting{
+		Temperature: d.Temperature, Threshold: d.Threshold, Confidence: d.Confidence, Familiar: d.ChecksNovelty(), Novelty: n,
+	})
+}
+
+// Served is how a trained model judges novelty.
+func Served(dir string) (*pipeline.Novelty, error) {
+	model, err := savedmodels.Load(dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	return model.Novelty()
 }
 
 // Resolve finds out what a session uses on this machine.

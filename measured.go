@@ -107,6 +107,9 @@ func (m *Measured) Predict(ctx context.Context, images pipeline.Encoded, batchSi
 	return m.model.Predict(ctx, images, batchSize)
 }
 
+// Learnt is what predicts, or nil if the model in the folder does.
+func (m *Measured) Learnt() *train.Learnt { return m.learnt }
+
 // Painter paints images as the network sees them. The caller closes it first.
 func (m *Measured) Painter() *pixels.Painter {
 	if m.learnt == nil {

@@ -22,6 +22,7 @@ import (
 	"tftl/pipeline"
 	"tftl/pipeline/dataset"
 	"tftl/pipeline/metrics"
+	"tftl/pipeline/novelty"
 	"tftl/pipeline/pixels"
 	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
@@ -76,11 +77,25 @@ func Open(path string, o Options) (*Classifier, error) {
 		c.Network.Close()
 		return nil, err
 	}
+	if err = c.checkNovelty(model); err != nil {
+		c.Network.Close()
+		return nil, err
+	}
 	if c.decoder, err = pixels.NewDecoder(decoding(input(c.Network.Input), o.Workers)); err != nil {
 		c.Network.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkNovelty checks that the model judges novelty as the decision says.
+func (c *Classifier) checkNovelty(model *savedmodels.Model) error {
+	n, err := model.Novelty()
+	if err != nil || !c.Decision.ChecksNovelty() || n != nil && len(n.Centers) > 0 && n.Limit == float32(c.Decision.Novelty) {
+		return err
+	}
+	return pipeline.WithHint(pipeline.Errorf(pipeline.BadModel, "model %s: does not judge novelty as its decision says", model.Dir),
+		"choose it again: tftl evaluate with %s", novelty.Option)
 }
 
 // LoadServing loads a run's model, or a SavedModel, for serving. It opens no
@@ -115,10 +130,13 @@ type Answer struct {
 	Class         string
 	Probability   float32   // of Class
 	Probabilities []float32 // of each of Classes
-	// Unsure is why Class is no answer: metrics.UnsureOfClass. It is empty for an
-	// answer, and if the decision does not abstain.
+	// Unsure is why Class is no answer: metrics.UnsureOfClass or metrics.Unfamiliar. It
+	// is empty for an answer, and if the decision never abstains.
 	Unsure string
-	Set    []string // the classes that are possible, if the decision has sets
+	// Novelty is how unlike the training images the image is: above 1 it is unfamiliar.
+	// It is 0 if the model does not check.
+	Novelty float32
+	Set     []string // the classes that are possible, if the decision has sets
 }
 
 // Classify classifies encoded images: JPEG, PNG, BMP, GIF or WebP bytes. It
@@ -140,7 +158,7 @@ func (c *Classifier) Classify(ctx context.Context, images ...[]byte) ([]Answer, 
 	answers := make([]Answer, len(images))
 	for i, p := range c.Decision.Calibrate(predictions) {
 		class := c.Decision.Class(p.Probabilities)
-		answers[i] = Answer{Class: c.Network.Labels[class], Probability: p.Probabilities[class], Probabilities: p.Probabilities, Unsure: c.Decision.Unsure(p.Probabilities)}
+		answers[i] = Answer{Class: c.Network.Labels[class], Probability: p.Probabilities[class], Probabilities: p.Probabilities, Unsure: c.Decision.WhyUnsure(p), Novelty: p.Novelty}
 		if c.Decision.HasSets() {
 			for _, class := range c.Decision.SetOf(p.Probabilities) {
 				answers[i].Set = append(answers[i].Set, c.Network.Labels[class])

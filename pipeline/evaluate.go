@@ -57,20 +57,29 @@ func Together[T any](pieces iter.Seq2[[]T, error]) ([]T, error) {
 
 // Top is the trainable part of an open stage, as a Predictor that takes
 // features.
-type Top struct{ Stage Stage }
+type Top struct {
+	Stage   Stage
+	Novelty *Novelty // that predictions get; nil for none
+}
 
 // Predict implements Predictor.
 func (t Top) Predict(ctx context.Context, features Batch) ([]Prediction, error) {
+	predictions := make([]Prediction, len(features.Samples))
+	if t.Novelty != nil {
+		err := HeadInputs(ctx, t.Stage, features, func(i int, inputs []float32) { predictions[i].Novelty = t.Novelty.Score(inputs) })
+		if err != nil {
+			return nil, err
+		}
+	}
 	logits, err := t.Stage.Logits(ctx, features)
 	if err != nil {
 		return nil, err
 	}
-	predictions := make([]Prediction, len(features.Samples))
 	classes := len(logits) / max(len(predictions), 1)
 	exps := make([]float64, classes)
 	for i := range predictions {
 		row := logits[i*classes : (i+1)*classes : (i+1)*classes]
-		predictions[i] = Prediction{Sample: features.Samples[i], Logits: row, Probabilities: softmax(row, exps)}
+		predictions[i].Sample, predictions[i].Logits, predictions[i].Probabilities = features.Samples[i], row, softmax(row, exps)
 	}
 	return predictions, nil
 }

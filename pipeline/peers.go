@@ -21,10 +21,10 @@ type Peers interface {
 // so that each prediction is computed as in one process, and put them together.
 func (f *fit) predict(ctx context.Context, validation Source, event Event) ([]Prediction, error) {
 	if f.Peers == nil {
-		return Together(evaluate(ctx, validation, Top{f.open}, f.Plan.BatchSize, f.Progress, event))
+		return Together(evaluate(ctx, validation, Top{Stage: f.open}, f.Plan.BatchSize, f.Progress, event))
 	}
 	own := f.Peers.Own(validation.Len(), f.Plan.BatchSize)
-	mine, err := Together(evaluate(ctx, some{validation, own}, Top{f.open}, f.Plan.BatchSize, f.Progress, event))
+	mine, err := Together(evaluate(ctx, some{validation, own}, Top{Stage: f.open}, f.Plan.BatchSize, f.Progress, event))
 	if err != nil {
 		return nil, err
 	}

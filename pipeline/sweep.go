@@ -95,7 +95,7 @@ func (s Sweep) train(ctx context.Context, stage Stage, train Source, held []Batc
 	}
 	var predictions []Prediction
 	for _, batch := range held {
-		some, err := Top{stage}.Predict(ctx, batch)
+		some, err := Top{Stage: stage}.Predict(ctx, batch)
 		if err != nil {
 			return 0, err
 		}

@@ -159,6 +159,7 @@ type Prediction struct {
 	Sample        Sample
 	Probabilities []float32 // [C]
 	Logits        []float32 // [C], or nil if the model returns only probabilities
+	Novelty       float32   // as type Novelty says; 0 if the model does not
 }
 
 // Metric is a named number.

@@ -22,6 +22,10 @@ type Accepting struct {
 	Temperature float64 // 0 and 1 change nothing
 	Threshold   float64 // of the second of two classes; 0 for none
 	Confidence  float64 // the lowest that is answered
+	// Familiar leaves images without an answer that are unlike the training images, by
+	// Novelty, or as the model does already if that is nil.
+	Familiar bool
+	Novelty  *pipeline.Novelty
 }
 
 // decisionNode is the constant in the functions of the serving signatures.
@@ -51,28 +55,27 @@ func Accept(dir string, a Accepting) (knows bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	was, data := data, bytes.Clone(data)
 	places, err := decisions(data)
-	if err != nil {
-		return false, pipeline.Errorf(pipeline.BadModel, "model %s: saved_model.pb: %w", dir, err)
-	}
-	want := a.values()
-	if len(places) == 0 {
+	if err == nil && len(places) == 0 {
 		return false, nil
 	}
-	same := true
 	for _, place := range places {
-		same = same && bytes.Equal(place, want)
+		copy(place, a.values())
 	}
-	if same && checkSealed(dir, data) {
+	if err == nil && (a.Novelty != nil || !a.Familiar) {
+		data, err = withNovelty(data, a.Novelty)
+	}
+	if err != nil {
+		return true, pipeline.Errorf(pipeline.BadModel, "model %s: %s: %w", dir, graphFile, err)
+	}
+	if bytes.Equal(data, was) && checkSealed(dir, data) {
 		return true, nil
 	}
 	// A process that is killed between two of these files leaves a model that is whole:
 	// the seal of the graph as it was exported covers it with any decision.
 	if err := resealGraph(dir, neutral(data)); err != nil {
 		return true, err
-	}
-	for _, place := range places {
-		copy(place, want)
 	}
 	if err := atomicfile.WriteFile(path, data, 0o644); err != nil {
 		return true, err
@@ -115,7 +118,10 @@ func graphDigest(dir string) (string, error) {
 
 // neutral is saved_model.pb with the decision of an export, which answers all.
 func neutral(data []byte) []byte {
-	data = bytes.Clone(data)
+	data, err := withNovelty(bytes.Clone(data), nil)
+	if err != nil {
+		return data
+	}
 	places, err := decisions(data)
 	if err != nil {
 		return data

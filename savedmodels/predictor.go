@@ -24,6 +24,7 @@ type Predictor struct {
 	input         string
 	probabilities string // name of that output; empty if there is none
 	logits        string // likewise
+	novelty       bool   // it says how unlike the training images an image is
 	rescale       float32
 	explains      bool
 	// Labels are the classes in the order of the outputs. Input says how images
@@ -50,7 +51,11 @@ func (m *Model) Predictor(plain Plain) (*Predictor, error) {
 		err = p.plain(m.Dir, signatures(def), plain)
 	} else {
 		p.explains = has(signatures(def), signatureExplain)
-		err = p.contract(m, plain)
+		if err = p.contract(m, plain); err == nil {
+			var n *pipeline.Novelty
+			n, err = m.Novelty()
+			p.novelty = n != nil && len(n.Centers) > 0
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -136,12 +141,24 @@ func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 		}
 	}
 	outputs := slices.DeleteFunc([]string{p.logits, p.probabilities}, func(s string) bool { return s == "" })
-	results, err := p.graph.feed(ctx, p.signature, p.input, images, outputs...)
+	n, c := len(images.Samples), len(p.Labels)
+	predictions := make([]pipeline.Prediction, n)
+	named := outputs
+	if p.novelty {
+		named = append(named[:len(named):len(named)], outputNovelty)
+	}
+	results, err := p.graph.feed(ctx, p.signature, p.input, images, named...)
 	if err != nil {
 		return nil, err
 	}
 	defer tensor.Free(results...)
-	n, c := len(images.Samples), len(p.Labels)
+	if p.novelty {
+		last := len(results) - 1
+		for i, v := range tensor.View(results[last])[:n] {
+			predictions[i].Novelty = v
+		}
+		results = results[:last:last]
+	}
 	rows := make([][]float32, len(results))
 	for i, r := range results {
 		values := slices.Clone(tensor.View(r))
@@ -153,7 +170,6 @@ func (p *Predictor) Predict(ctx context.Context, images pipeline.Batch) ([]pipel
 		}
 		rows[i] = values
 	}
-	predictions := make([]pipeline.Prediction, n)
 	for i := range predictions {
 		predictions[i].Sample = images.Samples[i]
 		for k, name := range outputs {

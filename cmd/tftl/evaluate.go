@@ -25,13 +25,14 @@ func newEvaluateCommand() *cli.Command {
 		ArgsUsage: "[MODEL]",
 		Description: `Evaluates a run on the test part of its own data, as recorded when the run began, and
 writes evaluation.json, predictions.csv and the report into its folder. The run also
-keeps a --threshold, --temperature, --abstain or --conformal: evaluate and predict use
-it from then on.
+keeps a --threshold, --temperature, --abstain, --conformal or --novelty: evaluate and
+predict use it from then on.
 
    tftl evaluate --model runs/first
    tftl evaluate --model runs/first --data other-photos
    tftl evaluate --model runs/first --threshold f1 --temperature fit
    tftl evaluate --model runs/first --abstain risk=0.02 --conformal 0.95
+   tftl evaluate --model runs/first --novelty 0.95 --unfamiliar other-things
    tftl evaluate --model runs/first --junit gates.xml \
       --min accuracy=0.95 --min 'recall[cat]=0.9' --max ece=0.05
    tftl evaluate --model keras-model --data photos \
@@ -52,6 +53,9 @@ You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
 			}
 			if r.shard.Count > 0 {
 				if err := notWith(c, "is for tftl merge, not for a shard", "min", "max", "gate-on", "junit", "summary", "json", "predictions", "resamples", "seed", "top-k"); err != nil {
+					return err
+				}
+				if err := notWith(c, "needs all images at once: evaluate without a shard first; the run keeps it", "novelty", "unfamiliar"); err != nil {
 					return err
 				}
 			}

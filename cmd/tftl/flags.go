@@ -164,6 +164,7 @@ func newDecisionFlags() []cli.Flag {
 		commandline.Offer(&cli.StringFlag{Name: "temperature", Usage: "divide logits by `T` to calibrate probabilities, without changing predicted classes; fit finds the T with the lowest loss on the validation part; 1 removes a stored temperature", DefaultText: "as stored", Category: decisionFlags}, "fit"),
 		commandline.Offer(&cli.StringFlag{Name: "abstain", Usage: "answer only if confident enough for `PROMISE`, chosen on the validation part: risk=X, at most this share of the answers is wrong; or coverage=X, at least this share of the images is answered; off answers all again", DefaultText: "as stored", Category: decisionFlags}, "risk=0.02", "coverage=0.9", "off"),
 		commandline.Offer(&cli.StringFlag{Name: "conformal", Usage: "give each image a set of classes that has the true one for a share `X` of the images, chosen on the validation part; off removes the sets", DefaultText: "as stored", Category: decisionFlags}, "0.95", "off"),
+		commandline.Offer(&cli.StringFlag{Name: "novelty", Usage: "be unsure of images that are unlike the training images, so that a share `X` of new images like those of the validation part is familiar; off takes every image for familiar", DefaultText: "as stored", Category: decisionFlags}, "0.95", "off"),
 	}
 }
 
@@ -212,7 +213,7 @@ func mergedFlags() []cli.Flag {
 
 // evaluationOnly are the flags of merge that are not for answers.
 func evaluationOnly() []string {
-	return []string{"model", "resamples", "seed", "predictions", "min", "max", "gate-on", "junit", "summary", "threshold", "temperature", "abstain", "conformal"}
+	return []string{"model", "resamples", "seed", "predictions", "min", "max", "gate-on", "junit", "summary", "threshold", "temperature", "abstain", "conformal", "novelty"}
 }
 
 // answerFlags say what predict writes.

@@ -117,6 +117,7 @@ func evaluatedFlags() []cli.Flag {
 		commandline.Offer(&cli.StringFlag{Name: "part", Usage: "evaluate this part: train, val, test or all", DefaultText: "test, or all if the data has no parts", Category: dataFlags}, "train", "val", "test", "all"),
 		commandline.OldName("subset", "part"),
 		&cli.StringSliceFlag{Name: "slice", Usage: "also report metrics for each value of this manifest `COLUMN`; may be repeated", Category: dataFlags},
+		&cli.StringFlag{Name: "unfamiliar", Usage: "measure how well novelty tells the images in `DIR`, which show other things, from familiar ones", Category: dataFlags},
 		&cli.BoolFlag{Name: "common-classes", Usage: "leave out classes that the data or the model lacks", Category: dataFlags},
 	}
 }

@@ -56,7 +56,7 @@ func newEvaluateRequest(c *cli.Context) (r evaluateRequest, err error) {
 	} else if err := noArguments(c); err != nil {
 		return r, err
 	}
-	r.verify = c.Bool("verify")
+	r.verify, r.Unfamiliar = c.Bool("verify"), c.String("unfamiliar")
 	r.Data, r.Part, r.CommonClasses = c.String("data"), c.String("part"), c.Bool("common-classes")
 	r.BatchSize, r.Workers = c.Int("batch-size"), c.Int("workers")
 	if r.OnBadImage, err = onBadImage(c); err != nil {
@@ -155,6 +155,15 @@ func newPromises(c *cli.Context, d *evaluate.DecisionRequest) error {
 			return err
 		}
 		d.Conformal = &level
+	}
+	if text := c.String("novelty"); text == "off" {
+		d.Novelty = new(float64)
+	} else if text != "" {
+		share, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(share > 0 && share < 1) {
+			return invalid("novelty", text, "must be above 0 and below 1, or off")
+		}
+		d.Novelty = &share
 	}
 	return nil
 }

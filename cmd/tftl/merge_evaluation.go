@@ -18,7 +18,9 @@ import (
 
 // mergeEvaluation does what evaluate does once it has predicted.
 func mergeEvaluation(c *cli.Context, t terminal, set *shard.Set) error {
-	if err := errors.Join(requireFlags(c, "model"), notWith(c, "is for shards of tftl predict", "csv")); err != nil {
+	err := errors.Join(requireFlags(c, "model"), notWith(c, "is for shards of tftl predict", "csv"),
+		notWith(c, "needs all images at once: use tftl evaluate; the run keeps it", "novelty"))
+	if err != nil {
 		return err
 	}
 	r, err := evaluateRequest{Request: evaluate.NewRequest(c.String("model"))}.measured(c)

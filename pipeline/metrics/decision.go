@@ -25,6 +25,10 @@ type Decision struct {
 	// Set is the lowest probability of the classes in a prediction set. 0: there are no sets.
 	Set     float64 `json:"set_probability,omitempty"`
 	SetFrom string  `json:"set_from,omitempty"`
+	// Novelty is the distance from the training images up to which an image is familiar:
+	// that of pipeline.Novelty. 0: all are.
+	Novelty     float64 `json:"novelty,omitempty"`
+	NoveltyFrom string  `json:"novelty_from,omitempty"`
 }
 
 // MostTemperature is the largest temperature of a decision, and 1 divided by it
@@ -42,6 +46,8 @@ func (d Decision) Check(classes int) error {
 		return pipeline.Errorf(pipeline.BadUsage, "confidence %v: must be from 0 to 1", d.Confidence)
 	case !(d.Set >= 0 && d.Set <= 1):
 		return pipeline.Errorf(pipeline.BadUsage, "set probability %v: must be from 0 to 1", d.Set)
+	case !(d.Novelty >= 0 && d.Novelty <= 3):
+		return pipeline.Errorf(pipeline.BadUsage, "novelty %v: must be from 0 to 3", d.Novelty)
 	case d.Threshold > 0 && classes != 2:
 		return pipeline.Errorf(pipeline.BadUsage, "threshold %v: needs two classes, not %d", d.Threshold, classes)
 	}

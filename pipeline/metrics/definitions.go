@@ -46,7 +46,7 @@ const topKAccuracy = "top_k_accuracy"
 
 // definitions lists every metric, in the order in which reports list them.
 func definitions() []definition {
-	return []definition{
+	return append([]definition{
 		{
 			name: "loss", lowerIsBetter: true, headline: true, monitored: true, ofProbabilities: true, max: math.Inf(1),
 			overall: meanLoss, interval: skewed, terms: func(s *sheet) []float64 { return s.loss },
@@ -108,7 +108,7 @@ func definitions() []definition {
 			name: "set_size", lowerIsBetter: true, ofProbabilities: true, min: 1, max: math.Inf(1), needs: Decision.HasSets,
 			overall: meanSetSize, interval: skewed, terms: func(s *sheet) []float64 { return s.setSize },
 		},
-	}
+	}, noveltyDefinitions()...)
 }
 
 // All lists the names of all metrics as gates take them: the overall ones, then
@@ -236,6 +236,9 @@ func (c column) method() method {
 
 // lacks is the error for a decision that does not have what the metric needs.
 func (c column) lacks() error {
+	if familiar, others := ofNovelty(c.name); familiar || others {
+		return lacksNovelty(c.name)
+	}
 	err := pipeline.Errorf(pipeline.BadUsage, "metric %q: the model answers every image", c.name)
 	if c.needs(Decision{Set: 1}) {
 		err = pipeline.Errorf(pipeline.BadUsage, "metric %q: the model has no prediction sets", c.name)

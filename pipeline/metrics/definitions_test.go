@@ -44,6 +44,9 @@ func choosy() Decision { return Decision{Confidence: 0.5, Set: 0.2} }
 func sampleReport(t *testing.T) Report {
 	t.Helper()
 	r, err := Evaluate(t.Context(), sampleTable(), Options{TopK: 2, Resamples: 50, Decision: choosy()})
+	if err == nil {
+		err = r.AddNovelty(t.Context(), []float32{0.1, 0.5, 1.2}, []float32{0.7, 2, 3, 4})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +118,10 @@ func TestOnlyMetricsOfProbabilitiesDependOnThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, m := range r.Metrics() {
+		for _, m := range r.Metrics() {
 			d, _ := define(m.Name)
-			changed[d.name] = changed[d.name] || m.Value != original.Metrics()[i].Value
+			before, err := original.Metric(m.Name)
+			changed[d.name] = changed[d.name] || m.Value != before.Value || err != nil
 		}
 	}
 	for _, d := range definitions() {
@@ -206,7 +210,13 @@ func TestEveryMetricInJSON(t *testing.T) {
 		if got, want := len(back.Metrics()), len(slices.DeleteFunc(r.Metrics(), missing)); got != want {
 			t.Errorf("without %s: %d metrics, want %d", d.name, got, want)
 		}
-		if _, err := back.Metric(d.name); err == nil || !strings.Contains(err.Error(), "another version of tftl") {
+		want := "another version of tftl"
+		if familiar, others := ofNovelty(d.name); familiar {
+			want = "every image is familiar"
+		} else if others {
+			want = "no images of other things"
+		}
+		if _, err := back.Metric(d.name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v", d.name, err)
 		}
 	}
@@ -220,7 +230,8 @@ func TestEveryMetricIsKnownEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, column := range columns(table.Classes, 2) {
+	compared := 0
+	for _, column := range columns(table.Classes, 2) {
 		name := column.definition.name
 		if column.index >= 0 {
 			name += "[CLASS]"
@@ -231,8 +242,12 @@ func TestEveryMetricIsKnownEverywhere(t *testing.T) {
 		if _, err := ParseGate(column.name+"=1", false); err != nil {
 			t.Error(err)
 		}
-		if got := c.Differences[i].Name; got != column.name {
-			t.Errorf("difference %d is of %s, want %s", i, got, column.name)
+		// Novelty is not in predictions, so it is not compared.
+		if familiar, others := ofNovelty(column.name); !familiar && !others {
+			if got := c.Differences[compared].Name; got != column.name {
+				t.Errorf("difference %d is of %s, want %s", compared, got, column.name)
+			}
+			compared++
 		}
 		if column.index < 0 && column.monitored != slices.Contains(Monitored(), column.name) {
 			t.Errorf("%s: monitored is %v, but Monitored lists %v", column.name, column.monitored, Monitored())

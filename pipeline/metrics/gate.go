@@ -56,6 +56,19 @@ func (g Gate) Known(classes []string, topK int) error {
 	return g.wrap(err)
 }
 
+// LacksNovelty returns an error if the gate is on novelty and a report without a check
+// of it, or without images of other things, does not have the metric.
+func (g Gate) LacksNovelty(checks, others bool) error {
+	ofFamiliar, ofOthers := ofNovelty(g.Name)
+	if ofFamiliar && !checks || ofOthers && !(checks && others) {
+		if !checks {
+			return g.wrap(lacksNovelty(metricFamiliar))
+		}
+		return g.wrap(lacksNovelty(g.Name))
+	}
+	return nil
+}
+
 // Lacks returns an error if a report by this decision does not have the metric: one of
 // abstention or of prediction sets.
 func (g Gate) Lacks(abstains, sets bool) error {
@@ -65,6 +78,9 @@ func (g Gate) Lacks(abstains, sets bool) error {
 	}
 	if sets {
 		d.Set = 1
+	}
+	if familiar, others := ofNovelty(g.Name); familiar || others {
+		return nil
 	}
 	if c, _ := define(g.Name); c.needs != nil && !c.needs(d) {
 		return g.wrap(column{definition: c, name: g.Name}.lacks())

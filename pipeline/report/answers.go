@@ -45,11 +45,13 @@ type answer struct {
 	order         []int     // the classes, the predicted one first
 	unsure        string    // why the predicted one is no answer; empty if it is
 	set           []int     // the classes that are possible, if the decision has sets
+	novelty       float32   // how unlike the training images, if the decision checks that
 }
 
 func (a *Answers) decide(p pipeline.Prediction) answer {
-	probabilities := a.decision.Calibrate([]pipeline.Prediction{p})[0].Probabilities
-	found := answer{path: p.Sample.ID, probabilities: probabilities, order: a.decision.RankClasses(probabilities), unsure: a.decision.Unsure(probabilities)}
+	p = a.decision.Calibrate([]pipeline.Prediction{p})[0]
+	probabilities := p.Probabilities
+	found := answer{path: p.Sample.ID, probabilities: probabilities, order: a.decision.RankClasses(probabilities), unsure: a.decision.WhyUnsure(p), novelty: p.Novelty}
 	if a.decision.HasSets() {
 		found.set = a.decision.SetOf(probabilities)
 	}
@@ -78,6 +80,9 @@ func (a *Answers) WriteTable(outcomes []pipeline.Outcome) error {
 			cell := printable.Text(a.labels[class])
 			if i == 0 && found.unsure != "" {
 				cell = "unsure: " + cell
+			}
+			if i == 0 && found.unsure == metrics.Unfamiliar {
+				cell = fmt.Sprintf("unsure: unfamiliar (novelty %.2f)", found.novelty)
 			}
 			row = append(row, cell, fmt.Sprintf("%.4f", found.probabilities[class]))
 		}
@@ -137,13 +142,17 @@ func (a *Answers) document(found answer) any {
 		Probability   float32            `json:"probability"`
 		Accepted      *bool              `json:"accepted,omitempty"`
 		Unsure        string             `json:"unsure,omitempty"`
+		Novelty       *float32           `json:"novelty,omitempty"`
 		Set           []string           `json:"set,omitempty"`
 		Top           []likely           `json:"top,omitempty"`
 		Probabilities map[string]float32 `json:"probabilities,omitempty"`
 	}{Path: found.path, Predicted: a.labels[first], Probability: found.probabilities[first], Unsure: found.unsure, Set: a.names(found.set)}
-	if a.decision.Abstains() {
+	if a.decision.LeavesOut() {
 		accepted := found.unsure == ""
 		line.Accepted = &accepted
+	}
+	if a.decision.ChecksNovelty() {
+		line.Novelty = &found.novelty
 	}
 	for _, class := range found.order[:a.top] {
 		line.Top = append(line.Top, likely{a.labels[class], found.probabilities[class]})
@@ -163,13 +172,16 @@ func (a *Answers) document(found answer) any {
 //	path,predicted,probability,predicted_2,probability_2…
 //
 // The second form is that of the most likely classes. A decision that abstains adds
-// accepted (true or false) and unsure (why not) after the probability, and one with sets
-// adds set, a list in JSON. All cells of a bad image but its path are empty.
+// accepted (true or false) and unsure (why not) after the probability, one that checks
+// novelty adds novelty after these, and one with sets adds set, a list in JSON. All cells of a bad image but its path are empty.
 func (a *Answers) WriteCSV(outcomes []pipeline.Outcome) error {
 	var b strings.Builder
 	columns := []string{"path", "predicted", "probability"}
-	if a.decision.Abstains() {
+	if a.decision.LeavesOut() {
 		columns = append(columns, "accepted", "unsure")
+	}
+	if a.decision.ChecksNovelty() {
+		columns = append(columns, "novelty")
 	}
 	if a.decision.HasSets() {
 		columns = append(columns, "set")
@@ -214,8 +226,11 @@ func (a *Answers) WriteCSV(outcomes []pipeline.Outcome) error {
 
 // promised are the cells of abstention and sets.
 func (a *Answers) promised(found answer) (cells []string) {
-	if a.decision.Abstains() {
+	if a.decision.LeavesOut() {
 		cells = append(cells, strconv.FormatBool(found.unsure == ""), found.unsure)
+	}
+	if a.decision.ChecksNovelty() {
+		cells = append(cells, shortest(found.novelty))
 	}
 	if a.decision.HasSets() {
 		var b strings.Builder

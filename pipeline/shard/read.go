@@ -360,7 +360,7 @@ func readAnswer(line []byte, classes int) (a Answer, err error) {
 		}
 		return a, nil
 	}
-	a.Logits, a.Probabilities = stored.Logits, stored.Probabilities
+	a.Logits, a.Probabilities, a.Novelty = stored.Logits, stored.Probabilities, stored.Novelty
 	if a.Logits != nil && len(a.Logits) != classes || a.Probabilities != nil && len(a.Probabilities) != classes || a.Logits == nil && a.Probabilities == nil {
 		return a, fmt.Errorf("has %d logits and %d probabilities for %d classes", len(a.Logits), len(a.Probabilities), classes)
 	}

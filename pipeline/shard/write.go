@@ -60,6 +60,7 @@ type answer struct {
 	Label         int       `json:"label"`
 	Logits        []float32 `json:"logits,omitempty"`
 	Probabilities []float32 `json:"probabilities,omitempty"` // missing if they are the softmax of the logits
+	Novelty       float32   `json:"novelty,omitempty"`
 	Values        []text    `json:"values,omitempty"`
 	Error         text      `json:"error,omitempty"`
 	Hint          text      `json:"hint,omitempty"`
@@ -99,7 +100,7 @@ func (w *Writer) Add(answers []Answer) error {
 		if a.Err != nil {
 			line.Error, line.Hint = text(a.Err.Error()), text(pipeline.HintOf(a.Err).Text(w.spell))
 		} else {
-			line.Logits, line.Probabilities = a.Logits, a.Probabilities
+			line.Logits, line.Probabilities, line.Novelty = a.Logits, a.Probabilities, a.Novelty
 			if a.Logits != nil && slices.Equal(pipeline.Softmax(a.Logits), a.Probabilities) {
 				line.Probabilities = nil
 			}

@@ -31,9 +31,13 @@ type Env struct {
 	Augmenter func(a pipeline.Augmentation, seed uint64, in Input, threads int) (Augmenter, error)
 	// CheckModel says whether a trained model is whole. It may be nil.
 	CheckModel func(dir string) error
-	// Accept writes into a trained model which images it answers by a decision. knows is
-	// false if the model's graph has no place for it. It may be nil.
-	Accept func(dir string, d metrics.Decision) (knows bool, err error)
+	// Accept writes into a trained model which images it answers by a decision and, unless
+	// it is nil, by another novelty than its own. knows is false if the model's graph has
+	// no place for it. It may be nil.
+	Accept func(dir string, d metrics.Decision, n *pipeline.Novelty) (knows bool, err error)
+	// Served is how a trained model judges novelty. It has no Centers if the model does
+	// not, and is nil if the model's graph has no place for it. It may be nil.
+	Served func(dir string) (*pipeline.Novelty, error)
 	// Caches are shared with other runs. It is nil for a single run.
 	Caches *Caches
 	// Shared is what the runs of a batch have learnt of the images that they share. It

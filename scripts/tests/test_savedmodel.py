@@ -126,6 +126,7 @@ def test_signatures_have_the_contracts_names_dtypes_and_shapes(tiny, head, hidde
         }
         check_signatures(graphs["train", stage], want)
     outputs = {"probabilities": matrix, "logits": matrix, "accepted": ("bool", [None])}
+    outputs["novelty"] = ("float32", [None])
     serving = {
         "serving_default": (images, outputs),
         "serving_bytes": ({"bytes": ("string", [None])}, outputs),

@@ -66,6 +66,9 @@ func (m *measurement) recorded(run rundir.Dir, config rundir.Config, path, part 
 	if m.Decision.onValidation() {
 		needed = append(needed, pipeline.ValidationPart)
 	}
+	if m.Decision.checksNovelty() {
+		needed = append(needed, pipeline.TrainPart, pipeline.ValidationPart)
+	}
 	return train.OpenRecorded(run, path, o, needed...)
 }
 

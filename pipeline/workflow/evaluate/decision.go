@@ -23,6 +23,9 @@ type DecisionRequest struct {
 	// none; nil stays as it is stored.
 	Abstain   *metrics.Abstention
 	Conformal *float64
+	// Novelty is the share of new images, like those of the validation part, that are to
+	// be familiar. 0 means that all are; nil stays as it is stored.
+	Novelty *float64
 }
 
 // The options that this file's errors are about.
@@ -60,7 +63,7 @@ func keepDecision(run rundir.Dir, d metrics.Decision) error {
 
 // asks reports whether the request changes the stored decision.
 func (d DecisionRequest) asks() bool {
-	return d.onValidation() || d.Temperature != nil || d.Threshold != nil || d.Abstain != nil || d.Conformal != nil
+	return d.onValidation() || d.Temperature != nil || d.Threshold != nil || d.Abstain != nil || d.Conformal != nil || d.Novelty != nil
 }
 
 // replaces reports whether nothing is left of the stored temperature and threshold.
@@ -192,14 +195,18 @@ func (d DecisionRequest) promise(decision metrics.Decision, predictions []pipeli
 	return decision, nil
 }
 
-// decide returns the decision to measure.
-func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data source) (metrics.Decision, error) {
+// decide returns the decision to measure, and how it judges novelty if that is new.
+func (m *measurement) decide(ctx context.Context, stored metrics.Decision, data source) (metrics.Decision, *pipeline.Novelty, error) {
 	d, err := m.Decision.apply(stored, func() ([]pipeline.Prediction, error) { return m.predictValidation(ctx, data) })
 	if err != nil {
-		return d, err
+		return d, nil, err
+	}
+	d, space, err := m.judge(ctx, d, data)
+	if err != nil {
+		return d, nil, err
 	}
 	m.describe(d, data.own, data.part)
-	return d, nil
+	return d, space, nil
 }
 
 // warnOfReuse warns if the images that keep a promise have chosen something else too.
@@ -213,7 +220,7 @@ func (d DecisionRequest) warnOfReuse(env workflow.Env) {
 func (m *measurement) describe(d metrics.Decision, own bool, part string) {
 	DescribeDecision(m.env, d, m.network.Classes())
 	m.Decision.warnOfReuse(m.env)
-	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom+d.ConfidenceFrom+d.SetFrom, "validation")
+	chosen := strings.Contains(d.ThresholdFrom+d.TemperatureFrom+d.ConfidenceFrom+d.SetFrom+d.NoveltyFrom, "validation")
 	if chosen && own && (part == pipeline.ValidationPart || part == pipeline.AllParts) {
 		m.env.Warn("the decision was chosen on the validation part: the metrics of %s %s are optimistic", pipeline.Option("part"), part)
 	}
@@ -229,32 +236,8 @@ func (m *measurement) predictValidation(ctx context.Context, data source) ([]pip
 }
 
 // validation returns the run's recorded validation part.
-func (m *measurement) validation(ctx context.Context, data source) (part dataset.Part, err error) {
-	set := data.set
-	if !data.own {
-		run := rundir.Dir{Path: m.Model}
-		config, err := run.ReadConfig()
-		if err != nil {
-			return part, rundir.Unreadable(err)
-		}
-		own := *m
-		own.Dataset.Columns = nil
-		if set, err = own.recorded(run, config, config.Data.Path, pipeline.ValidationPart); err != nil {
-			return part, err
-		}
-		if set, err = set.Relabel(m.network.Classes(), m.CommonClasses); err != nil {
-			return part, err
-		}
-		data = source{set: set, own: true, part: pipeline.ValidationPart}
-	}
-	data.part = pipeline.ValidationPart
-	if set.Validation.Len() == 0 {
-		return part, pipeline.Errorf(pipeline.BadData, "the run has no validation part on which to find a decision")
-	}
-	if part, _, err = m.screened(ctx, data); err == nil {
-		m.env.Say("part %s: %d images, for the decision", pipeline.ValidationPart, part.Len())
-	}
-	return part, err
+func (m *measurement) validation(ctx context.Context, data source) (dataset.Part, error) {
+	return m.recordedPart(ctx, data, pipeline.ValidationPart, "for the decision")
 }
 
 func inBrackets(source string) string {
@@ -279,6 +262,9 @@ func DescribeDecision(env workflow.Env, d metrics.Decision, labels []string) {
 		words = append(words, "every image is answered"+inBrackets(d.ConfidenceFrom))
 	case d.Abstains():
 		words = append(words, fmt.Sprintf("unsure below a confidence of %.4g%s", d.Confidence, inBrackets(d.ConfidenceFrom)))
+	}
+	if d.ChecksNovelty() {
+		words = append(words, fmt.Sprintf("unfamiliar from a distance of %.4g on%s", d.Novelty, inBrackets(d.NoveltyFrom)))
 	}
 	if d.HasSets() {
 		words = append(words, fmt.Sprintf("sets of the classes from a probability of %.4g on%s", d.Set, inBrackets(d.SetFrom)))

@@ -27,6 +27,7 @@ type Request struct {
 	// CommonClasses leaves out classes that only the data or only the model has.
 	CommonClasses bool
 	Decision      DecisionRequest
+	Unfamiliar    string // images of other things, by which to measure novelty; empty for none
 	Gates         []metrics.Gate
 	// Pessimistic applies gates to the worse end of a metric's interval.
 	Pessimistic bool
@@ -102,8 +103,10 @@ type Result struct {
 	images  workflow.Files // Images, of which some are in memory for their pictures
 	request Request
 	env     workflow.Env
-	kept    bool   // whether the run's folder keeps it
-	digest  string // of predictions.csv, once it is kept
+	kept    bool              // whether the run's folder keeps it
+	novelty *pipeline.Novelty // that the model is to judge by; nil for its own
+	others  []float32         // the novelty of images of other things
+	digest  string            // of predictions.csv, once it is kept
 }
 
 // Run measures a network. A failed gate is not an error here: see
@@ -125,7 +128,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err != nil {
 		return nil, err
 	}
-	decision, err := m.decide(ctx, stored, data)
+	decision, space, err := m.decide(ctx, stored, data)
 	if err != nil {
 		return nil, err
 	}
@@ -146,13 +149,17 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		once.Drop(paths(part, union(table.Choose(decision))))
 	}
 	table.Slices = m.slices(part)
+	others, err := m.others(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := m.warnOfContents(ctx, data, part); err != nil {
 		return nil, err
 	}
 	env.Remember()
 	result := &Result{
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
-		run: held, images: images, request: r, env: env, kept: kept,
+		run: held, images: images, request: r, env: env, kept: kept, novelty: space, others: others,
 	}
 	if data.set.Train.Len()+data.set.Validation.Len() > 0 {
 		result.Report.Part = data.part
@@ -177,6 +184,9 @@ func (r Request) begin(labels []string, env workflow.Env) (stored metrics.Decisi
 		return stored, err
 	}
 	if err := r.Decision.checkGates(r.Gates, stored); err != nil {
+		return stored, err
+	}
+	if err := r.checkNovelty(stored); err != nil {
 		return stored, err
 	}
 	if message, ok := Unfinished(r.Model); ok {
@@ -214,6 +224,15 @@ func (r *Result) measure(ctx context.Context, d metrics.Decision) error {
 	}
 	r.Report = report
 	r.Report.Part = part
+	if d.ChecksNovelty() {
+		scores := make([]float32, len(r.Table.Predictions))
+		for i, p := range r.Table.Predictions {
+			scores[i] = p.Novelty
+		}
+		if err := r.Report.AddNovelty(ctx, scores, r.others); err != nil {
+			return err
+		}
+	}
 	if len(r.Skipped) > 0 {
 		r.env.Warn("skipped %d bad images: the metrics do not cover them", len(r.Skipped))
 	}

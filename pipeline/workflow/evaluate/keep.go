@@ -118,7 +118,7 @@ func (r *Result) serve(run rundir.Dir) error {
 	if r.env.Accept == nil || !run.HasModel() {
 		return nil
 	}
-	knows, err := r.env.Accept(run.Model(), r.Report.Decision)
+	knows, err := r.env.Accept(run.Model(), r.Report.Decision, r.novelty)
 	if err == nil && !knows && r.Report.Decision.Abstains() {
 		r.env.Warn("the model in %s was trained from an older export, without the output accepted: tftl predict knows when it is unsure, but TensorFlow Serving does not; export the network and train again",
 			printable.Text(run.Model()))

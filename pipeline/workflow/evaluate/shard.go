@@ -46,12 +46,16 @@ func RunShard(ctx context.Context, r ShardRequest, n Network, out io.Writer, env
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if _, err := r.begin(n.Classes(), env); err != nil {
+	stored, err := r.begin(n.Classes(), env)
+	if err != nil {
 		return err
 	}
 	m := &measurement{Request: r.Request, network: n, env: env, digests: env.Digests()}
 	data, part, skipped, err := m.images(ctx)
 	if err != nil {
+		return err
+	}
+	if _, _, err := m.judge(ctx, stored, data); err != nil {
 		return err
 	}
 	h := r.Header

@@ -24,7 +24,9 @@ type Learnt struct {
 	name   string         // of the stage
 	stage  pipeline.Stage // nil before it is needed
 	held   *rundir.Held
-	seen   *features.Store // of the images predicted last, what HeatMaps needs; nil for none
+	// Novelty is what predictions get theirs by. nil: they get none.
+	Novelty *pipeline.Novelty
+	seen    *features.Store // of the images predicted last, what HeatMaps needs; nil for none
 }
 
 // piece is about the number of images whose features are in memory at a time if they
@@ -97,6 +99,15 @@ func (l *Learnt) Held() *rundir.Held { return l.held }
 // Classes returns the run's classes in the order of the outputs.
 func (l *Learnt) Classes() []string { return l.Labels }
 
+// Served is how the model in the run's folder judges novelty. It has no Centers if the
+// model does not, and is nil if it cannot.
+func (l *Learnt) Served() (*pipeline.Novelty, error) {
+	if l.in.env.Served == nil {
+		return nil, nil
+	}
+	return l.in.env.Served(l.Run.Model())
+}
+
 // Input says how an image becomes the network's input.
 func (l *Learnt) Input() workflow.Input { return l.in.network.Info().Input }
 
@@ -136,6 +147,39 @@ func (l *Learnt) lasts() bool {
 // everything above the cut. Without a cache on disk it goes through them in pieces,
 // so that memory does not grow with their number.
 func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize int) iter.Seq2[[]pipeline.Prediction, error] {
+	return l.through(ctx, images, batchSize, func() pipeline.Predictor { return pipeline.Top{Stage: l.stage, Novelty: l.Novelty} })
+}
+
+// HeadInputs calls use with the inputs of the head for each image in order, through the
+// cache as in Predict.
+func (l *Learnt) HeadInputs(ctx context.Context, images pipeline.Encoded, batchSize int, use func(s pipeline.Sample, inputs []float32) error) error {
+	for _, err := range l.through(ctx, images, batchSize, func() pipeline.Predictor { return below{l.stage, use} }) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// below is a Predictor that predicts nothing, but shows the inputs of the head.
+type below struct {
+	stage pipeline.Stage
+	use   func(s pipeline.Sample, inputs []float32) error
+}
+
+// Predict implements pipeline.Predictor.
+func (b below) Predict(ctx context.Context, features pipeline.Batch) ([]pipeline.Prediction, error) {
+	var failed error
+	err := pipeline.HeadInputs(ctx, b.stage, features, func(i int, inputs []float32) {
+		if failed == nil {
+			failed = b.use(features.Samples[i], inputs)
+		}
+	})
+	return make([]pipeline.Prediction, len(features.Samples)), errors.Join(err, failed)
+}
+
+// through calls a predictor with the features of images in order, a batch at a time.
+func (l *Learnt) through(ctx context.Context, images pipeline.Encoded, batchSize int, predictor func() pipeline.Predictor) iter.Seq2[[]pipeline.Prediction, error] {
 	return func(yield func([]pipeline.Prediction, error) bool) {
 		if err := errors.Join(l.open(ctx), l.forget()); err != nil {
 			yield(nil, err)
@@ -153,7 +197,7 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 		l.in.progress(event)
 		for start := 0; start < images.Len(); start += size {
 			before, some := event, window{images, start, min(start+size, images.Len())}
-			for predictions, err := range l.predict(ctx, some, batchSize, func(done, cached int) {
+			for predictions, err := range l.predict(ctx, some, batchSize, predictor(), func(done, cached int) {
 				event.Done, event.Cached = before.Done+done, before.Cached+cached
 				l.in.progress(event)
 			}) {
@@ -167,7 +211,7 @@ func (l *Learnt) Predict(ctx context.Context, images pipeline.Encoded, batchSize
 }
 
 // predict predicts the images of one piece.
-func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize int, progress func(done, cached int)) iter.Seq2[[]pipeline.Prediction, error] {
+func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize int, p pipeline.Predictor, progress func(done, cached int)) iter.Seq2[[]pipeline.Prediction, error] {
 	return func(yield func([]pipeline.Prediction, error) bool) {
 		source, err := l.source(images)
 		if err != nil {
@@ -183,7 +227,7 @@ func (l *Learnt) predict(ctx context.Context, images pipeline.Encoded, batchSize
 			yield(nil, err)
 			return
 		}
-		pipeline.Evaluate(ctx, source, pipeline.Top{Stage: l.stage}, batchSize, shown)(yield)
+		pipeline.Evaluate(ctx, source, p, batchSize, shown)(yield)
 	}
 }
 

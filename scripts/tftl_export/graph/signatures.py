@@ -10,6 +10,7 @@ from .decision import accepted
 from .head import Head
 from .images import Input
 from .network import Network, Stage
+from .novelty import novelty
 from .step import step_signatures
 from .variables import TrainingVariables
 
@@ -117,8 +118,15 @@ def serving_signatures(network: Network, head: Head) -> dict[str, Signature]:
     image = network.image
 
     def outputs(pixels: tf.Tensor) -> Outputs:
-        z = head.logits(head.pool(network.forward(pixels)))
-        return {"probabilities": tf.nn.softmax(z), "logits": z, "accepted": accepted(z)}
+        maps = network.forward(pixels)
+        pooled = head.pool(maps)
+        z, new = head.logits(pooled), novelty(maps, pooled, head)
+        return {
+            "probabilities": tf.nn.softmax(z),
+            "logits": z,
+            "novelty": new,
+            "accepted": accepted(z) & (new <= 1),
+        }
 
     @tf.function(autograph=False, input_signature=[_images(image)])
     def serving_default(images: tf.Tensor) -> Outputs:
