@@ -13,7 +13,7 @@ import (
 const (
 	hashBits       = 12   // of a hash of 63 that may differ for a pair to be looked at
 	codeBits       = 9    // of a keypoint's code of 63 that may differ
-	mostPartners   = 32   // that are looked at for an image, for each of the two ways to find them
+	mostPartners   = 8    // that are looked at for an image, for each of the two ways to find them
 	mostHypotheses = 4    // of a pair
 	crowd          = 1024 // of windows that are alike and therefore tell nothing
 	bandBits       = 13
@@ -164,9 +164,12 @@ func (f *finder) byKeypoint(c *codes, b int) map[int][]hypothesis {
 					if to-from > crowd {
 						continue
 					}
-					for _, e := range c.by[band][from:to] {
+					for _, e := range c.by[band][from:to] { // in the order of images
+						if int(e.image) >= b {
+							break
+						}
 						d := bits.OnesCount64(code ^ e.code)
-						if int(e.image) >= b || d > codeBits {
+						if d > codeBits {
 							continue
 						}
 						h := hypothesis{o, f.place(int(e.image), b, int(e.point), at, o), d}

@@ -42,48 +42,48 @@ def main() -> None:
     parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
-        print(json.dumps(peers(options.data[0])))
+        print(json.dumps([peers(data) for data in options.data]))
         return
     print(f"{processor()}.")
     for data in options.data:
-        table(data, options.copies, options.kinds)
+        table(data, options.copies, options.kinds or [*SINGLE, *TWO])
 
 
-def table(data: Path, most: int, kinds: list[str] | None) -> None:
+def table(data: Path, most: int, kinds: list[str]) -> None:
     """Print what is found in the untouched set, and a row per kind."""
     photographs = sorted(p for p in data.rglob("*") if p.suffix.lower() in SUFFIXES)
+    every = -(-len(photographs) // most)
     with tempfile.TemporaryDirectory(prefix="tftl-copies-") as temporary:
         work = Path(temporary)
-        names = {}
-        for i, path in enumerate(photographs):
-            names[f"{i:05}"] = path.relative_to(data)
-            target = work / "originals" / f"{i:05}{path.suffix.lower()}"
-            target.parent.mkdir(exist_ok=True)
-            shutil.copy(path, target)
-        print(f"\n{data.name}: {len(photographs)} photographs, untouched:")
-        known: set[frozenset[str]] = set()  # what tftl finds is looked at by a person
-        for tool, groups in found(work).items():
-            print(f"  {tool}: {len(groups)} groups")
-            for group in groups if tool == "tftl" else []:
-                known |= {frozenset(pair) for pair in combinations(sorted(group), 2)}
-                print("    " + ", ".join(str(names[key]) for key in sorted(group)))
-        every = -(-len(photographs) // most)
-        for i, path in enumerate(sorted((work / "originals").iterdir())):
-            if i % every:
-                path.unlink()
-        header = ""
-        for kind in kinds or [*SINGLE, *TWO]:
-            planted = plant(work, kind)
-            cells = []
-            results = found(work)
-            for groups in results.values():
-                got = sum(any({key, copy} <= group for group in groups) for key, copy in planted)
-                false = sum(is_false(group, known) for group in groups)
-                cells.append(f"{got} of {len(planted)} | {false}")
-            if not header:
-                header = "| copy | " + " | ".join(f"{tool} | false" for tool in results) + " |"
-                print(f"\n{header}\n|---|" + "---:|---:|" * len(results))
-            print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+        names = {f"{i:05}": path for i, path in enumerate(photographs)}
+        put(names, work / "untouched")
+        copied = {name: path for name, path in names.items() if int(name) % every == 0}
+        for kind in kinds:
+            put(copied, work / kind)
+            plant(work / kind, kind)
+        untouched, *planted = found([work / name for name in ("untouched", *kinds)])
+    print(f"\n{data.name}: {len(photographs)} photographs, untouched:")
+    known: set[frozenset[str]] = set()  # what tftl finds is looked at by a person
+    for tool, groups in untouched.items():
+        print(f"  {tool}: {len(groups)} groups")
+        for group in groups if tool == "tftl" else []:
+            known |= {frozenset(pair) for pair in combinations(sorted(group), 2)}
+            print("    " + ", ".join(str(names[key].relative_to(data)) for key in sorted(group)))
+    header = " | ".join(f"{tool} | false" for tool in untouched)
+    print(f"\n| {len(copied)} copies | {header} |\n|---|{'---:|---:|' * len(untouched)}")
+    for kind, results in zip(kinds, planted, strict=True):
+        cells = []
+        for groups in results.values():
+            got = sum(any({key, f"{key}-copy"} <= group for group in groups) for key in copied)
+            cells.append(f"{got} | {sum(is_false(group, known) for group in groups)}")
+        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+
+
+def put(photographs: dict[str, Path], work: Path) -> None:
+    """Copy photographs into a set, under their names."""
+    (work / "originals").mkdir(parents=True)
+    for name, path in photographs.items():
+        shutil.copy(path, work / "originals" / f"{name}{path.suffix.lower()}")
 
 
 def is_false(group: set[str], known: set[frozenset[str]]) -> bool:
@@ -92,18 +92,12 @@ def is_false(group: set[str], known: set[frozenset[str]]) -> bool:
     return any(frozenset(pair) not in known for pair in combinations(originals, 2))
 
 
-def plant(work: Path, kind: str) -> list[tuple[str, str]]:
-    """Write copies of one kind in place of those of another. Return originals and copies."""
-    copies = work / "copies"
-    shutil.rmtree(copies, ignore_errors=True)
-    copies.mkdir()
-    planted = []
+def plant(work: Path, kind: str) -> None:
+    """Write a copy of each original of a set."""
+    (work / "copies").mkdir()
     for original in sorted((work / "originals").iterdir()):
         draw = random.Random(f"{kind} {original.stem}")
-        name = f"{original.stem}-copy"
-        write(original, copies / name, kind, draw)
-        planted.append((original.stem, name))
-    return planted
+        write(original, work / "copies" / f"{original.stem}-copy", kind, draw)
 
 
 def write(original: Path, target: Path, kind: str, draw: random.Random) -> None:
@@ -176,25 +170,26 @@ SINGLE = ["same bytes", "same pixels", *CHANGES]
 TWO = [f"{name} and another" for name in CHANGES]
 
 
-def found(data: Path) -> dict[str, list[set[str]]]:
-    """The groups that each tool finds, as names without endings."""
-    ours = measured([ROOT / "bin/copies", "-data", data]).printed
-    groups: dict[int, set[str]] = {}
-    for finding in ours["findings"] or []:
-        groups.setdefault(finding["Group"], set()).add(Path(finding["Image"]).stem)
-    result = {"tftl": list(groups.values())}
+def found(sets: list[Path]) -> list[dict[str, list[set[str]]]]:
+    """The groups that each tool finds in each set, as names without endings."""
+    results: list[dict[str, list[set[str]]]] = []
+    for data in sets:
+        groups: dict[int, set[str]] = {}
+        for finding in measured([ROOT / "bin/copies", "-data", data]).printed["findings"] or []:
+            groups.setdefault(finding["Group"], set()).add(Path(finding["Image"]).stem)
+        results.append({"tftl": list(groups.values())})
     if PEERS.exists():
         theirs = subprocess.run(
-            [sys.executable, __file__, "--peer", data],
+            [sys.executable, __file__, "--peer", *sets],
             env=os.environ | {"PYTHONPATH": str(PEERS)},
             check=True,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         ).stdout
-        for tool, sets in json.loads(theirs.strip().splitlines()[-1]).items():
-            result[tool] = [set(group) for group in sets]
-    return result
+        for result, tools in zip(results, json.loads(theirs.splitlines()[-1]), strict=True):
+            result |= {tool: [set(group) for group in groups] for tool, groups in tools.items()}
+    return results
 
 
 def peers(data: Path) -> dict[str, list[list[str]]]:
