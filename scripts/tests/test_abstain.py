@@ -8,6 +8,7 @@ import math
 import re
 import shutil
 import subprocess
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def run(trained, tmp_path):
     return shutil.copytree(trained, tmp_path / "run")
 
 
-def evaluate(run, *arguments: object) -> dict:
+def evaluate(run, *arguments: object) -> dict[str, Any]:
     return json.loads(tftl("evaluate", "--model", run, "--json", *arguments, *NO_CACHE))
 
 
