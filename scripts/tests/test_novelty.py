@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,6 @@ def test_novelty_is_the_cosine_distance_from_the_nearest_class(network, tmp_path
     assert figures["novelty_roc_auc"] == pytest.approx(area)
 
     served = tf.saved_model.load(str(run / "model")).signatures["serving_bytes"]
-    got = served(bytes=tf.constant([open(row["path"], "rb").read() for row in rows]))
+    got = served(bytes=tf.constant([Path(row["path"]).read_bytes() for row in rows]))
     np.testing.assert_allclose(got["novelty"].numpy(), of_others, rtol=2e-3)
     assert (got["accepted"].numpy() == (of_others <= 1)).all()

@@ -10,8 +10,8 @@ import tensorflow as tf
 from .head import Head
 
 # The constant's name in the function of each serving signature. It has a row for each class that
-# was trained on, none in an export: the mean direction of the class's features, and the distance that most
-# familiar images keep.
+# was trained on, none in an export: the mean direction of the class's features, and the distance
+# that most familiar images keep.
 NOVELTY = "tftl_novelty"
 
 
