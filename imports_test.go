@@ -210,6 +210,18 @@ func TestNoTensorFlowTypeIsInAnExportedSignature(t *testing.T) {
 	}
 }
 
+// The binding's lets the graph be freed too early.
+func TestSessionsAreMadeInOnePlace(t *testing.T) {
+	for _, p := range packages(t) {
+		for name, file := range sources(t, p) {
+			used := mentions(file, names(file, isTensorFlow))
+			if slices.Contains(used, "tf.NewSession") && p.ImportPath != "tftl/internal/tensor" {
+				t.Errorf("%s calls tf.NewSession: use internal/tensor.NewSession", name)
+			}
+		}
+	}
+}
+
 func TestOnlyMainEndsTheProcess(t *testing.T) {
 	for _, p := range packages(t) {
 		for name, file := range sources(t, p) {

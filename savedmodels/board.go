@@ -67,7 +67,7 @@ func newBoard(s *Server) (*board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.session, err = await(s, func() (*tf.Session, error) { return tf.NewSession(graph, options) })
+	b.session, err = await(s, func() (*tf.Session, error) { return tensor.NewSession(graph, options) })
 	return b, err
 }
 

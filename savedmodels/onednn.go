@@ -77,7 +77,7 @@ func probe(bfloat16 bool) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := tf.NewSession(graph, &tf.SessionOptions{Config: config})
+	session, err := tensor.NewSession(graph, &tf.SessionOptions{Config: config})
 	if err != nil {
 		return nil, err
 	}

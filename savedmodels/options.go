@@ -10,6 +10,7 @@ import (
 	"github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
 
+	"tftl/internal/tensor"
 	"tftl/pipeline"
 )
 
@@ -216,7 +217,7 @@ func devices(config *for_core_protos_go_proto.ConfigProto) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := tf.NewSession(tf.NewGraph(), options)
+	session, err := tensor.NewSession(tf.NewGraph(), options)
 	if err != nil {
 		return nil, fmt.Errorf("tensorflow: %w", firstLine(err))
 	}

@@ -12,6 +12,7 @@ import (
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 
+	"tftl/internal/tensor"
 	"tftl/pipeline"
 )
 
@@ -176,7 +177,7 @@ func importGraph(encoded []byte, options *tf.SessionOptions) (*imported, error) 
 		return nil, err
 	}
 	var err error
-	m.session, err = tf.NewSession(m.graph, options)
+	m.session, err = tensor.NewSession(m.graph, options)
 	return m, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,10 +103,31 @@ func stacks(pid int) string {
 			continue
 		}
 		said, err := exec.CommandContext(ctx, debugger[0], debugger[1:]...).CombinedOutput()
-		fmt.Fprintf(&b, "%s\n%s: %v\n", said, debugger[0], err)
+		fmt.Fprintf(&b, "%s\n%s: %v\n", callersLast(string(said)), debugger[0], err)
 		break
 	}
 	return b.String()
+}
+
+// callersLast puts threads that have called TensorFlow's C API last: whoever prints
+// only the end of a log has them.
+func callersLast(stacks string) string {
+	threads := strings.Split(stacks, "\nThread ")
+	calls := func(thread string) bool { return strings.Contains(thread, " TF_") }
+	slices.SortStableFunc(threads[1:], func(a, b string) int {
+		if calls(a) == calls(b) {
+			return 0
+		}
+		return map[bool]int{true: 1, false: -1}[calls(a)]
+	})
+	return strings.Join(threads, "\nThread ")
+}
+
+func TestCallersOfTensorFlowAreLast(t *testing.T) {
+	const idle, calling = "\nThread 3 (LWP 7)\n#0 syscall ()\n", "\nThread 9 (LWP 8)\n#0 in futex ()\n#5 in TF_NewSession ()\n"
+	if got := callersLast("attached\n" + calling + idle + idle); got != "attached\n"+idle+idle+calling {
+		t.Error(got)
+	}
 }
 
 // The stacks of a command that exceeds the limit are printed while it still runs.

@@ -59,7 +59,7 @@ func NewAugmenter(a pipeline.Augmentation, seed uint64, height, width, threads i
 	if err != nil {
 		return nil, fmt.Errorf("augmentation: %w", err)
 	}
-	if g.session, err = tf.NewSession(graph, &tf.SessionOptions{Config: config}); err != nil {
+	if g.session, err = tensor.NewSession(graph, &tf.SessionOptions{Config: config}); err != nil {
 		return nil, fmt.Errorf("augmentation: %w", err)
 	}
 	return g, nil

@@ -81,7 +81,7 @@ func NewDecoder(o Options) (*Decoder, error) {
 	}
 	// Decoding one image cannot use threads of its own, and they would compete
 	// with the workers and the network for the processors.
-	if d.session, err = tf.NewSession(graph, singleThreaded()); err != nil {
+	if d.session, err = tensor.NewSession(graph, singleThreaded()); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	if d.faster, err = d.compare(); err != nil {

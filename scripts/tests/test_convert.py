@@ -1,4 +1,4 @@
-"""convert.py: TensorFlow Lite files predict what tftl does."""
+"""convert.py: what it writes predicts what tftl does."""
 
 from __future__ import annotations
 
@@ -109,8 +109,44 @@ def test_a_form_that_differs_by_too_much_is_named(run, tmp_path, capsys, monkeyp
     assert "float32.tflite differs by more than its tolerance" in capsys.readouterr().err
 
 
+# The head alone, a head on the features of the deeper stage, and the deeper stage.
+@pytest.mark.parametrize(
+    "stages",
+    [["head:epochs=4"], ["head:epochs=2", "from_middle:epochs=1,lr=1e-9"], ["from_middle:lr=1e-3"]],
+)
+def test_int8_serves_what_was_trained(stages, calibrated, photos, tmp_path, capsys):
+    run = tmp_path / "run"
+    arguments = ["--data", photos, "--model", calibrated, "--output", run, "--epochs", "3"]
+    arguments += [argument for stage in stages for argument in ("--stage", stage)]
+    tftl("fit", "--precision", "int8", *arguments)
+    tftl("evaluate", "--precision", "int8", "--model", run)
+    output = ["--format", "int8", "--output", str(tmp_path / "out")]
+    assert convert.main([str(run), *output]) == 0
+    assert list(table(capsys.readouterr().out)) == ["SavedModel", "int8"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["int8", "labels.txt"]
+
+    want = Predictions.of((run / "predictions.csv").read_text())
+    pictures = tf.constant([(photos / path).read_bytes() for path in want.paths])
+    served = tf.saved_model.load(str(tmp_path / "out" / "int8"))
+    got = served.signatures["serving_bytes"](bytes=pictures)
+    np.testing.assert_allclose(got["probabilities"], want.probabilities, atol=1e-6)
+    np.testing.assert_allclose(tf.nn.softmax(got["logits"]), got["probabilities"], atol=1e-6)
+
+    assert convert.main([str(run), *output]) == 1
+    assert "int8: exists" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def calibrated(photos, tmp_path_factory):
+    """A network that can be trained in int8."""
+    folder = tmp_path_factory.mktemp("calibrated") / "model"
+    model = ROOT / "build" / "testdata" / "quantized"
+    tftl("calibrate", "--model", model, "--data", photos, "--output", folder)
+    return folder
+
+
 def test_errors(run, tmp_path, capsys):
-    output = ["--output", str(tmp_path)]
+    output, images = ["--output", str(tmp_path)], ["--images", str(ROOT / "build/testdata/photos")]
     empty = tmp_path / "empty"
     empty.mkdir()
     damaged = tmp_path / "damaged"
@@ -122,6 +158,8 @@ def test_errors(run, tmp_path, capsys):
         ([str(run / "model")], "no images to compare on"),
         ([str(run), "--images", str(empty)], "no images"),
         ([str(damaged)], "its config.json or data.csv is damaged: "),
+        ([str(run), "--format", "int8"], "was not trained with --precision int8"),
+        ([str(run / "model"), "--format", "int8", *images], "needs the run folder"),
     ]:
         assert convert.main([*arguments, *output]) == 1
         assert complaint in capsys.readouterr().err

@@ -8,7 +8,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,13 @@ from .. import tflite
 from ..contract import DESCRIPTION
 from ..errors import ScriptError, first_line, message
 from ..graph.images import Input
+from ..int8 import serving
 
-_DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8.
-Each file is run in TensorFlow Lite's own runtime and compared with the SavedModel, on the run's
-test images or on others."""
+_DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8. Or
+write a SavedModel that computes the frozen part in int8, as the run was trained. Each is run in its
+own runtime and compared with the run's SavedModel, on its test images or on others."""
+
+_TOLERANCE = 0.1  # of a probability in int8
 
 
 def main(arguments: Sequence[str], program: str = "convert.py") -> int:
@@ -47,6 +51,13 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     add = parser.add_argument
     add("model", metavar="RUN_OR_MODEL", type=Path, help="run folder, or the model/ in it")
     add("--output", "-o", required=True, metavar="DIR", type=Path, help="write the files to DIR")
+    add(
+        "--format",
+        choices=["tflite", "int8"],
+        default="tflite",
+        help="int8 writes the SavedModel of a run that was trained with --precision int8 "
+        "(default: %(default)s)",
+    )
     add(
         "--images",
         metavar="DIR",
@@ -75,19 +86,18 @@ def _convert(options: argparse.Namespace) -> list[str]:
 
     options.output.mkdir(parents=True, exist_ok=True)
     rows = [["model", "MB", "largest difference", "tolerance", "accuracy"]]
-    size = sum(file.stat().st_size for file in model.rglob("*") if file.is_file())
-    rows.append(["SavedModel", f"{size / 1e6:.1f}", "", "", _accuracy(want, classes)])
+    rows.append(["SavedModel", _megabytes(model), "", "", _accuracy(want, classes)])
     broken = []
-    for name, form in tflite.FORMS.items():
-        file = options.output / f"{name}.tflite"
-        content = tflite.convert(model, form)
-        got = tflite.probabilities(content, pixels)
-        _write(file, content)
+    if options.format == "int8":
+        made = _int8(run, image, options.output, pixels)
+    else:
+        made = _lite(model, options.output, pixels)
+    for file, tolerance, got in made:
         difference = float(np.abs(got - want).max())
-        if not difference <= form.tolerance:
+        if not difference <= tolerance:
             broken.append(str(file))
-        megabytes, accuracy = f"{len(content) / 1e6:.1f}", _accuracy(got, classes)
-        rows.append([file.name, megabytes, f"{difference:.1e}", f"{form.tolerance:g}", accuracy])
+        accuracy = _accuracy(got, classes)
+        rows.append([file.name, _megabytes(file), f"{difference:.1e}", f"{tolerance:g}", accuracy])
     _write(options.output / "labels.txt", "".join(f"{label}\n" for label in labels).encode())
     print(f"{options.output}: compared on {len(files)} images")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -95,6 +105,40 @@ def _convert(options: argparse.Namespace) -> list[str]:
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
         print("  ".join(cells).rstrip())
     return broken
+
+
+Made = Iterator[tuple[Path, float, np.ndarray]]  # its tolerance, and what it predicts
+
+
+def _lite(model: Path, output: Path, pixels: np.ndarray) -> Made:
+    """Write the TensorFlow Lite files."""
+    for name, form in tflite.FORMS.items():
+        file = output / f"{name}.tflite"
+        content = tflite.convert(model, form)
+        got = tflite.probabilities(content, pixels)
+        _write(file, content)
+        yield file, form.tolerance, got
+
+
+def _int8(run: Path | None, image: Input, output: Path, pixels: np.ndarray) -> Made:
+    """Write the SavedModel with its frozen part in int8."""
+    folder = output / "int8"
+    if run is None:
+        raise ScriptError("--format int8: needs the run folder")
+    if folder.exists():
+        raise ScriptError(f"{folder}: exists")
+    with tempfile.TemporaryDirectory(dir=output, prefix=".int8-") as work:
+        beside = Path(work, "model")
+        serving.write(run, image, beside)
+        got = tflite.of_savedmodel(beside, pixels)
+        beside.rename(folder)
+    yield folder, _TOLERANCE, got
+
+
+def _megabytes(path: Path) -> str:
+    """The size of a file or of all files in a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.1f}"
 
 
 def _description(model: Path) -> tuple[list[str], Input]:
