@@ -12,6 +12,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -49,7 +50,7 @@ def _pixels(file: Path, size: tf.TensorShape) -> tf.Tensor:
     return tf.image.resize(image, size)
 
 
-def _mean_over_positions(rows: np.ndarray, model: object) -> np.ndarray:
+def _mean_over_positions(rows: np.ndarray, model: Any) -> np.ndarray:
     """Flattened maps to the mean of each; pooled features as they are."""
     explain = model.signatures["explain"].structured_input_signature[1]
     if "maps" in explain:
