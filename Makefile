@@ -40,6 +40,7 @@
 # make check-report      open reports in Chromium, made-up ones and those in runs/, and look for
 #                        faults; needs chromium and npm, which fetches its tools below build/
 # make report-picture    make docs/report.png again, from a run on the plants; needs chromium
+# make audit-picture     make docs/audit.png again; needs chromium
 # make dist              make archives and a Debian package in build/dist; ARCH=arm64 for arm64,
 #                        GPU=1 an archive with CUDA, VERSION=1.2.0
 # make install           install below PREFIX=/usr/local; DESTDIR=DIR puts that below DIR
@@ -335,6 +336,14 @@ report-picture: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt
 	bin/tftl evaluate --model runs/plants --quiet
 	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 \
 		--window-size=1200,1240 --screenshot=docs/report.png runs/plants/report.html
+
+# The top of an audit's findings, of two photographs that may be shown.
+.PHONY: audit-picture
+audit-picture: build savedmodels/vgg16/saved_model.pb
+	rm -rf build/audit-picture && $(VENV_PYTHON) scripts/audit_picture.py build/audit-picture/photographs
+	cd build/audit-picture && ../../bin/tftl audit --data photographs --model ../../savedmodels/vgg16 --output audit --quiet
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 \
+		--window-size=1200,1500 --screenshot=docs/audit.png build/audit-picture/audit/audit.html
 
 .PHONY: env
 env: setup

@@ -25,12 +25,24 @@ func countsGrid(s findings.Summary) grid {
 	if s.Baseline != nil {
 		g.Header = append(g.Header, "accepted")
 	}
-	for _, c := range s.Found {
-		row := []string{kindTitle(c.Kind), strconv.Itoa(c.Images)}
+	row := func(title string, c findings.Count) {
+		cells := []string{title, strconv.Itoa(c.Images)}
 		if s.Baseline != nil {
-			row = append(row, strconv.Itoa(c.Accepted))
+			cells = append(cells, strconv.Itoa(c.Accepted))
 		}
-		g.Rows = append(g.Rows, row)
+		g.Rows = append(g.Rows, cells)
+	}
+	for _, c := range s.Found {
+		if c.Images > 0 {
+			row(kindTitle(c.Kind), c)
+		}
+	}
+	switch len(g.Rows) {
+	case len(s.Found):
+	case 0:
+		row("any", findings.Count{})
+	default:
+		row("all others", findings.Count{})
 	}
 	return g
 }

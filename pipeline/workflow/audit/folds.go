@@ -39,6 +39,15 @@ func (j *judge) deal(k int, seed uint64, copies []audit.Finding) ([]int, error) 
 	return folds, nil
 }
 
+// tooFew is the error for a fold without images to learn from.
+func (j *judge) tooFew(copies int) error {
+	err := pipeline.Errorf(pipeline.BadData, "%d images are too few for %d folds", j.images.Len(), j.Folds)
+	if copies == 0 {
+		return err
+	}
+	return pipeline.WithHint(err, "copies share a fold, and %d of the images are copies of others", copies)
+}
+
 // predict trains a head for each fold, and predicts the images of the fold with it. An
 // image whose class the head has not seen gets no probabilities.
 func (j *judge) predict(ctx context.Context, copies []audit.Finding) error {
@@ -58,7 +67,7 @@ func (j *judge) predict(ctx context.Context, copies []audit.Finding) error {
 			continue
 		}
 		if len(validation) == 0 || len(learnt) < 2 {
-			return pipeline.Errorf(pipeline.BadData, "%d images are too few for %d folds", j.images.Len(), j.Folds)
+			return j.tooFew(len(copies))
 		}
 		j.env.Progress(pipeline.Event{Phase: "folds", Done: fold, Total: j.Folds})
 		if _, err := j.heads.Train(ctx, j.Config.Seed+uint64(fold), learnt, validation); err != nil {
