@@ -85,8 +85,7 @@ def test_scale(tmp_path):
 def test_article(few):
     found = rows(run("article.py", few, "--model", TESTDATA / "tiny"))
     assert [row[0] for row in found] == [
-        "Keras float32",
-        *(f"tftl {precision}" for precision in precisions()),
+        f"{program} {precision}" for program in ("Keras", "tftl") for precision in precisions()
     ]
 
 
