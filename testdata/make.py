@@ -208,6 +208,15 @@ def older(folder: Path) -> None:
     shutil.copytree(folder / "tiny", model)
     saved = SavedModel.FromString((model / "saved_model.pb").read_bytes())
     for graph in saved.meta_graphs:
+        for signature in graph.signature_def.values():
+            for output in {"accepted", "novelty"} & set(signature.outputs):
+                del signature.outputs[output]
+        for function in graph.graph_def.library.function:  # in which they have constants
+            for node in function.node_def:
+                node.name = node.name.replace("tftl_", "older_")
+                inputs = [name.replace("tftl_", "older_") for name in node.input]
+                node.ClearField("input")
+                node.input.extend(inputs)
         if "train" not in graph.meta_info_def.tags:
             continue
         for added in ("head_inputs", "save"):

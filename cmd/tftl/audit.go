@@ -48,7 +48,7 @@ estimated share of wrong labels, leaks and duplicates are groups of copies, all 
 count images. What a baseline has accepted does not count.`,
 		Flags: slices.Concat(
 			[]cli.Flag{dataFlag(""), foldFlag(), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(), auditFlags(),
-			cacheFlagsOf("disk or ram", "are computed again in every epoch"), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
+			headsCacheFlags(), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
 		),
 		Action: func(c *cli.Context) error {
 			r, err := newAuditRequest(c)

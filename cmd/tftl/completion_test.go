@@ -142,7 +142,8 @@ func TestOfferedValuesAreValid(t *testing.T) {
 				if text, refused := refusal(value); refused {
 					t.Errorf("tftl %s %s %s: %s", command.Name, flag, value, text)
 				}
-				if offered.Name != "metric" && !slices.Contains(usage, value) { // tftl evaluate --help lists metrics
+				// tftl evaluate --help lists metrics. Numbers are examples.
+				if offered.Name != "metric" && !strings.ContainsAny(value, "0123456789") && !slices.Contains(usage, value) {
 					t.Errorf("tftl %s %s %s is not in the usage %q", command.Name, flag, value, offered.Usage)
 				}
 			}

@@ -33,7 +33,7 @@ type curveRequest struct {
 func newCurveCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "curve",
-		Usage:     "say whether more images would help, and how many test images it takes",
+		Usage:     "say whether more images would help",
 		ArgsUsage: "[RUN]",
 		Description: `Trains heads on parts of the training images, from few to all, several times, and
 measures each on the validation part. Predicts the metric with twice and four times as
@@ -50,7 +50,7 @@ works for a run that was evaluated, or any accuracy, without training.
 		Flags: slices.Concat(
 			[]cli.Flag{dataFlag(""), newBadImageFlag()}, partFlags(), choiceFlags(), sourceFlags(),
 			[]cli.Flag{modelFlag("train heads of the network in `DIR`, written by tftl-export")}, curveFlags(), headFlags(), newHyperFlags(),
-			newCacheFlags(), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
+			headsCacheFlags(), []cli.Flag{verifyFlag()}, batchFlags(), runtimeFlags(),
 		),
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 || c.IsSet("accuracy") {

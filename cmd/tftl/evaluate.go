@@ -39,7 +39,7 @@ predict use it from then on.
       --model-output probabilities --labels labels.txt
 
 You can gate on any metric: ` + strings.Join(metrics.All(), ", ") + `.`,
-		Flags: slices.Concat(evaluateFlags(), []cli.Flag{shardFlag()}, cacheFlagsOf("disk; ram and off keep none for the next evaluation", "are not kept")),
+		Flags: slices.Concat(evaluateFlags(), []cli.Flag{shardFlag()}, cacheFlagsOf("disk; ram and off keep none for the next evaluation", "are not kept", "disk", "ram", "off")),
 		Action: func(c *cli.Context) error {
 			r, err := newEvaluateRequest(c)
 			if err != nil {

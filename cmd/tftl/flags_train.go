@@ -73,14 +73,19 @@ func newBalanceFlags() []cli.Flag {
 }
 
 func newCacheFlags() []cli.Flag {
-	return cacheFlagsOf("disk, ram, or off, which runs the frozen part in every epoch", "are computed again in every epoch")
+	return cacheFlagsOf("disk, ram, or off, which runs the frozen part in every epoch", "are computed again in every epoch", "disk", "ram", "off")
 }
 
-// cacheFlagsOf takes what the places mean, and what happens to features that do
-// not fit.
-func cacheFlagsOf(places, others string) []cli.Flag {
+// headsCacheFlags are for commands that train many heads on the same features.
+func headsCacheFlags() []cli.Flag {
+	return cacheFlagsOf("disk or ram", "are computed again in every epoch", "disk", "ram")
+}
+
+// cacheFlagsOf takes what the places mean, what happens to features that do not fit,
+// and the places.
+func cacheFlagsOf(places, others string, offered ...string) []cli.Flag {
 	return []cli.Flag{
-		commandline.Offer(&cli.StringFlag{Name: "cache", Value: "disk", Usage: "where to cache features: " + places, Category: cacheFlags}, "disk", "ram", "off"),
+		commandline.Offer(&cli.StringFlag{Name: "cache", Value: "disk", Usage: "where to cache features: " + places, Category: cacheFlags}, offered...),
 		&cli.StringFlag{Name: "cache-dir", Usage: "keep the cache in `DIR`; runs can share it", DefaultText: "tftl/features in the user's cache folder", Category: cacheFlags},
 		&cli.StringFlag{Name: "cache-size", Value: "10GB", Usage: "limit the size of the cache; features that do not fit " + others, Category: cacheFlags},
 	}

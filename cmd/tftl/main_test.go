@@ -131,7 +131,7 @@ func wellSaid(stderr string, quiet bool) error {
 			return fmt.Errorf("the error should be one line, the last before a hint: %q", lines)
 		case quiet && !strings.HasPrefix(line, "tftl: "):
 			return fmt.Errorf("not quiet: %q", line)
-		case inner.MatchString(line) || len(line) > 500:
+		case inner.MatchString(line) || len(line) > 800:
 			return fmt.Errorf("not for a user: %q", line)
 		}
 	}

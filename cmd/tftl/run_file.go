@@ -121,7 +121,8 @@ func valuesDigest(c *cli.Context) string {
 			continue
 		}
 		value := fmt.Sprint(c.Value(name))
-		if name == "predictions" && value == "full" { // as before there was a choice
+		newer := slices.Contains([]string{"abstain", "conformal", "novelty", "unfamiliar"}, name)
+		if name == "predictions" && value == "full" || newer && value == "" { // as before there was a choice
 			continue
 		}
 		if _, repeats := f.(*cli.StringSliceFlag); repeats { // as an earlier version of the cli library printed it
