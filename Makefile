@@ -277,8 +277,8 @@ build/cleanlab: | setup
 	@$(VENV_PYTHON) -m venv $@.new && $@.new/bin/python -m pip install --quiet cleanlab==2.9.0 && mv $@.new $@
 
 .PHONY: bench-audit
-bench-audit: build build/cleanlab savedmodels/vgg16/saved_model.pb $(if $(DATA),,$(PLANTS)/SOURCES.txt)
-	@$(VENV_PYTHON) scripts/bench/audit_labels.py '$(or $(DATA),$(PLANTS))' --model savedmodels/vgg16 \
+bench-audit: build build/cleanlab savedmodels/vgg16-gap/saved_model.pb $(if $(DATA),,$(PLANTS)/SOURCES.txt)
+	@$(VENV_PYTHON) scripts/bench/audit_labels.py '$(or $(DATA),$(PLANTS))' --model savedmodels/vgg16-gap \
 		--cleanlab build/cleanlab/bin/python
 
 .PHONY: bench-curve
