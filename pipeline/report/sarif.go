@@ -110,8 +110,12 @@ func (a Audit) SARIF(w io.Writer, folder string) error {
 		run.Bases = map[string]sarifArtifact{sarifData: {URI: folderURI(folder)}}
 		place = func(image string) sarifArtifact { return sarifArtifact{uri(image), sarifData} }
 	}
+	copies := map[int]int{} // by group
 	for _, r := range a.Rows {
-		run.Results = append(run.Results, sarifFinding(r, place))
+		copies[r.Group]++
+	}
+	for _, r := range a.Rows {
+		run.Results = append(run.Results, sarifFinding(r, copies[r.Group], place))
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", " ")
@@ -122,11 +126,12 @@ func (a Audit) SARIF(w io.Writer, folder string) error {
 	return nil
 }
 
-func sarifFinding(r findings.Row, place func(image string) sarifArtifact) sarifResult {
+// sarifFinding is a finding in SARIF, of a group of so many copies if it is one.
+func sarifFinding(r findings.Row, copies int, place func(image string) sarifArtifact) sarifResult {
 	image := func(name string) sarifPhysical { return sarifPhysical{place(name), sarifRegion{1}} }
 	result := sarifResult{
 		Rule: string(r.Kind), Index: slices.Index(audit.Kinds(), r.Kind), Level: sarifLevel(r.Kind, r.Leak),
-		Message: sarifText{sarifMessage(r)}, Locations: []sarifLocation{{Physical: image(r.Image)}},
+		Message: sarifText{sarifMessage(r, copies)}, Locations: []sarifLocation{{Physical: image(r.Image)}},
 		Fingerprints: map[string]string{"finding/v1": findings.KeyOf(r.Finding).Fingerprint()}, Rank: 100 * min(max(r.Score, 0), 1),
 	}
 	for i, other := range r.Others {
@@ -165,15 +170,15 @@ func sarifLevel(k audit.Kind, leak bool) string {
 }
 
 // sarifMessage is a finding in a sentence.
-func sarifMessage(r findings.Row) string {
+func sarifMessage(r findings.Row, copies int) string {
 	var text string
 	switch {
 	case r.Kind == audit.LabelError:
 		text = fmt.Sprintf("The label is %s, but the image seems to be %s", display(r.Label), display(r.Suggested))
 	case r.Leak:
-		text = fmt.Sprintf("The image (%s) has a copy in another part: %s", partTitle(r.Part), sarifNames(r.Others))
+		text = fmt.Sprintf("The image (%s) has a copy in another part: %s", partTitle(r.Part), sarifNames(r.Others, copies-1))
 	case r.Kind.Copies():
-		text = "The image has a copy: " + sarifNames(r.Others)
+		text = "The image has a copy: " + sarifNames(r.Others, copies-1)
 	default:
 		text = kindSentence(r.Kind)
 	}
@@ -183,12 +188,13 @@ func sarifMessage(r findings.Row) string {
 	return text + "."
 }
 
-func sarifNames(names []string) string {
+// sarifNames are the first of names, and how many more there are of all.
+func sarifNames(names []string, all int) string {
 	var shown []string
 	for _, name := range names[:min(len(names), mostProblems)] {
 		shown = append(shown, display(name))
 	}
-	if more := len(names) - len(shown); more > 0 {
+	if more := all - len(shown); more > 0 {
 		shown = append(shown, fmt.Sprintf("%d more", more))
 	}
 	return list(shown)
