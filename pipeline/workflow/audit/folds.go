@@ -24,19 +24,45 @@ func (j *judge) deal(k int, seed uint64, copies []audit.Finding) ([]int, error) 
 	if err != nil {
 		return nil, err
 	}
-	first := map[int]string{} // image of each group
-	for _, f := range copies {
-		if image, ok := first[f.Group]; ok {
-			of[f.Image] = of[image]
-		} else {
-			first[f.Group] = f.Image
-		}
-	}
+	together := joined(j.set.Together(), copies)
+	first := map[string]int{} // fold of the first image of those that stay together
 	folds := make([]int, j.images.Len())
 	for i := range folds {
-		folds[i] = of[j.images.Sample(i).ID]
+		image := j.images.Sample(i).ID
+		fold, known := first[together[image]]
+		if !known {
+			fold = of[image]
+			first[together[image]] = fold
+		}
+		folds[i] = fold
 	}
 	return folds, nil
+}
+
+// joined gives the same name to all images that stay together, directly, as copies or
+// through others. names are those of images that stay together directly.
+func joined(names map[string]string, copies []audit.Finding) map[string]string {
+	of := map[string]string{} // a name that stands for another
+	root := func(name string) string {
+		for of[name] != "" {
+			name = of[name]
+		}
+		return name
+	}
+	first := map[int]string{} // name of each group
+	for _, f := range copies {
+		name := root(names[f.Image])
+		if other, ok := first[f.Group]; !ok {
+			first[f.Group] = name
+		} else if other = root(other); other != name {
+			of[name] = other
+		}
+	}
+	all := map[string]string{}
+	for image, name := range names {
+		all[image] = root(name)
+	}
+	return all
 }
 
 // tooFew is the error for a fold without images to learn from.
