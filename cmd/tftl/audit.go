@@ -80,8 +80,11 @@ func newAuditRequest(c *cli.Context) (r auditRequest, err error) {
 	r.Data, r.Model, r.Folds, r.Overwrite = c.String("data"), c.String("model"), c.Int("folds"), c.Bool("overwrite")
 	r.junit, r.writeBaseline, r.verify, r.json = c.String("junit"), c.String("write-baseline"), c.Bool("verify"), c.Bool("json")
 	for name, path := range map[pipeline.Option]string{"junit": r.junit, "write-baseline": r.writeBaseline} {
-		if filepath.Dir(path) == filepath.Clean(r.Output) {
-			continue // that folder is made
+		if filepath.Dir(path) == filepath.Clean(r.Output) { // that folder is made
+			if audit.Writes(filepath.Base(path)) {
+				return r, pipeline.Errorf(pipeline.BadUsage, "%s %s: is a file of the audit itself", name, path)
+			}
+			continue
 		}
 		if err := checkOutput(name, path); err != nil {
 			return r, err

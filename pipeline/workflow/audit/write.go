@@ -36,6 +36,9 @@ func files() []string {
 	return []string{tableFile, probabilitiesFile, pageFile, sarifFile, summaryFile}
 }
 
+// Writes reports whether an audit writes a file of that name into its folder.
+func Writes(name string) bool { return slices.Contains(files(), name) }
+
 // Page is the path of the page in the folder of an audit.
 func Page(output string) string { return filepath.Join(output, pageFile) }
 
@@ -52,6 +55,10 @@ func free(folder string, overwrite bool) error {
 	option := pipeline.Option("output")
 	if err := atomicfile.RecoverDirBut(folder, keepOthers(folder)); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(filepath.Clean(folder)); err == nil && !info.IsDir() {
+		err := pipeline.Errorf(pipeline.BadUsage, "%s %s: exists and is not a folder", option, folder)
+		return pipeline.WithHint(err, "a new folder takes the place of the old one, so it cannot be a link either")
 	}
 	entries, err := os.ReadDir(folder)
 	switch {
@@ -84,7 +91,7 @@ func keepOthers(folder string) func(old string) error {
 	return func(old string) error {
 		entries, err := os.ReadDir(old)
 		for _, e := range entries {
-			if !slices.Contains(files(), e.Name()) {
+			if !Writes(e.Name()) {
 				err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(folder, e.Name())))
 			}
 		}
