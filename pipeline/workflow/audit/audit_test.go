@@ -121,6 +121,17 @@ func TestNoHeadJudgesWhatItHasLearnt(t *testing.T) {
 	}
 }
 
+// Whether a small data set can be audited is not up to chance.
+func TestSmallSetsHaveImagesThatDecide(t *testing.T) {
+	for seed := range uint64(20) {
+		j, _ := newJudge(t, 6, 6)
+		j.Config.Seed = seed
+		if err := j.predict(t.Context(), nil); err != nil || j.trained != j.Folds {
+			t.Fatalf("seed %d: %d heads, %v", seed, j.trained, err)
+		}
+	}
+}
+
 // Groups of a manifest stay whole when copies join them.
 func TestCopiesDoNotDivideGroups(t *testing.T) {
 	folder := t.TempDir()

@@ -120,13 +120,24 @@ func (j *judge) predict(ctx context.Context, copies []audit.Finding) error {
 }
 
 // split lists the images that the head of a fold learns from, those that decide when it
-// stops, and those that it judges.
+// stops, and those that it judges. In a small data set, the fold may have all images
+// that were to decide; then the next ones do.
 func split(folds, stops []int, fold int) (learnt, validation, judged []int) {
+	stop := fold % validationShare
+	left := map[int]bool{} // numbers that images outside of the fold have
+	for i, f := range folds {
+		if f != fold {
+			left[stops[i]] = true
+		}
+	}
+	for len(left) > 0 && !left[stop] {
+		stop = (stop + 1) % validationShare
+	}
 	for i, f := range folds {
 		switch {
 		case f == fold:
 			judged = append(judged, i)
-		case stops[i] == fold%validationShare:
+		case stops[i] == stop:
 			validation = append(validation, i)
 		default:
 			learnt = append(learnt, i)
