@@ -94,21 +94,41 @@ const (
 // sarifSchema is where the format is specified.
 const sarifSchema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
-// SARIF writes the findings as SARIF 2.1.0. folder is that of the data: if it is below
-// the folder in which the command was started, images are relative to the latter, else
-// to the data. A finding keeps its fingerprint while others change. Those that a
+// Places are the folders that the names of images are relative to.
+type Places struct {
+	Data string
+	// Apart has those of parts that are separate, by the first element of their images'
+	// names, such as test-data.
+	Apart map[string]string
+}
+
+// of is the folder of an image, its name there, and what to call the folder.
+func (p Places) of(image string) (folder, name, base string) {
+	if first, rest, ok := strings.Cut(image, "/"); ok && p.Apart[first] != "" {
+		return p.Apart[first], rest, strings.ToUpper(first)
+	}
+	return p.Data, image, sarifData
+}
+
+// SARIF writes the findings as SARIF 2.1.0. Where the folder of an image is below the one
+// in which the command was started, the image is relative to the latter, else to its
+// folder. A finding keeps its fingerprint while others change. Those that a
 // baseline has accepted are suppressed.
-func (a Audit) SARIF(w io.Writer, folder string) error {
+func (a Audit) SARIF(w io.Writer, places Places) error {
 	run := sarifRun{
 		Tool:    sarifTool{sarifDriver{Name: "tftl audit", Version: a.Summary.Tftl, Rules: sarifRules()}},
 		Results: []sarifResult{}, Columns: "unicodeCodePoints",
 	}
 	place := func(image string) sarifArtifact {
-		return sarifArtifact{uri(path.Join(filepath.ToSlash(folder), image)), sarifRepository}
-	}
-	if !filepath.IsLocal(folder) {
-		run.Bases = map[string]sarifArtifact{sarifData: {URI: folderURI(folder)}}
-		place = func(image string) sarifArtifact { return sarifArtifact{uri(image), sarifData} }
+		folder, name, base := places.of(image)
+		if filepath.IsLocal(folder) {
+			return sarifArtifact{uri(path.Join(filepath.ToSlash(folder), name)), sarifRepository}
+		}
+		if run.Bases == nil {
+			run.Bases = map[string]sarifArtifact{}
+		}
+		run.Bases[base] = sarifArtifact{URI: folderURI(folder)}
+		return sarifArtifact{uri(name), base}
 	}
 	copies := map[int]int{} // by group
 	for _, r := range a.Rows {

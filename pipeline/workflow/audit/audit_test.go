@@ -15,6 +15,7 @@ import (
 	"tftl/pipeline/audit"
 	"tftl/pipeline/audit/findings"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/report"
 	"tftl/pipeline/workflow"
 )
 
@@ -234,7 +235,7 @@ func TestAuditIsWrittenWholeOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	write := func(fail error) error {
-		return result.Write(t.Context(), output, "photos", brush{fail}, workflow.Env{})
+		return result.Write(t.Context(), output, report.Places{Data: "photos"}, brush{fail}, workflow.Env{})
 	}
 	if err := write(errors.New("full")); err == nil {
 		t.Error("a failure is not reported")

@@ -108,9 +108,9 @@ type Painter interface {
 	Thumbnail(ctx context.Context, encoded []byte, sample pipeline.Sample) ([]byte, error)
 }
 
-// Write writes the audit into its folder: all files or none. base is the folder that the
-// names of images are relative to, as the user calls it.
-func (r *Result) Write(ctx context.Context, output, base string, painter Painter, env workflow.Env) error {
+// Write writes the audit into its folder: all files or none. places are the folders that
+// names of images are relative to, as the user calls them.
+func (r *Result) Write(ctx context.Context, output string, places report.Places, painter Painter, env workflow.Env) error {
 	a := r.Report()
 	pictures, err := r.paint(ctx, a.Wanted(), painter, env)
 	if err != nil {
@@ -121,7 +121,7 @@ func (r *Result) Write(ctx context.Context, output, base string, painter Painter
 			tableFile:         func(w io.Writer) error { return findings.WriteTable(w, r.Rows) },
 			probabilitiesFile: r.writeProbabilities,
 			pageFile:          func(w io.Writer) error { return a.HTML(w, pictures) },
-			sarifFile:         func(w io.Writer) error { return a.SARIF(w, base) },
+			sarifFile:         func(w io.Writer) error { return a.SARIF(w, places) },
 			summaryFile:       r.writeSummary,
 		} {
 			if err := atomicfile.Write(filepath.Join(tmp, name), write); err != nil {
