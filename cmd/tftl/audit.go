@@ -63,7 +63,7 @@ count images. What a baseline has accepted does not count.`,
 // auditRequest is what `tftl audit` was asked for.
 type auditRequest struct {
 	audit.Request
-	base          string // what the names of images are relative to
+	places        report.Places
 	junit         string
 	writeBaseline string
 	verify, json  bool
@@ -80,8 +80,11 @@ func newAuditRequest(c *cli.Context) (r auditRequest, err error) {
 	r.Data, r.Model, r.Folds, r.Overwrite = c.String("data"), c.String("model"), c.Int("folds"), c.Bool("overwrite")
 	r.junit, r.writeBaseline, r.verify, r.json = c.String("junit"), c.String("write-baseline"), c.Bool("verify"), c.Bool("json")
 	for name, path := range map[pipeline.Option]string{"junit": r.junit, "write-baseline": r.writeBaseline} {
-		if filepath.Dir(path) == filepath.Clean(r.Output) {
-			continue // that folder is made
+		if filepath.Dir(path) == filepath.Clean(r.Output) { // that folder is made
+			if audit.Writes(filepath.Base(path)) {
+				return r, pipeline.Errorf(pipeline.BadUsage, "%s %s: is a file of the audit itself", name, path)
+			}
+			continue
 		}
 		if err := checkOutput(name, path); err != nil {
 			return r, err
@@ -110,11 +113,21 @@ func newAuditRequest(c *cli.Context) (r auditRequest, err error) {
 	if r.Config.Data, err = configureData(c); err != nil {
 		return r, err
 	}
-	r.base = r.Data
-	if info, err := os.Stat(r.Data); err == nil && !info.IsDir() {
-		r.base = filepath.Dir(r.Data)
+	r.places = report.Places{Data: folderOf(r.Data), Apart: map[string]string{}}
+	for _, name := range []string{"val-data", "test-data"} {
+		if path := c.String(name); path != "" {
+			r.places.Apart[name] = folderOf(path)
+		}
 	}
 	return r, r.Check()
+}
+
+// folderOf is the folder that the names of images in a data set are relative to.
+func folderOf(data string) string {
+	if info, err := os.Stat(data); err == nil && !info.IsDir() {
+		return filepath.Dir(data)
+	}
+	return data
 }
 
 // readBaseline reads a baseline. It is nil without a path.
@@ -148,7 +161,7 @@ func runAudit(ctx context.Context, t terminal, r auditRequest) error {
 	}
 	painter := pixels.NewPainter(pixels.Options{Workers: r.Workers}, nil)
 	defer painter.Close()
-	if err := result.Write(ctx, r.Output, r.base, painter, env); err != nil {
+	if err := result.Write(ctx, r.Output, r.places, painter, env); err != nil {
 		return err
 	}
 	shown.end()

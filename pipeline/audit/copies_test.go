@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,6 +196,28 @@ func TestKindsAndLeaks(t *testing.T) {
 		}
 	}
 	if len(found) != len(want) {
+		t.Errorf("%d findings", len(found))
+	}
+}
+
+// A large group names some others of each image, the nearest first, and of every part.
+func TestLargeGroupNamesSomeOthers(t *testing.T) {
+	one := encodedPNG(t, scene(1, 200, 150))
+	var all files
+	for i := range 300 {
+		all = append(all, file{fmt.Sprintf("%03d.png", i), one})
+	}
+	all = append(all, file{"val/last.png", one})
+	found := find(t, all)
+	for name, f := range found {
+		if len(f.Others) != audit.MostOthers || slices.Contains(f.Others, name) || name != "000.png" && f.Others[0] != "000.png" {
+			t.Fatalf("%s: others %q", name, f.Others)
+		}
+		if name != "val/last.png" && !slices.Contains(f.Others, "val/last.png") {
+			t.Fatalf("%s does not name the one in another part: %q", name, f.Others)
+		}
+	}
+	if len(found) != len(all) {
 		t.Errorf("%d findings", len(found))
 	}
 }

@@ -37,7 +37,7 @@ type Finding struct {
 	Suggested string   // a class that suits it better; empty if there is none
 	Part      string   // train, val or test
 	Group     int      // of copies, from 1; 0 for none
-	Others    []string // IDs of the other images of the group, or of the nearest image
+	Others    []string // IDs of other images of the group, at most MostOthers, or of the nearest image
 	Leak      bool     // the group has images of several parts
 	Detail    string   // in words, such as "mirrored" or "class cat: 0.02, class dog: 0.97"
 }

@@ -5,7 +5,13 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"tftl/pipeline"
 )
+
+// MostOthers is how many other images of its group a finding names. With all of them,
+// what is found of thousands of copies of one image would fill memory and disk.
+const MostOthers = 20
 
 // findings makes a finding of every image that has a copy, group by group in the order of
 // their first images. Each image is compared with one other, the nearest to the group's
@@ -46,6 +52,7 @@ func (f *finder) group(number int, images []int, neighbours map[int][]link) []Fi
 		}
 	}
 	sources := f.sources(images, equal, neighbours)
+	first := f.firstOthers(images)
 	all := make([]Finding, len(images))
 	for k, i := range images {
 		s := f.Images.Sample(i)
@@ -61,17 +68,39 @@ func (f *finder) group(number int, images []int, neighbours map[int][]link) []Fi
 		case len(keys) > 1 && len(equal[keys[1]]) > 1:
 			finding.Kind, finding.Score = SamePixels, 1
 		}
-		for _, other := range images {
-			if other != i && other != l.a {
+		if l.a != i {
+			finding.Others = append(finding.Others, f.Images.Sample(l.a).ID)
+		}
+		for _, other := range first {
+			if other != i && other != l.a && len(finding.Others) < MostOthers {
 				finding.Others = append(finding.Others, f.Images.Sample(other).ID)
 			}
-		}
-		if l.a != i {
-			finding.Others = append([]string{f.Images.Sample(l.a).ID}, finding.Others...)
 		}
 		all[k] = finding
 	}
 	return all
+}
+
+// firstOthers are the images of a group that its findings name as others, in order:
+// all of them, or some of each part, of the test part first, in a large group.
+func (f *finder) firstOthers(images []int) []int {
+	const enough = MostOthers + 2 // the image itself and its source are not among them
+	if len(images) <= enough {
+		return images
+	}
+	byPart := map[string][]int{}
+	for _, i := range images {
+		byPart[f.Part(i)] = append(byPart[f.Part(i)], i)
+	}
+	var first []int
+	for at := 0; len(first) < enough; at++ {
+		for _, part := range []string{pipeline.TestPart, pipeline.ValidationPart, pipeline.TrainPart} {
+			if of := byPart[part]; at < len(of) {
+				first = append(first, of[at])
+			}
+		}
+	}
+	return first[:enough]
 }
 
 // keys are what images with the same bytes and with the same pixels have in common.
@@ -94,11 +123,15 @@ func (f *finder) sources(images []int, equal map[[2]string][]int, neighbours map
 	})
 	same := likeness{detail: 1, agree: 1, gain: 1}
 	sources := map[int]link{largest: {largest, largest, 0, whole(), same}}
-	best := 0.0
+	best, seen := 0.0, map[[2]string]bool{}
 	for queue := []int{largest}; len(queue) > 0; queue = queue[1:] {
 		at := queue[0]
 		var next []link
 		for _, key := range f.keys(at) {
+			if seen[key] {
+				continue // its images are known by now
+			}
+			seen[key] = true
 			for _, i := range equal[key] {
 				next = append(next, link{at, i, 0, whole(), same})
 			}

@@ -41,6 +41,18 @@ func (s *Set) Folds(k int, options Options) (map[string]int, error) {
 	return folds, nil
 }
 
+// Together returns, by the ID of each image, a name that it shares with the images that
+// stay in one part and one fold with it.
+func (s *Set) Together() map[string]string {
+	names := map[string]string{}
+	for _, p := range s.Parts() {
+		for _, e := range p.entries {
+			names[e.sample.ID] = e.key
+		}
+	}
+	return names
+}
+
 // foldsHint says where folds come from.
 const foldsHint = "tftl split with %s writes a manifest with a fold column"
 

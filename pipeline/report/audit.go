@@ -23,8 +23,6 @@ type Audit struct {
 	Examples map[string][]string
 	// Parts are the parts of the images in Rows and Examples, and Labels their classes.
 	Parts, Labels map[string]string
-	// Folder is where the audit was written.
-	Folder string
 }
 
 // Limits of the page.

@@ -94,24 +94,48 @@ const (
 // sarifSchema is where the format is specified.
 const sarifSchema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
-// SARIF writes the findings as SARIF 2.1.0. folder is that of the data: if it is below
-// the folder in which the command was started, images are relative to the latter, else
-// to the data. A finding keeps its fingerprint while others change. Those that a
+// Places are the folders that the names of images are relative to.
+type Places struct {
+	Data string
+	// Apart has those of parts that are separate, by the first element of their images'
+	// names, such as test-data.
+	Apart map[string]string
+}
+
+// of is the folder of an image, its name there, and what to call the folder.
+func (p Places) of(image string) (folder, name, base string) {
+	if first, rest, ok := strings.Cut(image, "/"); ok && p.Apart[first] != "" {
+		return p.Apart[first], rest, strings.ToUpper(first)
+	}
+	return p.Data, image, sarifData
+}
+
+// SARIF writes the findings as SARIF 2.1.0. Where the folder of an image is below the one
+// in which the command was started, the image is relative to the latter, else to its
+// folder. A finding keeps its fingerprint while others change. Those that a
 // baseline has accepted are suppressed.
-func (a Audit) SARIF(w io.Writer, folder string) error {
+func (a Audit) SARIF(w io.Writer, places Places) error {
 	run := sarifRun{
 		Tool:    sarifTool{sarifDriver{Name: "tftl audit", Version: a.Summary.Tftl, Rules: sarifRules()}},
 		Results: []sarifResult{}, Columns: "unicodeCodePoints",
 	}
 	place := func(image string) sarifArtifact {
-		return sarifArtifact{uri(path.Join(filepath.ToSlash(folder), image)), sarifRepository}
+		folder, name, base := places.of(image)
+		if filepath.IsLocal(folder) {
+			return sarifArtifact{uri(path.Join(filepath.ToSlash(folder), name)), sarifRepository}
+		}
+		if run.Bases == nil {
+			run.Bases = map[string]sarifArtifact{}
+		}
+		run.Bases[base] = sarifArtifact{URI: folderURI(folder)}
+		return sarifArtifact{uri(name), base}
 	}
-	if !filepath.IsLocal(folder) {
-		run.Bases = map[string]sarifArtifact{sarifData: {URI: folderURI(folder)}}
-		place = func(image string) sarifArtifact { return sarifArtifact{uri(image), sarifData} }
+	copies := map[int]int{} // by group
+	for _, r := range a.Rows {
+		copies[r.Group]++
 	}
 	for _, r := range a.Rows {
-		run.Results = append(run.Results, sarifFinding(r, place))
+		run.Results = append(run.Results, sarifFinding(r, copies[r.Group], place))
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", " ")
@@ -122,11 +146,12 @@ func (a Audit) SARIF(w io.Writer, folder string) error {
 	return nil
 }
 
-func sarifFinding(r findings.Row, place func(image string) sarifArtifact) sarifResult {
+// sarifFinding is a finding in SARIF, of a group of so many copies if it is one.
+func sarifFinding(r findings.Row, copies int, place func(image string) sarifArtifact) sarifResult {
 	image := func(name string) sarifPhysical { return sarifPhysical{place(name), sarifRegion{1}} }
 	result := sarifResult{
 		Rule: string(r.Kind), Index: slices.Index(audit.Kinds(), r.Kind), Level: sarifLevel(r.Kind, r.Leak),
-		Message: sarifText{sarifMessage(r)}, Locations: []sarifLocation{{Physical: image(r.Image)}},
+		Message: sarifText{sarifMessage(r, copies)}, Locations: []sarifLocation{{Physical: image(r.Image)}},
 		Fingerprints: map[string]string{"finding/v1": findings.KeyOf(r.Finding).Fingerprint()}, Rank: 100 * min(max(r.Score, 0), 1),
 	}
 	for i, other := range r.Others {
@@ -165,15 +190,15 @@ func sarifLevel(k audit.Kind, leak bool) string {
 }
 
 // sarifMessage is a finding in a sentence.
-func sarifMessage(r findings.Row) string {
+func sarifMessage(r findings.Row, copies int) string {
 	var text string
 	switch {
 	case r.Kind == audit.LabelError:
 		text = fmt.Sprintf("The label is %s, but the image seems to be %s", display(r.Label), display(r.Suggested))
 	case r.Leak:
-		text = fmt.Sprintf("The image (%s) has a copy in another part: %s", partTitle(r.Part), sarifNames(r.Others))
+		text = fmt.Sprintf("The image (%s) has a copy in another part: %s", partTitle(r.Part), sarifNames(r.Others, copies-1))
 	case r.Kind.Copies():
-		text = "The image has a copy: " + sarifNames(r.Others)
+		text = "The image has a copy: " + sarifNames(r.Others, copies-1)
 	default:
 		text = kindSentence(r.Kind)
 	}
@@ -183,12 +208,13 @@ func sarifMessage(r findings.Row) string {
 	return text + "."
 }
 
-func sarifNames(names []string) string {
+// sarifNames are the first of names, and how many more there are of all.
+func sarifNames(names []string, all int) string {
 	var shown []string
 	for _, name := range names[:min(len(names), mostProblems)] {
 		shown = append(shown, display(name))
 	}
-	if more := len(names) - len(shown); more > 0 {
+	if more := all - len(shown); more > 0 {
 		shown = append(shown, fmt.Sprintf("%d more", more))
 	}
 	return list(shown)

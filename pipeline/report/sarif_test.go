@@ -19,7 +19,7 @@ import (
 func writeSARIF(t *testing.T, a Audit, folder string) *sarif.Report {
 	t.Helper()
 	var b bytes.Buffer
-	check(t, a.SARIF(&b, folder))
+	check(t, a.SARIF(&b, Places{Data: folder, Apart: map[string]string{"test-data": "apart", "val-data": "/far/away"}}))
 	decoder := json.NewDecoder(bytes.NewReader(b.Bytes()))
 	decoder.DisallowUnknownFields()
 	check(t, decoder.Decode(new(sarif.Report)))
@@ -64,6 +64,24 @@ func TestSARIFIsOfTheStandard(t *testing.T) {
 	base := run.OriginalUriBaseIds[*place.URIBaseID]
 	if *place.URI != "a%20b/00000.jpg" || *base.URI != "file:///data/my%20photos/" {
 		t.Errorf("%s in %s", *place.URI, *base.URI)
+	}
+}
+
+// Images of a separate part are where that is.
+func TestSARIFKnowsSeparateParts(t *testing.T) {
+	a := makeAudit(11, []string{"cat"})
+	for i, image := range []string{"cat/1.jpg", "test-data/cat/1.jpg", "val-data/cat/1.jpg"} {
+		a.Rows[i].Image = image
+	}
+	run := writeSARIF(t, a, "photos").Runs[0]
+	for i, want := range []string{"%SRCROOT% photos/cat/1.jpg", "%SRCROOT% apart/cat/1.jpg", "VAL-DATA cat/1.jpg"} {
+		place := run.Results[i].Locations[0].PhysicalLocation.ArtifactLocation
+		if got := *place.URIBaseID + " " + *place.URI; got != want {
+			t.Errorf("%s is at %s, want %s", a.Rows[i].Image, got, want)
+		}
+	}
+	if base := run.OriginalUriBaseIds["VAL-DATA"]; base.URI == nil || *base.URI != "file:///far/away/" {
+		t.Errorf("validation images are in %v", run.OriginalUriBaseIds)
 	}
 }
 

@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -71,8 +72,11 @@ type Exclusion struct {
 // first in validation, else the first in train.
 func Exclude(rows []Row, part func(image string) string) Exclusion {
 	e := Exclusion{Images: map[string]audit.Kind{}}
-	groups := map[int][]Row{}
+	groups, stay := map[int][]Row{}, map[int]bool{} // stay: an image of the group does in any case
 	for _, r := range rows {
+		if r.Group > 0 && part(r.Image) == pipeline.TestPart {
+			stay[r.Group] = true // not all others of a large group are named
+		}
 		switch {
 		case part(r.Image) == "":
 			e.Unknown = append(e.Unknown, r.Image)
@@ -86,9 +90,13 @@ func Exclude(rows []Row, part func(image string) string) Exclusion {
 			e.add(r)
 		}
 	}
-	for _, rows := range groups {
-		e.excludeCopies(rows, part)
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		e.excludeCopies(groups[group], stay[group], part)
 	}
+	e.Accepted = slices.DeleteFunc(e.Accepted, func(image string) bool {
+		_, out := e.Images[image] // for something else
+		return out
+	})
 	for _, list := range []*[]string{&e.Test, &e.Accepted, &e.Unknown} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
@@ -103,8 +111,8 @@ func (e *Exclusion) add(r Row) {
 }
 
 // excludeCopies leaves out images of a group, of which rows are those that may be left
-// out, but not all of the group.
-func (e *Exclusion) excludeCopies(rows []Row, part func(image string) string) {
+// out, but not all of the group. stay says that another image stays in any case.
+func (e *Exclusion) excludeCopies(rows []Row, stay bool, part func(image string) string) {
 	slices.SortFunc(rows, func(a, b Row) int {
 		inTraining := func(r Row) bool { return part(r.Image) == pipeline.TrainPart }
 		if c := compareBool(inTraining(a), inTraining(b)); c != 0 {
@@ -116,19 +124,21 @@ func (e *Exclusion) excludeCopies(rows []Row, part func(image string) string) {
 		_, out := e.Images[image]
 		return part(image) != "" && !out
 	}
-	of := func(image string) func(Row) bool { return func(r Row) bool { return r.Image == image } }
-	other := false // an image of the group stays in any case
+	own := map[string]bool{}
+	for _, r := range rows {
+		own[r.Image] = true
+	}
 	for _, r := range rows {
 		for _, image := range r.Others {
-			other = other || stays(image) && !slices.ContainsFunc(rows, of(image))
+			stay = stay || !own[image] && stays(image)
 		}
 	}
 	for _, r := range rows {
 		switch {
-		case other:
+		case stay:
 			e.add(r)
 		case stays(r.Image):
-			other = true // this one
+			stay = true // this one
 		}
 	}
 }

@@ -224,6 +224,48 @@ func TestExcludeSparesTheTestPartAndOneOfEachGroup(t *testing.T) {
 	}
 }
 
+// Of overlapping groups, as two audits may find, the same images are left out each time.
+func TestExcludeIsTheSameEachTime(t *testing.T) {
+	copies := func(group int, image, other string) Row {
+		return Row{Finding: audit.Finding{Image: image, Kind: audit.NearCopy, Group: group, Others: []string{other}}}
+	}
+	rows := []Row{copies(1, "a", "b"), copies(1, "b", "a"), copies(2, "b", "c"), copies(2, "c", "b")}
+	for range 50 {
+		if e := Exclude(rows, func(string) string { return "train" }); len(e.Images) != 1 || e.Images["b"] == "" {
+			t.Fatalf("leaves out %v", e.Images)
+		}
+	}
+}
+
+// A finding of a large group names only some of the others.
+func TestExcludeKnowsATestImageThatIsNotNamed(t *testing.T) {
+	part := func(image string) string {
+		if image == "t" {
+			return "test"
+		}
+		return "train"
+	}
+	var rows []Row
+	for _, image := range []string{"a", "b", "t"} {
+		rows = append(rows, Row{Finding: audit.Finding{Image: image, Kind: audit.Duplicate, Group: 1, Others: []string{"a"}}})
+	}
+	if e := Exclude(rows, part); len(e.Images) != 2 || !slices.Equal(e.Test, []string{"t"}) {
+		t.Errorf("leaves out %v, in the test part %q", e.Images, e.Test)
+	}
+}
+
+// An image that is left out for something else does not stay because of what was accepted.
+func TestExcludeNamesAcceptedImagesThatStay(t *testing.T) {
+	rows := []Row{
+		{Finding: audit.Finding{Image: "a", Kind: audit.Dark}, Accepted: true},
+		{Finding: audit.Finding{Image: "a", Kind: audit.LabelError}},
+		{Finding: audit.Finding{Image: "b", Kind: audit.Dark}, Accepted: true},
+	}
+	if e := Exclude(rows, func(string) string { return "train" }); len(e.Images) != 1 || !slices.Equal(e.Accepted, []string{"b"}) {
+		t.Errorf("leaves out %v, accepted %q", e.Images, e.Accepted)
+	}
+}
+
 func TestSelectionIsAFileOrAFileWithAKind(t *testing.T) {
 	exists := func(path string) bool { return path == "odd:dark" }
 	for text, want := range map[string]Selection{

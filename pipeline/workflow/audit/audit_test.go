@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"tftl/pipeline/audit"
 	"tftl/pipeline/audit/findings"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/report"
 	"tftl/pipeline/workflow"
 )
 
@@ -120,6 +122,70 @@ func TestNoHeadJudgesWhatItHasLearnt(t *testing.T) {
 	}
 }
 
+// Whether a small data set can be audited is not up to chance.
+func TestSmallSetsHaveImagesThatDecide(t *testing.T) {
+	for seed := range uint64(20) {
+		j, _ := newJudge(t, 6, 6)
+		j.Config.Seed = seed
+		if err := j.predict(t.Context(), nil); err != nil || j.trained != j.Folds {
+			t.Fatalf("seed %d: %d heads, %v", seed, j.trained, err)
+		}
+	}
+}
+
+// Groups of a manifest stay whole when copies join them.
+func TestCopiesDoNotDivideGroups(t *testing.T) {
+	folder := t.TempDir()
+	var lines strings.Builder
+	lines.WriteString("path,label,group\n")
+	for i := range 60 {
+		name := fmt.Sprintf("%02d.jpg", i)
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&lines, "%s,%s,visit %d\n", name, []string{"cat", "dog"}[i%2], i/4)
+	}
+	list := filepath.Join(folder, "list.csv")
+	if err := os.WriteFile(list, []byte(lines.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	set, err := dataset.Open(list, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, err := set.Part(pipeline.AllParts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &judge{set: set, images: images}
+	visit := func(i int) int {
+		n, _ := strconv.Atoi(strings.TrimSuffix(images.Sample(i).ID, ".jpg"))
+		return n / 4
+	}
+	copies := []audit.Finding{
+		{Image: "01.jpg", Group: 1},
+		{Image: "21.jpg", Group: 1},
+		{Image: "22.jpg", Group: 2},
+		{Image: "42.jpg", Group: 2},
+	}
+	for seed := range uint64(5) {
+		folds, err := j.deal(5, seed, copies)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of := map[int]int{}
+		for i, fold := range folds {
+			if other, ok := of[visit(i)]; ok && other != fold {
+				t.Fatalf("seed %d: images of visit %d are in folds %d and %d", seed, visit(i), other, fold)
+			}
+			of[visit(i)] = fold
+		}
+		if of[0] != of[5] || of[5] != of[10] {
+			t.Errorf("seed %d: copies are in folds %d, %d and %d", seed, of[0], of[5], of[10])
+		}
+	}
+}
+
 // A class of one image cannot be judged, and a small one is named.
 func TestSmallClassesAreNamed(t *testing.T) {
 	j, _ := newJudge(t, 30, 1)
@@ -169,7 +235,7 @@ func TestAuditIsWrittenWholeOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	write := func(fail error) error {
-		return result.Write(t.Context(), output, "photos", brush{fail}, workflow.Env{})
+		return result.Write(t.Context(), output, report.Places{Data: "photos"}, brush{fail}, workflow.Env{})
 	}
 	if err := write(errors.New("full")); err == nil {
 		t.Error("a failure is not reported")

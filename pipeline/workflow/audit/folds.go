@@ -24,19 +24,45 @@ func (j *judge) deal(k int, seed uint64, copies []audit.Finding) ([]int, error) 
 	if err != nil {
 		return nil, err
 	}
-	first := map[int]string{} // image of each group
-	for _, f := range copies {
-		if image, ok := first[f.Group]; ok {
-			of[f.Image] = of[image]
-		} else {
-			first[f.Group] = f.Image
-		}
-	}
+	together := joined(j.set.Together(), copies)
+	first := map[string]int{} // fold of the first image of those that stay together
 	folds := make([]int, j.images.Len())
 	for i := range folds {
-		folds[i] = of[j.images.Sample(i).ID]
+		image := j.images.Sample(i).ID
+		fold, known := first[together[image]]
+		if !known {
+			fold = of[image]
+			first[together[image]] = fold
+		}
+		folds[i] = fold
 	}
 	return folds, nil
+}
+
+// joined gives the same name to all images that stay together, directly, as copies or
+// through others. names are those of images that stay together directly.
+func joined(names map[string]string, copies []audit.Finding) map[string]string {
+	of := map[string]string{} // a name that stands for another
+	root := func(name string) string {
+		for of[name] != "" {
+			name = of[name]
+		}
+		return name
+	}
+	first := map[int]string{} // name of each group
+	for _, f := range copies {
+		name := root(names[f.Image])
+		if other, ok := first[f.Group]; !ok {
+			first[f.Group] = name
+		} else if other = root(other); other != name {
+			of[name] = other
+		}
+	}
+	all := map[string]string{}
+	for image, name := range names {
+		all[image] = root(name)
+	}
+	return all
 }
 
 // tooFew is the error for a fold without images to learn from.
@@ -94,13 +120,24 @@ func (j *judge) predict(ctx context.Context, copies []audit.Finding) error {
 }
 
 // split lists the images that the head of a fold learns from, those that decide when it
-// stops, and those that it judges.
+// stops, and those that it judges. In a small data set, the fold may have all images
+// that were to decide; then the next ones do.
 func split(folds, stops []int, fold int) (learnt, validation, judged []int) {
+	stop := fold % validationShare
+	left := map[int]bool{} // numbers that images outside of the fold have
+	for i, f := range folds {
+		if f != fold {
+			left[stops[i]] = true
+		}
+	}
+	for len(left) > 0 && !left[stop] {
+		stop = (stop + 1) % validationShare
+	}
 	for i, f := range folds {
 		switch {
 		case f == fold:
 			judged = append(judged, i)
-		case stops[i] == fold%validationShare:
+		case stops[i] == stop:
 			validation = append(validation, i)
 		default:
 			learnt = append(learnt, i)

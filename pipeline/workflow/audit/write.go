@@ -36,6 +36,9 @@ func files() []string {
 	return []string{tableFile, probabilitiesFile, pageFile, sarifFile, summaryFile}
 }
 
+// Writes reports whether an audit writes a file of that name into its folder.
+func Writes(name string) bool { return slices.Contains(files(), name) }
+
 // Page is the path of the page in the folder of an audit.
 func Page(output string) string { return filepath.Join(output, pageFile) }
 
@@ -52,6 +55,10 @@ func free(folder string, overwrite bool) error {
 	option := pipeline.Option("output")
 	if err := atomicfile.RecoverDirBut(folder, keepOthers(folder)); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(filepath.Clean(folder)); err == nil && !info.IsDir() {
+		err := pipeline.Errorf(pipeline.BadUsage, "%s %s: exists and is not a folder", option, folder)
+		return pipeline.WithHint(err, "a new folder takes the place of the old one, so it cannot be a link either")
 	}
 	entries, err := os.ReadDir(folder)
 	switch {
@@ -84,7 +91,7 @@ func keepOthers(folder string) func(old string) error {
 	return func(old string) error {
 		entries, err := os.ReadDir(old)
 		for _, e := range entries {
-			if !slices.Contains(files(), e.Name()) {
+			if !Writes(e.Name()) {
 				err = errors.Join(err, os.Rename(filepath.Join(old, e.Name()), filepath.Join(folder, e.Name())))
 			}
 		}
@@ -101,9 +108,9 @@ type Painter interface {
 	Thumbnail(ctx context.Context, encoded []byte, sample pipeline.Sample) ([]byte, error)
 }
 
-// Write writes the audit into its folder: all files or none. base is the folder that the
-// names of images are relative to, as the user calls it.
-func (r *Result) Write(ctx context.Context, output, base string, painter Painter, env workflow.Env) error {
+// Write writes the audit into its folder: all files or none. places are the folders that
+// names of images are relative to, as the user calls them.
+func (r *Result) Write(ctx context.Context, output string, places report.Places, painter Painter, env workflow.Env) error {
 	a := r.Report()
 	pictures, err := r.paint(ctx, a.Wanted(), painter, env)
 	if err != nil {
@@ -114,7 +121,7 @@ func (r *Result) Write(ctx context.Context, output, base string, painter Painter
 			tableFile:         func(w io.Writer) error { return findings.WriteTable(w, r.Rows) },
 			probabilitiesFile: r.writeProbabilities,
 			pageFile:          func(w io.Writer) error { return a.HTML(w, pictures) },
-			sarifFile:         func(w io.Writer) error { return a.SARIF(w, base) },
+			sarifFile:         func(w io.Writer) error { return a.SARIF(w, places) },
 			summaryFile:       r.writeSummary,
 		} {
 			if err := atomicfile.Write(filepath.Join(tmp, name), write); err != nil {

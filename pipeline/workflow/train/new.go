@@ -70,9 +70,11 @@ func Prepare(ctx context.Context, r Request, env workflow.Env) (*Prepared, error
 	if set.Validation.Len() == 0 {
 		return nil, pipeline.About("data", pipeline.Errorf(pipeline.BadData, "%s: the validation part is empty", config.Data.Path))
 	}
-	if within(r.Output, config.Data.Path) {
-		err := pipeline.Errorf(pipeline.BadUsage, "output %s: is inside the data, %s, so the run's own pictures would be read as images", r.Output, config.Data.Path)
-		return nil, pipeline.About("data", pipeline.WithHint(err, "choose another %s", pipeline.Option("output")))
+	for _, data := range []string{config.Data.Path, config.Data.ValidationPath, config.Data.TestPath} {
+		if data != "" && within(r.Output, data) {
+			err := pipeline.Errorf(pipeline.BadUsage, "output %s: is inside the data, %s, so the run's own pictures would be read as images", r.Output, data)
+			return nil, pipeline.About("data", pipeline.WithHint(err, "choose another %s", pipeline.Option("output")))
+		}
 	}
 	if config.Training.ClassWeights, err = classWeights(r.ClassWeights, set); err != nil {
 		return nil, err
