@@ -161,6 +161,7 @@ func Merge(ctx context.Context, r Request, set *shard.Set, env workflow.Env) (*R
 	if err != nil {
 		return nil, err
 	}
+	result.stored = stored
 	n := &merged{set: set, columns: d.Columns, values: map[string][]string{}}
 	m := &measurement{Request: r, network: n, env: env}
 	decision, err := r.Decision.apply(stored, func() ([]pipeline.Prediction, error) { return n.validation(ctx) })
