@@ -129,6 +129,10 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	strangers, err := m.otherImages(ctx)
+	if err != nil {
+		return nil, err
+	}
 	decision, space, err := m.decide(ctx, stored, data)
 	if err != nil {
 		return nil, err
@@ -150,7 +154,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		once.Drop(paths(part, union(table.Choose(decision))))
 	}
 	table.Slices = m.slices(part)
-	others, err := m.others(ctx)
+	others, err := m.noveltyOf(ctx, strangers)
 	if err != nil {
 		return nil, err
 	}
