@@ -235,10 +235,10 @@ func (r ratings) wrong(first int) (n int) {
 
 // cannot is the error for a risk that cannot be promised.
 func (r ratings) cannot(risk, least float64) error {
-	n, fewest := len(r), int(math.Ceil(math.Log(Doubt/2)/math.Log1p(-risk)))
+	n, fewest := len(r), math.Ceil(math.Log(Doubt/2)/math.Log1p(-risk)) // may be more than an int
 	why := fmt.Sprintf("on the %d images of the validation part the model is too often wrong where it is confident", n)
-	if n < fewest {
-		why = fmt.Sprintf("%d images of the validation part are too few, even without a mistake: it takes at least %d", n, fewest)
+	if float64(n) < fewest {
+		why = fmt.Sprintf("%d images of the validation part are too few, even without a mistake: it takes at least %.0f", n, fewest)
 	}
 	err := pipeline.Errorf(pipeline.BadData, "%s risk=%s: cannot be promised: %s", optionAbstain, exact(risk), why)
 	least = math.Ceil(least*1000) / 1000

@@ -234,10 +234,10 @@ func (c column) method() method {
 	return c.interval
 }
 
-// lacks is the error for a decision that does not have what the metric needs.
-func (c column) lacks() error {
+// lacks is the error for a decision, d, that does not have what the metric needs.
+func (c column) lacks(d Decision) error {
 	if familiar, others := ofNovelty(c.name); familiar || others {
-		return lacksNovelty(c.name)
+		return lacksNovelty(c.name, d.ChecksNovelty())
 	}
 	err := pipeline.Errorf(pipeline.BadUsage, "metric %q: the model answers every image", c.name)
 	if c.needs(Decision{Set: 1}) {

@@ -61,10 +61,7 @@ func (g Gate) Known(classes []string, topK int) error {
 func (g Gate) LacksNovelty(checks, others bool) error {
 	ofFamiliar, ofOthers := ofNovelty(g.Name)
 	if ofFamiliar && !checks || ofOthers && !(checks && others) {
-		if !checks {
-			return g.wrap(lacksNovelty(metricFamiliar))
-		}
-		return g.wrap(lacksNovelty(g.Name))
+		return g.wrap(lacksNovelty(g.Name, checks))
 	}
 	return nil
 }
@@ -83,7 +80,7 @@ func (g Gate) Lacks(abstains, sets bool) error {
 		return nil
 	}
 	if c, _ := define(g.Name); c.needs != nil && !c.needs(d) {
-		return g.wrap(column{definition: c, name: g.Name}.lacks())
+		return g.wrap(column{definition: c, name: g.Name}.lacks(d))
 	}
 	return nil
 }

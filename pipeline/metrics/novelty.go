@@ -54,9 +54,10 @@ func ofNovelty(name string) (familiar, others bool) {
 	return name == metricFamiliar, name == metricNoveltyRecall || name == metricNoveltyROC || name == metricNoveltyFPR
 }
 
-// lacksNovelty is the error for a metric of novelty that is not measured.
-func lacksNovelty(name string) error {
-	if _, others := ofNovelty(name); others {
+// lacksNovelty is the error for a metric of novelty that is not measured, by a decision
+// that checks it or not.
+func lacksNovelty(name string, checks bool) error {
+	if _, others := ofNovelty(name); others && checks {
 		err := pipeline.Errorf(pipeline.BadUsage, "metric %q: there are no images of other things", name)
 		return pipeline.WithHint(err, "also give %s DIR", pipeline.Option("unfamiliar"))
 	}
@@ -123,11 +124,13 @@ type scoreOf struct {
 }
 
 func newScores(samples, others []float32) (s scores) {
-	for i, v := range samples {
-		s = append(s, scoreOf{v, i, false})
-	}
-	for i, v := range others {
-		s = append(s, scoreOf{v, i, true})
+	for k, list := range [][]float32{samples, others} {
+		for i, v := range list {
+			if math.IsNaN(float64(v)) { // unfamiliar, and equal to itself
+				v = float32(math.Inf(1))
+			}
+			s = append(s, scoreOf{v, i, k == 1})
+		}
 	}
 	slices.SortStableFunc(s, func(a, b scoreOf) int { return cmp.Compare(a.novelty, b.novelty) })
 	return s

@@ -40,13 +40,14 @@ func TestNoveltyIsMeasuredAsByScikitLearn(t *testing.T) {
 }
 
 func TestNoveltyAtTheEdges(t *testing.T) {
-	same := []float32{0.5, 0.5, 0.5, 2}
+	same, nan := []float32{0.5, 0.5, 0.5, 2}, float32(math.NaN())
 	for name, c := range map[string]struct {
 		samples, others []float32
 		want            map[string]float64
 	}{
 		"no others":    {same, nil, map[string]float64{"familiar": 0.75}},
 		"all the same": {same[:3], same[:3], map[string]float64{"familiar": 1, "novelty_recall": 0, "novelty_roc_auc": 0.5, "novelty_fpr95": 1}},
+		"no numbers":   {[]float32{nan, 0.5, nan}, []float32{2, nan}, map[string]float64{"familiar": 1.0 / 3, "novelty_recall": 1, "novelty_roc_auc": 0.5, "novelty_fpr95": 1}},
 		"apart":        {same[:3], []float32{2, 3}, map[string]float64{"familiar": 1, "novelty_recall": 1, "novelty_roc_auc": 1, "novelty_fpr95": 0}},
 	} {
 		r := Report{Values: Values{}}

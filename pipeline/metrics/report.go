@@ -72,7 +72,7 @@ func (r Report) Metric(name string) (Metric, error) {
 	}
 	m, ok := r.metric(c)
 	if !ok && c.needs != nil && !c.needs(r.Decision) {
-		return Metric{}, c.lacks()
+		return Metric{}, c.lacks(r.Decision)
 	}
 	if !ok {
 		return Metric{}, pipeline.Errorf(pipeline.BadData, "metric %q: is missing from this evaluation, which another version of tftl made", name)

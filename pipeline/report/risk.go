@@ -67,7 +67,7 @@ func drawRisk(t metrics.Table, r metrics.Report) (drawing, error) {
 	return d, err
 }
 
-// promises puts abstention and prediction sets into sentences.
+// promises puts abstention, novelty and prediction sets into sentences.
 func promises(d metrics.Decision) string {
 	text := ""
 	switch {
@@ -75,6 +75,9 @@ func promises(d metrics.Decision) string {
 		text += " Every image is answered" + from(d.ConfidenceFrom) + "."
 	case d.Abstains():
 		text += " Below a confidence of " + number(d.Confidence) + from(d.ConfidenceFrom) + " the answer is “unsure”."
+	}
+	if d.ChecksNovelty() {
+		text += " From a distance of " + number(d.Novelty) + " from the training images on" + from(d.NoveltyFrom) + " an image is unfamiliar and gets no answer."
 	}
 	if d.HasSets() {
 		text += " The prediction set has every class with a probability of at least " + number(d.Set) + from(d.SetFrom) + "."

@@ -16,7 +16,7 @@ import (
 // so that the training images and their batches depend only on the images and not
 // on what is cached. It is an error if all images are bad.
 func (e Env) Screen(ctx context.Context, part dataset.Part, digests *Digests, workers int) (dataset.Part, []check.Bad, error) {
-	decoder, err := e.Decoder(Input{Height: 1, Width: 1, Interpolation: "nearest"}, 1)
+	decoder, err := e.screen()
 	if err != nil {
 		return part, nil, err
 	}
@@ -25,6 +25,27 @@ func (e Env) Screen(ctx context.Context, part dataset.Part, digests *Digests, wo
 		return part, nil, err
 	}
 	return withoutBad(part, bad)
+}
+
+// screen opens a decoder for finding out whether images can be decoded.
+func (e Env) screen() (Decoder, error) {
+	return e.Decoder(Input{Height: 1, Width: 1, Interpolation: "nearest"}, 1)
+}
+
+// ScreenImages lists the bad ones among images of no data set, and warns of each.
+func (e Env) ScreenImages(ctx context.Context, images pipeline.Encoded, workers int) ([]check.Bad, error) {
+	decoder, err := e.screen()
+	if err != nil {
+		return nil, err
+	}
+	bad, err := check.Unusable(ctx, images, decoder.Decode, workers, e.Progress)
+	if err := firstError(err, decoder.Close()); err != nil {
+		return nil, err
+	}
+	for _, b := range bad {
+		e.Warn("image %s is skipped: %s", b.Sample.ID, b.Reason)
+	}
+	return bad, nil
 }
 
 // undecodable lists the images of a part that cannot be decoded.

@@ -104,6 +104,7 @@ type Result struct {
 	request Request
 	env     workflow.Env
 	kept    bool              // whether the run's folder keeps it
+	stored  metrics.Decision  // with the run, when the measurement began
 	novelty *pipeline.Novelty // that the model is to judge by; nil for its own
 	others  []float32         // the novelty of images of other things
 	digest  string            // of predictions.csv, once it is kept
@@ -128,6 +129,10 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	if err != nil {
 		return nil, err
 	}
+	strangers, err := m.otherImages(ctx)
+	if err != nil {
+		return nil, err
+	}
 	decision, space, err := m.decide(ctx, stored, data)
 	if err != nil {
 		return nil, err
@@ -149,7 +154,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 		once.Drop(paths(part, union(table.Choose(decision))))
 	}
 	table.Slices = m.slices(part)
-	others, err := m.others(ctx)
+	others, err := m.noveltyOf(ctx, strangers)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +164,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 	env.Remember()
 	result := &Result{
 		Table: table, Images: part, Skipped: skipped, LikeProbabilities: alike.Probabilities(),
-		run: held, images: images, request: r, env: env, kept: kept, novelty: space, others: others,
+		run: held, images: images, request: r, env: env, kept: kept, stored: stored, novelty: space, others: others,
 	}
 	if data.set.Train.Len()+data.set.Validation.Len() > 0 {
 		result.Report.Part = data.part
@@ -170,11 +175,7 @@ func Run(ctx context.Context, r Request, n Network, env workflow.Env) (*Result, 
 // begin checks a request against a model's classes, and returns the decision that is
 // stored with the model.
 func (r Request) begin(labels []string, env workflow.Env) (stored metrics.Decision, err error) {
-	stored, err = ReadDecision(r.Model, len(labels))
-	if rundir.Damaged(err) && r.Decision.replaces() {
-		stored, err = metrics.Decision{}, nil
-	}
-	if err != nil {
+	if stored, err = r.readDecision(len(labels)); err != nil {
 		return stored, err
 	}
 	if err := r.CheckClasses(labels); err != nil {
@@ -193,6 +194,16 @@ func (r Request) begin(labels []string, env workflow.Env) (stored metrics.Decisi
 		env.Warn("%v", message)
 	}
 	return stored, nil
+}
+
+// readDecision reads the decision that is stored with the model. A damaged one does not
+// matter if the request leaves nothing of it.
+func (r Request) readDecision(classes int) (metrics.Decision, error) {
+	stored, err := ReadDecision(r.Model, classes)
+	if rundir.Damaged(err) && r.Decision.replaces() {
+		return metrics.Decision{}, nil
+	}
+	return stored, err
 }
 
 // images opens the data, and returns the part to measure.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,18 +81,14 @@ func (r *Result) Keep(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	if err := r.unchanged(); err != nil {
+		return err
+	}
 	run := r.run.Dir
 	if err := run.SweepEvaluation(); err != nil {
 		return err
 	}
-	if r.request.Decision.asks() {
-		if err := keepDecision(run, r.Report.Decision); err != nil {
-			return err
-		}
-	} else if err := run.RestoreDecision(); err != nil {
-		return err
-	}
-	if err := r.serve(run); err != nil {
+	if err := r.decide(run); err != nil {
 		return err
 	}
 	if err := r.keepPredictions(run); err != nil {
@@ -111,6 +108,37 @@ func (r *Result) Keep(ctx context.Context) error {
 	}
 	r.digest, err = run.PredictionsDigest()
 	return err
+}
+
+// unchanged is an error if another evaluation has changed the decision since this one
+// read it. What was measured is of the old one, and so would be the model's graph.
+func (r *Result) unchanged() error {
+	now, err := r.request.readDecision(len(r.Table.Classes))
+	if err != nil || now == r.stored || now == r.Report.Decision {
+		return err
+	}
+	err = pipeline.Errorf(pipeline.Other, "run %s: another evaluation changed the decision meanwhile: nothing is written", printable.Text(r.run.Path))
+	return pipeline.WithHint(err, "evaluate again")
+}
+
+// decide stores the decision, if the request changed it, and tells the model. A process
+// may be killed between the two. So a model judges novelty before the decision says that
+// it does, and never the other way round.
+func (r *Result) decide(run rundir.Dir) error {
+	store := run.RestoreDecision
+	if r.request.Decision.asks() {
+		store = func() error { return keepDecision(run, r.Report.Decision) }
+	}
+	steps := []func() error{store, func() error { return r.serve(run) }}
+	if r.novelty != nil {
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serve tells the run's model which images it answers.

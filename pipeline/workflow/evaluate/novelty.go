@@ -3,6 +3,8 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 
 	"tftl/internal/printable"
 	"tftl/pipeline"
@@ -176,22 +178,46 @@ func (r Request) checkNovelty(stored metrics.Decision) error {
 
 func (d DecisionRequest) checksNovelty() bool { return d.Novelty != nil && *d.Novelty > 0 }
 
-// others returns the novelty of the images of other things.
-func (m *measurement) others(ctx context.Context) (scores []float32, err error) {
+// otherImages lists the images of other things, without bad ones if those are to be
+// skipped.
+func (m *measurement) otherImages(ctx context.Context) (list images, err error) {
 	if m.Unfamiliar == "" {
 		return nil, nil
 	}
-	var list images
+	wrap := func(err error) error { return pipeline.Errorf(pipeline.KindOf(err), "%s: %w", optionUnfamiliar, err) }
+	if _, err := os.Stat(m.Unfamiliar); err != nil {
+		return nil, pipeline.Errorf(pipeline.BadData, "%s: %w", optionUnfamiliar, err)
+	}
 	for image, err := range dataset.Unlabelled([]string{m.Unfamiliar}, m.Dataset, nil, func(w pipeline.Message) { m.env.Warn("%v", w) }) {
 		if err != nil {
-			return nil, err
+			return nil, wrap(err)
 		}
 		list = append(list, image)
 	}
+	if m.OnBadImage == train.SkipBadImages {
+		bad, err := m.env.ScreenImages(ctx, list, m.Workers)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range slices.Backward(bad) {
+			list = slices.Delete(list, b.Index, b.Index+1)
+		}
+		if len(list) == 0 {
+			return nil, pipeline.Errorf(pipeline.BadData, "%s: all images in %s are bad", optionUnfamiliar, printable.Text(m.Unfamiliar))
+		}
+	}
 	m.env.Say("%s: %d images of other things", printable.Text(m.Unfamiliar), len(list))
+	return list, nil
+}
+
+// noveltyOf returns the novelty of the images of other things.
+func (m *measurement) noveltyOf(ctx context.Context, list images) (scores []float32, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
 	for some, err := range m.network.Predict(ctx, list, m.BatchSize) {
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", optionUnfamiliar, err)
+			return nil, pipeline.Errorf(pipeline.KindOf(err), "%s: %w", optionUnfamiliar, err)
 		}
 		for _, p := range some {
 			scores = append(scores, p.Novelty)

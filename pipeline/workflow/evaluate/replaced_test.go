@@ -41,6 +41,27 @@ func TestARunThatIsReplacedMeanwhile(t *testing.T) {
 	}
 }
 
+// Of two evaluations at once, the one that ends last must not tell the model of the
+// decision that it read before the other changed it.
+func TestADecisionThatIsChangedMeanwhile(t *testing.T) {
+	s := newSetting(t)
+	early, threshold := s.evaluate(s.request()), 0.4
+	r := s.request()
+	r.Decision.Threshold = &threshold
+	late := s.evaluate(r)
+	s.must(late.Keep(t.Context()))
+	s.must(late.Keep(t.Context()))
+	kept, err := os.ReadFile(s.path("run/evaluation.json"))
+	s.must(err)
+	if err := early.Keep(t.Context()); err == nil || !strings.Contains(err.Error(), "changed the decision meanwhile: nothing is written") {
+		t.Errorf("keep: %v", err)
+	}
+	if now, err := os.ReadFile(s.path("run/evaluation.json")); err != nil || string(now) != string(kept) {
+		t.Errorf("%v: something was written", err)
+	}
+	s.must(s.evaluate(s.request()).Keep(t.Context()))
+}
+
 func (s *setting) must(err error) {
 	s.t.Helper()
 	if err != nil {

@@ -36,6 +36,7 @@ type details struct {
 	Part     string            `json:"part"`
 	Columns  []string          `json:"columns,omitempty"`
 	SkipsBad bool              `json:"skips_bad,omitempty"`
+	Novelty  float64           `json:"novelty,omitempty"` // of the decision by which the shards judged it
 	Skipped  []rundir.BadImage `json:"skipped,omitempty"` // of all shards
 }
 
@@ -55,14 +56,15 @@ func RunShard(ctx context.Context, r ShardRequest, n Network, out io.Writer, env
 	if err != nil {
 		return err
 	}
-	if _, _, err := m.judge(ctx, stored, data); err != nil {
+	judged, _, err := m.judge(ctx, stored, data)
+	if err != nil {
 		return err
 	}
 	h := r.Header
 	h.Shard, h.Block, h.Classes = r.Shard, r.BatchSize, n.Classes()
 	h.Details, err = json.Marshal(details{
 		Decision: r.Decision, Own: data.own, Parts: data.set.Train.Len()+data.set.Validation.Len() > 0, Part: data.part,
-		Columns: r.Dataset.Columns, SkipsBad: r.OnBadImage == train.SkipBadImages, Skipped: skipped,
+		Columns: r.Dataset.Columns, SkipsBad: r.OnBadImage == train.SkipBadImages, Skipped: skipped, Novelty: judged.Novelty,
 	})
 	if err != nil {
 		return err
@@ -161,6 +163,11 @@ func Merge(ctx context.Context, r Request, set *shard.Set, env workflow.Env) (*R
 	if err != nil {
 		return nil, err
 	}
+	if stored.Novelty != d.Novelty {
+		err := pipeline.Errorf(pipeline.BadData, "the novelty that is stored with %s is not the one of the shards", r.Model)
+		return nil, pipeline.WithHint(err, "evaluate the shards again")
+	}
+	result.stored = stored
 	n := &merged{set: set, columns: d.Columns, values: map[string][]string{}}
 	m := &measurement{Request: r, network: n, env: env}
 	decision, err := r.Decision.apply(stored, func() ([]pipeline.Prediction, error) { return n.validation(ctx) })
