@@ -142,7 +142,7 @@ setup:
 test: test-go test-python test-kernels
 
 test-go: testdata
-	$(GO) test -timeout 20m -ldflags '-r "$(LIB)/lib"' ./...
+	$(GO) test -timeout 40m -ldflags '-r "$(LIB)/lib"' ./...
 
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
