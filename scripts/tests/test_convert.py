@@ -64,7 +64,7 @@ def test_each_form_predicts_what_tftl_did(run, photos, tmp_path, capsys):
         right = np.array(want.classes)[got.argmax(axis=1)] == want.labels
         assert float(shown[name][3]) == pytest.approx(right.mean(), abs=1e-4)
     sizes = [(tmp_path / name).stat().st_size for name in files]
-    if sizes[0] > 10_000:  # otherwise most of the file is the graph
+    if "gap" not in run.parent.name:  # whose file is the graph more than weights
         assert sizes[1] < sizes[0] and sizes[2] <= sizes[0]  # some tensors stay float32
 
 
