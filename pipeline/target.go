@@ -49,15 +49,15 @@ func (p Plan) weight(s Sample) float32 {
 func hits(targets, logits []float32, classes int) int {
 	count := 0
 	for i := 0; i < len(logits); i += classes {
-		if largest(logits[i:i+classes]) == largest(targets[i:i+classes]) {
+		if Largest(logits[i:i+classes]) == Largest(targets[i:i+classes]) {
 			count++
 		}
 	}
 	return count
 }
 
-// largest returns the index of the first of the largest values.
-func largest(values []float32) int {
+// Largest returns the index of the first of the largest values. NaN is never larger.
+func Largest(values []float32) int {
 	best := 0
 	for i, v := range values {
 		if v > values[best] {

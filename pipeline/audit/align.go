@@ -91,7 +91,7 @@ type spot struct {
 	u    float64 // where it is in b, from -0.5 to 0.5
 }
 
-// move places b anew.
+// move changes where b lies.
 func (s *overlay) move(p placement) {
 	s.columns = spots(s.columns[:0], s.b.width, s.a.width, s.every, p.scale[0], p.middle[0])
 	s.rows = spots(s.rows[:0], s.b.height, s.a.height, s.every, p.scale[1], p.middle[1])

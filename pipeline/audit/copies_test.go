@@ -161,7 +161,7 @@ func TestFlatImagesAreNoCopies(t *testing.T) {
 	}
 }
 
-// A group may have images of all kinds; each is told from what it has in common with others.
+// A group may mix kinds of copies: the kind of each image is the closest that it has with any other.
 func TestKindsAndLeaks(t *testing.T) {
 	one, other, third := scene(1, 200, 150), scene(2, 150, 200), scene(3, 180, 180)
 	all := files{

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"tftl/pipeline"
 )
 
 // Estimate is a number of images with its 95% interval.
@@ -155,7 +157,7 @@ func (l labels) candidates(lowest []float64) candidates {
 				c.classes, c.values = append(c.classes, int32(class)), append(c.values, float64(p))
 			}
 		}
-		c.from, c.likely = append(c.from, int32(len(c.classes))), append(c.likely, int32(argmax(row)))
+		c.from, c.likely = append(c.from, int32(len(c.classes))), append(c.likely, int32(pipeline.Largest(row)))
 	}
 	return c
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"tftl/pipeline"
 )
 
 // Two probabilities that differ by less than this count as equal, as in cleanlab.
@@ -68,20 +70,9 @@ func (l labels) confident(i int, thresholds []float64) int {
 		}
 	}
 	if several {
-		return argmax(l.row(i))
+		return pipeline.Largest(l.row(i))
 	}
 	return found
-}
-
-// argmax is the first of the most probable classes.
-func argmax(row []float32) int {
-	best := 0
-	for class, p := range row {
-		if p > row[best] {
-			best = class
-		}
-	}
-	return best
 }
 
 // joint counts the images by their given class and, in each row, by the class that

@@ -177,7 +177,7 @@ func TestCleanDataHaveFewOutliers(t *testing.T) {
 
 func TestCopiesAreNoOutliers(t *testing.T) {
 	v := cloud(60, 64, 1)
-	for i := 1; i < 60; i++ { // all the same but for rounding
+	for i := 1; i < 60; i++ { // equal up to rounding
 		copy(v.row(i), v.row(0))
 		v.row(i)[i] *= 1 + 1e-5
 	}

@@ -165,7 +165,7 @@ func TestTheSameLabelErrorsAsCleanlab(t *testing.T) {
 			t.Errorf("seed %d, rare %v: %d findings, want %d", c.Seed, c.Rare, len(judged.Findings), len(c.Issues))
 			continue
 		}
-		for i, f := range judged.Findings { // the order, but for images that are equal
+		for i, f := range judged.Findings { // in the same order; images with equal scores may be swapped
 			if math.Abs(1-f.Score-c.Quality[i]) > 1e-6 {
 				t.Errorf("seed %d: finding %d: score %v, want %v", c.Seed, i, f.Score, 1-c.Quality[i])
 			}

@@ -193,7 +193,7 @@ func (j *judge) result(found []audit.Finding) *Result {
 	for _, p := range j.predictions {
 		if p.Probabilities != nil {
 			judged++
-			if likeliest(p.Probabilities) == p.Sample.Label {
+			if pipeline.Largest(p.Probabilities) == p.Sample.Label {
 				right++
 			}
 		}
@@ -215,16 +215,6 @@ func (j *judge) result(found []audit.Finding) *Result {
 		s.Gates = append(s.Gates, g.Check(*s))
 	}
 	return r
-}
-
-func likeliest(probabilities []float32) int {
-	best := 0
-	for class, p := range probabilities {
-		if p > probabilities[best] {
-			best = class
-		}
-	}
-	return best
 }
 
 // partsOf is the part of each image.
