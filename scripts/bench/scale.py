@@ -7,7 +7,8 @@ Prints a Markdown table. Growth is relative to the size before. Bytes are of the
 each image that was added.
 
 "Many classes" is an evaluation of up to 50,000 of these images with 1,000 other labels. All but
-three of a class are its test part, they are in the cache, and all probabilities are kept.
+three of a class are its test part, they are in the cache, and all probabilities are kept. That and
+what trains many heads is left out with more than 50,000 images.
 """
 
 from __future__ import annotations
@@ -72,8 +73,13 @@ def commands(data: Path, model: Path, work: Path, size: int) -> dict[str, Callab
         words += ["--epochs", 2, "--patience", 0, "--lr", "1e-3", "--quiet", "--output", output]
         return measured([*words, *more])
 
-    def evaluate(run: Path) -> Run:
-        return measured([tftl, "evaluate", "--model", run, "--quiet"])
+    def evaluate(run: Path, *more: str) -> Run:
+        return measured([tftl, "evaluate", "--model", run, "--quiet", *more])
+
+    def heads(command: str) -> Run:
+        """A command that trains many heads on the features that are in the cache."""
+        words = [tftl, command, "--data", data, "--model", model, "--cache-dir", work / "cache"]
+        return measured([*words, "--quiet", "--output", work / command])
 
     def evaluate_many() -> Run:
         fit(relabelled(files, work / "many.csv"), work / "many", "--allow-outside")
@@ -90,7 +96,12 @@ def commands(data: Path, model: Path, work: Path, size: int) -> dict[str, Callab
         "predict": lambda: measured(predict, stdin=paths),
     }
     if size <= 50_000:
-        all_commands["evaluate, many classes"] = evaluate_many
+        all_commands |= {
+            "audit": lambda: heads("audit"),
+            "curve": lambda: heads("curve"),
+            "evaluate, with abstention": lambda: evaluate(run, "--abstain", "coverage=0.9"),
+            "evaluate, many classes": evaluate_many,
+        }
     return all_commands
 
 

@@ -75,10 +75,9 @@ def test_evaluation():
 def test_scale(tmp_path):
     found = rows(run("scale.py", 300, 400, "--images", tmp_path))
     commands = ["inspect", "split", "fit, empty cache", "fit, all in the cache", "evaluate"]
+    commands += ["predict", "audit", "curve", "evaluate, with abstention", "evaluate, many classes"]
     assert [row[:2] for row in found] == [
-        [command, size]
-        for command in [*commands, "predict", "evaluate, many classes"]
-        for size in ("300", "400")
+        [command, size] for command in commands for size in ("300", "400")
     ]
 
 
