@@ -26,8 +26,8 @@ type Copies struct {
 	Progress pipeline.Progress
 }
 
-// Unreadable is an image that could not be decoded, and why.
-type Unreadable struct {
+// Undecoded is an image that could not be decoded, and why.
+type Undecoded struct {
 	Index int
 	Err   error
 }
@@ -40,7 +40,7 @@ type Unreadable struct {
 //
 // It keeps about 14 KB of an image. The result depends on the images and their order
 // alone.
-func (c Copies) Find(ctx context.Context) ([]Finding, []Unreadable, error) {
+func (c Copies) Find(ctx context.Context) ([]Finding, []Undecoded, error) {
 	f := &finder{Copies: c, hasher: phash.New(), detector: newDetector()}
 	bad, err := f.read(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ type finder struct {
 }
 
 // read reads all images. Those that cannot be decoded are listed.
-func (f *finder) read(ctx context.Context) ([]Unreadable, error) {
+func (f *finder) read(ctx context.Context) ([]Undecoded, error) {
 	n := f.Images.Len()
 	f.pictures = make([]picture, n)
 	failures := make([]error, n)
@@ -90,10 +90,10 @@ func (f *finder) read(ctx context.Context) ([]Unreadable, error) {
 	if err != nil {
 		return nil, err
 	}
-	var bad []Unreadable
+	var bad []Undecoded
 	for i, err := range failures {
 		if err != nil {
-			bad = append(bad, Unreadable{i, err})
+			bad = append(bad, Undecoded{i, err})
 		}
 	}
 	return bad, nil

@@ -13,6 +13,7 @@ const (
 	SamePixels  Kind = "same-pixels" // files with the same pixels in other bytes
 	NearCopy    Kind = "near-copy"   // resized, recompressed, mirrored, rotated, cropped or brightened
 	Outlier     Kind = "outlier"     // far from all other images in feature space
+	Unreadable  Kind = "unreadable"  // cannot be decoded
 	Blank       Kind = "blank"       // one colour
 	Dark        Kind = "dark"
 	Overexposed Kind = "overexposed"
@@ -23,7 +24,7 @@ const (
 
 // Kinds lists the kinds in order.
 func Kinds() []Kind {
-	return []Kind{LabelError, Duplicate, SamePixels, NearCopy, Outlier, Blank, Dark, Overexposed, Blurred, Tiny, OddShape}
+	return []Kind{LabelError, Duplicate, SamePixels, NearCopy, Outlier, Unreadable, Blank, Dark, Overexposed, Blurred, Tiny, OddShape}
 }
 
 // Finding is one image with something that is wrong or worth a look. Images of one

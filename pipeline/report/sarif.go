@@ -183,7 +183,7 @@ func sarifLevel(k audit.Kind, leak bool) string {
 	switch {
 	case leak:
 		return "error"
-	case k == audit.LabelError || k == audit.Blank:
+	case k == audit.LabelError || k == audit.Unreadable || k == audit.Blank:
 		return "warning"
 	}
 	return "note"
@@ -255,6 +255,8 @@ func kindSentence(k audit.Kind) string {
 		return "The image is a changed copy of another"
 	case audit.Outlier:
 		return "The image is unlike all others"
+	case audit.Unreadable:
+		return "The image cannot be read"
 	case audit.Blank:
 		return "The image has only one colour"
 	case audit.Dark:
@@ -278,6 +280,8 @@ func kindAdvice(k audit.Kind) string {
 		return "Keep one of the copies, or keep all of them in one part: a copy of a training image in the test part makes its metrics too good."
 	case k == audit.Outlier:
 		return "Look at the image. It may show something else, or be a rare case that needs more photographs."
+	case k == audit.Unreadable:
+		return "Get a good copy of the file, convert it to a format that is read, or remove it."
 	}
 	return "Look at the image. If it shows nothing of its class, train without it."
 }

@@ -42,8 +42,9 @@ def main() -> None:
 
 def out_of_fold(data: Path, model: Path, folds: int, work: Path) -> str:
     """predictions.csv of all images, each predicted by a model that has not seen it."""
-    manifest = work / f"{data.name}.csv"
-    call(TFTL, "split", data, "--folds", folds, "--output", manifest, "--quiet")
+    manifest, near = work / f"{data.name}.csv", work / f"{data.name}-images"
+    near.symlink_to(data.resolve())  # paths decide the parts, and must not depend on where data is
+    call(TFTL, "split", near, "--folds", folds, "--output", manifest, "--quiet")
     lines: list[str] = []
     for fold in range(folds):
         run = work / f"{data.name}-{fold}"

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Compares the time of the same training in Keras and in `tftl fit`.
+"""Compares the time of the same training in Keras, in PyTorch and in `tftl fit`.
 
 The Keras code is that of "Building powerful image classification models using very little data":
 VGG16 frozen, a flatten head with a hidden layer of 256, Adam, five epochs with shear 0.2, zoom 0.2
 and horizontal flips. Keras validates on pixels every epoch and tftl on cached features, so the
 seconds of training alone, where both do the same work, are shown separately. Processor seconds are
 shown too, since a busy machine affects them less. In bfloat16 if the processor has it, and tftl in
-int8 if the network is calibrated.
+int8 if the network is calibrated. PyTorch is not as in the article but as fast as we can make it:
+article_torch.py says how.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+import peers
 from measure import ROOT, Run, measured, precisions, processor, say, table
 
 BATCH, EPOCHS, UNITS, RATE = 32, 5, 256, 1e-4
@@ -32,27 +34,29 @@ def main() -> None:
     )
     parser.add_argument("--model", type=Path, default=ROOT / "savedmodels" / "vgg16")
     parser.add_argument("--rounds", type=int, default=1, help="default: 1")
+    parser.add_argument("--programs", nargs="+", default=[*PROGRAMS], choices=[*PROGRAMS])
     parser.add_argument("--keras", metavar="PRECISION", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.keras:
         print(json.dumps(keras_fit(options.data, options.model, options.keras)))
         return
-    known = precisions()
-    tried = {f"Keras {precision}": keras for precision in known}
+    if "PyTorch" in options.programs:
+        peers.install_torch()
+    tried = [(name, precision) for name in options.programs for precision in precisions()]
     about = json.loads((options.model / "assets.extra" / "tftl.json").read_text())
-    if (about.get("int8") or {}).get("ranges"):
-        known.append("int8")
-    tried |= {f"tftl {precision}": tftl for precision in known}
-    taken: dict[str, list[Run]] = {name: [] for name in tried}
+    if "tftl" in options.programs and (about.get("int8") or {}).get("ranges"):
+        tried.append(("tftl", "int8"))
+    taken: dict[str, list[Run]] = {}
     for _ in range(options.rounds):
-        for name, run in tried.items():
-            taken[name].append(run(options, name.split()[1]))
-            say(f"{name}: {taken[name][-1]}")
+        for name, precision in tried:
+            one = PROGRAMS[name](options, precision)
+            taken.setdefault(f"{name} {precision}", []).append(one)
+            say(f"{name} {precision}: {one}")
     report(taken)
 
 
 def report(taken: dict[str, list[Run]]) -> None:
-    """Print the medians, and how much longer Keras takes."""
+    """Print the medians, and how much longer the first of them takes."""
     medians = {
         name: (
             median(one.printed["train"] for one in runs),
@@ -61,7 +65,7 @@ def report(taken: dict[str, list[Run]]) -> None:
         )
         for name, runs in taken.items()
     }
-    first = medians["Keras float32"]
+    first = next(iter(medians.values()))
     rows = []
     for name, values in medians.items():
         cells = [[f"{v:.0f} s", f"{of / v:.2f}"] for v, of in zip(values, first, strict=True)]
@@ -78,6 +82,15 @@ def keras(options: argparse.Namespace, precision: str) -> Run:
     return measured(command, {"TF_CPP_MIN_LOG_LEVEL": "3"})
 
 
+def pytorch(options: argparse.Namespace, precision: str) -> Run:
+    """Run its script in PyTorch's environment."""
+    network = json.loads((options.model / "assets.extra" / "tftl.json").read_text())["backbone"]
+    script = Path(__file__).with_name("article_torch.py")
+    command = [peers.TORCH / "bin/python", script, options.data, "--network", network]
+    command += ["--precision", precision, "--epochs", EPOCHS, "--batch", BATCH]
+    return measured([*command, "--units", UNITS, "--lr", RATE])
+
+
 def tftl(options: argparse.Namespace, precision: str) -> Run:
     """Run `tftl fit` with an empty cache."""
     with tempfile.TemporaryDirectory(prefix="tftl-article-") as work:
@@ -92,6 +105,9 @@ def tftl(options: argparse.Namespace, precision: str) -> Run:
     epochs = [line["train"] for line in lines if line["phase"] == "epoch"]
     assert len(epochs) == EPOCHS
     return Run(taken.seconds, taken.processor, taken.memory, {"train": sum(epochs)})
+
+
+PROGRAMS = {"Keras": keras, "PyTorch": pytorch, "tftl": tftl}
 
 
 def keras_fit(data: Path, model: Path, precision: str) -> dict[str, float]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# article.sh DATA [ROUNDS]: times five epochs of training with augmentation in Keras and in tftl
+# article.sh DATA [ROUNDS]: times five epochs of training with augmentation in Keras, PyTorch and tftl
 # fit, in float32 and bfloat16, and in int8 if MODEL is calibrated; article.py says what is trained.
 #
 # DATA has train/ and val/, each with one folder per class. MODEL is the exported network, VGG16

@@ -15,6 +15,7 @@ import (
 	"tftl/pipeline/audit"
 	"tftl/pipeline/audit/findings"
 	"tftl/pipeline/dataset"
+	"tftl/pipeline/rundir"
 	"tftl/pipeline/workflow"
 	"tftl/pipeline/workflow/train"
 )
@@ -90,7 +91,18 @@ func Run(ctx context.Context, r Request, env workflow.Env) (result *Result, err 
 	if err != nil {
 		return nil, err
 	}
+	found = append(found, unreadable(heads.Skipped)...)
+	findings.Sort(found)
 	return j.result(found), nil
+}
+
+// unreadable are findings of images that could not be read.
+func unreadable(skipped []rundir.BadImage) []audit.Finding {
+	var found []audit.Finding
+	for _, s := range skipped {
+		found = append(found, audit.Finding{Image: s.ID, Kind: audit.Unreadable, Score: 1, Label: s.Class, Part: s.Part, Detail: s.Reason})
+	}
+	return found
 }
 
 // judge is an audit in progress.
@@ -138,7 +150,6 @@ func (j *judge) find(ctx context.Context) ([]audit.Finding, error) {
 	for i := range found {
 		found[i].Part = part[found[i].Image]
 	}
-	findings.Sort(found)
 	return found, nil
 }
 
