@@ -23,7 +23,7 @@
 #                        hour. DATA=DIR as above; else the plants
 # make bench-audit-copies
 #                        plant copies in photographs and count what tftl, cleanvision and hashes
-#                        find; half an hour. DATA=DIR as above, COPIES=50 takes less
+#                        find; half an hour. DATA=DIR adds your own, COPIES=50 takes less
 # make bench-curve       measure how often the intervals of a learning curve hold what is found with
 #                        twice the photographs; half an hour. DATA=DIR adds your own, ROUNDS=5 measures less
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
@@ -257,8 +257,8 @@ $(COPIES_PEERS): scripts/requirements-copies.txt | setup
 	@touch $@
 
 .PHONY: bench-audit-copies
-bench-audit-copies: bin/copies $(COPIES_PEERS) $(FETCHED) $(if $(DATA),,$(PLANTS)/SOURCES.txt)
-	@$(VENV_PYTHON) -u scripts/bench/audit_copies.py $(or $(DATA),$(ANIMALS) $(PLANTS)) $(if $(COPIES),--copies $(COPIES))
+bench-audit-copies: bin/copies $(COPIES_PEERS) $(ANIMALS)/SOURCES.txt $(PLANTS)/SOURCES.txt
+	@$(VENV_PYTHON) -u scripts/bench/audit_copies.py $(ANIMALS) $(PLANTS) $(if $(DATA),'$(DATA)') $(if $(COPIES),--copies $(COPIES))
 
 .PHONY: bench-abstain
 bench-abstain: build bin/promises savedmodels/vgg16-gap/saved_model.pb $(FETCHED) $(PLANTS)/SOURCES.txt
