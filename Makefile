@@ -149,7 +149,13 @@ PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 BENCH := copies frozen input promises steps together # programs of scripts/bench
 
-test-python: build testdata bin/evaluations $(addprefix bin/,$(BENCH))
+# KerasHub, which the exporter can use and nothing else needs.
+KERAS_HUB := build/keras-hub
+$(KERAS_HUB): scripts/requirements-keras-hub.txt | setup
+	@rm -rf $@ && $(VENV_PYTHON) -m pip install --quiet --no-deps --target $@ --requirement $<
+	@touch $@
+
+test-python: build testdata $(KERAS_HUB) bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
 
 # What must hold with any kernels: the same tests without oneDNN, and as on a processor without
@@ -164,7 +170,7 @@ test-kernels: build testdata
 	done
 
 .PHONY: test-backbones
-test-backbones: build testdata
+test-backbones: build testdata $(KERAS_HUB)
 	$(VENV_PYTHON) -m pytest -m slow
 
 .PHONY: testdata

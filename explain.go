@@ -26,7 +26,7 @@ type explainer struct {
 func (c *Classifier) Explainer(network pipeline.Predictor, dir string) (pipeline.Predictor, error) {
 	if !c.Network.Explains() {
 		err := pipeline.Errorf(pipeline.BadModel, "model %s: cannot explain: signature \"explain\" is missing", c.path)
-		return nil, pipeline.WithHint(err, "export the network again with tftl-export and train the new export")
+		return nil, pipeline.WithHint(err, "a network whose features are one vector has no heat maps; if yours has feature maps, export it again with tftl-export and train the new export")
 	}
 	return &explainer{model: c, network: network, dir: dir, taken: map[string]int{}}, os.MkdirAll(dir, 0o755)
 }

@@ -21,6 +21,7 @@ from pathlib import Path
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 GPU = REQUIREMENTS.with_name("requirements-gpu.txt")
 COPIES = REQUIREMENTS.with_name("requirements-copies.txt")
+KERAS_HUB = REQUIREMENTS.with_name("requirements-keras-hub.txt")
 PYTHONS = ("3.11", "3.12", "3.13")
 # glibc of the oldest and the newest system; pip takes the newest wheel that fits.
 SYSTEMS = [range(5, newest + 1) for newest in (28, 45)]
@@ -31,6 +32,7 @@ def main() -> None:
     common = packages(REQUIREMENTS)
     pin(REQUIREMENTS, common)
     pin(COPIES, packages(COPIES))
+    pin(KERAS_HUB, packages(KERAS_HUB))
     cuda = [re.sub("^tensorflow_cpu==", "tensorflow==", package) for package in common]
     known = {name(package) for package in cuda}
     pin(GPU, sorted([*cuda, *(p for p in packages(GPU) if name(p) not in known)], key=name))
@@ -57,7 +59,8 @@ def pin(file: Path, wanted: list[str]) -> None:
         " \\\n    ".join([package, *(f"--hash=sha256:{d}" for d in sorted(hashes[package]))])
         for package in wanted
     ]
-    downloads = f"# pip downloads {most / 1e9:.1f} GB.\n"
+    much = f"{most / 1e9:.1f} GB" if most >= 5e7 else f"{most / 1e6:.0f} MB"
+    downloads = f"# pip downloads {much}.\n"
     file.write_text("".join(head) + downloads + "\n".join(lines) + "\n")
 
 

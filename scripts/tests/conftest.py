@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as tftl has it on every processor
+
+# KerasHub, as `make test-python` installs it.
+sys.path.append(str(Path(__file__).parents[2] / "build/keras-hub"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -155,7 +155,7 @@ def frozen_digest(stage: Stage) -> str:
         {
             "contract": _FROZEN_PARTS,
             "size": stage.image.size,
-            "preprocess": stage.image.preprocess,
+            "preprocess": stage.image.scaling,
             "layers": stage.stem.get_config() if stage.stem else None,
             "weights": _digest(w.value for w in stage.stem.weights) if stage.stem else None,
             "pooling": None if stage.tail else stage.head.kind.pooling,

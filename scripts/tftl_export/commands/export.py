@@ -8,13 +8,15 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
 
 from .. import contract
-from ..backbones import keras_model
+from ..backbones import hub, keras_model
 from ..backbones.build import build_backbone
+from ..backbones.pooled import POOLS
 from ..backbones.table import BACKBONES
 from ..contract import About
 from ..errors import ScriptError, message
@@ -58,7 +60,19 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
         "--keras-model",
         metavar="FILE",
         help="export your own .keras or .h5 model, which must map images of a fixed size to "
-        "features [N,H,W,C]",
+        "features [N,H,W,C], a vector [N,D] or tokens [N,T,D]",
+    )
+    network(
+        "--keras-hub",
+        metavar="PRESET",
+        help="export the image backbone of a preset of KerasHub: its name, or a folder that "
+        "save_to_preset wrote",
+    )
+    add(
+        "--pool",
+        choices=POOLS,
+        help="what to take of tokens: the first one (cls), which is the class token if there is "
+        "one, or the mean of the patches' tokens (mean); of all tokens for --keras-model",
     )
     add("--list", action=_List, help="list the backbones with their sizes and stages, and exit")
     add(
@@ -77,9 +91,8 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     add(
         "--head",
         choices=list(HEADS),
-        default="flatten",
         help="what the head is given: all activations (flatten), or their mean (gap) or maximum "
-        "(gmp) over the image (default: flatten)",
+        "(gmp) over the image (default: flatten); vectors and tokens need none",
     )
     add(
         "--hidden",
@@ -103,15 +116,13 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     add(
         "--interpolation",
         choices=INTERPOLATIONS,
-        default="bilinear",
-        help="how to resize images (default: bilinear)",
+        help="how to resize images (default: bilinear; for --keras-hub as the preset says)",
     )
     add(
         "--fit",
         choices=FITS,
-        default="stretch",
         help="what to do with images of another shape: stretch them, crop to their middle, or pad "
-        "them with black (default: stretch)",
+        "them with black (default: stretch; for --keras-hub as the preset says)",
     )
     add(
         "--preprocess",
@@ -126,13 +137,22 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
         help="seed for random weights (default: 0)",
     )
     options = parser.parse_args(arguments)
-    if options.keras_model is None:
-        if options.cut is not None:
-            parser.error("argument --cut: needs --keras-model; backbones have their own cuts")
-        options.weights = options.weights or "imagenet"
-    elif options.weights is not None or options.image_size is not None:
-        parser.error("argument --keras-model: has its own weights and image size")
+    _check(parser, options)
     return options
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse options that do not go together, and set defaults that depend on others."""
+    if options.keras_model is None and options.cut is not None:
+        parser.error("argument --cut: needs --keras-model; backbones have their own cuts")
+    if options.keras_hub is not None and options.weights is not None:
+        parser.error("argument --keras-hub: a preset has its own weights")
+    if options.keras_model is not None and (options.weights or options.image_size is not None):
+        parser.error("argument --keras-model: has its own weights and image size")
+    if options.keras_model is None and options.keras_hub is None:
+        if options.pool is not None:
+            parser.error("argument --pool: needs --keras-hub or --keras-model")
+        options.weights = options.weights or "imagenet"
 
 
 class _List(argparse.Action):
@@ -164,10 +184,21 @@ def _seed(text: str) -> int:
 
 def _export(options: argparse.Namespace) -> dict[str, Any]:
     _check_output(options.output)
-    network, about = (_backbone if options.keras_model is None else _own)(options)
-    hidden = HEADS[options.head] if options.hidden is None else options.hidden
-    head = Head(HeadKind(options.head, hidden), network.feature_shape)
+    if options.keras_hub is not None:
+        network, about = _hub(options)
+    else:
+        network, about = (_backbone if options.keras_model is None else _own)(options)
+    head = Head(_head(options, network.feature_shape), network.feature_shape)
     return contract.export(options.output, network, head, about)
+
+
+def _head(options: argparse.Namespace, shape: tuple[int, int, int]) -> HeadKind:
+    """The kind of head. A vector, and tokens that --pool pools, need no pooling but gap."""
+    pooled = options.pool is not None or shape[:2] == (1, 1)
+    if pooled and options.pool is not None and options.head in ("flatten", "gmp"):
+        raise ScriptError(f"--head {options.head}: --pool {options.pool} pools already")
+    pooling = options.head or ("gap" if pooled else "flatten")
+    return HeadKind(pooling, HEADS[pooling] if options.hidden is None else options.hidden)
 
 
 def _backbone(options: argparse.Namespace) -> tuple[Network, About]:
@@ -183,18 +214,45 @@ def _backbone(options: argparse.Namespace) -> tuple[Network, About]:
             f"--preprocess {backbone.preprocess}; {preprocess} will cost accuracy",
             file=sys.stderr,
         )
-    image = Input((size, size), options.interpolation, preprocess, options.fit)
+    image = _image(options, (size, size), preprocess)
     return Network(base, backbone.cuts, image), About(name, origin)
+
+
+def _image(options: argparse.Namespace, size: tuple[int, int], preprocess: str) -> Input:
+    """How images are prepared, for a network that does not say it."""
+    return Input(size, options.interpolation or "bilinear", preprocess, options.fit or "stretch")
 
 
 def _own(options: argparse.Namespace) -> tuple[Network, About]:
     """The user's own model."""
     path = options.keras_model
-    base, cuts = keras_model.load(path, [] if options.cut is None else options.cut.split(","))
-    preprocess = options.preprocess or "none"
-    image = Input(base.input.shape[1:3], options.interpolation, preprocess, options.fit)
+    cuts = [] if options.cut is None else options.cut.split(",")
+    base, cut = keras_model.load(path, cuts, options.pool)
+    image = _image(options, base.input.shape[1:3], options.preprocess or "none")
     origin = f"file {os.path.basename(path)}"
-    return Network(base, cuts, image), About(base.name, origin)
+    return Network(base, cut, image), About(base.name, origin)
+
+
+def _hub(options: argparse.Namespace) -> tuple[Network, About]:
+    """A backbone of KerasHub. What the preset decides is printed."""
+    preset = hub.load(options.keras_hub, options.image_size, options.pool, options.preprocess)
+    image = replace(
+        preset.image,
+        interpolation=options.interpolation or preset.image.interpolation,
+        fit=options.fit or preset.image.fit,
+    )
+    if preset.antialias:
+        print(
+            f"{options.program}: warning: {preset.name} was trained with antialiased images, which "
+            "tftl does not make; this may cost accuracy",
+            file=sys.stderr,
+        )
+    height, width = image.size
+    print(
+        f"{preset.name}: images {height} x {width}, {image.fit}, {image.interpolation}, "
+        f"preprocessing {image.describe()}"
+    )
+    return Network(preset.base, preset.cuts, image), About(preset.name, f"KerasHub, {preset.name}")
 
 
 def _check_output(path: str) -> None:

@@ -54,6 +54,11 @@ class Head:
         """The names of the variables that the L2 penalty covers."""
         return [f"{name}_kernel" for name in self.layers]
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether the features have places in the image, so that heat maps can show them."""
+        return self.feature_shape[:2] != (1, 1)
+
     def to_json(self) -> dict[str, Any]:
         """The `head` object of tftl.json."""
         return {"pooling": self.kind.pooling, "hidden": self.kind.hidden, "inputs": self.inputs}

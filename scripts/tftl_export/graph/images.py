@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -23,6 +23,17 @@ _PREPROCESS = {
     "none": lambda x: x,
 }
 PREPROCESSINGS = tuple(_PREPROCESS)
+
+# What these are as factors and summands of the channels, for those that keep their order.
+_SCALES = {
+    "tf": ((1 / 127.5,) * 3, (-1.0,) * 3),
+    "torch": (
+        tuple(1 / 255 / std for std in _TORCH_STD),
+        tuple(-mean / std for mean, std in zip(_TORCH_MEAN, _TORCH_STD, strict=True)),
+    ),
+    "rescale": ((1 / 255,) * 3, (0.0,) * 3),
+    "none": ((1.0,) * 3, (0.0,) * 3),
+}
 
 _START = 1200  # bytes, enough for the header and palette of any BMP
 
@@ -95,15 +106,31 @@ class Input:
 
     size: tuple[int, int]  # height, width
     interpolation: str
-    preprocess: str
+    preprocess: str  # one of PREPROCESSINGS, or `scale` by the two fields below
     fit: str = "stretch"  # what to do if the aspect ratio differs
+    scale: tuple[float, ...] | None = None  # what each channel is multiplied by
+    offset: tuple[float, ...] | None = None  # what is added to it then
 
     def to_json(self) -> dict[str, Any]:
         """The `input` object of tftl.json."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    def describe(self) -> str:
+        """How pixels are scaled, for people."""
+        if self.scale is None or self.offset is None:
+            return self.preprocess
+        factors, summands = (", ".join(f"{v:.6g}" for v in x) for x in (self.scale, self.offset))
+        return f"x ({factors}) + ({summands})"
+
+    @property
+    def scaling(self) -> Any:
+        """All that decides how pixels are scaled, for a digest."""
+        return [self.scale, self.offset] if self.preprocess == "scale" else self.preprocess
 
     def preprocess_pixels(self, pixels: tf.Tensor) -> tf.Tensor:
         """Scale RGB pixels, float32 [N,H,W,3] from 0 to 255, as the weights expect them."""
+        if self.preprocess == "scale":
+            return pixels * tf.constant(self.scale) + tf.constant(self.offset)
         return _PREPROCESS[self.preprocess](pixels)
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
@@ -151,3 +178,15 @@ class Input:
         """Decode images, string [N], to float32 [N,H,W,3]."""
         spec = tf.TensorSpec((*self.size, 3), tf.float32)
         return tf.map_fn(self.decode, encoded, fn_output_signature=spec)
+
+
+def scaled(image: Input, scale: tuple[float, ...], offset: tuple[float, ...]) -> Input:
+    """The input with channels multiplied by `scale` and `offset` added: by name if it has one."""
+    for name, known in _SCALES.items():
+        if all(
+            abs(a - b) <= 1e-6 * max(1e-2, abs(b))
+            for have, want in zip((scale, offset), known, strict=True)
+            for a, b in zip(have, want, strict=True)
+        ):
+            return replace(image, preprocess=name)
+    return replace(image, preprocess="scale", scale=scale, offset=offset)

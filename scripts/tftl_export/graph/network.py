@@ -31,7 +31,8 @@ class Stage:
     @property
     def loses_maps(self) -> bool:
         """Whether pooling leaves features that do not tell the network's last feature maps."""
-        return self.tail is None and self.head.kind.pooling != "flatten"
+        pooled = self.tail is None and self.head.kind.pooling != "flatten"
+        return pooled and self.head.has_maps
 
     def frozen(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         """The frozen part: pixels to the features that are cached, and to the maps they lose."""

@@ -90,7 +90,7 @@ def training_signatures(stage: Stage, state: TrainingVariables) -> dict[str, Sig
         "head_inputs": head_inputs,
         "logits": logits,
         "save": save,
-        "explain": _explain(stage, features_spec),
+        **({"explain": _explain(stage, features_spec)} if head.has_maps else {}),
         **step_signatures(stage, state, features_spec),
     }
 
@@ -143,7 +143,7 @@ def serving_signatures(network: Network, head: Head) -> dict[str, Signature]:
     return {
         "serving_default": serving_default,
         "serving_bytes": serving_bytes,
-        "explain": explain,
+        **({"explain": explain} if head.has_maps else {}),
     }
 
 

@@ -80,7 +80,14 @@ def _train(
         examples = share.examples if share else tf.shape(z)[0]
         # Divided by N, not by the sum of the weights: Keras' "sum over batch size".
         loss = tf.reduce_sum(losses * weights) / tf.cast(examples, tf.float32)
-    gradients = tape.gradient(loss, trained)
+    # What nothing depends on, as a token for masked patches, has a gradient of zero, and that of an
+    # embedding is not dense yet.
+    gradients = {
+        name: tf.convert_to_tensor(gradient)
+        for name, gradient in tape.gradient(
+            loss, trained, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        ).items()
+    }
     outputs = {}
     if share:
         # What is not finite in one process is not finite in the sum, so all decide alike.

@@ -103,7 +103,7 @@ class Float:
                 constant = max(
                     self.constants.get(t, np.empty(0)).size for t in self.inputs[node.name]
                 )
-                total += constant * int(np.prod(shape[1:-1] or [1]))
+                total += constant * int(np.prod([n or 1 for n in shape[1:-1]]))
         return total
 
     def convolution(self, node: NodeDef, addable: Callable[[str], bool]) -> Convolution | None:
