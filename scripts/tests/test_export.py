@@ -80,6 +80,9 @@ def test_it_prints_nothing_but_its_own_lines(tiny, tmp_path):
         ["--output", "x", "--keras-model", "m.keras", "--backbone", "tiny"],
         ["--output", "x", "--keras-model", "m.keras", "--weights", "none"],
         ["--output", "x", "--keras-model", "m.keras", "--image-size", "64"],
+        ["--output", "x", "--pool", "mean"],  # goes with --keras-hub and --keras-model
+        ["--output", "x", "--keras-hub", "p", "--weights", "none"],
+        ["--output", "x", "--keras-hub", "p", "--keras-model", "m.keras"],
         ["--output", "x", "stray"],
     ],
     ids=" ".join,

@@ -7,6 +7,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from driver import Stage, batches
 
 from tftl_export import contract
@@ -24,8 +25,12 @@ def branched(size=(24, 32), channels=3, top=False):
     y = layers.BatchNormalization(name="norm")(layers.Conv2D(4, 1, name="wide")(x))
     x = layers.Add(name="sum")([x, y])
     x = layers.Conv2D(6, 3, name="last")(x)
-    if top:
+    if top == "tokens":
+        x = layers.Reshape((-1, 6), name="tokens")(x)
+    elif top:
         x = layers.GlobalAveragePooling2D(name="mean")(x)
+    if top == "softmax":
+        x = layers.Dense(4, "softmax")(x)
     model = keras.Model(images, x)
     for name in ("stem", "wide"):
         model.get_layer(name).trainable = False
@@ -86,6 +91,110 @@ def test_a_sequential_model_works(export_own):
     assert about["input"]["preprocess"] == "rescale"
 
 
+@pytest.mark.parametrize(
+    "top, pool, want",
+    [
+        ("vector", None, lambda x: x),
+        ("tokens", "cls", lambda x: x[:, 0]),
+        ("tokens", "mean", lambda x: x.mean(axis=1)),
+    ],
+)
+def test_vectors_and_tokens_are_features(export_own, top, pool, want):
+    model = branched(top=top)
+    given = [] if pool is None else ["--pool", pool]
+    code, folder, said = export_own(model, "--cut", "pool", *given)
+    assert (code, said) == (0, "")
+    about = json.loads(folder.joinpath(*contract.DESCRIPTION).read_text())
+    assert about["head"] == {"pooling": "gap", "hidden": 0, "inputs": 6}
+    images = np.random.default_rng(1).integers(0, 256, (3, 24, 32, 3)).astype(np.float32)
+    head, deeper = (Stage(folder, name).init(3) for name in ("head", "from_pool"))
+    features = head.features(images)
+    np.testing.assert_allclose(features, want(model(images).numpy()), rtol=1e-5, atol=1e-6)
+    inputs = deeper.call("head_inputs", features=deeper.features(images))["inputs"]
+    np.testing.assert_allclose(inputs, features, rtol=1e-5, atol=1e-6)
+    assert "explain" not in head.signatures and "explain" not in deeper.signatures
+    ((_, targets),) = batches(1, 1, 3, 8, 3)
+    assert deeper.step(deeper.features(images), targets)["finite"]
+
+
+def test_pool_is_for_tokens_and_leaves_the_head_no_choice(export_own):
+    _, _, said = export_own(branched(top="vector"), "--pool", "mean")
+    assert "--pool mean: is for tokens [N,T,D]; mine gives a vector already" in said
+    _, _, said = export_own(branched(), "--pool", "mean")
+    assert "mine gives features [N,H,W,C]: see --head" in said
+    _, _, said = export_own(branched(top="tokens"), "--pool", "cls", "--head", "flatten")
+    assert "--head flatten: --pool cls pools already" in said
+
+
+def test_variables_that_nothing_uses_are_trained_without_harm(export_own):
+    """And those of embeddings, whose gradients have only the rows that were looked up."""
+    images = keras.Input((8, 8, 3))
+    x = layers.Reshape((64, 3))(images)
+    x = layers.Add()([layers.Dense(4)(x), Places()(x)])
+    code, folder, _ = export_own(keras.Model(images, x), "--pool", "mean")
+    assert code == 0
+    stage = Stage(folder, "all").init(2)
+    images, targets = batches(1, 1, 4, 8, 2)[0]
+    assert stage.step(stage.features(images), targets, lr=0.1, clip=0.5)["finite"]
+    after = stage.save(folder.parent / "after")
+    saved = tf.train.load_checkpoint(str(after))
+    names = [n for n in saved.get_variable_to_shape_map() if n.startswith("network/")]
+    unused, places = (
+        saved.get_tensor(next(n for n in names if part in n)) for part in ("unused", "embedding")
+    )
+    assert np.array_equal(unused, np.ones(3, np.float32))
+    assert np.abs(places - 1).max() > 0.01
+
+
+@keras.saving.register_keras_serializable("tests")
+class Places(layers.Layer):
+    def build(self, shape):
+        self.unused = self.add_weight(shape=(3,), initializer="ones", name="unused")
+        self.table = layers.Embedding(64, 4, embeddings_initializer="ones", name="embedding")
+        self.table.build(shape)
+
+    def call(self, x):
+        return self.table(keras.ops.arange(64))[None]
+
+
+@keras.saving.register_keras_serializable("tests")
+class Subclassed(keras.Model):
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.convolution = layers.Conv2D(4, 3, name="convolution")
+
+    def build(self, shape):
+        self.convolution.build(shape)
+
+    def call(self, x):
+        return keras.ops.mean(self.convolution(x), axis=(1, 2))
+
+
+def test_a_subclassed_model_is_trained_whole_or_not_at_all(export_own):
+    model = Subclassed(name="mine")
+    images = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 3)).astype(np.float32)
+    want = model(images).numpy()
+    code, folder, said = export_own(model)
+    assert (code, said) == (0, "")
+    about = json.loads(folder.joinpath(*contract.DESCRIPTION).read_text())
+    assert [s["name"] for s in about["stages"]] == ["head", "all"]
+    np.testing.assert_allclose(Stage(folder, "head").features(images), want, rtol=1e-5, atol=1e-5)
+
+
+def test_a_subclassed_model_is_not_cut(export_own):
+    model = Subclassed(name="mine")
+    model(np.zeros((1, 8, 8, 3), np.float32))
+    _, _, said = export_own(model, "--cut", "convolution")
+    assert "--cut convolution: is inside the layer mine, which can only be cut around" in said
+
+
+def nested():
+    whole = branched()
+    inner = keras.Model(whole.input, whole.output, name="inner")
+    images = keras.Input((24, 32, 3))
+    return keras.Model(images, layers.ReLU()(inner(images)))
+
+
 def two_inputs():
     a, b = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
     return keras.Model([a, b], layers.Add()([a, b]))
@@ -109,7 +218,9 @@ def shared():
         (branched, "", "--cut : no such layer"),
         (shared, "between", "--cut between: layer twice is used on both sides of it"),
         (two_inputs, None, "--keras-model FILE: must have one input and one output"),
-        (lambda: branched(top=True), None, "--keras-model FILE: its output is [N,6]; must be"),
+        (lambda: branched(top="softmax"), None, "FILE: its output is probabilities; must be"),
+        (lambda: branched(top="tokens"), None, "mine: its features are 140 tokens; --pool cls"),
+        (nested, "pool", "--cut pool: is inside the layer inner, which can only be cut around"),
         (lambda: branched((None, 32)), None, "its input is [N,N,32,3]; must be [N,H,W,3] with"),
         (lambda: branched(channels=1), None, "its input is [N,24,32,1]; must be [N,H,W,3]"),
     ],

@@ -48,6 +48,7 @@ def _read(path: str) -> keras.Model:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # h5py, zipfile and Keras each raise their own
         raise ScriptError(f"{option}: Keras cannot load it: {first_line(error)}") from error
+    model = _called(model)
     functional.check(model, option)
     last = getattr(model.layers[-1], "activation", None)
     if len(model.outputs[0].shape) == 2 and last in (
@@ -59,6 +60,15 @@ def _read(path: str) -> keras.Model:
             "hint: save the model without its top"
         )
     return model
+
+
+def _called(model: keras.Model) -> keras.Model:
+    """A subclassed model as the only layer of a functional one, so it cannot be cut inside."""
+    shape = None if getattr(model, "inputs", None) else model.get_build_config()
+    if not shape or not shape.get("input_shape"):
+        return model
+    images = keras.Input(shape["input_shape"][1:])
+    return keras.Model(images, model(images))
 
 
 def _functional(model: keras.Model, name: str) -> keras.Model:

@@ -36,7 +36,9 @@ def maps(
         if pool is not None:
             kind = "a vector already" if len(shape) == 2 else "features [N,H,W,C]: see --head"
             raise ScriptError(f"--pool {pool}: is for tokens [N,T,D]; {name} gives {kind}")
-        return features if len(shape) == 4 else layers.Reshape((1, 1, shape[1]), name=_MAPS)(features)
+        if len(shape) == 4:
+            return features
+        return layers.Reshape((1, 1, shape[1]), name=_MAPS)(features)
     if pool is None:
         raise ScriptError(
             f"{name}: its features are {shape[1]} tokens; --pool cls takes the first, --pool mean "
@@ -52,6 +54,11 @@ def maps(
     else:
         x = layers.Cropping1D((0, shape[1] - 1), name=_POOL)(features)
     return layers.Reshape((1, 1, shape[2]), name=_MAPS)(x)
+
+
+def is_pooled(base: keras.Model) -> bool:
+    """Whether a model's features were a vector or tokens before `maps`."""
+    return base.layers[-1].name == _MAPS
 
 
 _POOL, _MAPS = "tftl_pool", "tftl_maps"  # names of layers

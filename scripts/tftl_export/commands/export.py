@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from .. import contract
-from ..backbones import hub, keras_model
+from ..backbones import hub, keras_model, pooled
 from ..backbones.build import build_backbone
-from ..backbones.pooled import POOLS
 from ..backbones.table import BACKBONES
 from ..contract import About
 from ..errors import ScriptError, message
@@ -70,7 +70,7 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     )
     add(
         "--pool",
-        choices=POOLS,
+        choices=pooled.POOLS,
         help="what to take of tokens: the first one (cls), which is the class token if there is "
         "one, or the mean of the patches' tokens (mean); of all tokens for --keras-model",
     )
@@ -188,17 +188,19 @@ def _export(options: argparse.Namespace) -> dict[str, Any]:
         network, about = _hub(options)
     else:
         network, about = (_backbone if options.keras_model is None else _own)(options)
-    head = Head(_head(options, network.feature_shape), network.feature_shape)
+    pooling = options.head or "flatten"
+    hidden = HEADS[pooling] if options.hidden is None else options.hidden
+    head = Head(HeadKind(pooling, hidden), network.feature_shape)
     return contract.export(options.output, network, head, about)
 
 
-def _head(options: argparse.Namespace, shape: tuple[int, int, int]) -> HeadKind:
-    """The kind of head. A vector, and tokens that --pool pools, need no pooling but gap."""
-    pooled = options.pool is not None or shape[:2] == (1, 1)
-    if pooled and options.pool is not None and options.head in ("flatten", "gmp"):
+def _choose_head(options: argparse.Namespace, base: keras.Model) -> None:
+    """What was a vector, or is pooled by --pool, has the head gap: one mean, no hidden layer."""
+    if not pooled.is_pooled(base):
+        return
+    if options.pool is not None and options.head in ("flatten", "gmp"):
         raise ScriptError(f"--head {options.head}: --pool {options.pool} pools already")
-    pooling = options.head or ("gap" if pooled else "flatten")
-    return HeadKind(pooling, HEADS[pooling] if options.hidden is None else options.hidden)
+    options.head = options.head or "gap"
 
 
 def _backbone(options: argparse.Namespace) -> tuple[Network, About]:
@@ -228,6 +230,7 @@ def _own(options: argparse.Namespace) -> tuple[Network, About]:
     path = options.keras_model
     cuts = [] if options.cut is None else options.cut.split(",")
     base, cut = keras_model.load(path, cuts, options.pool)
+    _choose_head(options, base)
     image = _image(options, base.input.shape[1:3], options.preprocess or "none")
     origin = f"file {os.path.basename(path)}"
     return Network(base, cut, image), About(base.name, origin)
@@ -236,6 +239,7 @@ def _own(options: argparse.Namespace) -> tuple[Network, About]:
 def _hub(options: argparse.Namespace) -> tuple[Network, About]:
     """A backbone of KerasHub. What the preset decides is printed."""
     preset = hub.load(options.keras_hub, options.image_size, options.pool, options.preprocess)
+    _choose_head(options, preset.base)
     image = replace(
         preset.image,
         interpolation=options.interpolation or preset.image.interpolation,
