@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -68,7 +69,7 @@ def resnet():
 
 
 # How each is made, what its image converter does, and --pool.
-BACKBONES = {
+BACKBONES: dict[str, Any] = {
     "vit": (vit, {"scale": 1 / 127.5, "offset": -1.0}, "cls"),
     "dinov2": (
         lambda: keras_hub.models.DINOV2Backbone(
