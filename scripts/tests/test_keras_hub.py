@@ -80,14 +80,15 @@ BACKBONES: dict[str, Any] = {
     ),
     "dinov3": (lambda: keras_hub.models.DINOV3Backbone(**MORE), IMAGENET, "mean"),
     "siglip": (siglip, {"scale": 0.01, "offset": [-1.0, -1.1, -0.9]}, None),
-    "resnet": (resnet, {"crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True}, None),
+    "resnet": (resnet, {"interpolation": "nearest"}, None),
 }
 BEFORE = {"vit": 1, "dinov2": 3, "dinov3": 5}  # tokens before those of the patches
 
 
 def preset(name, folder, make=None, converter=None):
-    """Save a preset, with weights that are large enough to matter."""
+    """Save a preset, with weights that are large enough to matter; converter=False for none."""
     usual, settings, _ = BACKBONES[name]
+    settings = {**settings, **(converter or {})}
     keras.utils.set_random_seed(3)
     backbone = (make or usual)()
     random = np.random.default_rng(4)
@@ -164,7 +165,7 @@ def test_stages_and_preprocessing_are_the_presets(exported):
     assert [stage["name"] for stage in about["stages"]] == STAGES[name]
     image = about["input"]
     assert image["size"] == [32, 32] and image["preprocess"] == PREPROCESS[name]
-    fits = {"dinov2": ("stretch", "bicubic"), "resnet": ("pad", "bilinear")}
+    fits = {"dinov2": ("stretch", "bicubic"), "resnet": ("crop", "nearest")}
     assert (image["fit"], image["interpolation"]) == fits.get(name, ("crop", "bilinear"))
     if name == "siglip":
         assert image["scale"] == [0.01] * 3 and image["offset"] == [-1.0, -1.1, -0.9]
@@ -358,6 +359,20 @@ def test_a_preset_without_a_converter_needs_preprocess(refused, tmp_path, capsys
     said = refused(saved, "--pool", "cls")
     assert "the preset has no image converter, which says how to scale pixels" in said
     assert hub.load(str(saved), None, "cls", "torch").image.preprocess == "torch"
+
+
+def test_resizing_that_tftl_does_not_do_gives_a_warning(tmp_path, capsys, monkeypatch):
+    description = {"backbone": "vit", "weights": {"origin": ""}, "stages": []}
+    monkeypatch.setattr(contract, "export", lambda *_: description)
+    pad = {"crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True, "antialias": True}
+    saved = preset("vit", tmp_path / "vit", converter=pad)
+    given = ["--keras-hub", str(saved), "--pool", "cls", "-o", str(tmp_path / "m")]
+    assert export.main(given) == 0
+    printed = capsys.readouterr()
+    assert "resizes images with antialiasing and after padding, which tftl does not" in printed.err
+    assert "vit: images 32 x 32, pad, bilinear, preprocessing tf" in printed.out
+    assert export.main([*given, "--fit", "crop", "--interpolation", "area"]) == 0
+    assert "vit: images 32 x 32, crop, area, preprocessing tf" in capsys.readouterr().out
 
 
 def test_dinov2_takes_other_sizes(tmp_path):

@@ -36,7 +36,7 @@ class Preset:
     base: keras.Model
     cuts: dict[str, str | None]
     image: Input
-    antialias: bool  # whether the preset resizes with antialiasing
+    differs: str  # how the preset resizes that tftl does not; empty if it does the same
 
 
 def load(preset: str, size: int | None, pool: str | None, preprocess: str | None) -> Preset:
@@ -66,11 +66,14 @@ def load(preset: str, size: int | None, pool: str | None, preprocess: str | None
                 f"{option}: the preset has no image converter, which says how to scale pixels\n"
                 "hint: give it with --preprocess"
             )
-        return Preset(name, base, cuts, Input(shape, "bilinear", preprocess), False)
+        return Preset(name, base, cuts, Input(shape, "bilinear", preprocess), "")
     image = _image(converter, shape, option)
     if preprocess is not None:
         image = Input(image.size, image.interpolation, preprocess, image.fit)
-    return Preset(name, base, cuts, image, bool(converter.antialias))
+    differs = "with antialiasing" if converter.antialias else ""
+    if image.fit == "pad":  # it matters at the edges
+        differs += f"{' and ' if differs else ''}after padding"
+    return Preset(name, base, cuts, image, differs)
 
 
 def _import(option: str) -> ModuleType:

@@ -245,10 +245,10 @@ def _hub(options: argparse.Namespace) -> tuple[Network, About]:
         interpolation=options.interpolation or preset.image.interpolation,
         fit=options.fit or preset.image.fit,
     )
-    if preset.antialias:
+    if preset.differs:
         print(
-            f"{options.program}: warning: {preset.name} was trained with antialiased images, which "
-            "tftl does not make; this may cost accuracy",
+            f"{options.program}: warning: the preset resizes images {preset.differs}, which tftl "
+            "does not do; this may cost accuracy",
             file=sys.stderr,
         )
     height, width = image.size
