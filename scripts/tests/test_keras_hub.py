@@ -132,7 +132,10 @@ def of_keras(folder, name):
     return features
 
 
-@pytest.fixture(scope="module", params=BACKBONES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(n, marks=() if n == "vit" else pytest.mark.slow) for n in BACKBONES],
+)
 def exported(request, tmp_path_factory):
     """A backbone's name, its preset and its export."""
     folder = tmp_path_factory.mktemp(request.param)
