@@ -18,7 +18,7 @@ import tensorflow as tf
 from .. import tflite
 from ..contract import DESCRIPTION
 from ..errors import ScriptError, first_line, message
-from ..graph.images import Input
+from ..graph.images import Input, whole
 from ..int8 import serving
 
 _DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8. Or
@@ -53,7 +53,7 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     add("--output", "-o", required=True, metavar="DIR", type=Path, help="write the files to DIR")
     add(
         "--format",
-        choices=["tflite", "int8"],
+        choices=["tflite", "onnx", "int8"],
         default="tflite",
         help="int8 writes the SavedModel of a run that was trained with --precision int8 "
         "(default: %(default)s)",
@@ -90,6 +90,8 @@ def _convert(options: argparse.Namespace) -> list[str]:
     broken = []
     if options.format == "int8":
         made = _int8(run, image, options.output, pixels)
+    elif options.format == "onnx":
+        made = _onnx(model, image, labels, options.output, files)
     else:
         made = _lite(model, options.output, pixels)
     for file, tolerance, got in made:
@@ -118,6 +120,19 @@ def _lite(model: Path, output: Path, pixels: np.ndarray) -> Made:
         got = tflite.probabilities(content, pixels)
         _write(file, content)
         yield file, form.tolerance, got
+
+
+def _onnx(model: Path, image: Input, labels: list[str], output: Path, files: list[Path]) -> Made:
+    """Write the ONNX files."""
+    from ..onnx import graph, metadata, runtime
+
+    made = graph.convert(model, image)
+    metadata.write(made, {**metadata.of_model(model, labels, image), "precision": "float32"})
+    content = made.SerializeToString()
+    got = runtime.probabilities(content, (whole(tf.io.read_file(str(file))) for file in files))
+    path = output / "float32.onnx"
+    _write(path, content)
+    yield path, 1e-4, got
 
 
 def _int8(run: Path | None, image: Input, output: Path, pixels: np.ndarray) -> Made:

@@ -1,0 +1,72 @@
+"""A trained model as an ONNX graph: fitting, resizing, preprocessing and the network."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import onnx
+import tensorflow as tf
+from tf2onnx import optimizer, tf_loader
+from tf2onnx.tfonnx import process_tf_graph
+
+from ..graph.images import Input
+
+SIGNATURE = "serving_default"
+INPUT = "images"
+_OPSET = 18
+
+
+def convert(model: Path, image: Input) -> onnx.ModelProto:
+    """Convert a trained SavedModel to ONNX in float32."""
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    loaded = tf.saved_model.load(str(model), tags=["serve"])
+    serve = loaded.signatures[SIGNATURE]
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, INPUT)]
+    )
+    def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return serve(images=image.fitted(images))
+
+    function = answer.get_concrete_function()
+    inputs = [tensor.name for tensor in function.inputs if tensor.dtype != tf.resource]
+    names = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
+    outputs = [tensor.name for tensor in names.values()]
+    frozen = tf_loader.from_function(function, inputs, outputs)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen, name="")
+        defaults = [
+            node.name for node in graph.get_operations() if node.type == "PlaceholderWithDefault"
+        ]
+        converted = process_tf_graph(
+            graph,
+            opset=_OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            use_default=defaults,
+            custom_op_handlers={"SelectV2": (_select, []), "Select": (_select, [])},
+            tensors_to_rename={
+                inputs[0]: INPUT,
+                **{tensor.name: name for name, tensor in names.items()},
+            },
+        )
+        made = optimizer.optimize_graph(converted, catch_errors=False).make_model("tftl")
+    _name_sides(made)
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def _name_sides(made: onnx.ModelProto) -> None:
+    """Give the free sides of inputs and outputs names that say what they are."""
+    for value in [*made.graph.input, *made.graph.output]:
+        sides = value.type.tensor_type.shape.dim
+        for side, name in zip(sides, ("N", "height", "width"), strict=False):
+            if side.dim_param:
+                side.dim_param = name
+
+
+def _select(context: Any, node: Any, name: str, args: Any) -> None:
+    """Write tf.where as ONNX's Where. tf2onnx multiplies with 0 and 1, and infinity is lost."""
+    node.type = "Where"
