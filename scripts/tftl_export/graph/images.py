@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import tensorflow as tf
+
+# As tf.image.resize: of images, their new size and the interpolation.
+Resize = Callable[[tf.Tensor, Any, str], tf.Tensor]
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3")
 FITS = ("stretch", "crop", "pad")
@@ -110,16 +114,13 @@ class Input:
         """Decode one image, a scalar string, to float32 [H,W,3] from 0 to 255."""
         return self.fitted(whole(encoded))
 
-    def fitted(self, image: tf.Tensor) -> tf.Tensor:
-        """Bring an image [h,w,3], or images [N,h,w,3], to the network's size."""
+    def fitted(self, image: tf.Tensor, resize: Resize = tf.image.resize) -> tf.Tensor:
+        """Bring an image [h,w,3], or images [N,h,w,3], to the network's size in float32."""
         if self.fit == "pad":
-            return self._pad(image)
+            return self._pad(image, resize)
         if self.fit == "crop":
             image = self._crop(image)
-        return self._resize(image, self.size)
-
-    def _resize(self, image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
-        return tf.cast(tf.image.resize(image, size, self.interpolation), tf.float32)
+        return tf.cast(resize(image, self.size, self.interpolation), tf.float32)
 
     def _crop(self, image: tf.Tensor) -> tf.Tensor:
         """Cut out the middle in the target's aspect ratio, as Keras' smart_resize does."""
@@ -132,7 +133,7 @@ class Input:
         begin = [*[0] * batch, *tf.unstack(start), 0]
         return tf.slice(image, begin, [*[-1] * batch, *tf.unstack(middle), 3])
 
-    def _pad(self, image: tf.Tensor) -> tf.Tensor:
+    def _pad(self, image: tf.Tensor, resize: Resize) -> tf.Tensor:
         """Fit the whole image between black bars: resize_with_pad, also for thin images."""
         size = self._unfolded_size()
         has, whole = (tf.cast(side, tf.float32) for side in (tf.shape(image)[-3:-1], size))
@@ -142,8 +143,9 @@ class Input:
         before = tf.minimum(tf.maximum(before, 0), size - inner)
         bars = tf.stack([before, size - inner - before], axis=1)
         batch = image.shape[:-3]
-        bars = tf.concat([[[0, 0]] * batch.rank, bars, [[0, 0]]], axis=0)
-        return tf.ensure_shape(tf.pad(self._resize(image, inner), bars), (*batch, *self.size, 3))
+        bars = tf.concat([*[[[0, 0]]] * batch.rank, bars, [[0, 0]]], axis=0)
+        resized = tf.cast(resize(image, inner, self.interpolation), tf.float32)
+        return tf.ensure_shape(tf.pad(resized, bars), (*batch, *self.size, 3))
 
     def _unfolded_size(self) -> tf.Tensor:
         """The size, but not as a constant.

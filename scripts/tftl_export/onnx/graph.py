@@ -12,6 +12,7 @@ from tf2onnx import optimizer, tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
 from ..graph.images import Input
+from .resizing import resize
 
 SIGNATURE = "serving_default"
 INPUT = "images"
@@ -28,9 +29,13 @@ def convert(model: Path, image: Input) -> onnx.ModelProto:
         autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, INPUT)]
     )
     def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return serve(images=image.fitted(images))
+        return serve(images=tf.ensure_shape(image.fitted(images, resize), [None, *image.size, 3]))
 
-    function = answer.get_concrete_function()
+    return from_function(answer.get_concrete_function())
+
+
+def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.ModelProto:
+    """Convert a function of images that returns named tensors."""
     inputs = [tensor.name for tensor in function.inputs if tensor.dtype != tf.resource]
     names = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
     outputs = [tensor.name for tensor in names.values()]
