@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import onnx
+import onnxruntime
 import tensorflow as tf
 from tf2onnx import optimizer, tf_loader
 from tf2onnx.tfonnx import process_tf_graph
@@ -29,7 +31,8 @@ def convert(model: Path, image: Input) -> onnx.ModelProto:
         autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, INPUT)]
     )
     def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return serve(images=tf.ensure_shape(image.fitted(images, resize), [None, *image.size, 3]))
+        fitted = tf.ensure_shape(image.fitted(images, resize), [None, *image.size, 3])
+        return serve(images=fitted)
 
     return from_function(answer.get_concrete_function())
 
@@ -58,8 +61,32 @@ def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.Mode
             },
         )
         made = optimizer.optimize_graph(converted, catch_errors=False).make_model("tftl")
+    made = _folded(made)
     _name_sides(made)
-    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Check that a model keeps to ONNX's specification."""
+    onnx.checker.check_model(model, full_check=True)
+
+
+def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Fold constants, batch normalisation and padding into the convolutions."""
+    with tempfile.TemporaryDirectory(prefix="tftl-onnx-") as work:
+        path = Path(work, "folded.onnx")
+        options = onnxruntime.SessionOptions()
+        level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.graph_optimization_level = level
+        options.optimized_model_filepath = str(path)
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        made = onnx.load(path)
+    used = {node.domain for node in made.graph.node}
+    for opset in [opset for opset in made.opset_import if opset.domain not in used]:
+        made.opset_import.remove(opset)
     return made
 
 

@@ -7,6 +7,7 @@ then of columns, computed as TensorFlow's kernels do.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -35,11 +36,17 @@ def _along(
     at, weight = taps(pixel, has, tf.cast(hidden, tf.float32))
     # A tap outside the image takes the pixel at its edge, if it has a weight at all.
     index = tf.cast(tf.clip_by_value(at, 0.0, has - 1), tf.int32)
-    if index.shape[1] == 1:
+    if taps is _nearest:
         return tf.gather(images, index[:, 0], axis=axis)
-    for _ in range(3 - axis):
-        weight = weight[..., tf.newaxis]
-    return tf.reduce_sum(tf.gather(images, index, axis=axis) * weight, axis + 1)
+    # Of rows one weight, of columns one for each channel: ONNX Runtime repeats short runs slowly.
+    weight = weight[..., tf.newaxis, tf.newaxis] if axis == 1 else weight[..., tf.newaxis] * tf.ones(3)
+    if index.shape[1] is None:
+        return tf.reduce_sum(tf.gather(images, index, axis=axis) * weight, axis + 1)
+    parts = [
+        tf.gather(images, index[:, tap], axis=axis) * weight[:, tap]
+        for tap in range(index.shape[1])
+    ]
+    return functools.reduce(tf.add, parts)
 
 
 def _nearest(pixel: tf.Tensor, has: tf.Tensor, length: tf.Tensor) -> Taps:
