@@ -36,6 +36,8 @@ def main(arguments: Sequence[str], program: str = "convert.py") -> int:
     Returns the exit code, 1 also if a file exceeds its tolerance.
     """
     options = _parse(arguments, program)
+    # A loaded model without its training state is what we want.
+    tf.get_logger().setLevel("ERROR")
     try:
         broken = _convert(options)
     except (ScriptError, OSError, tf.errors.OpError) as error:
@@ -133,18 +135,18 @@ def _onnx(
 ) -> Made:
     """Write the ONNX files."""
     try:
-        from ..onnx import files as onnx
+        from ..onnx import files as written
         from ..onnx import runtime
     except ModuleNotFoundError as error:
         raise ScriptError(
             f"--format onnx: the package {error.name} is not installed\n"
-            "hint: pip install tf2onnx onnx onnxruntime"
+            f"hint: {sys.executable} -m pip install tf2onnx onnx onnxruntime"
         ) from error
-    for precision, content in onnx.contents(*trained, map(_decoded, calibration)):
+    for precision, content in written.contents(*trained, map(_decoded, calibration)):
         file = output / f"{precision}.onnx"
         got = runtime.probabilities(content, map(_decoded, files))
         _write(file, content)
-        yield file, onnx.TOLERANCES[precision], got
+        yield file, written.TOLERANCES[precision], got
 
 
 def _decoded(file: Path) -> np.ndarray:
