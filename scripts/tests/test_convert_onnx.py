@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import io
 import json
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -36,18 +40,42 @@ def converted(run, output, *arguments):
     return output
 
 
-@pytest.fixture(scope="module", params=["tiny", "tiny-gap"])
-def run(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
     """A run, evaluated in float32."""
-    run = trained(TESTDATA / request.param, tmp_path_factory.mktemp(request.param) / "run")
+    return evaluated(trained(TESTDATA / "tiny-gap", tmp_path_factory.mktemp("gap") / "run"))
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory):
+    """A run with another head."""
+    return evaluated(trained(TESTDATA / "tiny", tmp_path_factory.mktemp("flat") / "run"))
+
+
+def evaluated(run):
     tftl("evaluate", "--model", run, "--precision", "float32")
     return run
 
 
-@pytest.fixture(scope="module")
-def output(run, tmp_path_factory):
-    """The files of the run."""
-    return converted(run, tmp_path_factory.mktemp("onnx"))
+@dataclass(frozen=True)
+class Made:
+    run: Path
+    output: Path
+    printed: str
+
+
+@pytest.fixture(scope="module", params=["run", "flat"])
+def made(request, tmp_path_factory):
+    """The files of each run."""
+    run, out = request.getfixturevalue(request.param), io.StringIO()
+    with contextlib.redirect_stdout(out):
+        output = converted(run, tmp_path_factory.mktemp("onnx"))
+    return Made(run, output, out.getvalue())
+
+
+@pytest.fixture
+def only_float32(monkeypatch):
+    monkeypatch.setattr(files, "TOLERANCES", {"float32": files.TOLERANCES["float32"]})
 
 
 def session(file):
@@ -59,7 +87,10 @@ def answers(file, images):
     run = session(file)
     names = [output.name for output in run.get_outputs()]
     rows = [run.run(None, {"images": np.asarray(i, np.float32)[np.newaxis]}) for i in images]
-    return {name: np.concatenate(each) for name, each in zip(names, zip(*rows), strict=True)}
+    return {
+        name: np.concatenate(each)
+        for name, each in zip(names, zip(*rows, strict=True), strict=True)
+    }
 
 
 def decode(path):
@@ -68,26 +99,25 @@ def decode(path):
     return tf.io.decode_image(content, channels=3, expand_animations=False).numpy()
 
 
-def test_each_file_predicts_what_tftl_did(run, tmp_path, capsys):
-    converted(run, tmp_path)
-    first, header, *rows = capsys.readouterr().out.splitlines()
+def test_each_file_predicts_what_tftl_did(made):
+    run, output = made.run, made.output
+    first, header, *rows = made.printed.splitlines()
     test, train = parts(run)["test"], parts(run)["train"]
     assert first == (
-        f"{tmp_path}: compared on {len(test)} images, "
-        f"int8 calibrated on {len(train)} training images"
+        f"{output}: compared on {len(test)} images, int8 calibrated on {len(train)} training images"
     )
     assert header.split() == ["model", "MB", "largest", "difference", "tolerance", "accuracy"]
     shown = {row.split()[0]: row.split()[1:] for row in rows}
     assert list(shown) == ["SavedModel", *FILES]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*FILES, "labels.txt"])
+    assert sorted(path.name for path in output.iterdir()) == sorted([*FILES, "labels.txt"])
 
     # tftl's predictions are the reference; the images are whole.
     want = Predictions.of((run / "predictions.csv").read_text())
-    assert (tmp_path / "labels.txt").read_text().split() == want.classes
+    assert (output / "labels.txt").read_text().split() == want.classes
     images = [decode(PHOTOS / path) for path in want.paths]
     assert {image.shape[:2] for image in images} != {(32, 32)}
     for name in FILES:
-        got = answers(tmp_path / name, images)
+        got = answers(output / name, images)
         difference, tolerance = map(float, shown[name][1:3])
         assert np.abs(got["probabilities"] - want.probabilities).max() <= difference + 1e-5
         assert difference <= tolerance
@@ -99,8 +129,8 @@ def test_each_file_predicts_what_tftl_did(run, tmp_path, capsys):
         assert got["accepted"].all() and not got["novelty"].any()
 
 
-def test_the_files_keep_to_the_specification_and_describe_themselves(run, output):
-    model = run / "model"
+def test_the_files_keep_to_the_specification_and_describe_themselves(made):
+    output, model = made.output, made.run / "model"
     about = json.loads((model / "assets.extra" / "tftl.json").read_text())
     for name in FILES:
         file = onnx.load(output / name)
@@ -118,7 +148,9 @@ def test_the_files_keep_to_the_specification_and_describe_themselves(run, output
         sides = [side.dim_param or side.dim_value for side in taken.type.tensor_type.shape.dim]
         assert (taken.name, sides) == ("images", ["N", "height", "width", 3])
         shapes = {
-            value.name: [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim]
+            value.name: [
+                side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim
+            ]
             for value in file.graph.output
         }
         assert shapes == {
@@ -136,19 +168,21 @@ def test_the_files_keep_to_the_specification_and_describe_themselves(run, output
     assert convolutions <= {node.op_type for node in onnx.load(output / "int8.onnx").graph.node}
 
 
-def test_a_batch_has_the_answers_of_its_images(output):
+def test_a_batch_has_the_answers_of_its_images(made):
     images = np.random.default_rng(0).integers(0, 256, (5, 40, 57, 3))
     for name in FILES:
-        together = session(output / name).run(["logits"], {"images": images.astype(np.float32)})
-        apart = answers(output / name, images)["logits"]
+        together = session(made.output / name).run(
+            ["logits"], {"images": images.astype(np.float32)}
+        )
+        apart = answers(made.output / name, images)["logits"]
         np.testing.assert_allclose(together[0], apart, rtol=1e-4, atol=1e-4)
 
 
-def test_images_of_the_networks_size_are_not_changed(run, output):
+def test_images_of_the_networks_size_are_not_changed(made):
     images = np.random.default_rng(1).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
-    serve = tf.saved_model.load(str(run / "model")).signatures["serving_default"]
+    serve = tf.saved_model.load(str(made.run / "model")).signatures["serving_default"]
     want = serve(images=tf.constant(images))
-    got = answers(output / "float32.onnx", images)
+    got = answers(made.output / "float32.onnx", images)
     for name, value in want.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-5, atol=1e-5)
 
@@ -186,7 +220,9 @@ def test_pillows_pixels_are_tensorflows_but_for_the_fast_transform_of_jpeg():
 
 
 @pytest.mark.parametrize(("fit", "interpolation"), [("crop", "bicubic"), ("pad", "area")])
-def test_fit_and_interpolation_of_a_model_are_in_its_file(fit, interpolation, tiny, tmp_path):
+def test_fit_and_interpolation_of_a_model_are_in_its_file(
+    fit, interpolation, tiny, tmp_path, only_float32
+):
     model = tiny("gap", "--fit", fit, "--interpolation", interpolation)
     run = trained(model, tmp_path / "run", "--epochs", "2")
     converted(run, tmp_path / "out")
@@ -198,7 +234,7 @@ def test_fit_and_interpolation_of_a_model_are_in_its_file(fit, interpolation, ti
 def test_a_decision_travels_with_the_file(run, tmp_path):
     decided = tmp_path / "decided"
     shutil.copytree(run, decided)
-    decision = ["--temperature", "auto", "--abstain", "coverage=0.5", "--novelty", "0.9"]
+    decision = ["--temperature", "fit", "--abstain", "coverage=0.5", "--novelty", "0.9"]
     tftl("evaluate", "--model", decided, "--precision", "float32", *decision)
     converted(decided, tmp_path / "out")
     says = {p.key: p.value for p in onnx.load(tmp_path / "out/float32.onnx").metadata_props}
@@ -221,11 +257,14 @@ def test_a_decision_travels_with_the_file(run, tmp_path):
         np.testing.assert_allclose(got["novelty"], served["novelty"], rtol=0.02)
 
 
-def test_a_model_of_an_older_export_has_fewer_outputs(tmp_path):
+def test_a_model_of_an_older_export_has_fewer_outputs(tmp_path, only_float32):
     run = trained(TESTDATA / "older", tmp_path / "run", "--epochs", "2")
-    assert "accepted" not in tf.saved_model.load(str(run / "model")).signatures[
-        "serving_default"
-    ].structured_outputs
+    assert (
+        "accepted"
+        not in tf.saved_model.load(str(run / "model"))
+        .signatures["serving_default"]
+        .structured_outputs
+    )
     converted(run, tmp_path / "out")
     photos = sorted((PHOTOS / "red").iterdir())[:3]
     got = answers(tmp_path / "out" / "float32.onnx", map(decode, photos))
@@ -290,5 +329,3 @@ def test_errors(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     assert convert.main([str(run), "--format", "onnx", "--output", str(output)]) == 1
     assert "--format onnx: the package tf2onnx is not installed\nhint: " in capsys.readouterr().err
-
-

@@ -21,8 +21,8 @@ from ..errors import ScriptError, first_line, message
 from ..graph.images import Input, whole
 from ..int8 import serving
 
-_DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8. Or to
-ONNX: float32, float16 and int8, with images of any size as input. Or write a SavedModel that
+_DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8. Or
+to ONNX: float32, float16 and int8, with images of any size as input. Or write a SavedModel that
 computes the frozen part in int8, as the run was trained. Each is run in its own runtime and
 compared with the run's SavedModel, on its test images or on others."""
 
@@ -99,7 +99,8 @@ def _convert(options: argparse.Namespace) -> list[str]:
     elif options.format == "onnx":
         calibration = _calibration(run, labels, files)
         made = _onnx((model, labels, image), options.output, calibration, files)
-        compared += f", int8 calibrated on {len(calibration)} {'training images' if run else 'of them'}"
+        of = "training images" if run else "of them"
+        compared += f", int8 calibrated on {len(calibration)} {of}"
     else:
         made = _lite(model, options.output, pixels)
     for file, tolerance, got in made:

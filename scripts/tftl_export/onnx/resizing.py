@@ -16,18 +16,14 @@ import tensorflow as tf
 Taps = tuple[tf.Tensor, tf.Tensor]  # by resized pixel and tap: where it is, and its weight
 
 
-def resize(
-    images: tf.Tensor, size: tf.Tensor | tuple[int, int], interpolation: str
-) -> tf.Tensor:
+def resize(images: tf.Tensor, size: tf.Tensor | tuple[int, int], interpolation: str) -> tf.Tensor:
     """Resize images [N,h,w,3]."""
     for axis, length in zip((1, 2), tf.unstack(tf.convert_to_tensor(size)), strict=True):
         images = _along(images, axis, length, _TAPS[interpolation])
     return images
 
 
-def _along(
-    images: tf.Tensor, axis: int, length: tf.Tensor, taps: Callable[..., Taps]
-) -> tf.Tensor:
+def _along(images: tf.Tensor, axis: int, length: tf.Tensor, taps: Callable[..., Taps]) -> tf.Tensor:
     """Resize images along one axis to a length."""
     pixel = tf.cast(tf.range(length), tf.float32)[:, tf.newaxis]
     has = tf.cast(tf.shape(images)[axis], tf.float32)
@@ -39,7 +35,8 @@ def _along(
     if taps is _nearest:
         return tf.gather(images, index[:, 0], axis=axis)
     # Of rows one weight, of columns one for each channel: ONNX Runtime repeats short runs slowly.
-    weight = weight[..., tf.newaxis, tf.newaxis] if axis == 1 else weight[..., tf.newaxis] * tf.ones(3)
+    weight = weight[..., tf.newaxis]
+    weight = weight[..., tf.newaxis] if axis == 1 else weight * tf.ones(3)
     if index.shape[1] is None:
         return tf.reduce_sum(tf.gather(images, index, axis=axis) * weight, axis + 1)
     parts = [

@@ -32,9 +32,10 @@ def float16(model: onnx.ModelProto) -> onnx.ModelProto:
         values = numpy_helper.to_array(tensor)
         if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
             continue
-        name, small = tensor.name, f"{tensor.name}/float16"
+        wide, small = tensor.name, f"{tensor.name}/float16"
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), small))
-        casts.append(helper.make_node("Cast", [small], [name], f"{name}/cast", to=TensorProto.FLOAT))
+        cast = helper.make_node("Cast", [small], [wide], f"{wide}/cast", to=TensorProto.FLOAT)
+        casts.append(cast)
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
