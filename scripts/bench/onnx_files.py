@@ -75,6 +75,8 @@ def measure(name: str, model: Path, data: Path, batch: int, work: Path) -> tuple
     # An exit code of 1 means that a form differs by much, which the table shows too.
     out = command(*convert, "--output", files, codes=(0, 1))
     shown = {line.split()[0]: line.split()[1:] for line in out.splitlines()[2:]}
+    if len(shown) != 1 + len(FORMS):
+        sys.exit(f"convert.py could not convert {name}")
     sizes, accuracies = [], [shown["SavedModel"][1]]
     for form in FORMS:
         size, _, _, accuracy = shown[f"{form}.onnx"]

@@ -245,33 +245,36 @@ def test_a_decision_travels_with_the_file(run, tmp_path):
     photos = sorted(PHOTOS.rglob("*.jpg"))[::4] + [TESTDATA / "real" / "china.jpg"]
     lines = tftl("predict", "--model", decided, "--precision", "float32", "--json", *photos)
     want = [json.loads(line) for line in lines.splitlines()]
-    answered = np.array([not line.get("abstained", False) for line in want])
+    answered = np.array([line["accepted"] for line in want])
     assert 0 < answered.sum() < len(answered)
     images = [decode(photo) for photo in photos]
     serve = tf.saved_model.load(str(decided / "model")).signatures["serving_bytes"]
     served = serve(bytes=tf.constant([photo.read_bytes() for photo in photos]))
     assert np.array_equal(served["accepted"], answered)
-    for name in ("float32.onnx", "float16.onnx"):
+    for name, tolerance in (("float32.onnx", 1e-3), ("float16.onnx", 0.1)):
         got = answers(tmp_path / "out" / name, images)
         assert np.array_equal(got["accepted"], answered)
-        np.testing.assert_allclose(got["novelty"], served["novelty"], rtol=0.02)
+        np.testing.assert_allclose(got["novelty"], served["novelty"], rtol=tolerance)
 
 
-def test_a_model_of_an_older_export_has_fewer_outputs(tmp_path, only_float32):
-    run = trained(TESTDATA / "older", tmp_path / "run", "--epochs", "2")
-    assert (
-        "accepted"
-        not in tf.saved_model.load(str(run / "model"))
-        .signatures["serving_default"]
-        .structured_outputs
-    )
-    converted(run, tmp_path / "out")
-    photos = sorted((PHOTOS / "red").iterdir())[:3]
-    got = answers(tmp_path / "out" / "float32.onnx", map(decode, photos))
+def test_a_model_of_an_older_export_has_fewer_outputs(run, tmp_path, only_float32):
+    older, images = tf.Module(), tf.TensorSpec([None, 32, 32, 3], tf.float32, "images")
+    older.model = tf.saved_model.load(str(run / "model"))
+    serve, scale = older.model.signatures["serving_default"], tf.constant(0.5)
+
+    @tf.function(autograph=False, input_signature=[images])
+    def two(images):
+        answer = serve(images=images * scale)  # which also captures a constant
+        return {name: answer[name] for name in ("probabilities", "logits")}
+
+    tf.saved_model.save(older, str(tmp_path / "model"), signatures={"serving_default": two})
+    shutil.copytree(run / "model/assets.extra", tmp_path / "model/assets.extra")
+    converted(tmp_path / "model", tmp_path / "out", "--images", PHOTOS)
+    pixels = np.random.default_rng(2).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    got = answers(tmp_path / "out" / "float32.onnx", pixels)
     assert set(got) == {"probabilities", "logits"}
-    np.testing.assert_allclose(
-        got["probabilities"], predict(run, *photos).probabilities, rtol=0, atol=1e-5
-    )
+    want = two(tf.constant(pixels))["probabilities"]
+    np.testing.assert_allclose(got["probabilities"], want, rtol=0, atol=1e-5)
 
 
 def test_a_model_alone_is_calibrated_on_the_given_images(run, tmp_path, capsys):
@@ -291,9 +294,9 @@ def test_calibration_takes_each_class(monkeypatch, run):
 
 
 def test_a_file_that_differs_by_too_much_is_named(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(files.TOLERANCES, "int8", -1.0)
+    monkeypatch.setattr(files, "TOLERANCES", {"float32": -1.0})
     assert convert.main([str(run), "--format", "onnx", "--output", str(tmp_path)]) == 1
-    assert "int8.onnx differs by more than its tolerance" in capsys.readouterr().err
+    assert "float32.onnx differs by more than its tolerance" in capsys.readouterr().err
 
 
 def test_errors(run, tmp_path, capsys, monkeypatch):
@@ -318,6 +321,17 @@ def test_errors(run, tmp_path, capsys, monkeypatch):
         said = capsys.readouterr().err
         assert complaint in said and "Traceback" not in said
         assert not list(tmp_path.glob("out/*.onnx"))
+
+    def unknown(*_, **__):
+        raise ValueError("no rule for an operation\nand a page about it")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(graph, "process_tf_graph", unknown)
+        assert convert.main([str(run), "--format", "onnx", "--output", str(output)]) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        f"convert.py: {run / 'model'}: cannot be converted to ONNX: no rule for an operation\n"
+    )
 
     imported = builtins.__import__
 

@@ -39,7 +39,7 @@ def convert(model: Path, image: Input) -> onnx.ModelProto:
 
 def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.ModelProto:
     """Convert a function of images that returns named tensors."""
-    inputs = [tensor.name for tensor in function.inputs if tensor.dtype != tf.resource]
+    inputs = [function.inputs[0].name]  # the others are weights and constants, which are folded
     names = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
     outputs = [tensor.name for tensor in names.values()]
     frozen = tf_loader.from_function(function, inputs, outputs)

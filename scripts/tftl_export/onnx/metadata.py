@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import onnx
+import onnxruntime
+import tf2onnx
 
 from ..errors import ScriptError
 from ..graph.images import Input
-
-_MAKER = "scripts/convert.py"
 
 
 def of_model(model: Path, labels: list[str], image: Input) -> dict[str, str]:
@@ -18,7 +18,7 @@ def of_model(model: Path, labels: list[str], image: Input) -> dict[str, str]:
     about = {
         "labels": json.dumps(labels, ensure_ascii=False),
         "input": json.dumps(image.to_json()),
-        "tftl": _MAKER,
+        "tftl": f"tf2onnx {tf2onnx.__version__}, ONNX Runtime {onnxruntime.__version__}",
     }
     extra = model / "assets.extra"
     decision = extra / "decision.json"
