@@ -26,6 +26,8 @@
 #                        find; half an hour. DATA=DIR adds your own, COPIES=50 takes less
 # make bench-curve       measure how often the intervals of a learning curve hold what is found with
 #                        twice the photographs; half an hour. DATA=DIR adds your own, ROUNDS=5 measures less
+# make bench-onnx        compare ONNX files of six networks with tftl on photographs; half an hour.
+#                        DATA=DIR as above, NETWORKS="vgg16 resnet50" takes these
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
 #                        of their names, take less
@@ -291,6 +293,10 @@ bench-audit: build build/cleanlab savedmodels/vgg16-gap/saved_model.pb $(if $(DA
 bench-curve: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt $(ANIMALS)/SOURCES.txt
 	@$(VENV_PYTHON) scripts/bench/curve.py savedmodels/vgg16-gap $(PLANTS) $(ANIMALS) $(if $(DATA),'$(DATA)') \
 		$(if $(ROUNDS),--repetitions $(ROUNDS))
+
+.PHONY: bench-onnx
+bench-onnx: build $(FETCHED)
+	@$(VENV_PYTHON) scripts/bench/onnx_files.py '$(PHOTOGRAPHS)' $(if $(NETWORKS),--networks $(NETWORKS))
 
 # What docs/reliability.md shows. Programs that call go find options in the environment.
 bin/evaluations: setup

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Converts a trained model to TensorFlow Lite: `tftl-convert` from a checkout."""
+"""Converts a trained model to TensorFlow Lite or ONNX: `tftl-convert` from a checkout."""
 
 from __future__ import annotations
 

@@ -45,6 +45,10 @@ Requires-Dist: numpy>=1.26
 Requires-Dist: pip
 Provides-Extra: cuda
 Requires-Dist: tensorflow[and-cuda]=={tensorflow}; extra == "cuda"
+Provides-Extra: onnx
+Requires-Dist: tf2onnx>=1.17,<2; extra == "onnx"
+Requires-Dist: onnx>=1.20; extra == "onnx"
+Requires-Dist: onnxruntime>=1.24; extra == "onnx"
 Description-Content-Type: text/markdown
 
 `tftl` trains a new head on a network that already knows how to see, such as VGG16, measures the
@@ -54,7 +58,8 @@ result on held-out photographs, and writes a SavedModel.
     tftl fit --data photographs --model vgg16 --output run
     tftl evaluate --model run
 
-`tftl-convert` writes TensorFlow Lite files of a trained model. Each command has `--help`.
+`tftl-convert` writes TensorFlow Lite files of a trained model, and ONNX files if the extra `onnx`
+is installed. Each command has `--help`.
 """
 
 WHEEL = """\

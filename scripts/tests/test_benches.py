@@ -165,3 +165,11 @@ def test_abstain_measures_promises():
     )
     assert "photos" in rows_of
     assert "have the true class" in rows_of
+
+
+def test_onnx_files():
+    toy = ["--networks", "tiny", "--models", TESTDATA, "--batch", 2]
+    ((network, weights, exact, pillow, *others),) = rows(run("onnx_files.py", PHOTOS, *toy))
+    assert (network, weights) == ("tiny", "random")
+    assert float(exact) <= 1e-5 and 0 <= float(pillow) <= 1
+    assert [len(cell.split(", ")) for cell in others] == [1, 1, 4, 3, 4]

@@ -16,7 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from program import ROOT, Predictions, predict, tftl
+
+from tftl_export.commands import convert
 
 TEXT = (ROOT / "docs" / "serving.md").read_text()
 
@@ -89,6 +92,22 @@ def test_the_python_program_prints_the_classes(place, want, monkeypatch):
     printed = eval(out.getvalue())
     assert list(printed) == want.classes
     np.testing.assert_allclose([*printed.values()], want.probabilities[0], rtol=0, atol=1e-5)
+
+
+def test_the_onnx_program_prints_the_classes(place, want, monkeypatch):
+    command = block("sh", "--format onnx").split()[2:]
+    monkeypatch.chdir(place)
+    assert convert.main(command) == 0
+    exact = tf.io.decode_jpeg(Path("cat.jpg").read_bytes(), dct_method="INTEGER_ACCURATE").numpy()
+    Image.fromarray(exact).save("exact.png")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(block("python", "onnxruntime"), {})
+    printed = eval(out.getvalue())
+    assert list(printed) == want.classes
+    same = predict(place / "runs/cats-dogs", place / "exact.png")  # the pixels that Pillow makes
+    np.testing.assert_allclose([*printed.values()], same.probabilities[0], rtol=0, atol=1e-5)
+    np.testing.assert_allclose([*printed.values()], want.probabilities[0], rtol=0, atol=0.02)
 
 
 def test_the_names_of_the_go_program_are_those_that_are_printed(place):

@@ -18,14 +18,16 @@ import tensorflow as tf
 from .. import tflite
 from ..contract import DESCRIPTION
 from ..errors import ScriptError, first_line, message
-from ..graph.images import Input
+from ..graph.images import Input, whole
 from ..int8 import serving
 
 _DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8. Or
-write a SavedModel that computes the frozen part in int8, as the run was trained. Each is run in its
-own runtime and compared with the run's SavedModel, on its test images or on others."""
+to ONNX: float32, float16 and int8, with images of any size as input. Or write a SavedModel that
+computes the frozen part in int8, as the run was trained. Each is run in its own runtime and
+compared with the run's SavedModel, on its test images or on others."""
 
 _TOLERANCE = 0.1  # of a probability in int8
+_CALIBRATED = 100  # images, at most
 
 
 def main(arguments: Sequence[str], program: str = "convert.py") -> int:
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str], program: str = "convert.py") -> int:
     Returns the exit code, 1 also if a file exceeds its tolerance.
     """
     options = _parse(arguments, program)
+    # A loaded model without its training state is what we want.
+    tf.get_logger().setLevel("ERROR")
     try:
         broken = _convert(options)
     except (ScriptError, OSError, tf.errors.OpError) as error:
@@ -53,9 +57,10 @@ def _parse(arguments: Sequence[str], program: str) -> argparse.Namespace:
     add("--output", "-o", required=True, metavar="DIR", type=Path, help="write the files to DIR")
     add(
         "--format",
-        choices=["tflite", "int8"],
+        choices=["tflite", "onnx", "int8"],
         default="tflite",
-        help="int8 writes the SavedModel of a run that was trained with --precision int8 "
+        help="onnx measures the ranges of int8 on training images, or on --images without a run "
+        "folder; int8 writes the SavedModel of a run that was trained with --precision int8 "
         "(default: %(default)s)",
     )
     add(
@@ -76,7 +81,7 @@ def _convert(options: argparse.Namespace) -> list[str]:
     if options.images is not None:
         files, classes = _folder(options.images, labels)
     elif run:
-        files, classes = _test_part(run, labels)
+        files, classes = _part(run, labels, "test")
     else:
         raise ScriptError(
             f"{model}: no images to compare on\nhint: use --images DIR, or give the run folder"
@@ -88,8 +93,14 @@ def _convert(options: argparse.Namespace) -> list[str]:
     rows = [["model", "MB", "largest difference", "tolerance", "accuracy"]]
     rows.append(["SavedModel", _megabytes(model), "", "", _accuracy(want, classes)])
     broken = []
+    compared = f"compared on {len(files)} images"
     if options.format == "int8":
         made = _int8(run, image, options.output, pixels)
+    elif options.format == "onnx":
+        calibration = _calibration(run, labels, files)
+        made = _onnx((model, labels, image), options.output, calibration, files)
+        of = "training images" if run else "of them"
+        compared += f", int8 calibrated on {len(calibration)} {of}"
     else:
         made = _lite(model, options.output, pixels)
     for file, tolerance, got in made:
@@ -99,7 +110,7 @@ def _convert(options: argparse.Namespace) -> list[str]:
         accuracy = _accuracy(got, classes)
         rows.append([file.name, _megabytes(file), f"{difference:.1e}", f"{tolerance:g}", accuracy])
     _write(options.output / "labels.txt", "".join(f"{label}\n" for label in labels).encode())
-    print(f"{options.output}: compared on {len(files)} images")
+    print(f"{options.output}: {compared}")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
@@ -118,6 +129,30 @@ def _lite(model: Path, output: Path, pixels: np.ndarray) -> Made:
         got = tflite.probabilities(content, pixels)
         _write(file, content)
         yield file, form.tolerance, got
+
+
+def _onnx(
+    trained: tuple[Path, list[str], Input], output: Path, calibration: list[Path], files: list[Path]
+) -> Made:
+    """Write the ONNX files."""
+    try:
+        from ..onnx import files as written
+        from ..onnx import runtime
+    except ModuleNotFoundError as error:
+        raise ScriptError(
+            f"--format onnx: the package {error.name} is not installed\n"
+            f"hint: {sys.executable} -m pip install tf2onnx onnx onnxruntime"
+        ) from error
+    for precision, content in written.contents(*trained, map(_decoded, calibration)):
+        file = output / f"{precision}.onnx"
+        got = runtime.probabilities(content, map(_decoded, files))
+        _write(file, content)
+        yield file, written.TOLERANCES[precision], got
+
+
+def _decoded(file: Path) -> np.ndarray:
+    """The pixels of an image as large as it is."""
+    return whole(tf.io.read_file(str(file))).numpy()
 
 
 def _int8(run: Path | None, image: Input, output: Path, pixels: np.ndarray) -> Made:
@@ -160,16 +195,38 @@ def _plain(field: str) -> str:
     return re.sub(r"\A'(?='*[=+\-@\t\r\n])", "", field)
 
 
-def _test_part(run: Path, labels: list[str]) -> tuple[list[Path], np.ndarray]:
-    """The files of a run's test part, and the index of each file's class."""
+def _calibration(run: Path | None, labels: list[str], files: list[Path]) -> list[Path]:
+    """Some training images of a run, as many of each class; of a model alone, some of the files."""
+    if run is None:
+        return _some(files, _CALIBRATED)
+    try:
+        files, classes = _part(run, labels, "train")
+    except ScriptError as error:
+        first, _, _ = str(error).partition("\n")
+        raise ScriptError(
+            f"{first}\nhint: give {run / 'model'} with --images DIR, to calibrate int8 on those"
+        ) from error
+    of_class = [[files[i] for i in np.flatnonzero(classes == c)] for c in range(len(labels))]
+    each = max(1, _CALIBRATED // len(labels))
+    return _some([file for group in of_class for file in _some(group, each)], _CALIBRATED)
+
+
+def _some(files: list[Path], most: int) -> list[Path]:
+    """At most so many of the files, from all over the list."""
+    return [files[i * len(files) // most] for i in range(most)] if len(files) > most else files
+
+
+def _part(run: Path, labels: list[str], part: str) -> tuple[list[Path], np.ndarray]:
+    """The files of a part of a run's data, and the index of each file's class."""
     try:
         data = json.loads((run / "config.json").read_text(encoding="utf-8"))["data"]
-        root = Path(data.get("test_path") or data["path"])
+        apart = part == "test" and data.get("test_path")
+        root = Path(apart or data["path"])
         root = root if root.is_dir() else root.parent  # a manifest's paths start at its folder
         with (run / "data.csv").open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+            rows = [row for row in csv.DictReader(file) if row["split"] == part]
         # The images of --test-data have this prefix.
-        prefix = "test-data/" if data.get("test_path") else ""
+        prefix = "test-data/" if apart else ""
         files = [root / _plain(row["path"]).removeprefix(prefix) for row in rows]
         classes = np.array([labels.index(_plain(row["label"])) for row in rows])
     except (ValueError, KeyError, TypeError) as error:
@@ -178,7 +235,7 @@ def _test_part(run: Path, labels: list[str]) -> tuple[list[Path], np.ndarray]:
             "hint: use --images DIR"
         ) from error
     if not files:
-        raise ScriptError(f"{run}: its test part is empty\nhint: use --images DIR")
+        raise ScriptError(f"{run}: its {part} part is empty\nhint: use --images DIR")
     if missing := [file for file in files if not file.is_file()]:
         raise ScriptError(f"{missing[0]}: no such file\nhint: use --images DIR")
     return files, classes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import tensorflow as tf
+
+# As tf.image.resize: of images, their new size and the interpolation.
+Resize = Callable[[tf.Tensor, Any, str], tf.Tensor]
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "area", "lanczos3")
 FITS = ("stretch", "crop", "pad")
@@ -38,7 +42,7 @@ _SCALES = {
 _START = 1200  # bytes, enough for the header and palette of any BMP
 
 
-def _decode(encoded: tf.Tensor) -> tf.Tensor:
+def whole(encoded: tf.Tensor) -> tf.Tensor:
     """Decode to uint8 [h,w,3] what tftl decodes, and fail on what it refuses."""
     start = tf.strings.substr(tf.strings.join([encoded, b"\0" * _START]), 0, _START)
     start = tf.cast(tf.ensure_shape(tf.io.decode_raw(start, tf.uint8), [_START]), tf.int32)
@@ -135,36 +139,40 @@ class Input:
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decode one image, a scalar string, to float32 [H,W,3] from 0 to 255."""
-        image = _decode(encoded)
+        return self.fitted(whole(encoded))
+
+    def fitted(self, image: tf.Tensor, resize: Resize = tf.image.resize) -> tf.Tensor:
+        """Bring an image [h,w,3], or images [N,h,w,3], to the network's size in float32."""
         if self.fit == "pad":
-            return self._pad(image)
+            return self._pad(image, resize)
         if self.fit == "crop":
             image = self._crop(image)
-        return self._resize(image, self.size)
-
-    def _resize(self, image: tf.Tensor, size: tf.Tensor | tuple[int, int]) -> tf.Tensor:
-        return tf.cast(tf.image.resize(image, size, self.interpolation), tf.float32)
+        return tf.cast(resize(image, self.size, self.interpolation), tf.float32)
 
     def _crop(self, image: tf.Tensor) -> tf.Tensor:
         """Cut out the middle in the target's aspect ratio, as Keras' smart_resize does."""
-        has, size = tf.shape(image)[:2], self._unfolded_size()
+        has, size = tf.shape(image)[-3:-1], self._unfolded_size()
         # The length that each side should have, given the other one.
         fitting = tf.cast(has[::-1] * size, tf.float32) / tf.cast(size[::-1], tf.float32)
         middle = tf.maximum(tf.minimum(has, tf.cast(fitting, tf.int32)), 1)
         start = (has - middle) // 2
-        return tf.slice(image, [*tf.unstack(start), 0], [*tf.unstack(middle), 3])
+        batch = image.shape.rank - 3
+        begin = [*[0] * batch, *tf.unstack(start), 0]
+        return tf.slice(image, begin, [*[-1] * batch, *tf.unstack(middle), 3])
 
-    def _pad(self, image: tf.Tensor) -> tf.Tensor:
+    def _pad(self, image: tf.Tensor, resize: Resize) -> tf.Tensor:
         """Fit the whole image between black bars: resize_with_pad, also for thin images."""
         size = self._unfolded_size()
-        has, whole = (tf.cast(side, tf.float32) for side in (tf.shape(image)[:2], size))
+        has, whole = (tf.cast(side, tf.float32) for side in (tf.shape(image)[-3:-1], size))
         scaled = has / tf.reduce_max(has / whole)
         inner = tf.maximum(tf.cast(tf.floor(scaled), tf.int32), 1)
         before = tf.cast(tf.floor((whole - scaled) / 2), tf.int32)
         before = tf.minimum(tf.maximum(before, 0), size - inner)
         bars = tf.stack([before, size - inner - before], axis=1)
-        padded = tf.pad(self._resize(image, inner), tf.concat([bars, [[0, 0]]], axis=0))
-        return tf.ensure_shape(padded, (*self.size, 3))
+        batch = image.shape[:-3]
+        bars = tf.concat([*[[[0, 0]]] * batch.rank, bars, [[0, 0]]], axis=0)
+        resized = tf.cast(resize(image, inner, self.interpolation), tf.float32)
+        return tf.ensure_shape(tf.pad(resized, bars), (*batch, *self.size, 3))
 
     def _unfolded_size(self) -> tf.Tensor:
         """The size, but not as a constant.
