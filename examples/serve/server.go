@@ -101,17 +101,13 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *server) predict(w http.ResponseWriter, r *http.Request) {
-	began, code := time.Now(), http.StatusOK
+	began := time.Now()
 	found, err := s.answer(w, r)
-	switch {
-	case r.Context().Err() != nil:
-		code = gone
-	case err != nil:
-		code = fail(w, err)
-	default:
-		code = reply(w, code, found)
+	if err != nil {
+		s.metrics.answered(fail(w, err), time.Since(began))
+		return
 	}
-	s.metrics.answered(code, time.Since(began))
+	s.metrics.answered(reply(w, http.StatusOK, found), time.Since(began))
 }
 
 // answer reads an image and predicts.
@@ -136,10 +132,12 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) (a answer, err e
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)
 	defer cancel()
 	p, err := s.predictImage(ctx, encoded)
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		return a, refuse(http.StatusServiceUnavailable, "no answer within %v: too much to do", s.limits.answer)
-	}
-	if err != nil {
+	case errors.Is(err, context.Canceled):
+		return a, refuse(gone, "the client did not wait")
+	case err != nil:
 		return a, err
 	}
 	return s.decision.answer(p, s.labels, top), nil
