@@ -57,7 +57,10 @@ func (m *metrics) write(w io.Writer) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	head := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-	one := func(name, kind, help string, value int64) { head(name, kind, help); fmt.Fprintf(w, "%s %d\n", name, value) }
+	one := func(name, kind, help string, value int64) {
+		head(name, kind, help)
+		fmt.Fprintf(w, "%s %d\n", name, value)
+	}
 	head("serve_requests_total", "counter", "Requests for a prediction, by HTTP status; 499: the client did not wait.")
 	for _, code := range slices.Sorted(maps.Keys(m.requests)) {
 		fmt.Fprintf(w, "serve_requests_total{code=\"%d\"} %d\n", code, m.requests[code])

@@ -58,7 +58,7 @@ func (m *model) open(path string, threads int) error {
 	}
 	err = errors.Join(
 		options.SetIntraOpNumThreads(threads), options.SetInterOpNumThreads(1),
-		options.SetMemPattern(false), // of one shape of input, and batches differ in size
+		options.SetMemPattern(false),                                          // of one shape of input, and batches differ in size
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"), // decoding needs the processors too
 	)
 	if err != nil {

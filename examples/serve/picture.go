@@ -45,7 +45,7 @@ func measure(encoded []byte) (config image.Config, err error) {
 		config, err = jpeg.DecodeConfig(bytes.NewReader(encoded))
 	case has("\x89PNG\r\n\x1a\n"):
 		config, err = png.DecodeConfig(bytes.NewReader(encoded))
-	case has("GIF8"), has("BM"), has("RIFF"), has("II*\x00"), has("MM\x00*"), len(encoded) > 12 && string(encoded[4:8]) == "ftyp":
+	case has("GIF8"), has("BM"), has("RIFF"), has("II*\x00"), has("MM\x00*"), len(encoded) >= 12 && string(encoded[4:8]) == "ftyp":
 		return config, refuse(http.StatusUnsupportedMediaType, "this format is not supported: send a JPEG or PNG")
 	case len(encoded) == 0:
 		return config, refuse(http.StatusBadRequest, "the body is empty: send a JPEG or PNG")

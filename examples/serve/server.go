@@ -69,7 +69,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/v1/predict":
 		method, handle = http.MethodPost, s.predict
 	case "/healthz":
-		handle = func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, map[string]string{"status": "ok"}) }
+		handle = func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, http.StatusOK, map[string]string{"status": "ok"})
+		}
 	case "/readyz":
 		handle = s.ready
 	case "/metrics":
