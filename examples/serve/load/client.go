@@ -34,6 +34,7 @@ type answer struct {
 type client struct {
 	address string
 	images  []photograph
+	most    int // bytes of an image, which is the service's limit
 	http    *http.Client
 }
 
@@ -50,7 +51,7 @@ func (c client) request(i int) (outcome, error) {
 	case 5:
 		return c.refused(http.MethodPost, bomb(), http.StatusRequestEntityTooLarge)
 	case 7:
-		return c.refused(http.MethodPost, make([]byte, 1_000_001), http.StatusRequestEntityTooLarge)
+		return c.refused(http.MethodPost, make([]byte, c.most+1), http.StatusRequestEntityTooLarge)
 	case 9:
 		return c.refused(http.MethodPut, encoded, http.StatusMethodNotAllowed)
 	case 11:

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,8 +30,10 @@ func main() {
 	photographs := flag.String("photographs", "", "send the JPEGs in `DIR` and below it")
 	requests := flag.Int("requests", 10_000, "send `N` requests")
 	clients := flag.Int("clients", 32, "send `N` at a time")
+	good := flag.Bool("good", false, "send whole photographs only, to measure the speed")
 	flag.Parse()
-	row, err := run(*program, *model, *library, *photographs, *requests, *clients)
+	t := &test{requests: *requests, clients: *clients, good: *good}
+	row, err := t.run(*photographs, *program, "-model", *model, "-library", *library)
 	if row != "" {
 		fmt.Println("| requests | right answers | refused as they should be | clients that left | while stopping | lost | MB |")
 		fmt.Println("|---|---|---|---|---|---|---|")
@@ -47,53 +51,67 @@ const tolerance = 1e-4
 // mostGrowth is how many megabytes the last tenths of the work may need more than the first.
 const mostGrowth = 24
 
-// tally counts what became of requests.
-type tally struct{ right, refused, left, stopping, lost atomic.Int64 }
+// test is what is sent, and counts what became of it.
+type test struct {
+	requests, clients                    int
+	good                                 bool
+	right, refused, left, stopping, lost atomic.Int64
+}
 
-func run(program, model, library, photographs string, requests, clients int) (string, error) {
+func (t *test) run(photographs string, command ...string) (string, error) {
 	images, err := photographsIn(photographs)
 	if err != nil {
 		return "", err
 	}
-	s, err := start(program, "-model", model, "-library", library, "-listen", "127.0.0.1:0",
-		"-read-timeout", "1s", "-max-bytes", "1000000", "-drain", "1s", "-answer-timeout", "1m")
+	c := client{images: images, http: newHTTP(t.clients)}
+	for _, p := range images {
+		c.most = max(c.most, len(p.encoded))
+	}
+	s, err := start(append(command, "-listen", "127.0.0.1:0", "-read-timeout", "1s",
+		"-max-bytes", strconv.Itoa(c.most), "-drain", "3s", "-answer-timeout", "1m"))
 	if err != nil {
 		return "", err
 	}
 	defer s.kill()
-	c := client{s.address, images, newHTTP(clients)}
+	c.address = s.address
 	for i := range c.images { // one at a time, which the answers under load must equal
 		if c.images[i].want, err = c.ask(c.images[i].encoded); err != nil {
 			return "", fmt.Errorf("%s: %w", c.images[i].path, err)
 		}
 	}
-	var t tally
-	var next atomic.Int64
+	t.together(4*t.clients, func(i int) { // after which the service has what memory it needs
+		if _, err := c.photograph(i); err != nil {
+			t.count(lost, err)
+		}
+	})
 	memory := make([]float64, 10) // the most of each tenth of the work
-	var busy sync.WaitGroup
-	began := time.Now()
-	for range clients {
-		busy.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= requests {
-					return
-				}
+	began, done := time.Now(), atomic.Int64{}
+	ended := make(chan struct{})
+	go func() {
+		t.together(t.requests, func(i int) {
+			if t.good {
+				t.count(c.photograph(i))
+			} else {
 				t.count(c.request(i))
 			}
+			done.Add(1)
 		})
-	}
-	for done := 0; done < requests; done = int(next.Load()) {
-		tenth := &memory[done*10/requests]
+		close(ended)
+	}()
+	for busy := true; busy; {
+		tenth := &memory[min(int(done.Load())*10/t.requests, 9)]
 		*tenth = max(*tenth, s.memory())
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-ended:
+			busy = false
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
-	busy.Wait()
 	took := time.Since(began)
-	t.stop(s, c, clients)
+	t.stop(s, c)
 	stopped := s.wait(20 * time.Second)
 	early, late := slices.Max(memory[:3]), slices.Max(memory[7:])
-	row := fmt.Sprintf("| %d, %d at a time, in %.0f s | %d | %d | %d | %d | %d | %.0f to %.0f |", requests, clients, took.Seconds(),
+	row := fmt.Sprintf("| %d, %d at a time, in %.1f s | %d | %d | %d | %d | %d | %.0f to %.0f |", t.requests, t.clients, took.Seconds(),
 		t.right.Load(), t.refused.Load(), t.left.Load(), t.stopping.Load(), t.lost.Load(), early, late)
 	switch {
 	case t.lost.Load() > 0:
@@ -104,8 +122,22 @@ func run(program, model, library, photographs string, requests, clients int) (st
 	return row, stopped
 }
 
+// together calls a function for each request, in as many goroutines as there are clients.
+func (t *test) together(requests int, send func(i int)) {
+	var next atomic.Int64
+	var busy sync.WaitGroup
+	for range t.clients {
+		busy.Go(func() {
+			for i := next.Add(1) - 1; i < int64(requests); i = next.Add(1) - 1 {
+				send(int(i))
+			}
+		})
+	}
+	busy.Wait()
+}
+
 // count says what became of a request.
-func (t *tally) count(kind outcome, err error) {
+func (t *test) count(kind outcome, err error) {
 	if err != nil {
 		log.Print(err)
 		kind = lost
@@ -122,32 +154,26 @@ func (t *tally) count(kind outcome, err error) {
 	}
 }
 
-// stop asks the service to stop while each client has a request in flight and begins
-// others. All of them must be answered, because they come before the service stops to
-// listen.
-func (t *tally) stop(s *service, c client, clients int) {
-	var busy sync.WaitGroup
-	signalled := make(chan struct{})
-	for i := range clients {
-		busy.Go(func() {
-			for last := false; !last; {
-				select {
-				case <-signalled:
-					last = true // this one begins after the signal
-				default:
-				}
-				if _, err := c.photograph(i); err != nil {
-					t.count(lost, fmt.Errorf("while stopping: %w", err))
-					return
-				}
+// stop asks the service to stop while each client has a request in flight. They must be
+// answered, and so must those that begin afterwards, unless nobody listens any more.
+func (t *test) stop(s *service, c client) {
+	var signalled atomic.Bool
+	time.AfterFunc(200*time.Millisecond, func() {
+		signalled.Store(true)
+		s.signal(syscall.SIGTERM)
+	})
+	t.together(t.clients, func(i int) {
+		for last := false; !last; {
+			last = signalled.Load()
+			switch _, err := c.photograph(i); {
+			case last && errors.Is(err, syscall.ECONNREFUSED):
+			case err != nil:
+				t.count(lost, fmt.Errorf("while stopping: %w", err))
+			default:
 				t.stopping.Add(1)
 			}
-		})
-	}
-	time.Sleep(200 * time.Millisecond)
-	s.signal(syscall.SIGTERM)
-	close(signalled)
-	busy.Wait()
+		}
+	})
 }
 
 // photograph is an image and the answer to it.
@@ -159,7 +185,7 @@ type photograph struct {
 
 func photographsIn(folder string) (list []photograph, err error) {
 	err = filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".jpg" || entry.IsDir() {
+		if extension := strings.ToLower(filepath.Ext(path)); err != nil || extension != ".jpg" && extension != ".jpeg" || entry.IsDir() {
 			return err
 		}
 		encoded, err := os.ReadFile(path)

@@ -17,8 +17,8 @@ type service struct {
 }
 
 // start waits until the service listens.
-func start(program string, arguments ...string) (*service, error) {
-	s := &service{command: exec.Command(program, arguments...), ended: make(chan error, 1)}
+func start(command []string) (*service, error) {
+	s := &service{command: exec.Command(command[0], command[1:]...), ended: make(chan error, 1)}
 	messages, err := s.command.StderrPipe()
 	if err != nil {
 		return nil, err
