@@ -67,7 +67,7 @@ func (t *test) run(photographs string, command ...string) (string, error) {
 	for _, p := range images {
 		c.most = max(c.most, len(p.encoded))
 	}
-	s, err := start(append(command, "-listen", "127.0.0.1:0", "-read-timeout", "1s",
+	s, err := start(append(command, "-listen", "127.0.0.1:0", "-read-timeout", "5s",
 		"-max-bytes", strconv.Itoa(c.most), "-drain", "3s", "-answer-timeout", "1m"))
 	if err != nil {
 		return "", err
