@@ -23,7 +23,7 @@ import (
 type options struct {
 	model, library, listen string
 	batch, threads         int
-	wait, read, drain      time.Duration
+	wait, drain            time.Duration
 	limits                 limits
 }
 
@@ -57,7 +57,7 @@ func parse(arguments []string, out io.Writer) (o options, err error) {
 	f.Int64Var(&o.limits.bytes, "max-bytes", 20<<20, "refuse bodies of more than `N` bytes")
 	f.Int64Var(&o.limits.pixels, "max-pixels", 30_000_000, "refuse images of more than `N` pixels")
 	f.Int64Var(&o.limits.together, "pixels-in-flight", 60_000_000, "decode images of at most `N` pixels at a time")
-	f.DurationVar(&o.read, "read-timeout", 15*time.Second, "wait so `long` for a request")
+	f.DurationVar(&o.limits.body, "read-timeout", 15*time.Second, "wait so `long` for a request's header, and for its body")
 	f.DurationVar(&o.limits.answer, "answer-timeout", 15*time.Second, "answer 503 after so `long`")
 	f.DurationVar(&o.drain, "drain", time.Second, "on SIGTERM, go on answering for so `long` while /readyz says no")
 	if err := f.Parse(arguments); err != nil {
@@ -74,7 +74,7 @@ func parse(arguments []string, out io.Writer) (o options, err error) {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.model == "":
 		return o, errors.New("-model is missing: the ONNX file that scripts/convert.py wrote")
-	case least < 1 || min(o.read, o.limits.answer) <= 0 || min(o.wait, o.drain) < 0:
+	case least < 1 || min(o.limits.body, o.limits.answer) <= 0 || min(o.wait, o.drain) < 0:
 		return o, errors.New("numbers and times must be above 0; -wait and -drain may be 0")
 	case o.limits.together < o.limits.pixels:
 		return o, errors.New("-pixels-in-flight is less than -max-pixels, so the largest images would never be decoded")
@@ -101,8 +101,8 @@ func run(o options) (err error) {
 	go func() { b.work(); close(done) }()
 
 	h := &http.Server{
-		Handler: s, ReadHeaderTimeout: o.read, ReadTimeout: o.read, MaxHeaderBytes: 16 << 10,
-		IdleTimeout: time.Minute, WriteTimeout: o.read + o.limits.answer + 10*time.Second,
+		Handler: s, ReadHeaderTimeout: o.limits.body, MaxHeaderBytes: 16 << 10,
+		IdleTimeout: time.Minute, WriteTimeout: o.limits.body + o.limits.answer + 10*time.Second,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- h.Serve(listener) }()

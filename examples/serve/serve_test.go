@@ -65,7 +65,7 @@ func compare(t *testing.T, w work, m *model, files []string, top string) {
 		t.Fatal(err)
 	}
 	b := &batcher{run: m.run, most: 8, jobs: make(chan *job, 8)}
-	s := newServer(m, b, limits{bytes: 20 << 20, pixels: 30e6, together: 60e6, requests: 8, answer: time.Minute})
+	s := newServer(m, b, limits{bytes: 20 << 20, pixels: 30e6, together: 60e6, requests: 8, body: time.Minute, answer: time.Minute})
 	go b.work()
 	defer close(b.jobs)
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))

@@ -23,6 +23,7 @@ type limits struct {
 	pixels   int64         // of an image
 	together int64         // pixels of all images that are decoded at a time
 	requests int           // at a time
+	body     time.Duration // from the end of the header to that of the body
 	answer   time.Duration // from the end of a body to its answer
 }
 
@@ -184,6 +185,11 @@ func (s *server) predictImage(ctx context.Context, encoded []byte) (prediction, 
 
 // body reads what was sent, up to the limit.
 func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	// The server's ReadTimeout would begin when the connection does, which may have waited for
+	// its first request, and would go on while the model works.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(s.limits.body))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	encoded, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.limits.bytes))
 	var tooLarge *http.MaxBytesError
 	switch {

@@ -27,7 +27,7 @@ type fake struct {
 func newFake(t *testing.T, change func(*limits, *batcher, *model)) fake {
 	f := fake{batches: make(chan int, 100), next: make(chan error, 100)}
 	m := &model{labels: []string{"<cat>", "dog"}, input: input{Size: [2]int{4, 4}, Interpolation: "bilinear"}}
-	l := limits{bytes: 10_000, pixels: 100, together: 200, requests: 4, answer: time.Minute}
+	l := limits{bytes: 10_000, pixels: 100, together: 200, requests: 4, body: time.Minute, answer: time.Minute}
 	b := &batcher{most: 3, wait: 50 * time.Millisecond}
 	b.run = func(images []tensor) ([]prediction, error) {
 		f.batches <- len(images)
