@@ -62,6 +62,9 @@ func newServer(m *model, b *batcher, l limits) *server {
 
 // ServeHTTP answers every request, and every error in JSON.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// The server's ReadTimeout would begin with the connection, which may have waited for its
+	// first request. Where the body is not wanted, the server reads it all the same.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.body))
 	if s.state.Load() != serving {
 		w.Header().Set("Connection", "close") // the next request is for another replica
 	}
@@ -185,11 +188,6 @@ func (s *server) predictImage(ctx context.Context, encoded []byte) (prediction, 
 
 // body reads what was sent, up to the limit.
 func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// The server's ReadTimeout would begin when the connection does, which may have waited for
-	// its first request, and would go on while the model works.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(s.limits.body))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	encoded, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.limits.bytes))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -200,6 +198,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "the body ends early: %v", err)
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // the model may take longer
 	return encoded, nil
 }
 
