@@ -28,6 +28,9 @@
 #                        twice the photographs; half an hour. DATA=DIR adds your own, ROUNDS=5 measures less
 # make bench-onnx        compare ONNX files of six networks with tftl on photographs; half an hour.
 #                        DATA=DIR as above, NETWORKS="vgg16 resnet50" takes these
+# make bench-serving     measure how many images a second TensorFlow, TensorFlow Lite, onnxruntime and
+#                        the Go service classify; minutes. DATA=DIR as above
+# make size-serve        print how large a container of the Go service is, and use one
 # make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
 #                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
 #                        of their names, take less
@@ -35,6 +38,8 @@
 #                        links, and print how the others end; an hour. TRIALS and FAULTS as above
 # make soak              do much in one process and watch its memory, threads and open files;
 #                        an hour. STEPS=10000 does a tenth
+# make load-serve        send the Go service 10,000 requests, good and bad, and stop it in between;
+#                        minutes. REQUESTS=1000 sends fewer, DATA=DIR as above
 # make fuzz              run each fuzzer for FUZZTIME=30s; FUZZTIME=1h before a release
 # make race              look for data races in all that runs without TensorFlow
 # make asan              look for errors of memory in our C code and what calls it
@@ -143,8 +148,17 @@ setup:
 .PHONY: test test-go test-python test-kernels
 test: test-go test-python test-kernels
 
-test-go: testdata
+test-go: testdata test-serve
 	$(GO) test -timeout 40m -ldflags '-r "$(LIB)/lib"' ./...
+
+# The service is a module of its own and knows nothing of TensorFlow.
+SERVE := cd examples/serve && CGO_CFLAGS= CGO_LDFLAGS= $(GO)
+.PHONY: test-serve bin/serve
+test-serve: build testdata
+	$(SERVE) test -timeout 20m ./...
+
+bin/serve: setup
+	@$(SERVE) build -buildvcs=false -trimpath -ldflags '-s -w' -o '$(CURDIR)/bin' . ./load
 
 # Two at a time: much of it is Keras and TensorFlow building graphs, which uses one core.
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses 2 --dist loadfile
@@ -187,10 +201,12 @@ lint: $(LINTERS)
 # run compiles it, which takes two minutes.
 golangci: setup
 	$(GO) run $(GOLANGCI) run
+	$(SERVE) run $(GOLANGCI) run
 
 modules: setup
 	$(GO) mod tidy -diff
 	$(GO) mod verify
+	$(SERVE) mod tidy -diff
 
 # A module of its own, for the types of Kubernetes' API.
 manifests:
@@ -298,6 +314,19 @@ bench-curve: build savedmodels/vgg16-gap/saved_model.pb $(PLANTS)/SOURCES.txt $(
 bench-onnx: build $(FETCHED)
 	@$(VENV_PYTHON) scripts/bench/onnx_files.py '$(PHOTOGRAPHS)' $(if $(NETWORKS),--networks $(NETWORKS))
 
+.PHONY: bench-serving size-serve load-serve
+SERVED := savedmodels/efficientnet_lite0-gap
+bench-serving: build bin/serve savedmodels/vgg16-gap/saved_model.pb $(SERVED)/saved_model.pb $(FETCHED)
+	@$(VENV_PYTHON) scripts/bench/serving.py '$(PHOTOGRAPHS)' savedmodels/vgg16-gap $(SERVED)
+
+build/served/float32.onnx: build $(SERVED)/saved_model.pb $(FETCHED)
+	@bin/tftl fit --data '$(PHOTOGRAPHS)' --model $(SERVED) --output $(@D)/run --overwrite --quiet >/dev/null
+	@$(VENV_PYTHON) scripts/convert.py $(@D)/run --format onnx --output $(@D) >/dev/null 2>&1
+
+ONNXRUNTIME = $(VENV)/lib/python3.*/site-packages/onnxruntime/capi/libonnxruntime.so.*
+size-serve: bin/serve build/served/float32.onnx
+	@examples/serve/size.sh bin/serve bin/load $(ONNXRUNTIME) build/served/float32.onnx '$(PHOTOGRAPHS)'
+
 # What docs/reliability.md shows. Programs that call go find options in the environment.
 bin/evaluations: setup
 	@$(GO) build -buildvcs=false -ldflags '-r "$(RPATH)"' -o bin ./scripts/reliability/evaluations
@@ -311,6 +340,10 @@ cluster-trials: build testdata
 
 soak: build bin/evaluations testdata
 	@$(VENV_PYTHON) scripts/reliability/soak.py $(if $(STEPS),--steps $(STEPS))
+
+load-serve: bin/serve build/served/float32.onnx
+	@bin/load -serve bin/serve -model build/served/float32.onnx -library $(ONNXRUNTIME) -photographs '$(PHOTOGRAPHS)' \
+		$(if $(REQUESTS),-requests $(REQUESTS))
 
 faults fuzz: export GOFLAGS := '-ldflags=-r "$(LIB)/lib"'
 fuzz: testdata

@@ -16,6 +16,8 @@ func DescribeWork(e pipeline.Event) (text, unit string) {
 		return "reading images", "images"
 	case "check":
 		return "checking images", "images"
+	case "match":
+		return "looking for what images have in common", "images"
 	case "compare":
 		return "looking for near duplicates", "images"
 	case rundir.FeaturesPhase:

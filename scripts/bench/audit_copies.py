@@ -37,7 +37,7 @@ def main() -> None:
     """Measure each set in turn, or with --peer be one of the others."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+", help="folders of photographs, one per class")
-    parser.add_argument("--copies", type=int, default=100, help="most photographs that are copied; default: 100")
+    parser.add_argument("--copies", type=int, default=100, help="copied photographs (default: 100)")
     parser.add_argument("--kinds", nargs="*", help="only these; default: all")
     parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
