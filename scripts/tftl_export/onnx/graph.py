@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime
 import tensorflow as tf
@@ -42,7 +43,7 @@ def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.Mode
     inputs = [function.inputs[0].name]  # the others are weights and constants, which are folded
     names = dict(zip(sorted(function.structured_outputs), function.outputs, strict=True))
     outputs = [tensor.name for tensor in names.values()]
-    frozen = tf_loader.from_function(function, inputs, outputs)
+    frozen = _inlined(tf_loader.from_function(function, inputs, outputs), inputs, outputs)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen, name="")
         defaults = [
@@ -54,7 +55,11 @@ def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.Mode
             input_names=inputs,
             output_names=outputs,
             use_default=defaults,
-            custom_op_handlers={"SelectV2": (_select, []), "Select": (_select, [])},
+            custom_op_handlers={
+                "SelectV2": (_select, []),
+                "Select": (_select, []),
+                "Erfc": (_erfc, []),
+            },
             tensors_to_rename={
                 inputs[0]: INPUT,
                 **{tensor.name: name for name, tensor in names.items()},
@@ -64,6 +69,17 @@ def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.Mode
     made = _folded(made)
     _name_sides(made)
     return made
+
+
+def _inlined(graph: Any, inputs: list[str], outputs: list[str]) -> Any:
+    """Write out the functions that Keras wants compiled by XLA, such as ConvNeXt's convolutions."""
+    if not graph.library.function:
+        return graph
+    for owner in [*graph.node, *graph.library.function]:
+        for mark in ("_XlaMustCompile", "_noinline"):
+            owner.attr.pop(mark, None)
+    with tf.Graph().as_default():
+        return tf_loader.tf_optimize(inputs, outputs, graph)
 
 
 def check(model: onnx.ModelProto) -> None:
@@ -102,3 +118,15 @@ def _name_sides(made: onnx.ModelProto) -> None:
 def _select(context: Any, node: Any, name: str, args: Any) -> None:
     """Write tf.where as ONNX's Where. tf2onnx multiplies with 0 and 1, and infinity is lost."""
     node.type = "Where"
+
+
+def _erfc(context: Any, node: Any, name: str, args: Any) -> None:
+    """Write Erfc, which Keras' gelu has and ONNX lacks, as 1 - Erf."""
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    context.remove_node(node.name)
+    one = context.make_const(f"{name}/one", np.array(1, np.float32))
+    erf = context.make_node("Erf", node.input)
+    difference = [one.output[0], erf.output[0]]
+    context.make_node(
+        "Sub", difference, name=name, outputs=node.output, shapes=shapes, dtypes=dtypes
+    )
