@@ -219,6 +219,7 @@ func TestPixelsInFlightAreLimited(t *testing.T) {
 	if got := f.send(t, "POST", "/v1/predict", picturePNG(t, 9, 9, 51)); got.status != 503 {
 		t.Error(got)
 	}
+	f.limits.answer = time.Minute
 	f.room.Release(150)
 	f.next <- nil
 	if got := f.send(t, "POST", "/v1/predict", picturePNG(t, 9, 9, 51)); got.status != 200 {

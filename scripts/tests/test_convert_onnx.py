@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import onnx
 import onnxruntime
@@ -208,6 +209,24 @@ def test_images_are_resized_as_tensorflow_does(fit, interpolation):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-3, err_msg=f"{height}x{width}")
         if (height, width) == image.size and interpolation != "lanczos3":
             assert np.array_equal(got, images)
+
+
+def test_what_tf2onnx_lacks_is_written_out():
+    # Keras' exact gelu has Erfc, and its convolution of channels apart is compiled by XLA.
+    apart = keras.layers.DepthwiseConv2D(3, data_format="channels_last")
+
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "images")]
+    )
+    def network(images):
+        return {"out": keras.activations.gelu(apart(images), approximate=False)}
+
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    want = network(images)["out"]
+    made = graph.from_function(network.get_concrete_function())
+    graph.check(made)
+    [got] = session(made.SerializeToString()).run(None, {"images": images})
+    np.testing.assert_allclose(got, want, atol=1e-6)
 
 
 def test_pillows_pixels_are_tensorflows_but_for_the_fast_transform_of_jpeg():

@@ -69,7 +69,7 @@ def test_tensorflow_serving_understands_the_request(place, want, tmp_path):
     curl.write_text(f'#!/bin/sh\ncat >"{tmp_path}/body"\necho "$*" >"{tmp_path}/arguments"\n')
     curl.chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    script = block("sh", "curl")
+    script = block("sh", "b64")
     subprocess.run(["sh", "-euc", script], cwd=place, env=environment, check=True)
     arguments = (tmp_path / "arguments").read_text().split()
     assert arguments[:2] == ["--data", "@-"]  # a POST of standard input

@@ -67,7 +67,7 @@ def test_the_defaults_are_image_dataset_from_directorys(folder):
         folder, image_size=(96, 64), batch_size=1, shuffle=False, verbose=False
     )
     options = export._parse(["--output", "x"], "export.py")
-    image = Input((96, 64), options.interpolation, "none", options.fit)
+    image = export._image(options, (96, 64), "none")
     for path, (want, _) in zip(data.file_paths, data, strict=True):
         assert np.array_equal(image.decode(tf.io.read_file(path)), want[0]), path
 
