@@ -46,7 +46,7 @@ func (m *model) open(path string, threads int) error {
 	if err != nil {
 		return err
 	}
-	defer options.Destroy()
+	defer free(options)
 	_, outputs, err := ort.GetInputOutputInfo(path)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (m *model) describe() error {
 	if err != nil {
 		return err
 	}
-	defer metadata.Destroy()
+	defer free(metadata)
 	read := func(key string, into any, required bool) error {
 		text, found, err := metadata.LookupCustomMetadataMap(key)
 		switch {
@@ -135,12 +135,12 @@ func (m *model) run(images []tensor) (predictions []prediction, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer in.Destroy()
+	defer free(in)
 	results := make([]ort.Value, len(m.outputs)) // which the runtime allocates
 	defer func() {
 		for _, r := range results {
 			if r != nil {
-				r.Destroy()
+				free(r)
 			}
 		}
 	}()
@@ -183,3 +183,6 @@ func line(err error) string {
 	quoted := strconv.Quote(strings.Join(strings.Fields(err.Error()), " "))
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
+
+// free gives memory back to the runtime. It fails only for what was freed before.
+func free(v interface{ Destroy() error }) { _ = v.Destroy() }

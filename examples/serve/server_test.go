@@ -238,7 +238,7 @@ func TestAClientThatLeavesIsNotPredictedFor(t *testing.T) {
 	ctx, leave := context.WithCancel(context.Background())
 	left := make(chan error, 1)
 	go func() {
-		request, _ := http.NewRequestWithContext(ctx, "POST", f.url+"/v1/predict", bytes.NewReader(picturePNG(t, 9, 9, 51)))
+		request, _ := http.NewRequestWithContext(ctx, http.MethodPost, f.url+"/v1/predict", bytes.NewReader(picturePNG(t, 9, 9, 51)))
 		_, err := http.DefaultClient.Do(request)
 		left <- err
 	}()
