@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -56,6 +57,9 @@ func TestScripts(t *testing.T) {
 	}
 	if _, err := os.Stat(fixtures); err != nil {
 		t.Fatalf("%v: make testdata builds it", err)
+	}
+	if signal.Ignored(syscall.SIGHUP) { // by nohup: the commands would inherit it
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	t.Cleanup(watch(os.Stderr, 2*time.Minute)) // scripts are parallel tests, which outlive this function
 	testscript.Run(t, testscript.Params{
