@@ -20,6 +20,7 @@ from PIL import Image
 from program import ROOT, Predictions, parts, predict, tftl
 
 from tftl_export.commands import convert
+from tftl_export.errors import ScriptError
 from tftl_export.graph.images import FITS, INTERPOLATIONS, Input
 from tftl_export.onnx import files, graph
 from tftl_export.onnx.resizing import resize
@@ -362,3 +363,14 @@ def test_errors(run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     assert convert.main([str(run), "--format", "onnx", "--output", str(output)]) == 1
     assert "--format onnx: the package tf2onnx is not installed\nhint: " in capsys.readouterr().err
+
+
+def test_an_operation_that_onnx_lacks_is_named():
+    images = tf.TensorSpec([None, None, None, 3], tf.float32, "images")
+
+    @tf.function(autograph=False, input_signature=[images])
+    def odd(images):
+        return {"pixels": tf.math.lgamma(tf.math.bessel_i0e(images))}
+
+    with pytest.raises(ScriptError, match="^ONNX has nothing for BesselI0e, Lgamma$"):
+        graph.from_function(odd.get_concrete_function())

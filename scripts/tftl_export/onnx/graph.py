@@ -14,6 +14,7 @@ import tensorflow as tf
 from tf2onnx import optimizer, tf_loader
 from tf2onnx.tfonnx import process_tf_graph
 
+from ..errors import ScriptError
 from ..graph.images import Input
 from .resizing import resize
 
@@ -24,7 +25,7 @@ _OPSET = 18
 
 def convert(model: Path, image: Input) -> onnx.ModelProto:
     """Convert a trained SavedModel to ONNX in float32."""
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     loaded = tf.saved_model.load(str(model), tags=["serve"])
     serve = loaded.signatures[SIGNATURE]
 
@@ -66,6 +67,9 @@ def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.Mode
             },
         )
         made = optimizer.optimize_graph(converted, catch_errors=False).make_model("tftl")
+    unknown = {node.op_type for node in made.graph.node if not onnx.defs.has(node.op_type)}
+    if unknown:
+        raise ScriptError(f"ONNX has nothing for {', '.join(sorted(unknown))}")
     made = _folded(made)
     _name_sides(made)
     return made
