@@ -171,7 +171,7 @@ $(KERAS_HUB): scripts/requirements-keras-hub.txt | setup
 	@rm -rf $@ && $(VENV_PYTHON) -m pip install --quiet --no-deps --target $@ --requirement $<
 	@touch $@
 
-test-python: build testdata $(KERAS_HUB) bin/evaluations $(addprefix bin/,$(BENCH))
+test-python: build testdata $(KERAS_HUB) bin/serve bin/evaluations $(addprefix bin/,$(BENCH))
 	$(PYTEST)
 
 # What must hold with any kernels: the same tests without oneDNN, and as on a processor without

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import tensorflow as tf
-from measure import ROOT, measured
+from measure import ROOT, measured, processor, table
 from PIL import Image
 
 BATCH = 8
@@ -38,15 +38,12 @@ def main() -> None:
         "--images", type=int, default=160, help="classified each time (default: 160)"
     )
     options = parser.parse_args()
-    names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    print(f"Photographs a second, {THREADS} processors, {names[0] if names else 'unknown'}\n")
+    print(f"Photographs a second, {processor()}.\n")
     found = sorted(p for p in options.photographs.rglob("*") if p.suffix in (".jpg", ".jpeg"))
     files = [found[i % len(found)] for i in range(options.images)]
     columns = [speeds(model, options.photographs, files) for model in options.models]
-    print("", *(model.name for model in options.models), sep=" | ")
-    print("|".join(["---"] * (1 + len(columns))))
-    for way in columns[0]:
-        print(way, *(f"{column[way]:.1f}" for column in columns), sep=" | ")
+    rows = [[way, *(f"{column[way]:.1f}" for column in columns)] for way in columns[0]]
+    print(table(["", *(model.name for model in options.models)], rows))
 
 
 def speeds(model: Path, data: Path, files: list[Path]) -> dict[str, float]:

@@ -173,3 +173,13 @@ def test_onnx_files():
     assert (network, weights) == ("tiny", "random")
     assert float(exact) <= 1e-5 and 0 <= float(pillow) <= 1
     assert [len(cell.split(", ")) for cell in others] == [1, 1, 4, 3, 4]
+
+
+def test_serving():
+    found = rows(run("serving.py", PHOTOS, TESTDATA / "tiny-gap", "--images", 2000))
+    ways = ["TensorFlow Lite", "onnxruntime", "the Go service"]
+    assert [way for way, _ in found] == [
+        "tftl predict, float32",
+        *(f"{way}, {precision}" for precision in ("float32", "int8") for way in ways),
+    ]
+    assert all(float(speed) > 0 for _, speed in found)
