@@ -101,20 +101,11 @@ func reader(decoded image.Image) func(x, y int) (r, g, b uint8) {
 			return v, v, v
 		}
 	case *image.RGBA: // without transparency, or it would be an NRGBA
-		return func(x, y int) (r, g, b uint8) {
-			p := m.Pix[y*m.Stride+4*x:]
-			return p[0], p[1], p[2]
-		}
+		return packed(m.Pix, m.Stride, 1)
 	case *image.NRGBA:
-		return func(x, y int) (r, g, b uint8) {
-			p := m.Pix[y*m.Stride+4*x:]
-			return p[0], p[1], p[2]
-		}
+		return packed(m.Pix, m.Stride, 1)
 	case *image.NRGBA64:
-		return func(x, y int) (r, g, b uint8) {
-			p := m.Pix[y*m.Stride+8*x:]
-			return p[0], p[2], p[4]
-		}
+		return packed(m.Pix, m.Stride, 2)
 	case *image.CMYK:
 		return func(x, y int) (r, g, b uint8) {
 			p := m.Pix[y*m.Stride+4*x:]
@@ -125,5 +116,13 @@ func reader(decoded image.Image) func(x, y int) (r, g, b uint8) {
 	return func(x, y int) (r, g, b uint8) {
 		c := color.NRGBAModel.Convert(decoded.At(x, y)).(color.NRGBA)
 		return c.R, c.G, c.B
+	}
+}
+
+// packed reads pixels of four samples, each of so many bytes, the upper one first.
+func packed(pix []uint8, stride, size int) func(x, y int) (r, g, b uint8) {
+	return func(x, y int) (r, g, b uint8) {
+		p := pix[y*stride+4*size*x:]
+		return p[0], p[size], p[2*size]
 	}
 }

@@ -9,107 +9,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from driver import Stage, variables
+from hub_presets import BACKBONES, BEFORE, PHOTOS, keras_hub, pooling, preset
 from program import ROOT, Predictions, fails, history, parts, tftl
 from sklearn.linear_model import LogisticRegression
 
-import pin
 from tftl_export import contract
-from tftl_export.backbones import hub
 from tftl_export.commands import export
-from tftl_export.graph.head import Head, HeadKind
-from tftl_export.graph.network import Network
-
-keras_hub = pytest.importorskip("keras_hub", reason="make test-python installs KerasHub")
-
-PHOTOS = ROOT / "build/testdata/photos"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-IMAGENET = {
-    "scale": [1 / 255 / std for std in STD],
-    "offset": [-mean / std for mean, std in zip(MEAN, STD, strict=True)],
-}
-SMALL = {"patch_size": 8, "num_layers": 3, "hidden_dim": 16, "num_heads": 2}
-MORE = {**SMALL, "intermediate_dim": 32, "image_shape": (32, 32, 3)}
-
-
-def vit(**more):
-    shape = {"image_shape": (32, 32, 3), "mlp_dim": 32}
-    return keras_hub.models.ViTBackbone(**SMALL, **shape, **more)
-
-
-def siglip():
-    vision = keras_hub.models.SigLIPVisionEncoder(**MORE)
-    text = keras_hub.models.SigLIPTextEncoder(
-        vocabulary_size=9,
-        embedding_dim=16,
-        hidden_dim=16,
-        num_layers=1,
-        num_heads=2,
-        intermediate_dim=16,
-        max_sequence_length=4,
-    )
-    return keras_hub.models.SigLIPBackbone(vision, text)
-
-
-def resnet():
-    return keras_hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[64, 128],
-        stackwise_num_blocks=[1, 1],
-        stackwise_num_strides=[1, 2],
-        block_type="basic_block",
-    )
-
-
-# How each is made, what its image converter does, and --pool.
-BACKBONES: dict[str, Any] = {
-    "vit": (vit, {"scale": 1 / 127.5, "offset": -1.0}, "cls"),
-    "dinov2": (
-        lambda: keras_hub.models.DINOV2Backbone(
-            **MORE, num_register_tokens=2, position_embedding_shape=(48, 48, 3)
-        ),
-        {"crop_to_aspect_ratio": False, "interpolation": "bicubic", **IMAGENET},
-        "mean",
-    ),
-    "dinov3": (lambda: keras_hub.models.DINOV3Backbone(**MORE), IMAGENET, "mean"),
-    "siglip": (siglip, {"scale": 0.01, "offset": [-1.0, -1.1, -0.9]}, None),
-    "resnet": (resnet, {"interpolation": "nearest"}, None),
-}
-BEFORE = {"vit": 1, "dinov2": 3, "dinov3": 5}  # tokens before those of the patches
-
-
-def preset(name, folder, make=None, converter=None):
-    """Save a preset, with weights that are large enough to matter; converter=False for none."""
-    usual, settings, _ = BACKBONES[name]
-    settings = {**settings, **(converter or {})}
-    keras.utils.set_random_seed(3)
-    backbone = (make or usual)()
-    random = np.random.default_rng(4)
-    for weight in backbone.trainable_weights:
-        weight.assign(weight + 0.1 * random.normal(size=weight.shape).astype(np.float32))
-    backbone.save_to_preset(folder)
-    kind = next(
-        kind
-        for kind in vars(keras_hub.layers).values()
-        if getattr(kind, "backbone_cls", None) is type(backbone)
-    )
-    if converter is not False:
-        kind(image_size=(32, 32), **settings).save_to_preset(folder)
-    return folder
-
-
-def pooling(name):
-    if name == "resnet":
-        return ["--head", "gap"]
-    pool = BACKBONES[name][2]
-    return [] if pool is None else ["--pool", pool]
 
 
 def of_keras(folder, name):
@@ -305,109 +216,6 @@ def test_every_operation_is_allowed(exported):
     _, _, model = exported
     about = json.loads(tftl("inspect", model, "--json"))
     assert [o["name"] for o in about["operations"] if not o["allowed"]] == []
-
-
-# What is refused
-
-
-@pytest.fixture
-def refused(tmp_path, capsys):
-    def run(*arguments):
-        capsys.readouterr()
-        code = export.main(["--keras-hub", *map(str, arguments), "-o", str(tmp_path / "m")])
-        said = capsys.readouterr().err
-        assert code == 1 and not (tmp_path / "m").exists()
-        return said.removeprefix("export.py: ").replace(str(tmp_path), "DIR")
-
-    return run
-
-
-def test_tokens_need_a_pool(refused, tmp_path):
-    saved = preset("vit", tmp_path / "vit")
-    assert refused(saved).startswith("vit: its features are 17 tokens; --pool cls takes the first")
-    assert "--head gmp: --pool cls pools already" in refused(
-        saved, "--pool", "cls", "--head", "gmp"
-    )
-    unclassified = preset("vit", tmp_path / "none", lambda: vit(use_class_token=False))
-    assert "--pool cls: none has no class token" in refused(unclassified, "--pool", "cls")
-
-
-def test_vectors_and_maps_need_none(refused, tmp_path):
-    saved = preset("siglip", tmp_path / "siglip")
-    assert "is for tokens [N,T,D]; siglip gives a vector" in refused(saved, "--pool", "mean")
-    saved = preset("resnet", tmp_path / "resnet")
-    assert "resnet gives features [N,H,W,C]: see --head" in refused(saved, "--pool", "mean")
-
-
-def test_presets_that_cannot_be_used(refused, tmp_path):
-    said = refused("nonesuch")
-    assert said == (
-        "--keras-hub nonesuch: KerasHub cannot load it: neither a preset that it knows nor a "
-        "folder that save_to_preset wrote\n"
-    )
-    saved = preset("vit", tmp_path / "vit")
-    said = refused(saved, "--pool", "cls", "--image-size", "64")
-    assert said.startswith("--keras-hub DIR/vit, --image-size 64: KerasHub cannot load it: ")
-    text = keras_hub.models.BertBackbone(
-        vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4
-    )
-    text.save_to_preset(tmp_path / "bert")
-    assert refused(tmp_path / "bert") == (
-        "--keras-hub DIR/bert: must have one input and one output\n"
-    )
-
-
-def test_a_preset_without_a_converter_needs_preprocess(refused, tmp_path, capsys):
-    saved = preset("vit", tmp_path / "vit", converter=False)
-    said = refused(saved, "--pool", "cls")
-    assert "the preset has no image converter, which says how to scale pixels" in said
-    assert hub.load(str(saved), None, "cls", "torch").image.preprocess == "torch"
-
-
-def test_resizing_that_tftl_does_not_do_gives_a_warning(tmp_path, capsys, monkeypatch):
-    description = {"backbone": "vit", "weights": {"origin": ""}, "stages": []}
-    monkeypatch.setattr(contract, "export", lambda *_: description)
-    pad = {"crop_to_aspect_ratio": False, "pad_to_aspect_ratio": True, "antialias": True}
-    saved = preset("vit", tmp_path / "vit", converter=pad)
-    given = ["--keras-hub", str(saved), "--pool", "cls", "-o", str(tmp_path / "m")]
-    assert export.main(given) == 0
-    printed = capsys.readouterr()
-    assert "resizes images with antialiasing and after padding, which tftl does not" in printed.err
-    assert "vit: images 32 x 32, pad, bilinear, preprocessing tf" in printed.out
-    assert export.main([*given, "--fit", "crop", "--interpolation", "area"]) == 0
-    assert "vit: images 32 x 32, crop, area, preprocessing tf" in capsys.readouterr().out
-
-
-def test_dinov2_takes_other_sizes(tmp_path):
-    saved = preset("dinov2", tmp_path / "dinov2")
-    loaded = hub.load(str(saved), 48, "mean", None)
-    assert loaded.image.size == (48, 48) and loaded.base.output.shape == (None, 6, 6, 16)
-
-
-def test_a_preset_is_loaded_the_same_twice_and_its_scale_counts(tmp_path):
-    """Features of another scale must not be found in the cache."""
-    saved = preset("siglip", tmp_path / "siglip")
-
-    def digests():
-        loaded = hub.load(str(saved), None, None, None)
-        network = Network(loaded.base, loaded.cuts, loaded.image)
-        head = Head(HeadKind("gap", 0), network.feature_shape)
-        return [contract.frozen_digest(stage) for stage in network.stages(head)]
-
-    first = digests()
-    assert digests() == first and len(set(first)) == len(first)
-    config = json.loads((saved / "image_converter.json").read_text())
-    config["config"]["scale"] = 0.02
-    (saved / "image_converter.json").write_text(json.dumps(config))
-    assert not set(digests()) & set(first)
-
-
-def test_a_missing_keras_hub_is_one_line_and_how_to_install_it(refused, monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_hub", None)
-    first, hint, *rest = refused("vit").splitlines()
-    assert first.startswith("--keras-hub vit: KerasHub is not installed: ") and not rest
-    assert hint.startswith("hint: ") and hint.endswith(" ".join(hub.PACKAGES))
-    assert list(hub.PACKAGES) == pin.packages(pin.KERAS_HUB)
 
 
 def test_weights_of_a_preset_are_not_packed(exported):

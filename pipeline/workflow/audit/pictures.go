@@ -23,14 +23,14 @@ func (j *judge) look(ctx context.Context) (copies, bad []audit.Finding, err erro
 		looks[s.ID] = l
 		return rgb, width, height, nil
 	}
-	copies, unreadable, err := audit.Copies{
+	copies, undecoded, err := audit.Copies{
 		Images: j.images, Decode: decode, Part: func(i int) string { return j.parts[i] },
 		Class: func(label int) string { return j.set.Classes[label] }, Workers: j.Workers, Progress: j.env.Progress,
 	}.Find(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, u := range unreadable {
+	for _, u := range undecoded {
 		j.env.Warn("not looked at: %v", u.Err)
 	}
 	var known []audit.Look

@@ -31,7 +31,7 @@ class Parts:
 
 
 def parts(backbone: keras.Model) -> Parts | None:
-    """The layers of a backbone of KerasHub; None if it is no transformer that is known here."""
+    """The layers of one of KerasHub's vision transformers; None for any other backbone."""
     kind = type(backbone).__name__
     if kind == "SigLIPVisionEncoder":
         end = [backbone.post_layer_norm, backbone.head]

@@ -18,7 +18,7 @@ import tensorflow as tf
 from .. import tflite
 from ..contract import DESCRIPTION
 from ..errors import ScriptError, first_line, message
-from ..graph.images import Input, whole
+from ..graph.images import Input, decode_image
 from ..int8 import serving
 
 _DESCRIPTION = """Convert a trained model to TensorFlow Lite: float32, float16 and dynamic int8. Or
@@ -152,7 +152,7 @@ def _onnx(
 
 def _decoded(file: Path) -> np.ndarray:
     """The pixels of an image as large as it is."""
-    return whole(tf.io.read_file(str(file))).numpy()
+    return decode_image(tf.io.read_file(str(file))).numpy()
 
 
 def _int8(run: Path | None, image: Input, output: Path, pixels: np.ndarray) -> Made:

@@ -42,7 +42,7 @@ _SCALES = {
 _START = 1200  # bytes, enough for the header and palette of any BMP
 
 
-def whole(encoded: tf.Tensor) -> tf.Tensor:
+def decode_image(encoded: tf.Tensor) -> tf.Tensor:
     """Decode to uint8 [h,w,3] what tftl decodes, and fail on what it refuses."""
     start = tf.strings.substr(tf.strings.join([encoded, b"\0" * _START]), 0, _START)
     start = tf.cast(tf.ensure_shape(tf.io.decode_raw(start, tf.uint8), [_START]), tf.int32)
@@ -139,7 +139,7 @@ class Input:
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decode one image, a scalar string, to float32 [H,W,3] from 0 to 255."""
-        return self.fitted(whole(encoded))
+        return self.fitted(decode_image(encoded))
 
     def fitted(self, image: tf.Tensor, resize: Resize = tf.image.resize) -> tf.Tensor:
         """Bring an image [h,w,3], or images [N,h,w,3], to the network's size in float32."""

@@ -18,8 +18,8 @@ from ..errors import ScriptError
 from ..graph.images import Input
 from .resizing import resize
 
-SIGNATURE = "serving_default"
-INPUT = "images"
+_SIGNATURE = "serving_default"
+_INPUT = "images"
 _OPSET = 18
 
 
@@ -27,10 +27,10 @@ def convert(model: Path, image: Input) -> onnx.ModelProto:
     """Convert a trained SavedModel to ONNX in float32."""
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     loaded = tf.saved_model.load(str(model), tags=["serve"])
-    serve = loaded.signatures[SIGNATURE]
+    serve = loaded.signatures[_SIGNATURE]
 
     @tf.function(
-        autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, INPUT)]
+        autograph=False, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, _INPUT)]
     )
     def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
         fitted = tf.ensure_shape(image.fitted(images, resize), [None, *image.size, 3])
@@ -62,7 +62,7 @@ def from_function(function: tf.types.experimental.ConcreteFunction) -> onnx.Mode
                 "Erfc": (_erfc, []),
             },
             tensors_to_rename={
-                inputs[0]: INPUT,
+                inputs[0]: _INPUT,
                 **{tensor.name: name for name, tensor in names.items()},
             },
         )
