@@ -31,9 +31,9 @@
 # make bench-serving     measure how many images a second TensorFlow, TensorFlow Lite, onnxruntime and
 #                        the Go service classify; minutes. DATA=DIR as above
 # make size-serve        print how large a container of the Go service is, and use one
-# make faults            disturb fit, evaluate, run and predict with failing disks, signals, limits
-#                        and more, and print what was lost; hours. TRIALS=1 of each, or FAULTS=PATTERN
-#                        of their names, take less
+# make faults            disturb fit, evaluate, run, predict, audit and curve with failing disks,
+#                        signals, limits and more, and print what was lost; hours. TRIALS=1 of each,
+#                        or FAULTS=PATTERN of their names, take less
 # make cluster-trials    disturb one process of a cluster that trains with signals, limits and cut
 #                        links, and print how the others end; an hour. TRIALS and FAULTS as above
 # make soak              do much in one process and watch its memory, threads and open files;

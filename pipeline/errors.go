@@ -3,7 +3,9 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"syscall"
 )
 
 // Kind says what kind of error it is. The command line turns it into an exit
@@ -55,13 +57,22 @@ func About(option Option, err error) error {
 	return &Error{Kind: KindOf(err), Option: option, Err: err}
 }
 
-// KindOf returns the kind of the outermost Error in err's chain, or Other.
+// KindOf returns the kind of the outermost Error in err's chain, or Other. It is
+// also Other if the machine is to blame, whatever was being done: no request and no
+// image is bad because a disk is full.
 func KindOf(err error) Kind {
 	var e *Error
-	if errors.As(err, &e) {
-		return e.Kind
+	if !errors.As(err, &e) || outOfResources(err) || e.Kind == BadUsage && errors.Is(err, syscall.EIO) {
+		return Other
 	}
-	return Other
+	return e.Kind
+}
+
+// outOfResources reports whether the system had no open files, memory or disk space
+// left.
+func outOfResources(err error) bool {
+	limits := []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EDQUOT}
+	return slices.ContainsFunc(limits, func(limit error) bool { return errors.Is(err, limit) })
 }
 
 // HintOf returns the first hint in err's chain, including joined errors, or

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"syscall"
 	"testing"
 )
 
@@ -40,6 +42,23 @@ func TestKindAndHintAreFound(t *testing.T) {
 	}
 	if got := hinted.Error(); got != "image a.jpg: read: file does not exist" {
 		t.Errorf("says %q", got)
+	}
+}
+
+// A full disk makes no image bad, and a failing one no request wrong.
+func TestTheMachineIsToBlame(t *testing.T) {
+	for cause, kinds := range map[syscall.Errno][3]Kind{
+		syscall.EMFILE: {Other, Other, Other},
+		syscall.ENOSPC: {Other, Other, Other},
+		syscall.EIO:    {Other, BadData, BadModel},
+		syscall.EACCES: {BadUsage, BadData, BadModel},
+	} {
+		failed := &os.PathError{Op: "open", Path: "a.jpg", Err: cause}
+		for i, kind := range []Kind{BadUsage, BadData, BadModel} {
+			if got := KindOf(WithHint(Errorf(kind, "image a.jpg: %w", failed), "look at it")); got != kinds[i] {
+				t.Errorf("%v, said to be of kind %d, has kind %d, want %d", cause, kind, got, kinds[i])
+			}
+		}
 	}
 }
 

@@ -21,9 +21,12 @@ const (
 )
 
 // FitHelp makes the help of a program and its commands fit the terminal. It sets
-// a package variable of the library, which is the only way to format flags.
+// package variables of the library, which is the only way to format flags.
 func FitHelp(app *cli.App) {
 	cli.FlagStringer = flagHelp
+	// The library would indent what flagHelp has laid out already.
+	cli.CommandHelpTemplate = strings.Replace(cli.CommandHelpTemplate,
+		`{{template "visibleFlagTemplate" .}}`, "{{range .VisibleFlags}}\n   {{.}}{{end}}", 1)
 	app.Description = reflow(app.Description)
 	app.UsageText = app.Name + " COMMAND [options]"
 	for _, command := range app.Commands {

@@ -62,6 +62,10 @@ func gather(path string, options Options) (listing, error) {
 			if strings.ContainsAny(im.class, "\r\n") {
 				return l, pipeline.Errorf(pipeline.BadData, "%s: image %s: class %q has a line break", path, im.id, im.class)
 			}
+			if strings.Contains(im.id, "\r\n") {
+				err := pipeline.Errorf(pipeline.BadData, "%s: image %q: a name with a Windows line break (CR LF) is not kept in CSV files", path, im.id)
+				return l, pipeline.WithHint(err, "rename it")
+			}
 		}
 	}
 	return l, nil

@@ -235,6 +235,7 @@ func TestErrors(t *testing.T) {
 		"parts and others":   {slices.Concat(in("train"), two), dataset.Options{}, `next to the parts "train" there are other folders of images: "a", "b"`, "keep only class folders"},
 		"a class and others": {append(two, "train/1.jpg", "test/1.jpg"), dataset.Options{}, `next to the parts "train", "test"`, "keep only class folders"},
 		"test and others":    {append(two, "test/1.jpg"), dataset.Options{}, `next to the parts "test"`, "keep only class folders"},
+		"name of two lines":  {append(two, "a/2\r\n3.jpg"), dataset.Options{}, `image "a/2\r\n3.jpg": a name with a Windows line break`, "rename it"},
 		// By their names, which fall into other parts.
 		"class not in train":   {append(images("a", 200), "cats/1.jpg"), dataset.Options{}, `leaves no image of "cats" in train`, "split-exact"},
 		"empty part":           {two, dataset.Options{Split: [3]float64{0.98, 0.01, 0.01}}, "leaves test empty", "split-exact"},

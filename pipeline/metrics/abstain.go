@@ -39,7 +39,7 @@ func ParseAbstention(text string) (a Abstention, err error) {
 	}
 	switch name {
 	case "risk":
-		if v == 0 {
+		if v < 1e-300 { // or the number of images is infinite
 			err := pipeline.Errorf(pipeline.BadUsage, "%s %q: no number of images can promise that there is no mistake at all", optionAbstain, text)
 			return a, pipeline.WithHint(err, "give a risk above 0, such as 0.01")
 		}

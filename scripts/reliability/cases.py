@@ -141,6 +141,14 @@ def cases() -> list[Case]:
         command = [PROGRAM, "predict", "--model", folder / "run", PHOTOS / "red", "--csv"]
         return [*command, "--explain", folder / "explain", "--quiet"]
 
+    def audit(folder: Path) -> list[object]:
+        command = [PROGRAM, "audit", "--data", PHOTOS, "--model", MODEL, "--folds", 3, "--quiet"]
+        return [*command, "--output", folder / "audit"]
+
+    def curve(folder: Path) -> list[object]:
+        command = [PROGRAM, "curve", "--data", PHOTOS, "--model", MODEL, "--seeds", 2, "--quiet"]
+        return [*command, "--epochs", 5, "--output", folder / "curve"]
+
     def replacing(folder: Path) -> list[object]:
         return [PROGRAM, *replace, "--output", folder / "run"]
 
@@ -153,4 +161,6 @@ def cases() -> list[Case]:
         Case("evaluate", evaluate, evaluate, before=trained),
         Case("run", sweep, sweep),
         Case("predict", predict, predict, answers=True, before=trained),
+        Case("audit", audit, lambda folder: [*audit(folder), "--overwrite"]),
+        Case("curve", curve, curve),
     ]

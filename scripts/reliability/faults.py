@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Disturbs fit, evaluate, run and predict in every way that it can, and prints what was lost.
+"""Disturbs what writes files in every way that it can, and prints what was lost.
 
 A trial runs a command with one fault and then repeats it, with --resume if a run had begun. Work is
 lost if

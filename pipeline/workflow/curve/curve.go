@@ -104,7 +104,7 @@ func sizes(o Options, total, classes int) ([]int, error) {
 	if len(o.Sizes) == 0 {
 		list := numbers.Sizes(total, classes, numbers.DefaultSizes)
 		if len(list) < numbers.LeastSizes {
-			err := pipeline.Errorf(pipeline.BadData, "the training part has %d images of %d classes: a learning curve takes %d different numbers of images, of two per class or more", total, classes, numbers.LeastSizes)
+			err := pipeline.Errorf(pipeline.BadData, "the training part has %d images of %d classes: a learning curve takes at least %d different numbers of images, of two per class or more", total, classes, numbers.LeastSizes)
 			return nil, pipeline.WithHint(err, "at least %d training images are needed; each photograph helps most where there are so few", 2*classes+numbers.LeastSizes-1)
 		}
 		return list, nil
@@ -117,7 +117,7 @@ func sizes(o Options, total, classes int) ([]int, error) {
 	list := append(slices.Clone(o.Sizes), total)
 	slices.Sort(list)
 	if list = slices.Compact(list); len(list) < numbers.LeastSizes {
-		return nil, pipeline.Errorf(pipeline.BadUsage, "%s: a curve takes %d different numbers of images, with all %d, not %d", optionSizes, numbers.LeastSizes, total, len(list))
+		return nil, pipeline.Errorf(pipeline.BadUsage, "%s: a curve takes at least %d different numbers of images; with all %d, these are %d", optionSizes, numbers.LeastSizes, total, len(list))
 	}
 	return list, nil
 }

@@ -33,8 +33,12 @@ func TestSet(r numbers.Result, width float64) (*metrics.TestSet, error) {
 
 // TestSetOf says it for a run that was evaluated.
 func TestSetOf(run string, width float64) (metrics.TestSet, error) {
+	dir, err := rundir.Find(run)
+	if err != nil {
+		return metrics.TestSet{}, err
+	}
 	var r metrics.Report
-	if err := (rundir.Dir{Path: run}).ReadEvaluation(&r); err != nil {
+	if err := dir.ReadEvaluation(&r); err != nil {
 		return metrics.TestSet{}, err
 	}
 	var bounds *metrics.Interval
