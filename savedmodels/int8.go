@@ -119,7 +119,7 @@ func (m *Model) otherWeights() error {
 
 // openInt8 opens a signature of the MetaGraph in int8. It has no variables.
 func (m *Model) openInt8(r *Runtime, signature string) (*graph, error) {
-	g, err := openPart(m.Dir, m.int8(), r, func(name string) bool { return name == signature })
+	g, err := openPart(m.Dir, m.int8(), r, func(name string) bool { return name == signature }, false)
 	if err != nil || r.trust {
 		return g, err
 	}

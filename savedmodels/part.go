@@ -24,7 +24,8 @@ import (
 
 // openConstant opens the frozen part with constant weights. It has no variables.
 func (s *stage) openConstant() (*graph, error) {
-	return openPart(s.network.Dir, s.def, s.network.Runtime.inferring(), func(signature string) bool { return signature == signatureConstant })
+	constant := func(signature string) bool { return signature == signatureConstant }
+	return openPart(s.network.Dir, s.def, s.network.Runtime.inferring(), constant, true)
 }
 
 // openAbove opens what is above the frozen part, and gives it the values of the
@@ -35,7 +36,8 @@ func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
 	if m.Runtime.server != nil {
 		unused[len(unused)-1] = signatureStep
 	}
-	g, err := openPart(m.Dir, def, m.Runtime, func(signature string) bool { return !slices.Contains(unused, signature) })
+	used := func(signature string) bool { return !slices.Contains(unused, signature) }
+	g, err := openPart(m.Dir, def, m.Runtime, used, false)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +61,8 @@ func openAbove(m *Model, def *metaGraphDef) (*graph, error) {
 }
 
 // openPart opens those signatures of a MetaGraph that keep accepts. The variables
-// have no values.
-func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature string) bool) (*graph, error) {
+// have no values. If the signatures only compute, their functions can be inlined.
+func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature string) bool, inline bool) (*graph, error) {
 	fail := func(err error) (*graph, error) {
 		return nil, def.refused(dir, err)
 	}
@@ -68,7 +70,13 @@ func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature str
 	if err != nil {
 		return fail(err)
 	}
-	encoded, err := proto.Marshal(part(def, whole, keep))
+	kept := part(def, whole, keep)
+	if inline {
+		if kept, err = inlined(kept); err != nil {
+			return fail(err)
+		}
+	}
+	encoded, err := proto.Marshal(kept)
 	if err != nil {
 		return fail(err)
 	}
@@ -81,16 +89,7 @@ func openPart(dir string, def *metaGraphDef, r *Runtime, keep func(signature str
 
 // part returns the nodes and functions that some signatures of a MetaGraph need.
 func part(def *metaGraphDef, whole *graph_go_proto.GraphDef, keep func(signature string) bool) *graph_go_proto.GraphDef {
-	p := pruner{
-		nodes: map[string]*node_def_go_proto.NodeDef{}, functions: map[string]*function_go_proto.FunctionDef{},
-		kept: map[string]bool{}, called: map[string]bool{},
-	}
-	for _, n := range whole.GetNode() {
-		p.nodes[n.GetName()] = n
-	}
-	for _, f := range whole.GetLibrary().GetFunction() {
-		p.functions[f.GetSignature().GetName()] = f
-	}
+	p := newPruner(whole)
 	for name, signature := range def.GetSignatureDef() {
 		if !keep(name) {
 			continue
@@ -109,6 +108,20 @@ type pruner struct {
 	nodes        map[string]*node_def_go_proto.NodeDef
 	functions    map[string]*function_go_proto.FunctionDef
 	kept, called map[string]bool
+}
+
+func newPruner(whole *graph_go_proto.GraphDef) *pruner {
+	p := &pruner{
+		nodes: map[string]*node_def_go_proto.NodeDef{}, functions: map[string]*function_go_proto.FunctionDef{},
+		kept: map[string]bool{}, called: map[string]bool{},
+	}
+	for _, n := range whole.GetNode() {
+		p.nodes[n.GetName()] = n
+	}
+	for _, f := range whole.GetLibrary().GetFunction() {
+		p.functions[f.GetSignature().GetName()] = f
+	}
+	return p
 }
 
 // keep keeps the node that a tensor or a control input comes from, and all that it

@@ -3,12 +3,17 @@
 package csvrows
 
 import (
+	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
-// Reader is a csv.Reader whose rows have a bound.
+// Reader is a csv.Reader whose rows have a bound. What it reads, a csv.Writer writes so
+// that it is read as the same again.
 type Reader struct {
 	*csv.Reader
 	in   *bounded
@@ -27,14 +32,20 @@ func NewReader(r io.Reader, most int) *Reader {
 func (r *Reader) Read() ([]string, error) {
 	r.in.left = r.most + readAhead
 	fields, err := r.Reader.Read()
-	if err == nil {
+	switch {
+	case err == errLong: //nolint:errorlint // csv returns it as it is
+		return nil, r.wrong(fmt.Errorf("a row of more than %d bytes", r.most))
+	case r.in.returns && slices.ContainsFunc(fields, func(field string) bool { return strings.Contains(field, "\r\n") }):
+		return nil, r.wrong(errors.New("a field has a line break of CR CR LF")) // as CR LF is read as LF
+	case err == nil:
 		r.line, _ = r.FieldPos(len(fields) - 1)
 		r.line++
-	} else if err == errLong { //nolint:errorlint // csv returns it as it is
-		err = fmt.Errorf("a row of more than %d bytes", r.most)
-		return nil, &csv.ParseError{StartLine: r.line, Line: r.line, Column: 1, Err: err}
 	}
 	return fields, err
+}
+
+func (r *Reader) wrong(err error) error {
+	return &csv.ParseError{StartLine: r.line, Line: r.line, Column: 1, Err: err}
 }
 
 // readAhead is how much of the following rows a csv.Reader may have read.
@@ -48,8 +59,9 @@ func (e tooLong) Error() string { return string(e) }
 
 // bounded reads until nothing is left of what a row may have.
 type bounded struct {
-	in   io.Reader
-	left int
+	in      io.Reader
+	left    int
+	returns bool // there was a carriage return
 }
 
 func (b *bounded) Read(into []byte) (int, error) {
@@ -58,5 +70,6 @@ func (b *bounded) Read(into []byte) (int, error) {
 	}
 	n, err := b.in.Read(into[:min(len(into), b.left)])
 	b.left -= n
+	b.returns = b.returns || bytes.IndexByte(into[:n], '\r') >= 0
 	return n, err
 }

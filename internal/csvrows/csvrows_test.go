@@ -41,6 +41,22 @@ func TestRowsHaveABound(t *testing.T) {
 	}
 }
 
+// Go reads CR LF as LF, and CR CR LF as CR LF, which would become LF the next time.
+func TestLineBreaksAreReadBack(t *testing.T) {
+	for text, want := range map[string]string{
+		"a,\"b\nc\"\r\n": "b\nc", "a,\"b\r\nc\"\r\n": "b\nc", "a,\"b\rc\"\n": "b\rc", "a,\"b\r\r\nc\"\n": "", "a,b\r\r\n": "b\r",
+	} {
+		fields, err := NewReader(strings.NewReader(text), 100).Read()
+		var wrong *csv.ParseError
+		switch {
+		case want == "" && (!errors.As(err, &wrong) || wrong.Line != 1 || wrong.Err.Error() != "a field has a line break of CR CR LF"):
+			t.Errorf("%q: %q, %v", text, fields, err)
+		case want != "" && (err != nil || fields[1] != want):
+			t.Errorf("%q: %q, %v, want %q", text, fields, err, want)
+		}
+	}
+}
+
 func TestInertNamesAreReadBack(t *testing.T) {
 	for name, want := range map[string]string{
 		"": "", "cat": "cat", "'": "'", "'tis": "'tis", "''": "''", "a=b": "a=b",
