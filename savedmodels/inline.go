@@ -60,24 +60,24 @@ type invocation struct {
 }
 
 // add adds a node of an invocation, or what it calls.
-func (in *inliner) add(s invocation, node *node_def_go_proto.NodeDef) error {
-	if len(in.out.Node) >= maxNodes || s.depth >= maxNesting {
+func (in *inliner) add(at invocation, node *node_def_go_proto.NodeDef) error {
+	if len(in.out.Node) >= maxNodes || at.depth >= maxNesting {
 		return errors.New("is too large without its functions")
 	}
-	added := &node_def_go_proto.NodeDef{Name: s.prefix + node.GetName(), Op: node.GetOp(), Device: node.GetDevice(), Attr: node.GetAttr()}
+	added := &node_def_go_proto.NodeDef{Name: at.prefix + node.GetName(), Op: node.GetOp(), Device: node.GetDevice(), Attr: node.GetAttr()}
 	for _, input := range node.GetInput() {
-		tensor, err := in.tensor(s, input)
+		name, err := in.nameOf(at, input)
 		if err != nil {
 			return err
 		}
-		added.Input = append(added.Input, tensor)
+		added.Input = append(added.Input, name)
 	}
 	if added.Attr["_class"] != nil { // names of nodes that it is to be placed with
 		added.Attr = maps.Clone(added.Attr)
 		delete(added.Attr, "_class")
 	}
 	if f := in.called(node); f != nil {
-		if err := in.call(s, added, f); err != nil {
+		if err := in.call(at, added, f); err != nil {
 			return err
 		}
 	}
@@ -99,8 +99,8 @@ func (in *inliner) called(node *node_def_go_proto.NodeDef) *function_go_proto.Fu
 
 // call adds the nodes of a function, and turns the node that calls it into one that
 // hands on the results.
-func (in *inliner) call(s invocation, node *node_def_go_proto.NodeDef, f *function_go_proto.FunctionDef) error {
-	inner := invocation{body: f, prefix: fmt.Sprintf("call%d/", in.calls), arguments: map[string]string{}, nodes: map[string]*node_def_go_proto.NodeDef{}, depth: s.depth + 1}
+func (in *inliner) call(at invocation, node *node_def_go_proto.NodeDef, f *function_go_proto.FunctionDef) error {
+	inner := invocation{body: f, prefix: fmt.Sprintf("call%d/", in.calls), arguments: map[string]string{}, nodes: map[string]*node_def_go_proto.NodeDef{}, depth: at.depth + 1}
 	in.calls++
 	parameters := f.GetSignature().GetInputArg()
 	if len(node.Input) < len(parameters) {
@@ -120,11 +120,11 @@ func (in *inliner) call(s invocation, node *node_def_go_proto.NodeDef, f *functi
 	types := &attr_value_go_proto.AttrValue_ListValue{}
 	var results []string
 	for _, result := range f.GetSignature().GetOutputArg() {
-		tensor, err := in.tensor(inner, f.GetRet()[result.GetName()])
+		name, err := in.nameOf(inner, f.GetRet()[result.GetName()])
 		if err != nil {
 			return err
 		}
-		results, types.Type = append(results, tensor), append(types.Type, result.GetType())
+		results, types.Type = append(results, name), append(types.Type, result.GetType())
 	}
 	for _, after := range f.GetControlRet() {
 		results = append(results, "^"+inner.prefix+after)
@@ -138,33 +138,33 @@ func (in *inliner) call(s invocation, node *node_def_go_proto.NodeDef, f *functi
 	return nil
 }
 
-// tensor is what an input is called in the graph. Functions say node:output:index
+// nameOf is what an input is called in the graph. Functions say node:output:index
 // instead of node:index.
-func (in *inliner) tensor(s invocation, input string) (string, error) {
-	if s.body == nil {
+func (in *inliner) nameOf(at invocation, input string) (string, error) {
+	if at.body == nil {
 		return input, nil
 	}
 	if after, ok := strings.CutPrefix(input, "^"); ok {
-		if argument, ok := s.arguments[after]; ok {
+		if argument, ok := at.arguments[after]; ok {
 			return "^" + source(argument), nil
 		}
-		return "^" + s.prefix + after, nil
+		return "^" + at.prefix + after, nil
 	}
-	if argument, ok := s.arguments[input]; ok {
+	if argument, ok := at.arguments[input]; ok {
 		return argument, nil
 	}
 	name, output, _ := strings.Cut(input, ":")
 	output, digits, _ := strings.Cut(output, ":")
-	node := s.nodes[name]
+	node := at.nodes[name]
 	if node == nil {
-		return "", fmt.Errorf("function %q: tensor %q is not in it", s.body.GetSignature().GetName(), input)
+		return "", fmt.Errorf("function %q: tensor %q is not in it", at.body.GetSignature().GetName(), input)
 	}
 	_, index, err := parseTensor(":" + digits)
 	if err != nil {
 		return "", err
 	}
 	first, err := in.first(node, output)
-	return fmt.Sprintf("%s%s:%d", s.prefix, name, first+index), err
+	return fmt.Sprintf("%s%s:%d", at.prefix, name, first+index), err
 }
 
 // first is the index of the first tensor of one of a node's outputs.
