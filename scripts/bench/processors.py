@@ -82,15 +82,11 @@ def exported(name: str) -> Path:
     """Export a network, with ImageNet's weights from a package or else with random ones."""
     version = re.findall(r"^CONTRACT = (\d+)", CONTRACT.read_text(), re.MULTILINE)[0]
     folder = ROOT / "build/bench" / f"{name}-{version}"
-    command = [sys.executable, str(ROOT / "scripts/export.py"), "--backbone", name, "--head", "gap"]
-    for weights in ("registry", "none"):
-        if folder.exists():
-            break
-        subprocess.run(
-            [*command, "--weights", weights, "--output", str(folder)],
-            capture_output=True,
-            check=False,
-        )
+    export = [ROOT / "scripts/export.py", "--backbone", name, "--head", "gap"]
+    export += ["--weights", "registry", "--output", folder]
+    for command in (export, [ROOT / "scripts/bench/export_random.py", name, folder]):
+        if not folder.exists():
+            subprocess.run([sys.executable, *command], capture_output=True, check=False)
     return folder
 
 

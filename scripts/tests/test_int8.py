@@ -20,9 +20,9 @@ from tftl_export.backbones.table import BACKBONES
 from tftl_export.graph.head import Head, HeadKind
 from tftl_export.graph.images import Input
 from tftl_export.graph.network import Network
+from tftl_export.graph.reading import Convolution
 from tftl_export.int8.metagraph import Int8Part
 from tftl_export.int8.planning import Plan
-from tftl_export.int8.reading import Convolution
 from tftl_export.int8.writing import quantize_filter
 
 layers = keras.layers

@@ -1,20 +1,24 @@
 """The frozen part of stage `head` with its weights as constants, if that is faster.
 
-TensorFlow folds BatchNorm into the convolution before it if the weights of both are constants, but
-not if they are variables. Whether to do it follows from the layers and never from a timing, so
-that exporting a network twice gives the same result. Measured on two cores in bfloat16, images per
-second with variables and with constants: ResNet50 46 and 64, MobileNetV2 94 and 155,
-EfficientNetB0 93 and 155; VGG16, which has no BatchNorm, 79 and 51.
+BatchNorm is folded into the convolution before it, with its bias. TensorFlow itself does so only
+where the convolution has no bias. What is left is a bias, a sum and an activation, each computed in
+TensorFlow's convolution, sums only if it knows that their shapes are the same. Whether to do all
+this follows from the layers and never from a timing, so that exporting a network twice gives the
+same result.
 """
 
 from __future__ import annotations
 
 import keras
 import tensorflow as tf
+from tensorflow.core.framework import graph_pb2
+from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from .network import Stage
+from .reading import Convolution, Float, UnknownOperation, operation
 from .signatures import Outputs, Signature
+from .writing import Writer
 
 # The constants are stored in saved_model.pb too, and a protobuf must stay below 2 GB.
 _LARGEST = 1 << 30
@@ -38,18 +42,52 @@ def signatures(stage: Stage) -> dict[str, Signature]:
     """constant_features, and constants_hold: whether it still computes what `features` does."""
     images = tf.TensorSpec([None, *stage.image.size, 3], tf.float32, "images")
     features = tf.function(stage.frozen, autograph=False).get_concrete_function(images)
-    frozen, names = convert_variables_to_constants_v2(features), sorted(features.structured_outputs)
     exported = tf.constant(_fingerprint(stage.stem).numpy())
+    folded = _folded(features)
 
     @tf.function(autograph=False, input_signature=[images])
     def constant_features(images: tf.Tensor) -> Outputs:
-        return dict(zip(names, frozen(images), strict=True))
+        return folded(images)
 
     @tf.function(autograph=False, input_signature=[])
     def constants_hold() -> Outputs:
         return {"hold": tf.reduce_all(tf.equal(_fingerprint(stage.stem), exported))}
 
     return {"constant_features": constant_features, "constants_hold": constants_hold}
+
+
+def _folded(features: tf.types.experimental.ConcreteFunction) -> Signature:
+    """What computes the same with constants."""
+    try:
+        source = Float(features)
+    except UnknownOperation:
+        frozen, names = convert_variables_to_constants_v2(features), features.structured_outputs
+        return lambda images: dict(zip(sorted(names), frozen(images), strict=True))
+    graph = graph_pb2.GraphDef()
+    outputs = Writer(source, _steps(source), graph, "").outputs()
+    tensors = [name if ":" in name else f"{name}:0" for name in outputs.values()]
+
+    def folded(images: tf.Tensor) -> Outputs:
+        # TensorFlow takes nothing for granted of the shape of what it is fed.
+        shaped = tf.ensure_shape(images, images.shape)
+        results = tf.graph_util.import_graph_def(graph, {"images:0": shaped}, tensors, name="")
+        return dict(zip(outputs, results, strict=True))
+
+    return folded
+
+
+def _steps(source: Float) -> list[NodeDef | Convolution]:
+    """What the network computes, in order, each convolution with what follows it."""
+    steps: list[NodeDef | Convolution] = []
+    known, done = {source.images}, {operation(tensor) for tensor in source.absorbed}
+    for node in source.nodes:
+        if node.name in done:
+            continue
+        found = source.convolution(node, known.__contains__)
+        steps.append(found or node)
+        known.add(found.output if found else f"{node.name}:0")
+        done |= found.covers if found else {node.name}
+    return steps
 
 
 def _fingerprint(stem: keras.Model) -> tf.Tensor:

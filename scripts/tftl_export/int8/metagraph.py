@@ -9,8 +9,8 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, TensorInfo
 
 from ..graph.images import Input
 from ..graph.network import Network, Stage
+from ..graph.reading import Float, UnknownOperation
 from .planning import Plan
-from .reading import Float, UnknownOperation
 from .writing import Int8, Measuring
 
 TAGS = ("features", "int8")

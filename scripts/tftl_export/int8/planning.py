@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-from .reading import Convolution, Float, operation
+from ..graph.reading import Convolution, Float, operation
 
 _KEEPING = ("MaxPool", "Pad", "AvgPool", "ConcatV2", "Identity")  # what has no new signs
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import attr_value_pb2, graph_pb2
+from tensorflow.core.framework import graph_pb2
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
+from ..graph.reading import Convolution, operation
+from ..graph.writing import Writer, geometry, shaped
 from .planning import Plan
-from .reading import Convolution, operation
 
 _LARGEST = 127  # of a filter's values
 
@@ -23,92 +23,23 @@ def quantize_filter(filter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(filter / top * _LARGEST).astype(np.int8), top.astype(np.float32)
 
 
-class _Writer:
-    """Adds nodes to a graph. Names begin with a prefix, apart from those of shared constants."""
+class _PlanWriter(Writer):
+    """Writes the steps of a plan."""
 
     def __init__(self, plan: Plan, graph: graph_pb2.GraphDef, prefix: str) -> None:
-        self._plan, self._graph, self._prefix = plan, graph, prefix
-        self._names = {node.name for node in graph.node}
-        self._float = {plan.source.images: "images"}
-        for step in plan.steps:
-            if isinstance(step, Convolution):
-                self._convolution(step)
-            else:
-                self._operation(step)
-
-    def outputs(self) -> dict[str, str]:
-        """What the network's outputs are called here."""
-        return {name: self._as_float(t) for name, t in self._plan.source.outputs.items()}
-
-    def _convolution(self, c: Convolution) -> None:
-        raise NotImplementedError
-
-    def _operation(self, node: NodeDef) -> None:
-        self._copy(node)
-
-    def _as_float(self, tensor: str) -> str:
-        return self._float[tensor]
-
-    def _copy(self, node: NodeDef) -> None:
-        """The same operation on float tensors."""
-        inputs = [self._input(tensor) for tensor in self._plan.source.inputs[node.name]]
-        made = self._node(node.op, node.name, inputs, **node.attr)
-        for i in range(8):
-            self._float[f"{node.name}:{i}"] = made if i == 0 else f"{made}:{i}"
-
-    def _input(self, tensor: str) -> str:
-        constant = self._plan.source.constants.get(tensor)
-        if constant is None:
-            return self._as_float(tensor)
-        return self._constant(tensor.replace(":", "_"), constant)
-
-    def _float_convolution(self, c: Convolution, filter: str) -> None:
-        """A convolution and what follows it, in float32."""
-        at = self._node(
-            c.node.op, c.node.name, [self._as_float(c.input), filter], T=tf.float32, **_geometry(c)
-        )
-        bias = self._constant(f"{c.node.name}/bias", c.bias.astype(np.float32))
-        at = self._node("BiasAdd", f"{c.node.name}/sum", [at, bias], T=tf.float32)
-        if c.summand:
-            summand = self._as_float(c.summand)
-            at = self._node("AddV2", f"{c.node.name}/add", [at, summand], T=tf.float32)
-        if c.relu:
-            at = self._node(c.relu, f"{c.node.name}/relu", [at], T=tf.float32)
-        self._float[c.output] = at
-
-    def _node(self, op: str, name: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node, and return its name."""
-        node = self._graph.node.add(op=op, name=self._prefix + name, input=inputs)
-        for key, value in attributes.items():
-            node.attr[key].CopyFrom(_attribute(value))
-        return node.name
-
-    def _constant(self, name: str, value: np.ndarray, dtype: tf.DType | None = None) -> str:
-        """Add a constant, unless there is one of that name."""
-        if name not in self._names:
-            self._names.add(name)
-            tensor = tf.make_tensor_proto(value)
-            if dtype:
-                tensor.dtype = dtype.as_datatype_enum
-            node = self._graph.node.add(op="Const", name=name)
-            node.attr["dtype"].type = tensor.dtype
-            node.attr["value"].tensor.CopyFrom(tensor)
-        return name
+        self._plan = plan
+        super().__init__(plan.source, plan.steps, graph, prefix)
 
     def _int8_filter(self, c: Convolution) -> tuple[str, str]:
         """The constants of a quantised filter and of the largest value of each output."""
         filter, top = quantize_filter(c.filter)
         return (
-            self._constant(f"{c.node.name}/filter", _shaped(filter, c), tf.qint8),
+            self._constant(f"{c.node.name}/filter", shaped(filter, c), tf.qint8),
             self._constant(f"{c.node.name}/top", top),
         )
 
-    def _float_filter(self, c: Convolution) -> str:
-        filter = c.filter.astype(np.float32)
-        return self._constant(f"{c.node.name}/float_filter", _shaped(filter, c))
 
-
-class Int8(_Writer):
+class Int8(_PlanWriter):
     """Computes a plan in int8, with the ranges that the graph is given."""
 
     def __init__(self, plan: Plan, graph: graph_pb2.GraphDef, prefix: str) -> None:
@@ -118,14 +49,14 @@ class Int8(_Writer):
 
     def _convolution(self, c: Convolution) -> None:
         if not self._plan.computed(c):
-            self._float_convolution(c, self._float_filter(c))
+            super()._convolution(c)
             return
         name = c.node.name
         filter, top = self._int8_filter(c)
         bottom = self._constant(f"{name}/bottom", -quantize_filter(c.filter)[1])
         inputs = [self._as_int8(c.input), filter, self._bias(c), *self._limits(c.input)]
         inputs += [bottom, top, *self._limits(c.output)]
-        attributes = _geometry(c)
+        attributes = geometry(c)
         if c.summand:
             inputs += [self._as_int8(c.summand), *self._limits(c.summand)]
             attributes["Tsummand"] = self._type(c.summand)
@@ -194,7 +125,7 @@ class Int8(_Writer):
         return tf.qint8 if self._plan.int8[tensor].signed else tf.quint8
 
 
-class Measuring(_Writer):
+class Measuring(_PlanWriter):
     """Computes a plan in float32, with the values of the filters in int8."""
 
     def largest(self) -> str:
@@ -223,7 +154,7 @@ class Measuring(_Writer):
 
     def _convolution(self, c: Convolution) -> None:
         if not self._plan.computed(c):
-            self._float_convolution(c, self._float_filter(c))
+            super()._convolution(c)
             return
         filter, _ = self._int8_filter(c)
         name = c.node.name
@@ -234,29 +165,3 @@ class Measuring(_Writer):
             f"{name}/scale", (quantize_filter(c.filter)[1] / _LARGEST).reshape(shape)
         )
         self._float_convolution(c, self._node("Mul", f"{name}/values", [cast, scale], T=tf.float32))
-
-
-def _geometry(c: Convolution) -> dict[str, Any]:
-    """The attributes of a convolution, whatever computes it."""
-    strides, dilations = c.node.attr["strides"], c.node.attr["dilations"]
-    return {"padding": c.padding, "strides": strides, "dilations": dilations}
-
-
-def _shaped(filter: np.ndarray, c: Convolution) -> np.ndarray:
-    """A filter as the operation wants it: [h,w,channels,1] if it is depthwise."""
-    return filter.reshape(*filter.shape[:2], -1, 1) if c.depthwise else filter
-
-
-def _attribute(value: Any) -> attr_value_pb2.AttrValue:
-    match value:
-        case attr_value_pb2.AttrValue():
-            return value
-        case tf.DType():
-            return attr_value_pb2.AttrValue(type=value.as_datatype_enum)
-        case bool():
-            return attr_value_pb2.AttrValue(b=value)
-        case int():
-            return attr_value_pb2.AttrValue(i=value)
-        case float():
-            return attr_value_pb2.AttrValue(f=value)
-    return attr_value_pb2.AttrValue(s=value.encode())
