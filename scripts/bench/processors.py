@@ -82,11 +82,12 @@ def exported(name: str) -> Path:
     """Export a network, with ImageNet's weights from a package or else with random ones."""
     version = re.findall(r"^CONTRACT = (\d+)", CONTRACT.read_text(), re.MULTILINE)[0]
     folder = ROOT / "build/bench" / f"{name}-{version}"
-    export = [ROOT / "scripts/export.py", "--backbone", name, "--head", "gap"]
-    export += ["--weights", "registry", "--output", folder]
-    for command in (export, [ROOT / "scripts/bench/export_random.py", name, folder]):
+    export = ["scripts/export.py", "--backbone", name, "--head", "gap", "--weights", "registry"]
+    random = ["scripts/bench/export_random.py", name, str(folder)]
+    for script, *options in ([*export, "--output", str(folder)], random):
         if not folder.exists():
-            subprocess.run([sys.executable, *command], capture_output=True, check=False)
+            command = [sys.executable, str(ROOT / script), *options]
+            subprocess.run(command, capture_output=True, check=False)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import keras
 import numpy as np
@@ -100,7 +101,7 @@ def test_what_follows_a_convolution_is_a_bias_a_sum_and_an_activation():
     x = keras.layers.ReLU(6)(keras.layers.BatchNormalization()(x))
     base = keras.Model(images, x)
     settle(base)
-    constant = folding.signatures(head_of(base))["constant_features"]
+    constant: Any = folding.signatures(head_of(base))["constant_features"]
     assert same_as_keras(constant, base)
     ops = Counter(op.type for op in constant.get_concrete_function().graph.get_operations())
     assert not ops.keys() & {"Mul", "Rsqrt", "Sub"}
