@@ -12,11 +12,10 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
-from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from .network import Stage
-from .reading import Convolution, Float, UnknownOperation, operation
+from .reading import Float, UnknownOperation
 from .signatures import Outputs, Signature
 from .writing import Writer
 
@@ -64,7 +63,7 @@ def _folded(features: tf.types.experimental.ConcreteFunction) -> Signature:
         frozen, names = convert_variables_to_constants_v2(features), features.structured_outputs
         return lambda images: dict(zip(sorted(names), frozen(images), strict=True))
     graph = graph_pb2.GraphDef()
-    outputs = Writer(source, _steps(source), graph, "").outputs()
+    outputs = Writer(source, source.steps(lambda _: True), graph, "").outputs()
     tensors = [name if ":" in name else f"{name}:0" for name in outputs.values()]
 
     def folded(images: tf.Tensor) -> Outputs:
@@ -74,20 +73,6 @@ def _folded(features: tf.types.experimental.ConcreteFunction) -> Signature:
         return dict(zip(outputs, results, strict=True))
 
     return folded
-
-
-def _steps(source: Float) -> list[NodeDef | Convolution]:
-    """What the network computes, in order, each convolution with what follows it."""
-    steps: list[NodeDef | Convolution] = []
-    known, done = {source.images}, {operation(tensor) for tensor in source.absorbed}
-    for node in source.nodes:
-        if node.name in done:
-            continue
-        found = source.convolution(node, known.__contains__)
-        steps.append(found or node)
-        known.add(found.output if found else f"{node.name}:0")
-        done |= found.covers if found else {node.name}
-    return steps
 
 
 def _fingerprint(stem: keras.Model) -> tf.Tensor:

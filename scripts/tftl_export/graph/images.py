@@ -20,7 +20,7 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 _PREPROCESS = {
-    # A slice with the step -1 does the same in four times the time of all that is here.
+    # With a slice of step -1 instead of the gather, this takes twice as long.
     "caffe": lambda x: tf.gather(x, [2, 1, 0], axis=-1) - tf.constant(_CAFFE_MEAN),
     "tf": lambda x: x / 127.5 - 1.0,
     "torch": lambda x: (x / 255.0 - tf.constant(_TORCH_MEAN)) / tf.constant(_TORCH_STD),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +106,21 @@ class Float:
                 total += constant * int(np.prod([n or 1 for n in shape[1:-1]]))
         return total
 
-    def convolution(self, node: NodeDef, addable: Callable[[str], bool]) -> Convolution | None:
+    def steps(self, addable: Callable[[str], bool]) -> Iterator[NodeDef | Convolution]:
+        """What is computed, in order, each convolution with what follows it.
+
+        addable says what can be a summand, of what was computed in the steps before.
+        """
+        known, done = {self.images}, {operation(tensor) for tensor in self.absorbed}
+        for node in self.nodes:
+            if node.name in done:
+                continue
+            found = self._convolution(node, lambda tensor: tensor in known and addable(tensor))
+            yield found or node
+            known.add(found.output if found else f"{node.name}:0")
+            done |= found.covers if found else {node.name}
+
+    def _convolution(self, node: NodeDef, addable: Callable[[str], bool]) -> Convolution | None:
         """What begins with a node, if that is a convolution. addable says what can be a summand."""
         filter = self._filter(node)
         if filter is None or not self._plain(node, filter):

@@ -23,7 +23,7 @@ class Writer:
         graph: graph_pb2.GraphDef,
         prefix: str,
     ) -> None:
-        """Write steps of a network to a graph that has the placeholder of its images."""
+        """Write steps of a network to a graph, where its images are called `images`."""
         self._source, self._graph, self._prefix = source, graph, prefix
         self._names = {node.name for node in graph.node}
         self._float = {source.images: "images"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 
-from ..graph.reading import Convolution, Float, operation
+from ..graph.reading import Convolution, Float
 
 _KEEPING = ("MaxPool", "Pad", "AvgPool", "ConcatV2", "Identity")  # what has no new signs
 
@@ -43,17 +43,11 @@ class Plan:
         self._linear: set[str] = set()  # what convolutions without a relu compute in int8
         self._computed: set[str] = set()  # in int8
         self._below: set[str] = {source.images}  # what no convolution has computed
-        done = {operation(tensor) for tensor in source.absorbed}
-        for node in source.nodes:
-            if node.name in done:
-                continue
-            found = source.convolution(node, self._summand)
-            if found is None:
-                self._operation(node)
-                done.add(node.name)
+        for step in source.steps(self._summand):
+            if isinstance(step, Convolution):
+                self._convolution(step)
             else:
-                self._convolution(found)
-                done |= found.covers
+                self._operation(step)
         self._number()
 
     def computed(self, step: NodeDef | Convolution) -> bool:
@@ -93,8 +87,8 @@ class Plan:
 
         If it may have negative values it must be a convolution's, and used for nothing else.
         """
-        if tensor not in self._known or not self._signed(tensor):
-            return tensor in self._known
+        if not self._signed(tensor):
+            return True
         return tensor in self._linear and self.source.users(tensor) == 1
 
     def _operation(self, node: NodeDef) -> None:
